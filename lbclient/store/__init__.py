@@ -1,0 +1,1 @@
+"""Desired state: what users asked for, in a database."""

@@ -1,0 +1,97 @@
+"""Reading rows: a load balancer's tree, its statuses, its totals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from .. import resources
+from . import network_tables
+from .snapshot import Record, Snapshot
+from .tables import (
+    HEALTHMONITOR,
+    L7POLICY,
+    L7RULE,
+    LISTENER,
+    LOADBALANCER,
+    MEMBER,
+    POOL,
+    STATISTICS,
+    TABLES,
+)
+
+CHILDREN = (LISTENER, POOL, MEMBER, HEALTHMONITOR, L7POLICY, L7RULE)
+
+
+def snapshot(tx: sa.Connection, loadbalancer_id: str, with_deleted: bool = False) -> Snapshot | None:
+    """The whole load balancer in this transaction, if asked with what is being deleted; None where there is none."""
+    loadbalancer = tx.execute(sa.select(LOADBALANCER).where(LOADBALANCER.c.id == loadbalancer_id)).one_or_none()
+    if loadbalancer is None:
+        return None
+    rows = {table.name: _children(tx, table, loadbalancer_id) for table in CHILDREN}
+    unsettled = {
+        (name, row.id): row.revision
+        for name, found in rows.items()
+        for row in found
+        if row.provisioning_status != "ACTIVE"
+    }
+    kept = {
+        name: [row for row in found if with_deleted or row.provisioning_status != "PENDING_DELETE"]
+        for name, found in rows.items()
+    }
+    return Snapshot(
+        loadbalancer=loadbalancer,
+        is_deleted=loadbalancer.provisioning_status == "PENDING_DELETE",
+        addresses=addresses(tx, loadbalancer),
+        listeners=tuple(kept["listener"]),
+        pools=tuple(kept["pool"]),
+        members=_grouped(kept["pool"], kept["member"], "pool_id"),
+        healthmonitors={monitor.pool_id: monitor for monitor in kept["healthmonitor"]},
+        l7policies=_grouped(kept["listener"], sorted(kept["l7policy"], key=_position), "listener_id"),
+        l7rules=_grouped(kept["l7policy"], kept["l7rule"], "l7policy_id"),
+        seen={**unsettled, ("loadbalancer", loadbalancer.id): loadbalancer.revision},
+    )
+
+
+def addresses(tx: sa.Connection, loadbalancer: Record) -> tuple[str, ...]:
+    """Every address that a load balancer answers on, its VIP first."""
+    ports = [loadbalancer.vip_port_id, *(vip["port_id"] for vip in loadbalancer.additional_vips)]
+    vips = [loadbalancer.vip_address, *(vip["ip_address"] for vip in loadbalancer.additional_vips)]
+    return (*vips, *network_tables.floating_addresses(tx, ports))
+
+
+def operating_statuses(tx: sa.Connection, loadbalancer_id: str) -> dict[tuple[str, str], str]:
+    """The statuses of a load balancer and all of its parts, {(resource name, id): status}."""
+    known = {}
+    for name, table in TABLES.items():
+        owner = table.c.id if table is LOADBALANCER else table.c.loadbalancer_id
+        for row in tx.execute(sa.select(table.c.id, table.c.operating_status).where(owner == loadbalancer_id)):
+            known[name, row.id] = row.operating_status
+    return known
+
+
+def totals(tx: sa.Connection, condition: sa.ColumnElement[bool]) -> dict[str, dict[str, int]]:
+    """The kept totals of the listeners that meet a condition, {listener ID: {counter: total}}."""
+    joined = sa.join(STATISTICS, LISTENER, STATISTICS.c.listener_id == LISTENER.c.id)
+    rows = tx.execute(sa.select(STATISTICS).select_from(joined).where(condition))
+    return {row.listener_id: {name: getattr(row, name) for name in resources.STATISTICS} for row in rows}
+
+
+def _children(tx: sa.Connection, table: sa.Table, loadbalancer_id: str) -> Sequence[sa.Row[Any]]:
+    mine = table.c.loadbalancer_id == loadbalancer_id
+    return tx.execute(sa.select(table).where(mine).order_by(table.c.serial)).all()
+
+
+def _grouped(owners: Iterable[Record], rows: Iterable[Record], key: str) -> dict[str, tuple[Record, ...]]:
+    groups: dict[str, list[Record]] = {owner.id: [] for owner in owners}
+    for row in rows:
+        if getattr(row, key) in groups:  # not so where the owner is being deleted
+            groups[getattr(row, key)].append(row)
+    return {owner: tuple(group) for owner, group in groups.items()}
+
+
+def _position(policy: Record) -> int:
+    position: int = policy.position
+    return position

@@ -1,0 +1,31 @@
+"""One load balancer with all that belongs to it, as it stood in one transaction. Read only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Record = Any  # a row: attributes named as the fields of the resource; an unknown name raises AttributeError
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What one load balancer should be.
+
+    The collections hold what is to exist: rows that are being deleted are not in them (they are in `seen`). Lists are
+    ordered by creation, policies by position, so that the same state always gives the same configuration.
+    """
+
+    loadbalancer: Record
+    is_deleted: bool  # the load balancer itself is to vanish
+    addresses: tuple[str, ...]  # every address it answers on: the VIP, additional VIPs, floating IPs
+    listeners: tuple[Record, ...]
+    pools: tuple[Record, ...]
+    members: Mapping[str, tuple[Record, ...]]  # by pool_id; every pool has an entry
+    healthmonitors: Mapping[str, Record]  # by pool_id; only pools that have one
+    l7policies: Mapping[str, tuple[Record, ...]]  # by listener_id; every listener has an entry; by position
+    l7rules: Mapping[str, tuple[Record, ...]]  # by l7policy_id; every policy has an entry
+    seen: Mapping[
+        tuple[str, str], int
+    ]  # (resource name, id) -> revision, of the balancer and of each row that is not ACTIVE

@@ -1,0 +1,97 @@
+"""Tables: a column for each stored field of a resource, and what belongs to no field."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import sqlalchemy as sa
+
+from .. import resources
+from ..resources import Field, Resource, Type
+
+metadata = sa.MetaData()
+
+
+class Json(sa.TypeDecorator[Any]):
+    """A JSON value as text, the same on every database: a string inside is found by the text of its JSON."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: sa.Dialect) -> str | None:
+        return None if value is None else json.dumps(value, ensure_ascii=False)
+
+    def process_result_value(self, value: str | None, dialect: sa.Dialect) -> Any:
+        return None if value is None else json.loads(value)
+
+
+def _column_type(field: Field) -> Any:
+    match field.type:
+        case Type.INTEGER:
+            return sa.BigInteger()
+        case Type.BOOLEAN:
+            return sa.Boolean()
+        case Type.STRINGS | Type.MAPPING | Type.OBJECTS:
+            return Json()
+        case Type.UUID:
+            return sa.String(36)
+        case Type.TIME:
+            return sa.String(19)
+        case _:
+            return sa.Text()
+
+
+def _columns(resource: Resource) -> list[sa.Column[Any]]:
+    columns = [
+        sa.Column(field.name, _column_type(field), primary_key=field.name == "id")
+        for field in resource.fields
+        if field.stored
+    ]
+    names = {column.name for column in columns}
+    owners = ["loadbalancer_id"] if resource is not resources.LOADBALANCER else []
+    owners += [f"{resource.parent}_id"] if resource.parent else []
+    columns += [sa.Column(owner, sa.String(36)) for owner in owners if owner not in names]
+    return columns
+
+
+def _table(resource: Resource) -> sa.Table:
+    table = sa.Table(
+        resource.name,
+        metadata,
+        *_columns(resource),
+        # Creation in nanoseconds: the order of lists, since created_at has whole seconds only.
+        sa.Column("serial", sa.BigInteger, nullable=False, index=True),
+        # Counts the changes of the load balancer; a row carries the number of the change that touched it last.
+        sa.Column("revision", sa.BigInteger, nullable=False),
+    )
+    for name in ("project_id", "loadbalancer_id", "listener_id", "pool_id", "l7policy_id", "default_pool_id", "name"):
+        if name in table.c:
+            sa.Index(f"ix_{resource.name}_{name}", table.c[name])
+    return table
+
+
+TABLES: dict[str, sa.Table] = {resource.name: _table(resource) for resource in resources.ALL}
+
+LOADBALANCER = TABLES["loadbalancer"]
+LISTENER = TABLES["listener"]
+POOL = TABLES["pool"]
+MEMBER = TABLES["member"]
+HEALTHMONITOR = TABLES["healthmonitor"]
+L7POLICY = TABLES["l7policy"]
+L7RULE = TABLES["l7rule"]
+
+# Why a load balancer is in ERROR: the last reason that the data plane gave.
+LOADBALANCER.append_column(sa.Column("fault", sa.Text))
+
+sa.UniqueConstraint(MEMBER.c.pool_id, MEMBER.c.address, MEMBER.c.protocol_port)
+sa.UniqueConstraint(HEALTHMONITOR.c.pool_id)
+
+STATISTICS = sa.Table(
+    "listener_statistics",
+    metadata,
+    sa.Column("listener_id", sa.String(36), primary_key=True),
+    *(sa.Column(name, sa.BigInteger, nullable=False, default=0) for name in resources.STATISTICS),
+)
+
+SCHEMA = sa.Table("schema_version", metadata, sa.Column("version", sa.Integer, nullable=False))
