@@ -1,0 +1,1 @@
+"""The reference server: a load-balancer API with identity and network beside it, on one port."""

@@ -1,0 +1,138 @@
+"""The way of one write: wait for the turn, lock the load balancer, change rows, mark them PENDING, commit, wake."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterable
+from datetime import datetime, timezone
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+
+from ..resources import Resource
+from ..store.snapshot import Record
+from ..store.tables import LISTENER, LOADBALANCER, POOL, TABLES
+from .errors import Conflict, NotFound
+from .http import Services
+
+T = TypeVar("T")
+
+TURN_POLL = 0.005  # seconds between two looks at a busy load balancer
+MUTABLE = ("ACTIVE",)
+MUTABLE_OR_BROKEN = ("ACTIVE", "ERROR")
+
+
+class Change:
+    """One transaction that changes one load balancer, whose row it has locked."""
+
+    def __init__(self, tx: sa.Connection, loadbalancer: Record) -> None:
+        self.tx = tx
+        self.loadbalancer = loadbalancer
+        self.revision = loadbalancer.revision + 1
+
+    def insert(self, resource: Resource, values: dict[str, Any]) -> Record:
+        """A new row, PENDING_CREATE."""
+        table = TABLES[resource.name]
+        row = new_row(values, self.revision)
+        if "loadbalancer_id" in table.c:
+            row["loadbalancer_id"] = self.loadbalancer.id
+        self.tx.execute(sa.insert(table).values(row))
+        return self.row(table, row["id"])
+
+    def update(self, table: sa.Table, id_: str, values: dict[str, Any]) -> Record:
+        """The row with its changes, PENDING_UPDATE."""
+        marks = {"provisioning_status": "PENDING_UPDATE", "revision": self.revision, "updated_at": now()}
+        self.tx.execute(sa.update(table).where(table.c.id == id_).values({**values, **marks}))
+        return self.row(table, id_)
+
+    def delete(self, table: sa.Table, ids: Iterable[str]) -> None:
+        """PENDING_DELETE: the rows vanish when the data plane has let go of them."""
+        marks = {"provisioning_status": "PENDING_DELETE", "revision": self.revision, "updated_at": now()}
+        self.tx.execute(sa.update(table).where(table.c.id.in_(list(ids))).values(marks))
+
+    def touch(self, table: sa.Table, ids: Iterable[str | None]) -> None:
+        """Rows that a change of others concerns: PENDING_UPDATE, as Octavia shows it."""
+        marks = {"provisioning_status": "PENDING_UPDATE", "revision": self.revision}
+        mine = table.c.id.in_([id_ for id_ in ids if id_]) & table.c.provisioning_status.in_(("ACTIVE", "ERROR"))
+        self.tx.execute(sa.update(table).where(mine).values(marks))
+
+    def touch_loadbalancer(self) -> None:
+        marks = {"provisioning_status": "PENDING_UPDATE", "revision": self.revision}
+        self.tx.execute(sa.update(LOADBALANCER).where(LOADBALANCER.c.id == self.loadbalancer.id).values(marks))
+
+    def touch_pool(self, pool_id: str | None) -> None:
+        """A pool, and the listeners whose default it is."""
+        if pool_id:
+            self.touch(POOL, [pool_id])
+            users = sa.select(LISTENER.c.id).where(LISTENER.c.default_pool_id == pool_id)
+            self.touch(LISTENER, self.tx.scalars(users))
+
+    def row(self, table: sa.Table, id_: str) -> Record:
+        return self.tx.execute(sa.select(table).where(table.c.id == id_)).one()
+
+
+def change(
+    services: Services,
+    loadbalancer_id: str,
+    operation: Callable[[Change], T],
+    mutable: tuple[str, ...] = MUTABLE,
+    busy: str = "Load Balancer {id} is immutable and cannot be updated.",
+) -> T:
+    """Run the operation in a transaction of its own, then wake the data plane.
+
+    A busy load balancer is waited for, up to config.busy_wait seconds. Raises Conflict, with the text `busy`, when it
+    still is, and NotFound when there is none (any more).
+    """
+    deadline = time.monotonic() + services.config.busy_wait
+    while True:
+        _wait_for_turn(services, loadbalancer_id, deadline)
+        with services.store.writing() as tx:
+            loadbalancer = _lock(tx, loadbalancer_id)
+            if loadbalancer.provisioning_status in mutable:
+                result = operation(Change(tx, loadbalancer))
+                break
+        if time.monotonic() >= deadline or not _is_pending(loadbalancer.provisioning_status):
+            raise Conflict(busy.format(id=loadbalancer_id, status=loadbalancer.provisioning_status))
+    services.wake(loadbalancer_id)
+    return result
+
+
+def new_row(values: dict[str, Any], revision: int) -> dict[str, Any]:
+    """The values with what every row begins with."""
+    return {
+        **values,
+        "id": str(uuid.uuid4()),
+        "created_at": now(),
+        "updated_at": None,
+        "provisioning_status": "PENDING_CREATE",
+        "revision": revision,
+        "serial": time.time_ns(),
+    }
+
+
+def now() -> str:
+    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def _wait_for_turn(services: Services, loadbalancer_id: str, deadline: float) -> None:
+    """Look without a lock, so that those who wait do not hinder those who work."""
+    status = sa.select(LOADBALANCER.c.provisioning_status).where(LOADBALANCER.c.id == loadbalancer_id)
+    while time.monotonic() < deadline:
+        with services.store.reading() as tx:
+            found = tx.scalar(status)
+        if not _is_pending(found or "") or found == "PENDING_DELETE":
+            return
+        time.sleep(TURN_POLL)
+
+
+def _lock(tx: sa.Connection, loadbalancer_id: str) -> Record:
+    row = sa.select(LOADBALANCER).where(LOADBALANCER.c.id == loadbalancer_id).with_for_update()
+    loadbalancer = tx.execute(row).one_or_none()
+    if loadbalancer is None:
+        raise NotFound.named("Load Balancer", loadbalancer_id)
+    return loadbalancer
+
+
+def _is_pending(status: str) -> bool:
+    return status.startswith("PENDING_")

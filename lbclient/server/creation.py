@@ -1,0 +1,212 @@
+"""Creating rows: what each kind of object needs beyond its own fields."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import sqlalchemy as sa
+
+from ..resources import HEALTHMONITOR, L7POLICY, L7RULE, LISTENER, LOADBALANCER, MEMBER, POOL
+from ..store.snapshot import Record
+from ..store.tables import LISTENER as LISTENERS
+from ..store.tables import LOADBALANCER as LOADBALANCERS
+from ..store.tables import TABLES
+from . import changes, policy, provider, requests
+from .changes import Change
+from .errors import BadRequest, Conflict, Forbidden, InvalidInput, NotFound, ValidationFailure
+from .http import Context, Services
+from .network import vip
+from .rules import healthmonitor as healthmonitor_rules
+from .rules import l7policy as l7policy_rules
+from .rules import l7rule as l7rule_rules
+from .rules import listener as listener_rules
+from .rules import member as member_rules
+from .rules import pool as pool_rules
+
+Values = dict[str, Any]
+
+
+def create_loadbalancer(services: Services, who: Context, body: Any, tx: sa.Connection) -> Record:
+    """A load balancer, its VIPs included. Raises errors.Error; nothing is kept then."""
+    values = requests.created(LOADBALANCER, body)
+    values["project_id"] = _project(who, values["project_id"])
+    values["provider"] = _provider(services, values["provider"])
+    _refuse_what_does_not_exist(values)
+    row = changes.new_row(values, revision=1)
+    place = vip.allocate(
+        tx,
+        loadbalancer_id=row["id"],
+        project_id=row["project_id"],
+        is_admin=who.is_admin,
+        vip_address=row["vip_address"],
+        vip_port_id=row["vip_port_id"],
+        vip_subnet_id=row["vip_subnet_id"],
+        vip_network_id=row["vip_network_id"],
+    )
+    row |= {
+        "vip_address": place.address,
+        "vip_port_id": place.port_id,
+        "vip_subnet_id": place.subnet_id,
+        "vip_network_id": place.network_id,
+        "additional_vips": _additional_vips(tx, who, row),
+    }
+    tx.execute(sa.insert(LOADBALANCERS).values(row))
+    return tx.execute(sa.select(LOADBALANCERS).where(LOADBALANCERS.c.id == row["id"])).one()
+
+
+def _project(who: Context, asked: str | None) -> str:
+    """The token's project; another one for administrators."""
+    if asked in (None, who.project_id) and who.project_id:
+        return who.project_id
+    if asked and who.roles & policy.GLOBAL_WRITERS:
+        return asked
+    if asked:
+        raise Forbidden("Policy does not allow this request to be performed.")
+    raise ValidationFailure("Missing project ID in request where one is required.")
+
+
+def _provider(services: Services, asked: str | None) -> str:
+    name = asked or services.config.default_provider
+    if name not in services.config.providers:
+        raise BadRequest(f"Provider '{name}' is not enabled.")
+    return name
+
+
+def _refuse_what_does_not_exist(values: Values) -> None:
+    """References to things of which there are none here."""
+    if values["flavor_id"]:
+        raise ValidationFailure("Invalid flavor_id.")
+    if values["availability_zone"]:
+        raise ValidationFailure("Invalid availability_zone.")
+    if values["vip_qos_policy_id"]:
+        raise BadRequest(f"qos_policy {values['vip_qos_policy_id']} not found.")
+    for group in values["vip_sg_ids"]:
+        raise BadRequest(f"security_group {group} not found.")
+
+
+def _additional_vips(tx: sa.Connection, who: Context, row: Values) -> list[Values]:
+    placed = []
+    subnets = {row["vip_subnet_id"]}
+    for asked in row["additional_vips"]:
+        place = _additional_vip(tx, who, row, asked)
+        if place.subnet_id in subnets:
+            raise ValidationFailure(f"additional_vips: subnet {place.subnet_id} has a VIP already.")
+        if place.network_id != row["vip_network_id"] and row["vip_network_id"]:
+            raise ValidationFailure("additional_vips: all VIPs must be in one network.")
+        subnets.add(place.subnet_id)
+        placed.append({"subnet_id": place.subnet_id, "ip_address": place.address, "port_id": place.port_id})
+    return placed
+
+
+def _additional_vip(tx: sa.Connection, who: Context, row: Values, asked: Values) -> vip.Vip:
+    unknown = sorted(set(asked) - {"subnet_id", "ip_address", "port_id"})
+    if unknown:
+        raise BadRequest(f"Unknown attribute for argument additional_vips: {', '.join(unknown)}")
+    if not asked.get("subnet_id"):
+        raise InvalidInput("additional_vips.subnet_id", None, "Mandatory field missing.")
+    return vip.allocate(
+        tx,
+        loadbalancer_id=row["id"],
+        project_id=row["project_id"],
+        is_admin=who.is_admin,
+        vip_address=_checked("vip_address", asked.get("ip_address")),
+        vip_port_id=_checked("vip_port_id", asked.get("port_id")),
+        vip_subnet_id=_checked("vip_subnet_id", asked["subnet_id"]),
+        vip_network_id=None,
+    )
+
+
+def _checked(name: str, value: Any) -> Any:
+    return None if value is None else requests.check(LOADBALANCER[name], value)
+
+
+def create_listener(change: Change, who: Context, values: Values) -> Record:
+    listener_rules.check(values)
+    listener_rules.check_port_is_free(change.tx, change.loadbalancer.id, values)
+    listener_rules.check_cidrs(change.loadbalancer, values["allowed_cidrs"])
+    if values["default_pool_id"]:
+        pool = pool_rules.of(change.tx, change.loadbalancer, values["default_pool_id"])
+        listener_rules.check_pool_fits(values["protocol"], pool)
+        change.touch_pool(pool.id)
+    return change.insert(LISTENER, values)
+
+
+def create_pool(change: Change, who: Context, values: Values) -> Record:
+    listener_id = values.pop("listener_id")
+    if values["session_persistence"] is not None:
+        values["session_persistence"] = pool_rules.persistence(values["session_persistence"], None)
+    pool_rules.check(values)
+    row = change.insert(POOL, values)
+    if listener_id:
+        _make_default(change, listener_id, row)
+    return row
+
+
+def _make_default(change: Change, listener_id: str, pool: Record) -> None:
+    listener = change.row(LISTENERS, listener_id)
+    if listener.loadbalancer_id != change.loadbalancer.id:
+        raise BadRequest(f"Listener {listener_id} belongs to another load balancer.")
+    if listener.default_pool_id:
+        raise Conflict("This listener already has a default pool")
+    listener_rules.check_pool_fits(listener.protocol, pool)
+    change.update(LISTENERS, listener_id, {"default_pool_id": pool.id})
+
+
+def create_member(change: Change, who: Context, values: Values) -> Record:
+    values.pop("request_sriov")
+    member_rules.check(change.tx, values["pool_id"], values)
+    if values["subnet_id"] and not vip.subnet_exists(change.tx, values["subnet_id"], who):
+        raise NotFound.named("Subnet", values["subnet_id"])
+    has_monitor = bool(change.tx.scalar(healthmonitor_rules.of_pool(values["pool_id"])))
+    change.touch_pool(values["pool_id"])
+    return change.insert(MEMBER, {**values, "operating_status": "OFFLINE" if has_monitor else "NO_MONITOR"})
+
+
+def create_healthmonitor(change: Change, who: Context, values: Values) -> Record:
+    pool = change.row(TABLES["pool"], values["pool_id"])
+    healthmonitor_rules.check_is_first(change.tx, pool.id)
+    healthmonitor_rules.check(values, pool.protocol)
+    change.touch_pool(pool.id)
+    return change.insert(HEALTHMONITOR, healthmonitor_rules.with_defaults(values))
+
+
+def create_l7policy(change: Change, who: Context, values: Values) -> Record:
+    listener = change.row(LISTENERS, values["listener_id"])
+    provider.check_policies(change.loadbalancer.provider, listener.protocol)
+    values = l7policy_rules.complete(values, None)
+    check_redirect_pool(change, listener, values["redirect_pool_id"])
+    row = change.insert(L7POLICY, values)
+    l7policy_rules.move(change.tx, listener.id, row.id, values["position"])
+    change.touch(LISTENERS, [listener.id])
+    return change.row(TABLES["l7policy"], row.id)
+
+
+def check_redirect_pool(change: Change, listener: Record, pool_id: str | None) -> None:
+    if pool_id:
+        pool = pool_rules.of(change.tx, change.loadbalancer, pool_id)
+        listener_rules.check_pool_fits(listener.protocol, pool)
+
+
+def create_l7rule(change: Change, who: Context, values: Values) -> Record:
+    l7rule_rules.check(values)
+    l7rule_rules.check_count(change.tx, values["l7policy_id"])
+    touch_policy(change, values["l7policy_id"])
+    return change.insert(L7RULE, values)
+
+
+def touch_policy(change: Change, l7policy_id: str) -> None:
+    """A policy and its listener."""
+    policies = TABLES["l7policy"]
+    change.touch(policies, [l7policy_id])
+    change.touch(LISTENERS, [change.row(policies, l7policy_id).listener_id])
+
+
+CREATE: dict[str, Callable[[Change, Context, Values], Record]] = {
+    LISTENER.name: create_listener,
+    POOL.name: create_pool,
+    MEMBER.name: create_member,
+    HEALTHMONITOR.name: create_healthmonitor,
+    L7POLICY.name: create_l7policy,
+    L7RULE.name: create_l7rule,
+}

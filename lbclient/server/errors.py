@@ -1,0 +1,97 @@
+"""Every error that a request can end with; each knows its status. app.py alone renders them."""
+
+from __future__ import annotations
+
+
+class Error(Exception):
+    """A request that cannot be answered as asked; its text is for the person who sent it."""
+
+    status = 500
+    title = "Internal Server Error"
+
+    def __init__(self, message: str, kind: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.kind = kind or type(self).__name__  # the network API names the kind of an error
+
+
+class BadRequest(Error):
+    status = 400
+    title = "Bad Request"
+
+
+class InvalidInput(BadRequest):
+    """One attribute's value does not fit; the text is Octavia's."""
+
+    def __init__(self, field: str, value: object, why: str) -> None:
+        super().__init__(f"Invalid input for field/attribute {field}. Value: '{value}'. {why}")
+
+
+class ValidationFailure(BadRequest):
+    """Attributes that each fit do not fit together."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"Validation failure: {why}")
+
+
+class InvalidPaging(BadRequest):
+    """A bad limit or sort direction: Octavia answers it in its second error format."""
+
+
+class Unauthorized(Error):
+    status = 401
+    title = "Unauthorized"
+
+
+class Forbidden(Error):
+    status = 403
+    title = "Forbidden"
+
+
+class NotFound(Error):
+    status = 404
+    title = "Not Found"
+
+    @classmethod
+    def named(cls, what: str, name: str) -> NotFound:
+        return cls(f"{what} {name} not found.")
+
+
+class NoSuchPath(NotFound):
+    """No route has this path."""
+
+
+class MethodNotAllowed(Error):
+    status = 405
+    title = "Method Not Allowed"
+
+    def __init__(self, message: str, allowed: str) -> None:
+        super().__init__(message)
+        self.allowed = allowed  # the methods that are, with commas
+
+
+class NotAcceptable(Error):
+    status = 406
+    title = "Not Acceptable"
+
+
+class Conflict(Error):
+    status = 409
+    title = "Conflict"
+
+
+class TooLarge(Error):
+    status = 413
+    title = "Payload Too Large"
+
+
+class UnsupportedMediaType(Error):
+    status = 415
+    title = "Unsupported Media Type"
+
+
+class UnsupportedOption(Error):
+    """The provider cannot do it: refused, rather than accepted and dropped."""
+
+    status = 501
+    title = "Not Implemented"

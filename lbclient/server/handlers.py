@@ -1,0 +1,198 @@
+"""The load-balancer API's verbs, the same for every resource."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from .. import resources
+from ..resources import L7POLICY, LISTENER, LOADBALANCER, POOL, Resource
+from ..store import reading
+from ..store.snapshot import Record
+from ..store.tables import LISTENER as LISTENERS
+from ..store.tables import TABLES
+from . import changes, creation, deletion, listing, policy, present, provider, requests, status, updating
+from .changes import Change
+from .errors import BadRequest, ValidationFailure
+from .http import Answer, Handler, Request, Services
+
+BUSY_LOADBALANCER = "Invalid state {status} of loadbalancer resource {id}"
+PARENTS = {"pool_id": POOL, "l7policy_id": L7POLICY}
+
+
+def list_of(resource: Resource) -> Handler:
+    """GET of a collection."""
+
+    def handler(services: Services, request: Request, **parents: str) -> Answer:
+        policy.may_read(request.who)
+        table = TABLES[resource.name]
+        wanted = listing.page(resource, table, request.query)
+        with services.store.reading() as tx:
+            _check_parents(tx, request, parents)
+            inside = [table.c[name] == value for name, value in parents.items()]
+            scope = [*policy.scope(request.who, table), *inside, *listing.after(tx, table, wanted)]
+            rows = tx.execute(listing.select(resource, table, wanted, scope)).all()
+            rows = rows[::-1] if wanted.is_reverse else rows
+            found = present.many(tx, resource, rows, wanted.fields)
+        path = resource.path.format(**parents)
+        links = listing.links(request, path, wanted, rows)
+        return Answer({resource.collection: found, f"{resource.collection}_links": links})
+
+    return handler
+
+
+def show(resource: Resource) -> Handler:
+    """GET of one object."""
+
+    def handler(services: Services, request: Request, id: str, **parents: str) -> Answer:
+        policy.may_read(request.who)
+        fields = [name for key, value in request.query if key == "fields" for name in value.split(",")]
+        with services.store.reading() as tx:
+            _check_parents(tx, request, parents)
+            row = policy.visible(tx, request.who, resource, id, **parents)
+            [found] = present.many(tx, resource, [row], fields)
+        return Answer({resource.key: found})
+
+    return handler
+
+
+def create_loadbalancer(services: Services, request: Request) -> Answer:
+    """POST of a load balancer."""
+    policy.may_write(request.who)
+    with services.store.writing() as tx:
+        row = creation.create_loadbalancer(services, request.who, request.body, tx)
+        found = present.one(tx, LOADBALANCER, row)
+    services.wake(row.id)
+    return Answer({LOADBALANCER.key: found}, 201)
+
+
+def create(resource: Resource) -> Handler:
+    """POST of anything that lives in a load balancer."""
+
+    def handler(services: Services, request: Request, **parents: str) -> Answer:
+        policy.may_write(request.who)
+        owner_id = _visible_parents(services, request, parents)
+        values = {**requests.created(resource, request.body), **parents}
+        owner = _owner(services, request, values, owner_id)
+        provider.check(owner.provider, resource.name, values)
+
+        def operation(change: Change) -> Any:
+            values["project_id"] = change.loadbalancer.project_id
+            row = creation.CREATE[resource.name](change, request.who, values)
+            change.touch_loadbalancer()
+            return present.one(change.tx, resource, row)
+
+        return Answer({resource.key: changes.change(services, owner.id, operation)}, 201)
+
+    return handler
+
+
+def update(resource: Resource) -> Handler:
+    """PUT of one object."""
+    table = TABLES[resource.name]
+
+    def handler(services: Services, request: Request, id: str, **parents: str) -> Answer:
+        policy.may_write(request.who)
+        before = _find(services, request, resource, id, parents)
+        values = requests.changed(resource, request.body)
+
+        def operation(change: Change) -> Any:
+            row = policy.visible(change.tx, request.who, resource, id, **parents)
+            provider.check(change.loadbalancer.provider, resource.name, values)
+            complete = updating.UPDATE[resource.name](change, row, values)
+            row = change.update(table, id, complete)
+            change.touch_loadbalancer()
+            return present.one(change.tx, resource, row)
+
+        return Answer({resource.key: _change(services, resource, before, operation)})
+
+    return handler
+
+
+def delete(resource: Resource) -> Handler:
+    """DELETE of one object."""
+
+    def handler(services: Services, request: Request, id: str, **parents: str) -> Answer:
+        policy.may_write(request.who)
+        before = _find(services, request, resource, id, parents)
+        options = {"is_cascade": True} if resource is LOADBALANCER and _is_cascade(request) else {}
+
+        def operation(change: Change) -> None:
+            row = policy.visible(change.tx, request.who, resource, id, **parents)
+            if resource is not LOADBALANCER:
+                change.touch_loadbalancer()
+            deletion.DELETE[resource.name](change, row, **options)
+
+        _change(services, resource, before, operation)
+        return Answer(None, 204)
+
+    return handler
+
+
+def statistics(resource: Resource) -> Handler:
+    """GET of the traffic counters of a listener, or of all listeners of a load balancer."""
+
+    def handler(services: Services, request: Request, id: str) -> Answer:
+        policy.may_read(request.who)
+        with services.store.reading() as tx:
+            row = policy.visible(tx, request.who, resource, id)
+            column = LISTENERS.c.id if resource is LISTENER else LISTENERS.c.loadbalancer_id
+            totals = reading.totals(tx, column == row.id).values()
+        return Answer({"stats": {name: sum(each[name] for each in totals) for name in resources.STATISTICS}})
+
+    return handler
+
+
+def show_status(services: Services, request: Request, id: str) -> Answer:
+    """GET of a load balancer's status tree."""
+    policy.may_read(request.who)
+    with services.store.reading() as tx:
+        row = policy.visible(tx, request.who, LOADBALANCER, id)
+        return Answer(status.tree(tx, row))
+
+
+def _change(services: Services, resource: Resource, row: Record, operation: Any) -> Any:
+    if resource is LOADBALANCER:
+        return changes.change(services, row.id, operation, busy=BUSY_LOADBALANCER)
+    return changes.change(services, row.loadbalancer_id, operation)
+
+
+def _find(services: Services, request: Request, resource: Resource, id_: str, parents: dict[str, str]) -> Record:
+    with services.store.reading() as tx:
+        _check_parents(tx, request, parents)
+        return policy.visible(tx, request.who, resource, id_, **parents)
+
+
+def _check_parents(tx: sa.Connection, request: Request, parents: dict[str, str]) -> str | None:
+    """The load balancer of the parent in the path, which has to exist."""
+    for name, id_ in parents.items():
+        owner: str = policy.visible(tx, request.who, PARENTS[name], id_).loadbalancer_id
+        return owner
+    return None
+
+
+def _visible_parents(services: Services, request: Request, parents: dict[str, str]) -> str | None:
+    with services.store.reading() as tx:
+        return _check_parents(tx, request, parents)
+
+
+def _owner(services: Services, request: Request, values: dict[str, Any], owner_id: str | None) -> Record:
+    """The load balancer that a new object goes into. Raises NotFound or BadRequest."""
+    with services.store.reading() as tx:
+        for name, resource in (("listener_id", LISTENER), ("pool_id", POOL), ("l7policy_id", L7POLICY)):
+            if values.get(name) and owner_id is None:
+                owner_id = policy.visible(tx, request.who, resource, values[name]).loadbalancer_id
+        named = values.get("loadbalancer_id") or owner_id
+        if named is None:
+            raise ValidationFailure("Must provide at least one of: loadbalancer_id, listener_id.")
+        if owner_id not in (None, named):
+            raise BadRequest(f"Listener {values['listener_id']} belongs to another load balancer.")
+        return policy.visible(tx, request.who, LOADBALANCER, named)
+
+
+def _is_cascade(request: Request) -> bool:
+    value = dict(request.query).get("cascade", "false").lower()
+    if value not in ("true", "false", "1", "0"):
+        raise BadRequest(f"Invalid input for field/attribute cascade. Value: '{value}'. Value should be true or false")
+    return value in ("true", "1")

@@ -1,0 +1,74 @@
+"""What handlers are given and what they return."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import falcon
+
+    from ..store.store import Store
+    from .config import Config
+    from .identity.tokens import Tokens
+
+
+@dataclass(frozen=True)
+class Context:
+    """Who sent a request, out of a token."""
+
+    user_id: str
+    project_id: str | None  # None: a token without scope
+    roles: frozenset[str]
+    domain_id: str = "default"
+
+    @property
+    def is_admin(self) -> bool:
+        return "admin" in self.roles
+
+
+@dataclass(frozen=True)
+class Services:
+    """What handlers work with. wake(id) asks the data plane to look at a load balancer, after a commit."""
+
+    store: Store
+    tokens: Tokens
+    config: Config
+    wake: Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request whose token has been checked."""
+
+    http: falcon.Request
+    who: Context
+    body: Any = None  # parsed JSON; None without a body
+    query: tuple[tuple[str, str], ...] = ()  # in order, repeated names kept
+    base: str = ""  # the URL of the API's version, for links: http://host:9876/load-balancer/v2.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A JSON body (None: an empty one), a status, and headers beyond the usual ones."""
+
+    body: Any = None
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+Handler = Callable[..., Answer]  # handler(services, request, **path_arguments)
+
+
+@dataclass(frozen=True)
+class Route:
+    """One line of the HTTP surface."""
+
+    method: str
+    path: str  # a Falcon template: /v3/projects/{project_id}
+    handler: Handler
+    is_open: bool = False  # no token needed: request.who is ANONYMOUS
+
+
+ANONYMOUS = Context(user_id="", project_id=None, roles=frozenset())

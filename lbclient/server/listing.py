@@ -1,0 +1,174 @@
+"""Which rows a list shows, in which order, from where to where."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+import sqlalchemy as sa
+
+from ..resources import Resource, Type
+from . import requests
+from .errors import BadRequest, InvalidInput, InvalidPaging
+from .http import Request
+
+PAGE_MAXIMUM = 1000
+PAGING = {"limit", "marker", "page_reverse", "sort", "sort_key", "sort_dir", "fields"}
+TAG_FILTERS = {"tags", "tags-any", "not-tags", "not-tags-any"}
+DIRECTIONS = ("asc", "desc")
+
+Pairs = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of a list, as the query asks for it."""
+
+    limit: int
+    marker: str | None
+    is_reverse: bool
+    order: tuple[tuple[str, str], ...]  # (column, asc or desc); the last column is unique
+    fields: tuple[str, ...]  # attributes to answer; () for all
+    filters: tuple[tuple[str, str], ...] = field(default=())
+
+
+def page(resource: Resource, table: sa.Table, query: Pairs) -> Page:
+    """What the query asks for. Raises BadRequest."""
+    single = dict(query)
+    return Page(
+        limit=_limit(single.get("limit")),
+        marker=single.get("marker"),
+        is_reverse=single.get("page_reverse", "").lower() == "true",
+        order=_order(table, single),
+        fields=tuple(name for key, value in query if key == "fields" for name in value.split(",")),
+        filters=_filters(resource, table, query),
+    )
+
+
+def select(resource: Resource, table: sa.Table, wanted: Page, scope: Sequence[sa.ColumnElement[bool]]) -> Any:
+    """The rows of the page, and one more if there are more, without regard to the marker."""
+    conditions = [*scope, *(_condition(resource, table, name, value) for name, value in wanted.filters)]
+    order = [(table.c[name], (direction == "desc") != wanted.is_reverse) for name, direction in wanted.order]
+    statement = sa.select(table).where(*conditions).limit(wanted.limit)
+    return statement.order_by(*(_ordered(column, is_down) for column, is_down in order))
+
+
+def after(tx: sa.Connection, table: sa.Table, wanted: Page) -> list[sa.ColumnElement[bool]]:
+    """The condition that a row comes behind the marker. Raises BadRequest."""
+    if wanted.marker is None:
+        return []
+    row = tx.execute(sa.select(table).where(table.c.id == wanted.marker)).one_or_none()
+    if row is None:
+        raise BadRequest(f"Supplied pagination marker '{wanted.marker}' is not valid.")
+    clauses = []
+    equal: list[sa.ColumnElement[bool]] = []
+    for name, direction in wanted.order:
+        column, value = table.c[name], getattr(row, name)
+        is_down = (direction == "desc") != wanted.is_reverse
+        clauses.append(sa.and_(*equal, _is_behind(column, value, is_down)))
+        equal.append(column.is_not_distinct_from(value))
+    return [sa.or_(*clauses)]
+
+
+def links(request: Request, path: str, wanted: Page, rows: Sequence[Any]) -> list[dict[str, str]]:
+    """Where the next and the previous page are; next is there whenever a page is full, as Octavia has it."""
+    found = []
+    if rows and len(rows) == wanted.limit:
+        found.append({"href": _href(request, path, marker=rows[-1].id), "rel": "next"})
+    if rows and wanted.marker is not None:
+        found.append({"href": _href(request, path, marker=rows[0].id, page_reverse="True"), "rel": "previous"})
+    return found
+
+
+def _href(request: Request, path: str, **changes: str) -> str:
+    kept = [(key, value) for key, value in request.query if key not in ("marker", "page_reverse")]
+    return f"{request.base}{path}?{urlencode([*kept, *changes.items()])}"
+
+
+def _limit(text: str | None) -> int:
+    if text is None or text.lower() == "infinite":
+        return PAGE_MAXIMUM
+    try:
+        limit = int(text) if len(text) < 20 else PAGE_MAXIMUM
+    except ValueError:
+        raise InvalidPaging(f"Supplied pagination limit '{text}' is not valid.") from None
+    return min(limit, PAGE_MAXIMUM) if limit > 0 else PAGE_MAXIMUM
+
+
+def _order(table: sa.Table, single: dict[str, str]) -> tuple[tuple[str, str], ...]:
+    if "sort" in single:
+        asked = [tuple(part.split(":", 1)) if ":" in part else (part, "asc") for part in single["sort"].split(",")]
+    elif "sort_key" in single:
+        asked = [(single["sort_key"], single.get("sort_dir", "asc"))]
+    else:
+        asked = []
+    for key, direction in asked:
+        if key not in table.c or isinstance(table.c[key].type, sa.types.TypeDecorator):
+            raise BadRequest(f"Supplied sort key '{key}' is not valid.")
+        if direction not in DIRECTIONS:
+            raise InvalidPaging(f"Supplied sort direction '{direction}' is not valid.")
+    # serial is unique, and in the order of created_at.
+    return (*((key, direction) for key, direction in asked), ("serial", "asc"))
+
+
+def _ordered(column: sa.Column[Any], is_down: bool) -> Any:
+    return column.desc().nulls_last() if is_down else column.asc().nulls_first()
+
+
+def _is_behind(column: sa.Column[Any], value: Any, is_down: bool) -> sa.ColumnElement[bool]:
+    """Null comes before every value, on every database."""
+    if value is None:
+        return sa.false() if is_down else column.is_not(None)
+    return sa.or_(column < value, column.is_(None)) if is_down else column > value
+
+
+def _filters(resource: Resource, table: sa.Table, query: Pairs) -> tuple[tuple[str, str], ...]:
+    found = []
+    for key, value in query:
+        name = "project_id" if key == "tenant_id" else key
+        if name in PAGING:
+            continue
+        if name not in TAG_FILTERS and not _is_filter(resource, table, name):
+            raise BadRequest("One or more arguments are either duplicate or invalid")
+        found.append((name, value))
+    return tuple(found)
+
+
+def _is_filter(resource: Resource, table: sa.Table, name: str) -> bool:
+    return any(field.name == name for field in resource.fields) and name in table.c
+
+
+def _condition(resource: Resource, table: sa.Table, name: str, value: str) -> sa.ColumnElement[bool]:
+    if name in TAG_FILTERS:
+        return _tag_condition(table, name, value)
+    wanted = resource[name]
+    column = table.c[name]
+    if wanted.type is Type.BOOLEAN:
+        return column.is_(requests.check(wanted, value))
+    if wanted.type is Type.INTEGER:
+        return column == _number(name, value)
+    if wanted.type in (Type.STRINGS, Type.MAPPING, Type.OBJECTS):
+        return _holds(column, value)
+    return column == value
+
+
+def _number(name: str, value: str) -> int:
+    try:
+        return int(value[:19])
+    except ValueError:
+        raise InvalidInput(name, value, "Value should be an integer.") from None
+
+
+def _tag_condition(table: sa.Table, name: str, value: str) -> sa.ColumnElement[bool]:
+    each = [_holds(table.c.tags, tag) for tag in value.split(",")]
+    found = sa.or_(*each) if name.endswith("-any") else sa.and_(*each)
+    return sa.not_(found) if name.startswith("not-") else found
+
+
+def _holds(column: sa.Column[Any], element: str) -> sa.ColumnElement[bool]:
+    """Whether a list that is stored as JSON has the string: its JSON stands in it, quotes and all."""
+    text = sa.cast(column, sa.Text)
+    return sa.func.coalesce(sa.func.replace(text, json.dumps(element, ensure_ascii=False), "") != text, sa.false())

@@ -1,0 +1,51 @@
+"""Rules across a health monitor's fields, and its pool's protocol, in Octavia's words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from ...store.tables import HEALTHMONITOR
+from ..errors import Conflict, ValidationFailure
+from .listener import DATAGRAM_PROTOCOLS
+
+Values = dict[str, Any]
+
+
+def check(values: Values, pool_protocol: str) -> None:
+    """The rules across a monitor's own fields, and its pool's protocol."""
+    kind = values["type"]
+    is_datagram = pool_protocol in DATAGRAM_PROTOCOLS
+    if is_datagram and kind not in ("UDP-CONNECT", "SCTP", "TCP", "HTTP"):
+        raise ValidationFailure(
+            f"A pool of protocol {pool_protocol} can be checked by UDP-CONNECT, SCTP, TCP and HTTP, not by {kind}."
+        )
+    if not is_datagram and kind in ("UDP-CONNECT", "SCTP"):
+        raise ValidationFailure(f"{kind} checks pools of protocol UDP and SCTP, not {pool_protocol}.")
+    if kind == "UDP-CONNECT" and values["delay"] < 3:
+        raise ValidationFailure("delay must be 3 or more with type UDP-CONNECT.")
+    if kind in ("HTTP", "HTTPS"):
+        if values["domain_name"] and values["http_version"] != "1.1":
+            raise ValidationFailure("http_version 1.1 is needed with domain_name: it is the Host header of HTTP/1.1.")
+        return
+    for name in ("http_method", "url_path", "expected_codes", "http_version", "domain_name"):
+        if values[name] is not None:
+            raise ValidationFailure(f"{name} is only allowed with type HTTP or HTTPS, not with {kind}.")
+
+
+def with_defaults(values: Values) -> Values:
+    """An HTTP check has a method, a path and codes; others have none."""
+    if values["type"] not in ("HTTP", "HTTPS"):
+        return values
+    defaults = {"http_method": "GET", "url_path": "/", "expected_codes": "200"}
+    return {**values, **{name: values[name] or default for name, default in defaults.items()}}
+
+
+def of_pool(pool_id: str) -> sa.Select[tuple[str]]:
+    return sa.select(HEALTHMONITOR.c.id).where(HEALTHMONITOR.c.pool_id == pool_id)
+
+
+def check_is_first(tx: sa.Connection, pool_id: str) -> None:
+    if tx.scalar(of_pool(pool_id)):
+        raise Conflict("This pool already has a health monitor")

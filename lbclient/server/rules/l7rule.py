@@ -1,0 +1,57 @@
+"""Rules across an L7 rule's fields, in Octavia's words."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import sqlalchemy as sa
+
+from ...store.tables import L7RULE
+from ..errors import Conflict, InvalidInput
+
+Values = dict[str, Any]
+
+RULES_MAXIMUM = 50  # of one policy
+TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+
+
+def check(values: Values) -> None:
+    """The rules across a rule's own fields."""
+    kind, compare, key, value = (values[name] for name in ("type", "compare_type", "key", "value"))
+    if kind in ("HEADER", "COOKIE", "SSL_DN_FIELD") and not key:
+        raise InvalidInput("key", key, f"L7 rule type {kind} needs a key.")
+    if kind in ("HEADER", "COOKIE") and not re.fullmatch(TOKEN, key):
+        raise InvalidInput("key", key, f"It should be the name of a {kind.lower()}, as RFC 7230 and 6265 allow it.")
+    if kind == "SSL_DN_FIELD" and not re.fullmatch(r"[a-zA-Z][A-Za-z0-9-]*", key):
+        raise InvalidInput("key", key, "It should be the name of a DN field.")
+    if kind == "FILE_TYPE" and compare not in ("REGEX", "EQUAL_TO"):
+        raise InvalidInput("compare_type", compare, "L7 rule type FILE_TYPE allows REGEX and EQUAL_TO.")
+    if kind in ("SSL_CONN_HAS_CERT", "SSL_VERIFY_RESULT"):
+        _check_tls_rule(kind, compare, key, value)
+    if compare == "REGEX":
+        _check_expression(value)
+
+
+def _check_tls_rule(kind: str, compare: str, key: str | None, value: str) -> None:
+    if key is not None:
+        raise InvalidInput("key", key, f"L7 rule type {kind} takes no key.")
+    if compare != "EQUAL_TO":
+        raise InvalidInput("compare_type", compare, f"L7 rule type {kind} allows EQUAL_TO.")
+    if kind == "SSL_CONN_HAS_CERT" and value.lower() != "true":
+        raise InvalidInput("value", value, f"L7 rule type {kind} allows true.")
+    if kind == "SSL_VERIFY_RESULT" and not value.isdecimal():
+        raise InvalidInput("value", value, f"L7 rule type {kind} allows a number from 0.")
+
+
+def _check_expression(value: str) -> None:
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise InvalidInput("value", value, f"It is not a regular expression: {error}.") from None
+
+
+def check_count(tx: sa.Connection, l7policy_id: str) -> None:
+    count = tx.scalar(sa.select(sa.func.count()).select_from(L7RULE).where(L7RULE.c.l7policy_id == l7policy_id)) or 0
+    if count >= RULES_MAXIMUM:
+        raise Conflict(f"Too many rules on L7 policy {l7policy_id}: {RULES_MAXIMUM} are allowed.")

@@ -1,0 +1,27 @@
+"""Rules of a pool's members, in Octavia's words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from ...store.tables import MEMBER
+from ..errors import Conflict, ValidationFailure
+
+Values = dict[str, Any]
+
+RESERVED_ADDRESSES = ("169.254.169.254",)  # the metadata service of clouds
+
+
+def check(tx: sa.Connection, pool_id: str, values: Values) -> None:
+    """A member's address is allowed, and new in its pool."""
+    if values["address"] in RESERVED_ADDRESSES:
+        raise ValidationFailure(f"The IP address {values['address']} is reserved and cannot be a member's address.")
+    same = (MEMBER.c.pool_id == pool_id) & (MEMBER.c.address == values["address"])
+    twin = sa.select(MEMBER.c.id).where(same, MEMBER.c.protocol_port == values["protocol_port"])
+    if tx.scalar(twin):
+        raise Conflict(
+            f"Another member on this pool is already using ip {values['address']} "
+            f"on protocol_port {values['protocol_port']}"
+        )

@@ -1,0 +1,48 @@
+"""The status tree: a load balancer, its listeners, their pools, the members, with both of their states."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from ..store import reading
+from ..store.snapshot import Record, Snapshot
+from ..store.tables import L7POLICY
+
+Object = dict[str, Any]
+
+
+def tree(tx: sa.Connection, loadbalancer: Record) -> Object:
+    """The answer of …/status, in Octavia's shape."""
+    snapshot = reading.snapshot(tx, loadbalancer.id, with_deleted=True)
+    assert snapshot is not None  # its row was read in this transaction
+    listeners = [_listener(snapshot, listener, tx) for listener in snapshot.listeners]
+    return {"statuses": {"loadbalancer": {**_states(loadbalancer), "listeners": listeners}}}
+
+
+def _listener(snapshot: Snapshot, listener: Record, tx: sa.Connection) -> Object:
+    used = {listener.default_pool_id, *_redirect_pools(tx, listener.id)}
+    pools = [_pool(snapshot, pool) for pool in snapshot.pools if pool.id in used]
+    return {**_states(listener), "pools": pools}
+
+
+def _redirect_pools(tx: sa.Connection, listener_id: str) -> list[str | None]:
+    return list(tx.scalars(sa.select(L7POLICY.c.redirect_pool_id).where(L7POLICY.c.listener_id == listener_id)))
+
+
+def _pool(snapshot: Snapshot, pool: Record) -> Object:
+    answer = _states(pool)
+    monitor = snapshot.healthmonitors.get(pool.id)
+    if monitor is not None:
+        answer["health_monitor"] = {**_states(monitor), "type": monitor.type}
+    answer["members"] = [
+        {**_states(member), "address": member.address, "protocol_port": member.protocol_port}
+        for member in snapshot.members[pool.id]
+    ]
+    return answer
+
+
+def _states(row: Record) -> Object:
+    names = ("id", "name", "operating_status", "provisioning_status")
+    return {name: getattr(row, name) for name in names}
