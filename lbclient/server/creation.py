@@ -12,9 +12,9 @@ from ..store.snapshot import Record
 from ..store.tables import LISTENER as LISTENERS
 from ..store.tables import LOADBALANCER as LOADBALANCERS
 from ..store.tables import TABLES
-from . import changes, policy, provider, requests
+from . import changes, policy, requests
 from .changes import Change
-from .errors import BadRequest, Conflict, Forbidden, InvalidInput, NotFound, ValidationFailure
+from .errors import BadRequest, Conflict, Forbidden, InvalidInput, NotFound, UnsupportedOption, ValidationFailure
 from .http import Context, Services
 from .network import vip
 from .rules import healthmonitor as healthmonitor_rules
@@ -154,7 +154,8 @@ def _make_default(change: Change, listener_id: str, pool: Record) -> None:
 
 
 def create_member(change: Change, who: Context, values: Values) -> Record:
-    values.pop("request_sriov")
+    if values.pop("request_sriov"):
+        raise UnsupportedOption("There are no SR-IOV ports here: request_sriov must be false.")
     member_rules.check(change.tx, values["pool_id"], values)
     if values["subnet_id"] and not vip.subnet_exists(change.tx, values["subnet_id"], who):
         raise NotFound.named("Subnet", values["subnet_id"])
@@ -173,7 +174,6 @@ def create_healthmonitor(change: Change, who: Context, values: Values) -> Record
 
 def create_l7policy(change: Change, who: Context, values: Values) -> Record:
     listener = change.row(LISTENERS, values["listener_id"])
-    provider.check_policies(change.loadbalancer.provider, listener.protocol)
     values = l7policy_rules.complete(values, None)
     check_redirect_pool(change, listener, values["redirect_pool_id"])
     row = change.insert(L7POLICY, values)

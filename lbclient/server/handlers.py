@@ -75,12 +75,12 @@ def create(resource: Resource) -> Handler:
         owner_id = _visible_parents(services, request, parents)
         values = {**requests.created(resource, request.body), **parents}
         owner = _owner(services, request, values, owner_id)
-        provider.check(owner.provider, resource.name, values)
 
         def operation(change: Change) -> Any:
             values["project_id"] = change.loadbalancer.project_id
             row = creation.CREATE[resource.name](change, request.who, values)
             change.touch_loadbalancer()
+            provider.check(services, change)
             return present.one(change.tx, resource, row)
 
         return Answer({resource.key: changes.change(services, owner.id, operation)}, 201)
@@ -99,10 +99,10 @@ def update(resource: Resource) -> Handler:
 
         def operation(change: Change) -> Any:
             row = policy.visible(change.tx, request.who, resource, id, **parents)
-            provider.check(change.loadbalancer.provider, resource.name, values)
             complete = updating.UPDATE[resource.name](change, row, values)
             row = change.update(table, id, complete)
             change.touch_loadbalancer()
+            provider.check(services, change)
             return present.one(change.tx, resource, row)
 
         return Answer({resource.key: _change(services, resource, before, operation)})

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import falcon
 
+    from ..store.snapshot import Snapshot
     from ..store.store import Store
     from .config import Config
     from .identity.tokens import Tokens
@@ -30,12 +31,17 @@ class Context:
 
 @dataclass(frozen=True)
 class Services:
-    """What handlers work with. wake(id) asks the data plane to look at a load balancer, after a commit."""
+    """What handlers work with.
+
+    wake(id) asks the data plane to look at a load balancer, after a commit; unsupported(snapshot) tells why it could
+    not carry one, or None.
+    """
 
     store: Store
     tokens: Tokens
     config: Config
     wake: Callable[[str], None]
+    unsupported: Callable[[Snapshot], str | None]
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import Any
 import falcon.testing
 import pytest
 
+from lbclient.dataplane.support import unsupported
 from lbclient.server import app
 from lbclient.server.errors import Unauthorized
 from lbclient.server.http import Context, Services
@@ -141,7 +142,7 @@ def make_api(store: Store) -> Callable[..., Api]:
 
         config: Any = SimpleNamespace(default_provider="octavia", providers=("octavia", "amphora"), busy_wait=busy_wait)
         tokens: Any = People()
-        return Api(Services(store, tokens, config, wake or settle))
+        return Api(Services(store, tokens, config, wake or settle, unsupported))
 
     return make
 
