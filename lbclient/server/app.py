@@ -12,7 +12,7 @@ import falcon
 import orjson
 
 from ..resources import ALL, LISTENER, LOADBALANCER, Resource
-from . import errors, handlers
+from . import batch, errors, handlers
 from .discovery import version, versions
 from .http import ANONYMOUS, Answer, Request, Route, Services
 from .identity.routes import ROUTES as IDENTITY
@@ -44,6 +44,7 @@ LOAD_BALANCING = (
     Route("GET", "/lbaas/loadbalancers/{id}/status", handlers.show_status),
     Route("GET", "/lbaas/loadbalancers/{id}/statuses", handlers.show_status),
     Route("GET", "/lbaas/listeners/{id}/stats", handlers.statistics(LISTENER)),
+    Route("PUT", "/lbaas/pools/{pool_id}/members", batch.update_members),
 )
 VERSIONS = (
     Route("GET", "/", versions, is_open=True),

@@ -1,0 +1,77 @@
+"""A pool's members changed as a whole."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture
+def pool(api: Any) -> Any:
+    """A pool with two members, of weights 1 and 5."""
+    pool = api.pool(api.loadbalancer())
+    api.member(pool, name="one")
+    api.member(pool, name="two", protocol_port=81, weight=5)
+    return pool
+
+
+def put(api: Any, pool: Any, *members: dict[str, Any], query: str = "") -> Any:
+    return api.request("PUT", f"/pools/{pool['id']}/members{query}", {"members": list(members)})
+
+
+def found(api: Any, pool: Any) -> list[tuple[int, str, int]]:
+    members = api.get(f"/pools/{pool['id']}/members")["members"]
+    return [(each["protocol_port"], each["name"], each["weight"]) for each in members]
+
+
+def member(port: int, **values: Any) -> dict[str, Any]:
+    return {"address": "10.0.0.4", "protocol_port": port, **values}
+
+
+def test_what_is_given_is_made_or_changed_and_the_rest_goes(api: Any, pool: Any) -> None:
+    result = put(api, pool, member(81, name="zwei"), member(82))
+    assert (result.status_code, result.text) == (202, "")
+    assert found(api, pool) == [(81, "zwei", 5), (82, "", 1)]
+
+
+def test_additive_only_keeps_the_rest(api: Any, pool: Any) -> None:
+    assert put(api, pool, member(82), query="?additive_only=true").status_code == 202
+    assert [each[0] for each in found(api, pool)] == [80, 81, 82]
+
+
+def test_an_empty_list_takes_all_away(api: Any, pool: Any) -> None:
+    put(api, pool)
+    assert found(api, pool) == []
+
+
+def test_nothing_is_touched_where_nothing_differs(make_api: Any, pool: Any) -> None:
+    woken: list[str] = []
+    api = make_api(wake=woken.append)
+    assert put(api, pool, member(80, name="one"), member(81, weight=5)).status_code == 202
+    assert woken == []
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        [member(82), member(82, weight=3)],
+        [member(82, weight=257)],
+        [member(82), {"address": "10.0.0.4"}],
+        [member(82, colour="red")],
+        [7],
+    ],
+)
+def test_one_wrong_member_and_nothing_changes(api: Any, pool: Any, members: list[Any]) -> None:
+    before = found(api, pool)
+    assert put(api, pool, *members).status_code == 400
+    assert found(api, pool) == before
+
+
+@pytest.mark.parametrize("body", [None, [], {}, {"members": 7}, {"members": [], "more": 1}])
+def test_bodies_that_are_refused(api: Any, pool: Any, body: Any) -> None:
+    assert api.request("PUT", f"/pools/{pool['id']}/members", body).status_code == 400
+
+
+def test_a_foreign_pool_is_not_found(api: Any, pool: Any) -> None:
+    assert put(api.as_("other"), pool).status_code == 404
