@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .fields import Api, Cli, Field, Resource, Type
+from .fields import Alternatives, Api, Cli, Field, Resource, Type
 from .healthmonitor import HEALTHMONITOR
 from .l7policy import L7POLICY
 from .l7rule import L7RULE
@@ -10,6 +10,7 @@ from .listener import LISTENER
 from .loadbalancer import LOADBALANCER
 from .member import MEMBER
 from .pool import POOL
+from .quota import QUOTA
 
 ALL = (LOADBALANCER, LISTENER, POOL, MEMBER, HEALTHMONITOR, L7POLICY, L7RULE)
 BY_NAME = {resource.name: resource for resource in ALL}
@@ -26,7 +27,9 @@ __all__ = [
     "LOADBALANCER",
     "MEMBER",
     "POOL",
+    "QUOTA",
     "STATISTICS",
+    "Alternatives",
     "Api",
     "Cli",
     "Field",

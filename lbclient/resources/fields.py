@@ -69,18 +69,27 @@ class Field:
     default: Any = None
     null_means_default: bool = True  # in PUT; False: null is refused
     stored: bool = True  # has a column
-    choices: tuple[str, ...] = ()  # of a CHOICE, or of each element of STRINGS, or the keys of a MAPPING
+    choices: tuple[str, ...] = ()  # of a CHOICE, or of each element of STRINGS, or the keys of a MAPPING or an OBJECTS
+    value_choices: tuple[tuple[str, tuple[str, ...]], ...] = ()  # of a MAPPING: the choices of a key's value
     minimum: int | None = None
     maximum: int | None = None
     length: int = 255  # characters at most
     pattern: str | None = None  # a regular expression that the whole value matches
-    refers: str | None = None  # the kind of thing an ID names: the command line takes its name, too
+    refers: str | None = None  # the kind of thing an ID names (of an OBJECTS: its key <kind>_id): a name is taken, too
     flag: str | None = None  # where it is not the name with hyphens; "on/off" is a pair of switches
     unset_flag: str | None = None  # where unset names it differently
     positional: bool = False  # create takes it as an argument
     aliases: tuple[str, ...] = ()  # flags that are understood but not shown
     clear_words: bool = False  # create and set take none, null or void for null
     blank: bool = False  # tables show nothing, rather than None, where it has no value
+
+
+@dataclass(frozen=True)
+class Alternatives:
+    """Fields of which a command takes one at most."""
+
+    names: tuple[str, ...]
+    required: bool = False  # create wants one of them
 
 
 @dataclass(frozen=True)
@@ -99,6 +108,7 @@ class Resource:
     argument: str = ""  # how show, set, unset and delete name their argument (the name)
     former_names: tuple[tuple[str, str], ...] = ()  # rows that repeat a field under the name it once had
     named: bool = True  # can be found by name
+    alternatives: tuple[Alternatives, ...] = ()
 
     def __getitem__(self, name: str) -> Field:
         """The field of that name. Raises KeyError."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import shared
-from .fields import EDIT, FIXED, Cli, Field, Resource, Type
+from .fields import EDIT, FIXED, Alternatives, Cli, Field, Resource, Type
 
 ACTIONS = ("REJECT", "REDIRECT_TO_URL", "REDIRECT_TO_POOL", "REDIRECT_PREFIX")
 REDIRECT_CODES = ("301", "302", "303", "307", "308")
@@ -96,4 +96,5 @@ L7POLICY = Resource(
         "redirect_http_code",
         "tags",
     ),
+    alternatives=(Alternatives(("redirect_pool_id", "redirect_url", "redirect_prefix")),),
 )

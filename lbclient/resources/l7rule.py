@@ -25,6 +25,7 @@ L7RULE = Resource(
     collection="rules",
     path="/lbaas/l7policies/{l7policy_id}/rules",
     parent="l7policy",
+    argument="l7rule_id",
     named=False,
     fields=(
         shared.ID,

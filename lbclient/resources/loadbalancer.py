@@ -73,6 +73,8 @@ LOADBALANCER = Resource(
             since=26,
             default=(),
             flag="additional-vip",
+            choices=("subnet_id", "ip_address"),
+            refers="subnet",
         ),
         shared.references("listeners", "Its listeners."),
         shared.references("pools", "Its pools."),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import shared
-from .fields import FIXED, INPUT, NONE, READ, Cli, Field, Resource, Type
+from .fields import FIXED, INPUT, NONE, READ, Alternatives, Cli, Field, Resource, Type
 from .listener import ALPN_PROTOCOLS, TLS_CIPHERS, TLS_VERSIONS
 
 PROTOCOLS = ("TCP", "HTTP", "HTTPS", "PROXY", "PROXYV2", "UDP", "SCTP")
@@ -47,6 +47,7 @@ POOL = Resource(
             Type.MAPPING,
             "How a client's requests stay with one member, as type=<type>[,cookie_name=<name>].",
             choices=PERSISTENCE_KEYS,
+            value_choices=(("type", PERSISTENCE_TYPES),),
         ),
         shared.project_id(),
         shared.references("loadbalancers", "The load balancer."),
@@ -159,4 +160,5 @@ POOL = Resource(
         "tags",
         "alpn_protocols",
     ),
+    alternatives=(Alternatives(("loadbalancer_id", "listener_id"), required=True),),
 )

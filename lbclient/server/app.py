@@ -12,7 +12,7 @@ import falcon
 import orjson
 
 from ..resources import ALL, LISTENER, LOADBALANCER, Resource
-from . import batch, errors, handlers
+from . import batch, errors, handlers, quotas
 from .discovery import version, versions
 from .http import ANONYMOUS, Answer, Request, Route, Services
 from .identity.routes import ROUTES as IDENTITY
@@ -45,6 +45,12 @@ LOAD_BALANCING = (
     Route("GET", "/lbaas/loadbalancers/{id}/statuses", handlers.show_status),
     Route("GET", "/lbaas/listeners/{id}/stats", handlers.statistics(LISTENER)),
     Route("PUT", "/lbaas/pools/{pool_id}/members", batch.update_members),
+    Route("GET", "/lbaas/quotas", quotas.list_all),
+    Route("GET", "/lbaas/quotas/defaults", quotas.show_defaults),
+    Route("GET", "/lbaas/quotas/{project_id}", quotas.show),
+    Route("GET", "/lbaas/quotas/{project_id}/default", quotas.show_defaults),
+    Route("PUT", "/lbaas/quotas/{project_id}", quotas.update),
+    Route("DELETE", "/lbaas/quotas/{project_id}", quotas.reset),
 )
 VERSIONS = (
     Route("GET", "/", versions, is_open=True),

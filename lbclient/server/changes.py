@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from ..resources import Resource
 from ..store.snapshot import Record
 from ..store.tables import LISTENER, LOADBALANCER, POOL, TABLES
+from . import quotas
 from .errors import Conflict, NotFound
 from .http import Services
 
@@ -32,7 +33,8 @@ class Change:
         self.revision = loadbalancer.revision + 1
 
     def insert(self, resource: Resource, values: dict[str, Any]) -> Record:
-        """A new row, PENDING_CREATE."""
+        """A new row, PENDING_CREATE. Raises QuotaMet."""
+        quotas.check(self.tx, resource, self.loadbalancer.project_id)
         table = TABLES[resource.name]
         row = new_row(values, self.revision)
         if "loadbalancer_id" in table.c:

@@ -12,7 +12,7 @@ from ..store.snapshot import Record
 from ..store.tables import LISTENER as LISTENERS
 from ..store.tables import LOADBALANCER as LOADBALANCERS
 from ..store.tables import TABLES
-from . import changes, policy, requests
+from . import changes, policy, quotas, requests
 from .changes import Change
 from .errors import BadRequest, Conflict, Forbidden, InvalidInput, NotFound, UnsupportedOption, ValidationFailure
 from .http import Context, Services
@@ -32,6 +32,7 @@ def create_loadbalancer(services: Services, who: Context, body: Any, tx: sa.Conn
     values = requests.created(LOADBALANCER, body)
     values["project_id"] = _project(who, values["project_id"])
     values["provider"] = _provider(services, values["provider"])
+    quotas.check(tx, LOADBALANCER, values["project_id"])
     _refuse_what_does_not_exist(values)
     row = changes.new_row(values, revision=1)
     place = vip.allocate(

@@ -48,6 +48,13 @@ class Forbidden(Error):
     title = "Forbidden"
 
 
+class QuotaMet(Forbidden):
+    """The project has as many objects of a kind as it may; the text is Octavia's."""
+
+    def __init__(self, title: str) -> None:
+        super().__init__(f"Quota has been met for resources: {title}")
+
+
 class NotFound(Error):
     status = 404
     title = "Not Found"

@@ -35,14 +35,14 @@ class Page:
     filters: tuple[tuple[str, str], ...] = field(default=())
 
 
-def page(resource: Resource, table: sa.Table, query: Pairs) -> Page:
-    """What the query asks for. Raises BadRequest."""
+def page(resource: Resource, table: sa.Table, query: Pairs, unique: str = "serial") -> Page:
+    """What the query asks for; `unique` is the column that orders what is equal otherwise. Raises BadRequest."""
     single = dict(query)
     return Page(
         limit=_limit(single.get("limit")),
         marker=single.get("marker"),
         is_reverse=single.get("page_reverse", "").lower() == "true",
-        order=_order(table, single),
+        order=_order(table, single, unique),
         fields=tuple(name for key, value in query if key == "fields" for name in value.split(",")),
         filters=_filters(resource, table, query),
     )
@@ -60,7 +60,8 @@ def after(tx: sa.Connection, table: sa.Table, wanted: Page) -> list[sa.ColumnEle
     """The condition that a row comes behind the marker. Raises BadRequest."""
     if wanted.marker is None:
         return []
-    row = tx.execute(sa.select(table).where(table.c.id == wanted.marker)).one_or_none()
+    [key] = table.primary_key
+    row = tx.execute(sa.select(table).where(key == wanted.marker)).one_or_none()
     if row is None:
         raise BadRequest(f"Supplied pagination marker '{wanted.marker}' is not valid.")
     clauses = []
@@ -74,12 +75,15 @@ def after(tx: sa.Connection, table: sa.Table, wanted: Page) -> list[sa.ColumnEle
 
 
 def links(request: Request, path: str, wanted: Page, rows: Sequence[Any]) -> list[dict[str, str]]:
-    """Where the next and the previous page are; next is there whenever a page is full, as Octavia has it."""
+    """Where the next and the previous page are; next is there whenever a page is full, as Octavia has it.
+
+    The first column of a row is its key.
+    """
     found = []
     if rows and len(rows) == wanted.limit:
-        found.append({"href": _href(request, path, marker=rows[-1].id), "rel": "next"})
+        found.append({"href": _href(request, path, marker=rows[-1][0]), "rel": "next"})
     if rows and wanted.marker is not None:
-        found.append({"href": _href(request, path, marker=rows[0].id, page_reverse="True"), "rel": "previous"})
+        found.append({"href": _href(request, path, marker=rows[0][0], page_reverse="True"), "rel": "previous"})
     return found
 
 
@@ -98,7 +102,7 @@ def _limit(text: str | None) -> int:
     return min(limit, PAGE_MAXIMUM) if limit > 0 else PAGE_MAXIMUM
 
 
-def _order(table: sa.Table, single: dict[str, str]) -> tuple[tuple[str, str], ...]:
+def _order(table: sa.Table, single: dict[str, str], unique: str) -> tuple[tuple[str, str], ...]:
     if "sort" in single:
         asked = [tuple(part.split(":", 1)) if ":" in part else (part, "asc") for part in single["sort"].split(",")]
     elif "sort_key" in single:
@@ -110,8 +114,7 @@ def _order(table: sa.Table, single: dict[str, str]) -> tuple[tuple[str, str], ..
             raise BadRequest(f"Supplied sort key '{key}' is not valid.")
         if direction not in DIRECTIONS:
             raise InvalidPaging(f"Supplied sort direction '{direction}' is not valid.")
-    # serial is unique, and in the order of created_at.
-    return (*((key, direction) for key, direction in asked), ("serial", "asc"))
+    return (*((key, direction) for key, direction in asked), (unique, "asc"))
 
 
 def _ordered(column: sa.Column[Any], is_down: bool) -> Any:

@@ -28,6 +28,17 @@ def may_write(who: Context) -> None:
     _need(who, WRITERS, GLOBAL_WRITERS)
 
 
+def may_set_quotas(who: Context) -> None:
+    """Raises Forbidden."""
+    _need(who, set(), {"admin", "load-balancer_admin", "load-balancer_quota_admin"})
+
+
+def may_read_quotas(who: Context, project_id: str) -> None:
+    """A project's own; everybody's for some roles. Raises Forbidden."""
+    everywhere = GLOBAL_READERS | {"load-balancer_quota_admin"}
+    _need(who, READERS if who.project_id == project_id else set(), everywhere)
+
+
 def scope(who: Context, table: sa.Table) -> list[sa.ColumnElement[bool]]:
     """The condition that a row exists for the sender: it is the project's, or everything is."""
     return [] if who.roles & GLOBAL_READERS else [table.c.project_id == who.project_id]

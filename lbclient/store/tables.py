@@ -88,6 +88,16 @@ LOADBALANCER.append_column(sa.Column("fault", sa.Text))
 sa.UniqueConstraint(MEMBER.c.pool_id, MEMBER.c.address, MEMBER.c.protocol_port)
 sa.UniqueConstraint(HEALTHMONITOR.c.pool_id)
 
+# Only projects whose limits are not the defaults have a row.
+QUOTA = sa.Table(
+    "quota",
+    metadata,
+    *(
+        sa.Column(field.name, _column_type(field), primary_key=field.name == "project_id")
+        for field in resources.QUOTA.fields
+    ),
+)
+
 STATISTICS = sa.Table(
     "listener_statistics",
     metadata,

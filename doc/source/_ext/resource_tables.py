@@ -19,7 +19,7 @@ class ResourceFields(Directive):
     required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
-        resource = resources.BY_NAME[self.arguments[0]]
+        resource = {**resources.BY_NAME, resources.QUOTA.name: resources.QUOTA}[self.arguments[0]]
         lines = [".. list-table::", "   :header-rows: 1", "   :widths: 22 14 6 6 14 8 50", ""]
         for row in (HEADER, *(_row(field) for field in resource.fields)):
             lines += [f"   {'* -' if number == 0 else '  -'} {cell}" for number, cell in enumerate(row)]

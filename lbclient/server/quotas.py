@@ -1,0 +1,104 @@
+"""Quotas: what they are, and that they hold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from ..resources import QUOTA, Resource
+from ..resources.quota import SPELLINGS, UNLIMITED
+from ..store.tables import QUOTA as QUOTAS
+from ..store.tables import TABLES
+from . import listing, policy, requests
+from .errors import QuotaMet
+from .http import Answer, Request, Services
+
+LIMITS = [field.name for field in QUOTA.fields if field.name != "project_id"]
+DEFAULTS = dict.fromkeys(LIMITS, UNLIMITED)
+
+
+def check(tx: sa.Connection, resource: Resource, project_id: str) -> None:
+    """One more object of the kind is allowed. Raises QuotaMet.
+
+    The project's row is locked, so that two requests at once cannot both take the last place. A project without a row
+    has no limits.
+    """
+    row = sa.select(QUOTAS.c[resource.name]).where(QUOTAS.c.project_id == project_id).with_for_update()
+    limit = tx.scalar(row)
+    if limit is None or limit == UNLIMITED:
+        return
+    table = TABLES[resource.name]
+    living = table.c.provisioning_status != "PENDING_DELETE"
+    used = sa.select(sa.func.count()).select_from(table).where(table.c.project_id == project_id, living)
+    if (tx.scalar(used) or 0) >= limit:
+        raise QuotaMet(resource.title)
+
+
+def list_all(services: Services, request: Request) -> Answer:
+    """GET of the projects whose quotas are not the defaults."""
+    policy.may_read(request.who)
+    wanted = listing.page(QUOTA, QUOTAS, request.query, unique="project_id")
+    with services.store.reading() as tx:
+        after = listing.after(tx, QUOTAS, wanted)
+        rows = tx.execute(listing.select(QUOTA, QUOTAS, wanted, [*policy.scope(request.who, QUOTAS), *after])).all()
+    rows = rows[::-1] if wanted.is_reverse else rows
+    found = [_present(row._mapping["project_id"], dict(row._mapping)) for row in rows]
+    chosen = [{name: each[name] for name in each if name in wanted.fields} if wanted.fields else each for each in found]
+    return Answer({"quotas": chosen, "quotas_links": listing.links(request, QUOTA.path, wanted, rows)})
+
+
+def show(services: Services, request: Request, project_id: str) -> Answer:
+    """GET of a project's quota, which is the default where nobody has said otherwise."""
+    policy.may_read_quotas(request.who, project_id)
+    with services.store.reading() as tx:
+        return Answer({"quota": _present(project_id, _limits(tx, project_id))})
+
+
+def show_defaults(services: Services, request: Request, project_id: str = "defaults") -> Answer:
+    """GET of what a project has whose quota nobody has set."""
+    policy.may_read(request.who)
+    return Answer({"quota": _present(project_id, DEFAULTS)})
+
+
+def update(services: Services, request: Request, project_id: str) -> Answer:
+    """PUT of some limits; null puts the default back."""
+    policy.may_set_quotas(request.who)
+    values = requests.changed(QUOTA, _with_one_spelling(request.body))
+    requests.check(QUOTA["project_id"], project_id)
+    with services.store.writing() as tx:
+        limits = {**_limits(tx, project_id), **values}
+        tx.execute(sa.delete(QUOTAS).where(QUOTAS.c.project_id == project_id))
+        if limits != DEFAULTS:
+            tx.execute(sa.insert(QUOTAS).values(project_id=project_id, **limits))
+    return Answer({"quota": _present(project_id, limits)}, 202)
+
+
+def reset(services: Services, request: Request, project_id: str) -> Answer:
+    """DELETE: the defaults again."""
+    policy.may_set_quotas(request.who)
+    with services.store.writing() as tx:
+        tx.execute(sa.delete(QUOTAS).where(QUOTAS.c.project_id == project_id))
+    return Answer(None, 202)
+
+
+def _limits(tx: sa.Connection, project_id: str) -> dict[str, int]:
+    row = tx.execute(sa.select(QUOTAS).where(QUOTAS.c.project_id == project_id)).one_or_none()
+    return dict(DEFAULTS) if row is None else {name: row._mapping[name] for name in LIMITS}
+
+
+def _present(project_id: str, limits: dict[str, Any]) -> dict[str, Any]:
+    answer: dict[str, Any] = {"project_id": project_id}
+    for name in LIMITS:
+        answer[name] = limits[name]
+        if name in SPELLINGS:
+            answer[SPELLINGS[name]] = limits[name]
+    return {**answer, "tenant_id": project_id}
+
+
+def _with_one_spelling(body: Any) -> Any:
+    """load_balancer is loadbalancer, and health_monitor is healthmonitor."""
+    if not isinstance(body, dict) or not isinstance(body.get("quota"), dict):
+        return body
+    known = {former: name for name, former in SPELLINGS.items()}
+    return {**body, "quota": {known.get(key, key): value for key, value in body["quota"].items()}}
