@@ -27,10 +27,10 @@ MUTABLE_OR_BROKEN = ("ACTIVE", "ERROR")
 class Change:
     """One transaction that changes one load balancer, whose row it has locked."""
 
-    def __init__(self, tx: sa.Connection, loadbalancer: Record) -> None:
+    def __init__(self, tx: sa.Connection, loadbalancer: Record, is_new: bool = False) -> None:
         self.tx = tx
         self.loadbalancer = loadbalancer
-        self.revision = loadbalancer.revision + 1
+        self.revision = loadbalancer.revision + (0 if is_new else 1)
 
     def insert(self, resource: Resource, values: dict[str, Any]) -> Record:
         """A new row, PENDING_CREATE. Raises QuotaMet."""

@@ -12,7 +12,7 @@ from ..store import reading
 from ..store.snapshot import Record
 from ..store.tables import LISTENER as LISTENERS
 from ..store.tables import TABLES
-from . import changes, creation, deletion, listing, policy, present, provider, requests, status, updating
+from . import changes, creation, deletion, listing, policy, present, provider, requests, status, tree, updating
 from .changes import Change
 from .errors import BadRequest, ValidationFailure
 from .http import Answer, Handler, Request, Services
@@ -58,11 +58,15 @@ def show(resource: Resource) -> Handler:
 
 
 def create_loadbalancer(services: Services, request: Request) -> Answer:
-    """POST of a load balancer."""
+    """POST of a load balancer, if asked with all of its parts."""
     policy.may_write(request.who)
+    body, listeners, pools = tree.split(request.body)
     with services.store.writing() as tx:
-        row = creation.create_loadbalancer(services, request.who, request.body, tx)
-        found = present.one(tx, LOADBALANCER, row)
+        row = creation.create_loadbalancer(services, request.who, body, tx)
+        change = Change(tx, row, is_new=True)
+        tree.fill(change, request.who, listeners, pools)
+        provider.check(services, change)
+        found = tree.answer(tx, row) if listeners or pools else present.one(tx, LOADBALANCER, row)
     services.wake(row.id)
     return Answer({LOADBALANCER.key: found}, 201)
 

@@ -1,0 +1,154 @@
+"""A whole load balancer in one request: its pools, listeners, policies and rules are made with it, or nothing is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from ..resources import HEALTHMONITOR, L7POLICY, L7RULE, LISTENER, LOADBALANCER, MEMBER, POOL, Resource
+from ..store import reading
+from ..store.snapshot import Record, Snapshot
+from . import creation, present, requests
+from .changes import Change
+from .errors import BadRequest, InvalidInput, ValidationFailure
+from .http import Context
+
+Object = dict[str, Any]
+
+
+def split(body: Any) -> tuple[Any, list[Object], list[Object]]:
+    """(the body without its parts, its listeners, its pools). Raises BadRequest."""
+    if not isinstance(body, dict) or not isinstance(body.get(LOADBALANCER.key), dict):
+        return body, [], []
+    attributes = dict(body[LOADBALANCER.key])
+    listeners, pools = (_objects(attributes, name) for name in ("listeners", "pools"))
+    return {**body, LOADBALANCER.key: attributes}, listeners, pools
+
+
+def fill(change: Change, who: Context, listeners: list[Object], pools: list[Object]) -> None:
+    """Make the parts of a load balancer that was made in the same transaction. Raises errors.Error."""
+    filling = _Filling(change, who)
+    for pool in pools:
+        filling.pool(pool)
+    for listener in listeners:
+        filling.listener(listener)
+
+
+def answer(tx: sa.Connection, loadbalancer: Record) -> Object:
+    """The load balancer with all of its parts in full."""
+    snapshot = reading.snapshot(tx, loadbalancer.id)
+    assert snapshot is not None  # its row was made in this transaction
+    found = present.one(tx, LOADBALANCER, loadbalancer)
+    pools = {pool.id: _full_pool(tx, snapshot, pool) for pool in snapshot.pools}
+    found["pools"] = list(pools.values())
+    found["listeners"] = [_full_listener(tx, snapshot, listener, pools) for listener in snapshot.listeners]
+    return found
+
+
+class _Filling:
+    """The parts that are being made; pools are found by their names."""
+
+    def __init__(self, change: Change, who: Context) -> None:
+        self._change = change
+        self._who = who
+        self._pools: dict[str, str] = {}
+
+    def pool(self, given: Object) -> str:
+        """The ID of a new pool with its members and its monitor."""
+        attributes = dict(given)
+        members = _objects(attributes, "members")
+        monitor = attributes.pop("healthmonitor", None)
+        name = attributes.get("name")
+        if not name:
+            raise ValidationFailure("Pools must be named in a request that makes a whole load balancer.")
+        if name in self._pools:
+            raise ValidationFailure(f"Pools must have different names in one request; {name} is given twice.")
+        pool_id = self._create(POOL, attributes, loadbalancer_id=self._change.loadbalancer.id).id
+        self._pools[name] = pool_id
+        for member in members:
+            self._create(MEMBER, member, pool_id=pool_id)
+        if monitor is not None:
+            self._create(HEALTHMONITOR, _object(monitor, "healthmonitor"), pool_id=pool_id)
+        return str(pool_id)
+
+    def listener(self, given: Object) -> None:
+        attributes = dict(given)
+        policies = _objects(attributes, "l7policies")
+        self._replace_pool(attributes, "default_pool")
+        owner = {"loadbalancer_id": self._change.loadbalancer.id}
+        listener_id = self._create(LISTENER, attributes, **owner).id
+        for policy in policies:
+            self._policy(listener_id, policy)
+
+    def _policy(self, listener_id: str, given: Object) -> None:
+        attributes = dict(given)
+        rules = _objects(attributes, "rules")
+        self._replace_pool(attributes, "redirect_pool")
+        policy_id = self._create(L7POLICY, attributes, listener_id=listener_id).id
+        for rule in rules:
+            self._create(L7RULE, rule, l7policy_id=policy_id)
+
+    def _replace_pool(self, attributes: Object, name: str) -> None:
+        """A pool that is given in place, or by its name only, becomes the ID of one."""
+        given = attributes.pop(name, None)
+        if given is None:
+            return
+        pool = _object(given, name)
+        if set(pool) != {"name"}:
+            attributes[f"{name}_id"] = self.pool(pool)
+        elif pool["name"] in self._pools:
+            attributes[f"{name}_id"] = self._pools[pool["name"]]
+        else:
+            raise ValidationFailure(f"{name} names the pool {pool['name']}, which is not in the request.")
+
+    def _create(self, resource: Resource, attributes: Object, **owner: str) -> Record:
+        """A row by the same rules as one that is asked for by itself."""
+        values = requests.created(resource, {resource.key: {**attributes, **_known(resource, owner)}})
+        values |= {**owner, "project_id": self._change.loadbalancer.project_id}
+        return creation.CREATE[resource.name](self._change, self._who, values)
+
+
+def _known(resource: Resource, owner: dict[str, str]) -> dict[str, str]:
+    """The owner's ID, where it is an attribute of the body rather than of the path."""
+    names = {field.name for field in resource.fields}
+    return {name: id_ for name, id_ in owner.items() if name in names}
+
+
+def _objects(attributes: Object, name: str) -> list[Object]:
+    """A list of objects, taken out of the attributes."""
+    found = attributes.pop(name, None) or []
+    if not isinstance(found, list):
+        raise InvalidInput(name, found, "It should be a list of objects.")
+    return [_object(each, name) for each in found]
+
+
+def _object(value: Any, name: str) -> Object:
+    if not isinstance(value, dict):
+        raise BadRequest(f"Invalid input for field/attribute {name}. Value: '{value}'. It should be an object.")
+    return value
+
+
+def _full_pool(tx: sa.Connection, snapshot: Snapshot, pool: Record) -> Object:
+    found = present.one(tx, POOL, pool)
+    found["members"] = present.many(tx, MEMBER, snapshot.members[pool.id])
+    monitor = snapshot.healthmonitors.get(pool.id)
+    if monitor is not None:
+        found["healthmonitor"] = present.one(tx, HEALTHMONITOR, monitor)
+    return found
+
+
+def _full_listener(tx: sa.Connection, snapshot: Snapshot, listener: Record, pools: dict[str, Object]) -> Object:
+    found = present.one(tx, LISTENER, listener)
+    if listener.default_pool_id:
+        found["default_pool"] = pools[listener.default_pool_id]
+    found["l7policies"] = [_full_policy(tx, snapshot, policy, pools) for policy in snapshot.l7policies[listener.id]]
+    return found
+
+
+def _full_policy(tx: sa.Connection, snapshot: Snapshot, policy: Record, pools: dict[str, Object]) -> Object:
+    found = present.one(tx, L7POLICY, policy)
+    found["rules"] = present.many(tx, L7RULE, snapshot.l7rules[policy.id])
+    if policy.redirect_pool_id:
+        found["redirect_pool"] = pools[policy.redirect_pool_id]
+    return found

@@ -1,0 +1,102 @@
+"""A whole load balancer in one request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+POOL = {"name": "p", "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN"}
+
+
+def whole() -> dict[str, Any]:
+    return {
+        "name": "whole",
+        "pools": [
+            {
+                **POOL,
+                "members": [{"address": "10.0.0.4", "protocol_port": 80}, {"address": "10.0.0.6", "protocol_port": 80}],
+                "healthmonitor": {"type": "HTTP", "delay": 5, "timeout": 3, "max_retries": 3},
+            }
+        ],
+        "listeners": [
+            {
+                "protocol": "HTTP",
+                "protocol_port": 80,
+                "default_pool": {"name": "p"},
+                "l7policies": [
+                    {
+                        "action": "REDIRECT_TO_POOL",
+                        "redirect_pool": {**POOL, "name": "shop"},
+                        "rules": [{"type": "PATH", "compare_type": "STARTS_WITH", "value": "/shop"}],
+                    },
+                    {"action": "REJECT"},
+                ],
+            },
+            {"protocol": "TCP", "protocol_port": 81, "default_pool": {**POOL, "name": "tcp", "protocol": "TCP"}},
+        ],
+    }
+
+
+def test_all_parts_are_made_and_answered_in_full(api: Any, store: Any) -> None:
+    found = api.loadbalancer(**whole())
+    assert [pool["name"] for pool in found["pools"]] == ["p", "shop", "tcp"]
+    http, tcp = found["listeners"]
+    assert http["default_pool"]["name"] == "p"
+    assert [policy["position"] for policy in http["l7policies"]] == [1, 2]
+    assert http["l7policies"][0]["rules"][0]["value"] == "/shop"
+    assert http["l7policies"][0]["redirect_pool"]["name"] == "shop"
+    assert tcp["default_pool"]["name"] == "tcp"
+    assert len(found["pools"][0]["members"]) == 2
+    assert found["pools"][0]["healthmonitor"]["type"] == "HTTP"
+    kinds = [found, http, tcp, *found["pools"], *found["pools"][0]["members"], http["l7policies"][0]["rules"][0]]
+    assert {each["provisioning_status"] for each in kinds} == {"PENDING_CREATE"}
+    status = api.get(f"/loadbalancers/{found['id']}/status")["statuses"]["loadbalancer"]
+    assert status["provisioning_status"] == "ACTIVE"
+    snapshot = store.snapshot(found["id"])
+    assert set(snapshot.seen) == {("loadbalancer", found["id"])}
+
+
+def at(tree: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    """The tree with a value at a place like listeners.0.protocol."""
+    *way, last = path.split(".")
+    place: Any = tree
+    for step in way:
+        place = place[int(step) if step.isdecimal() else step]
+    place[last] = value
+    return tree
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "status"),
+    [
+        ("listeners.0.default_pool", {"name": "unknown"}, 400),
+        ("listeners.0.default_pool", 7, 400),
+        ("listeners.0.protocol", "BAD", 400),
+        ("listeners.1.protocol_port", 80, 409),
+        ("listeners.0.bogus", 1, 400),
+        ("listeners.0.l7policies.0.rules", [{"type": "PATH", "compare_type": "REGEX", "value": "("}], 400),
+        ("listeners.1.default_pool", {**POOL, "name": "p"}, 400),
+        ("listeners", 7, 400),
+        ("listeners", [7], 400),
+        ("pools.0.name", "", 400),
+        ("pools.0.members", [{"address": "10.0.0.4", "protocol_port": 80}] * 2, 409),
+        ("pools.0.healthmonitor", [], 400),
+        ("pools.0.tls_enabled", True, 501),
+    ],
+)
+def test_one_wrong_part_and_nothing_is_made(api: Any, path: str, value: Any, status: int) -> None:
+    subnet = api.loadbalancer()["vip_subnet_id"]
+    body = {"loadbalancer": {**at(whole(), path, value), "vip_subnet_id": subnet}}
+    api.fails("POST", "/loadbalancers", body, status)
+    assert len(api.get("/loadbalancers")["loadbalancers"]) == 1
+    for collection in ("listeners", "pools", "l7policies", "healthmonitors"):
+        assert api.get(f"/{collection}")[collection] == []
+
+
+def test_every_part_counts_towards_the_quota(api: Any) -> None:
+    subnet = api.loadbalancer()["vip_subnet_id"]
+    quota = {"quota": {"pool": 2}}
+    assert api.as_("admin").request("PUT", f"/quotas/{'d' * 32}", quota).status_code == 202
+    body = {"loadbalancer": {**whole(), "vip_subnet_id": subnet}}
+    assert "Pool" in api.fails("POST", "/loadbalancers", body, 403)
