@@ -63,7 +63,17 @@ def operating_status(cli: Cli = NONE, default: str = "OFFLINE") -> Field:
 
 
 def tags(what: str) -> Field:
-    return Field("tags", Type.STRINGS, f"A tag of the {what}.", api=MUTABLE, cli=NONE, since=5, default=(), flag="tag")
+    return Field(
+        "tags",
+        Type.STRINGS,
+        f"A tag of the {what}.",
+        api=MUTABLE,
+        cli=NONE,
+        since=5,
+        default=(),
+        flag="tag",
+        blank=True,
+    )
 
 
 def references(name: str, help: str) -> Field:
