@@ -1,0 +1,201 @@
+"""What can be configured: on the command line, in an INI file, or not at all. Each option is defined once, here."""
+
+from __future__ import annotations
+
+import argparse
+import configparser
+import dataclasses
+import ipaddress
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal, cast
+
+SECTION = "server"
+GUIDE_NETWORKS = ("10.0.0.0/24", "203.0.113.0/24")
+LOOPBACK_NETWORKS = ("127.10.0.0/24", "127.203.113.0/24")
+
+
+class ConfigError(Exception):
+    """An option that does not fit; the text names it, its value and what is allowed."""
+
+
+def _one_of(*choices: str) -> Callable[[str], str]:
+    def read(value: str) -> str:
+        if value not in choices:
+            raise ValueError(f"one of {', '.join(choices)}")
+        return value
+
+    return read
+
+
+def _number(kind: type, minimum: float, maximum: float, what: str) -> Callable[[str], Any]:
+    def read(value: str) -> Any:
+        try:
+            number = kind(value)
+        except ValueError:
+            raise ValueError(what) from None
+        if not minimum <= number <= maximum:
+            raise ValueError(what)
+        return number
+
+    return read
+
+
+def _switch(value: str) -> bool:
+    words = configparser.ConfigParser.BOOLEAN_STATES
+    if value.lower() not in words:
+        raise ValueError("true or false")
+    return words[value.lower()]
+
+
+def _cidr(value: str) -> str:
+    try:
+        return str(ipaddress.ip_network(value))
+    except ValueError:
+        raise ValueError("a network like 10.0.0.0/24") from None
+
+
+def _words(value: str) -> tuple[str, ...]:
+    words = tuple(word.strip() for word in value.split(",") if word.strip())
+    if not words:
+        raise ValueError("words with commas between them")
+    return words
+
+
+def _path(value: str) -> Path:
+    return Path(value).expanduser().absolute()
+
+
+def _option(help: str, default: Any, read: Callable[[str], Any] = str) -> Any:
+    return dataclasses.field(default=default, metadata={"help": help, "read": read})
+
+
+def _state_directory() -> Path:
+    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(base) / "lbclient"
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Everything that the server can be told."""
+
+    state_directory: Path = dataclasses.field(
+        default_factory=_state_directory,
+        metadata={
+            "help": "The directory of the database, the keys and the HAProxy processes (~/.local/state/lbclient).",
+            "read": _path,
+        },
+    )
+    bind_host: str = _option("The address to listen on (127.0.0.1).", "127.0.0.1")
+    bind_port: int = _option(
+        "The port to listen on (9876); 0 is any free one.",
+        9876,
+        _number(int, 0, 65535, "a port number from 0 to 65535"),
+    )
+    attachment: Literal["lab", "loopback", "anyip"] = _option(
+        "How load balancers get their addresses: loopback (addresses of 127.0.0.0/8), lab (inside lbclient lab), "
+        "anyip (local routes on this machine; needs root).",
+        "loopback",
+        _one_of("lab", "loopback", "anyip"),
+    )
+    haproxy: str | None = _option("The HAProxy to run (the wheel's, else the one on PATH).", None)
+    database: str | None = _option("An SQLAlchemy URL (SQLite in the state directory).", None)
+    providers: tuple[str, ...] = _option(
+        "The names under which the provider is known (octavia,amphora).", ("octavia", "amphora"), _words
+    )
+    default_provider: str = _option("The provider of a load balancer that names none (octavia).", "octavia")
+    private_cidr: str | None = _option("The subnet private-subnet, made at the first start.", None, _cidr)
+    public_cidr: str | None = _option("The subnet public-subnet, made at the first start.", None, _cidr)
+    demo: bool = _option("Make a project demo with a user demo, and the cloud lbclient for it.", False, _switch)
+    busy_wait: float = _option(
+        "How many seconds a write waits for its turn on a busy load balancer (1); 0 is an immediate 409.",
+        1.0,
+        _number(float, 0, 60, "seconds from 0 to 60"),
+    )
+    threads: int = _option(
+        "How many requests are worked on at a time (16).", 16, _number(int, 1, 256, "a number from 1 to 256")
+    )
+    log_format: Literal["text", "json"] = _option("The format of the log (text).", "text", _one_of("text", "json"))
+    debug: bool = _option("Log more.", False, _switch)
+
+    @property
+    def database_url(self) -> str:
+        return self.database or f"sqlite:///{self.state_directory / 'lbclient.sqlite'}"
+
+    @property
+    def networks(self) -> tuple[str, str] | None:
+        """The first networks, (private, public); None: there are none at the beginning."""
+        defaults = {"loopback": LOOPBACK_NETWORKS, "lab": GUIDE_NETWORKS}.get(self.attachment)
+        private, public = (self.private_cidr, self.public_cidr)
+        if defaults:
+            return private or defaults[0], public or defaults[1]
+        return (private, public) if private and public else None
+
+    @property
+    def clouds_file(self) -> Path:
+        return self.state_directory / "clouds.yaml"
+
+
+OPTIONS: tuple[dataclasses.Field[Any], ...] = dataclasses.fields(Config)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Give a parser every option, and --config-file."""
+    parser.add_argument("--config-file", metavar="<file>", help=f"An INI file with a section [{SECTION}].")
+    for option in OPTIONS:
+        flag, text = f"--{option.name.replace('_', '-')}", option.metadata["help"]
+        if option.metadata["read"] is _switch:
+            parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=text)
+        else:
+            parser.add_argument(flag, metavar=f"<{option.name.replace('_', '-')}>", help=text)
+
+
+def from_arguments(arguments: Mapping[str, Any]) -> Config:
+    """The configuration out of parsed arguments (vars() of a namespace) and the file they name. Raises ConfigError."""
+    values = _of_file(arguments["config_file"]) if arguments.get("config_file") else {}
+    for option in OPTIONS:
+        given = arguments.get(option.name)
+        if given is not None:
+            flag = f"--{option.name.replace('_', '-')}"
+            values[option.name] = given if isinstance(given, bool) else _read(option, given, flag)
+    return _checked(Config(**values))
+
+
+def _of_file(path: str) -> dict[str, Any]:
+    parser = configparser.ConfigParser(interpolation=None)
+    try:
+        with open(path, encoding="utf-8") as file:
+            parser.read_file(file)
+    except (OSError, UnicodeDecodeError, configparser.Error) as error:
+        raise ConfigError(f"{path}: {getattr(error, 'strerror', None) or str(error).splitlines()[0]}") from None
+    known = {option.name: option for option in OPTIONS}
+    for section in parser.sections():
+        if section != SECTION:
+            raise ConfigError(f"{path}: unknown section [{section}]; there is [{SECTION}] only.")
+    given = dict(parser[SECTION]) if SECTION in parser else {}
+    for name in given:
+        if name not in known:
+            raise ConfigError(f"{path}: unknown option {name}; there are {', '.join(known)}.")
+    return {name: _read(known[name], text, f"{path}: {name}") for name, text in given.items()}
+
+
+def _read(option: dataclasses.Field[Any], text: str, where: str) -> Any:
+    read = cast(Callable[[str], Any], option.metadata["read"])
+    try:
+        return read(text)
+    except ValueError as error:
+        raise ConfigError(f"{where}: {text!r} is not allowed: {error}.") from None
+
+
+def _checked(config: Config) -> Config:
+    """Options that each fit have to fit together. Raises ConfigError."""
+    if config.default_provider not in config.providers:
+        allowed = ", ".join(config.providers)
+        raise ConfigError(f"default_provider: {config.default_provider!r} is not allowed: one of {allowed}.")
+    loopback = ipaddress.IPv4Network("127.0.0.0/8")
+    for cidr in (config.networks or ()) if config.attachment == "loopback" else ():
+        network = ipaddress.ip_network(cidr)
+        if not (isinstance(network, ipaddress.IPv4Network) and network.subnet_of(loopback)):
+            raise ConfigError(f"{cidr} is not allowed: with attachment loopback, networks lie within {loopback}.")
+    return config

@@ -1,0 +1,1 @@
+"""The identity API (Keystone v3) as far as clients of load balancers need it."""

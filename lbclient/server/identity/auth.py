@@ -1,0 +1,111 @@
+"""The /v3/auth paths: tokens, and what one's own token gives access to."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Any
+
+import sqlalchemy as sa
+
+from ...store.identity_tables import ASSIGNMENT, DOMAIN
+from .. import errors
+from ..http import Answer, Request, Services
+from . import authentication, catalog, domains, objects
+from .attributes import DOMAINS, Values
+from .lookup import Holder
+
+VARY = {"Vary": "X-Auth-Token"}
+
+
+def issue(services: Services, request: Request) -> Answer:
+    """A token for whoever proves who it is."""
+    proof = authentication.prove(services.store, services.tokens, request.body)
+    scope, scope_id = authentication.scope(services.store, request.body, proof.user_id)
+    token, holder = services.tokens.issue(proof.user_id, scope, scope_id, proof.methods, proof.parent)
+    return Answer({"token": present(request, holder)}, 201, {"X-Subject-Token": token, **VARY})
+
+
+def show(services: Services, request: Request) -> Answer:
+    """What the subject's token stands for: one's own, or any for an admin."""
+    token, holder = _subject(services, request, "validate_token")
+    return Answer({"token": present(request, holder)}, 200, {"X-Subject-Token": token, **VARY})
+
+
+def check(services: Services, request: Request) -> Answer:
+    token, _ = _subject(services, request, "check_token")
+    return Answer(None, 200, {"X-Subject-Token": token, **VARY})
+
+
+def revoke(services: Services, request: Request) -> Answer:
+    token, _ = _subject(services, request, "revoke_token")
+    services.tokens.revoke(token)
+    return Answer(status=204)
+
+
+def _subject(services: Services, request: Request, action: str) -> tuple[str, Holder]:
+    token = request.http.get_header("X-Subject-Token")
+    if not token:
+        raise errors.BadRequest("The header X-Subject-Token is missing.")
+    try:
+        holder = services.tokens.holder(token)
+    except errors.Unauthorized:
+        raise errors.NotFound("Could not find token.") from None
+    if holder.claims.user_id != request.who.user_id:
+        objects.admin_only(request, action)
+    return token, holder
+
+
+def present(request: Request, holder: Holder) -> Values:
+    """A token's body."""
+    claims, user = holder.claims, holder.user
+    body: Values = {
+        "methods": list(claims.methods),
+        "user": {
+            "id": user.id,
+            "name": user.name,
+            "domain": _reference(holder.user_domain),
+            "password_expires_at": None,
+        },
+        "audit_ids": list(dict.fromkeys(claims.audit_ids)),
+        "expires_at": _time(claims.expires_at),
+        "issued_at": _time(claims.issued_at),
+    }
+    if not claims.scope:
+        return body
+    body["roles"] = [_reference(role) for role in holder.roles]
+    if not any(name == "nocatalog" for name, _ in request.query):
+        body["catalog"] = catalog.catalog(request)
+    return body | _scope(holder)
+
+
+def _scope(holder: Holder) -> Values:
+    if holder.project is not None:
+        project = {**_reference(holder.project), "domain": _reference(holder.scope_domain)}
+        return {"project": project, "is_domain": False}
+    if holder.scope_domain is not None:
+        return {"domain": _reference(holder.scope_domain)}
+    return {"system": {"all": True}}
+
+
+def _reference(row: Any) -> dict[str, str]:
+    return {"id": row.id, "name": row.name}
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def list_domains(services: Services, request: Request) -> Answer:
+    """The domains in which one has a role."""
+    given = (ASSIGNMENT.c.user_id == request.who.user_id) & (ASSIGNMENT.c.scope == "domain")
+    condition = DOMAIN.c.id.in_(sa.select(ASSIGNMENT.c.scope_id).where(given))
+    with services.store.reading() as tx:
+        return objects.listed(tx, DOMAINS, request, domains.present, condition)
+
+
+def list_system(services: Services, request: Request) -> Answer:
+    """Whether one has a role in the system."""
+    given = (ASSIGNMENT.c.user_id == request.who.user_id) & (ASSIGNMENT.c.scope == "system")
+    with services.store.reading() as tx:
+        is_there = tx.execute(sa.select(ASSIGNMENT.c.role_id).where(given).limit(1)).first() is not None
+    return objects.collection(request, "system", [{"all": True}] if is_there else [])

@@ -1,0 +1,110 @@
+"""Who sends a request for a token, and for where: read from its body and proved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from ...store.identity_tables import DOMAIN, PROJECT, USER
+from ...store.store import Store
+from .. import errors
+from . import lookup, passwords
+from .assignments import SYSTEM
+from .attributes import Values, section, text
+from .claims import Claims
+from .lookup import unauthorized
+from .tokens import Tokens
+
+METHODS = ("password", "token")
+
+
+@dataclass(frozen=True)
+class Proof:
+    """A user, and how it was proved."""
+
+    user_id: str
+    methods: tuple[str, ...]
+    parent: Claims | None = None  # of the token that proved it
+
+
+def prove(store: Store, tokens: Tokens, body: Any) -> Proof:
+    """Check what the body offers as a proof. Raises errors.BadRequest and errors.Unauthorized."""
+    identity = section(section(body, "auth"), "identity")
+    methods = identity.get("methods")
+    if not isinstance(methods, list) or not methods or not all(isinstance(method, str) for method in methods):
+        raise errors.BadRequest("Invalid input for field 'methods': it should be a list of strings.")
+    unknown = [method for method in methods if method not in METHODS]
+    if unknown or len(set(methods)) > 1:
+        raise errors.Unauthorized("Attempted to authenticate with an unsupported method.")
+    if methods[0] == "password":
+        return _by_password(store, section(section(identity, "password"), "user"))
+    return _by_token(tokens, text(section(identity, "token"), "id"))
+
+
+def _by_password(store: Store, user: Values) -> Proof:
+    password = text(user, "password")
+    with store.reading() as tx:
+        row = _named(tx, USER, user, "user")
+    # Also where there is no such user: how long the answer takes must not tell.
+    is_right = passwords.is_right(password, row.password if row else None)
+    if row is None or not is_right:
+        raise unauthorized()
+    return Proof(row.id, ("password",))
+
+
+def _by_token(tokens: Tokens, token: str) -> Proof:
+    claims = tokens.holder(token).claims
+    return Proof(claims.user_id, tuple(dict.fromkeys(("token", *claims.methods))), claims)
+
+
+def scope(store: Store, body: Any, user_id: str) -> tuple[str, str]:
+    """What a token is wanted for, as (scope, ID). Raises errors.BadRequest and errors.Unauthorized."""
+    asked = body["auth"].get("scope")
+    with store.reading() as tx:
+        if asked is None:
+            return _default_scope(tx, user_id)
+        if asked == "unscoped":
+            return "", ""
+        return _asked_scope(tx, section({"scope": asked}, "scope"))
+
+
+def _default_scope(tx: sa.Connection, user_id: str) -> tuple[str, str]:
+    default = tx.scalar(sa.select(USER.c.default_project_id).where(USER.c.id == user_id))
+    if default and lookup.roles(tx, user_id, "project", default):
+        try:
+            lookup.enabled(tx, DOMAIN, lookup.enabled(tx, PROJECT, default).domain_id)
+        except errors.Unauthorized:
+            return "", ""  # the user may still enter, and choose another project
+        return "project", default
+    return "", ""
+
+
+def _asked_scope(tx: sa.Connection, asked: Values) -> tuple[str, str]:
+    if "unscoped" in asked:
+        return "", ""
+    for kind, table in (("project", PROJECT), ("domain", DOMAIN)):
+        if kind in asked:
+            row = _named(tx, table, section(asked, kind), kind)
+            if row is None:
+                raise unauthorized()
+            return kind, row.id
+    if "system" in asked:
+        if section(asked, "system").get("all") is not True:
+            raise errors.BadRequest("Invalid input for field 'system': it should be {'all': true}.")
+        return "system", SYSTEM
+    raise errors.BadRequest("Invalid input for field 'scope': one of project, domain, system, unscoped is required.")
+
+
+def _named(tx: sa.Connection, table: sa.Table, given: Values, kind: str) -> Any:
+    """The row by its ID, or by its name in a domain; None where there is none."""
+    if "id" in given:
+        return tx.execute(sa.select(table).where(table.c.id == text(given, "id"))).one_or_none()
+    if "name" not in given:
+        raise errors.BadRequest(f"Expecting to find id or name in {kind}.")
+    condition = table.c.name == text(given, "name")
+    if table is not DOMAIN:
+        domain = _named(tx, DOMAIN, section(given, "domain"), "domain")
+        condition &= table.c.domain_id == (domain.id if domain else None)
+    return tx.execute(sa.select(table).where(condition)).one_or_none()

@@ -1,0 +1,135 @@
+"""Tokens: issued, checked, revoked."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from ...store.identity_tables import IDENTITY_REVISION, REVOCATION
+from ...store.store import Store
+from ..http import Context
+from . import keys, lookup
+from .claims import Claims, new_audit_id, seal, unseal
+from .lookup import Holder
+
+LIFETIME = 3600.0  # seconds
+REMEMBERED = 4096  # tokens
+LOOK_AGAIN = 1.0  # seconds after which a change by another process is seen; a change by this one is seen at once
+
+
+class Tokens:
+    """What is checked is remembered until it expires or anything changes that a token may depend on."""
+
+    def __init__(self, store: Store, key_directory: Path) -> None:
+        self._store = store
+        self._keys = keys.load(key_directory)
+        self._lock = threading.Lock()
+        self._known: OrderedDict[str, Holder] = OrderedDict()
+        self._generation = 0
+        self._revision = -1
+        self._looked_at = float("-inf")
+
+    def check(self, token: str) -> Context:
+        """Who sent this token. Raises errors.Unauthorized."""
+        return self.holder(token).context
+
+    def holder(self, token: str) -> Holder:
+        """All that a good token stands for. Raises errors.Unauthorized."""
+        self._look_for_changes()
+        with self._lock:
+            holder = self._known.get(token)
+            generation = self._generation
+        if holder is None:
+            holder = self._look_up(token)
+            self._remember(token, holder, generation)
+        if holder.claims.expires_at <= time.time():
+            raise lookup.unauthorized()
+        return holder
+
+    def issue(
+        self,
+        user_id: str,
+        scope: str,
+        scope_id: str,
+        methods: tuple[str, ...],
+        parent: Claims | None = None,
+    ) -> tuple[str, Holder]:
+        """A new token; one that comes of another token expires with it. Raises errors.Unauthorized."""
+        now = time.time()
+        claims = Claims(
+            user_id,
+            scope,
+            scope_id,
+            methods,
+            now,
+            parent.expires_at if parent else now + LIFETIME,
+            (new_audit_id(), parent.audit_ids[-1]) if parent else (new_audit_id(),),
+        )
+        with self._store.reading() as tx:
+            return seal(claims, self._keys), lookup.holder(tx, claims)
+
+    def revoke(self, token: str) -> None:
+        """End one token. Raises errors.Unauthorized where it has ended already."""
+        claims = self.holder(token).claims
+        with self.changing() as tx:
+            revoke(tx, "audit", claims.audit_ids[0])
+
+    @contextmanager
+    def changing(self) -> Iterator[sa.Connection]:
+        """A transaction that may change what tokens mean; nothing that was remembered survives it."""
+        with self._store.writing() as tx:
+            touch(tx)
+            yield tx
+        self._forget()
+
+    def _look_up(self, token: str) -> Holder:
+        claims = unseal(token, self._keys)
+        if claims is None:
+            raise lookup.unauthorized()
+        with self._store.reading() as tx:
+            return lookup.holder(tx, claims)
+
+    def _remember(self, token: str, holder: Holder, generation: int) -> None:
+        with self._lock:
+            if generation != self._generation:  # looked up before a change, remembered after it
+                return
+            self._known[token] = holder
+            if len(self._known) > REMEMBERED:
+                self._known.popitem(last=False)
+
+    def _look_for_changes(self) -> None:
+        now = time.monotonic()
+        if now - self._looked_at < LOOK_AGAIN:
+            return
+        self._looked_at = now
+        with self._store.reading() as tx:
+            revision = tx.scalar(sa.select(IDENTITY_REVISION.c.revision)) or 0
+        if revision != self._revision:
+            self._revision = revision
+            self._forget()
+
+    def _forget(self) -> None:
+        with self._lock:
+            self._generation += 1
+            self._known.clear()
+
+
+def touch(tx: sa.Connection) -> None:
+    """Note for other processes that tokens may mean something else now."""
+    counted = tx.execute(sa.update(IDENTITY_REVISION).values(revision=IDENTITY_REVISION.c.revision + 1))
+    if counted.rowcount == 0:
+        tx.execute(sa.insert(IDENTITY_REVISION).values(id=1, revision=1))
+
+
+def revoke(tx: sa.Connection, kind: str, subject: str) -> None:
+    """End one token (audit), or all that a user or a scope has had until now."""
+    now = time.time()
+    tx.execute(sa.delete(REVOCATION).where(REVOCATION.c.forgotten_at < now))
+    row = {"kind": kind, "subject": subject, "revoked_at": now, "forgotten_at": now + LIFETIME}
+    tx.execute(sa.insert(REVOCATION).values(row))

@@ -1,0 +1,128 @@
+"""The reference server from start to end, and the only place where requests and the data plane are put together."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..dataplane.attach import attachment
+from ..dataplane.haproxy import NotFound, find_haproxy
+from ..dataplane.observe import Observer
+from ..dataplane.reconcile import Reconciler
+from ..dataplane.support import unsupported
+from ..store.migrations import TooNew
+from ..store.store import Store
+from . import app, clouds, logs, state
+from .config import Config, ConfigError, add_arguments, from_arguments
+from .http import Services
+from .identity.bootstrap import Login, bootstrap, create_demo
+from .identity.tokens import Tokens
+from .listen import ListenError, Server
+from .network.world import create_world
+
+LOG = logging.getLogger(__name__)
+REFUSALS = (ListenError, NotFound, state.StateError, TooNew)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parse the command line and serve; the exit status."""
+    parser = argparse.ArgumentParser(prog="lbclient server", description=__doc__)
+    add_arguments(parser)
+    try:
+        config = from_arguments(vars(parser.parse_args(argv)))
+    except ConfigError as error:
+        print(f"lbclient server: {error}", file=sys.stderr)
+        return 2
+    return serve(config)
+
+
+def serve(config: Config) -> int:
+    """Serve until SIGTERM or SIGINT; the exit status. HAProxy processes run on."""
+    logs.configure(config.log_format, config.debug)
+    os.umask(0o077)
+    is_over = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: is_over.set())
+    try:
+        with state.held(config.state_directory), _running(config) as port:
+            print(f"lbclient server is listening on {_url(config.bind_host, port)}", flush=True)
+            is_over.wait()
+            LOG.info("stopping")
+    except REFUSALS as error:
+        print(f"lbclient server: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+@contextmanager
+def _running(config: Config) -> Iterator[int]:
+    """Everything at work; the port that is listened on."""
+    haproxy = find_haproxy(config.haproxy)
+    store = Store(config.database_url)
+    store.migrate()
+    tokens = Tokens(store, config.state_directory / "fernet-keys")
+    directory = config.state_directory / "haproxy"
+    reconciler = Reconciler(store, directory, haproxy, attachment(config.attachment))
+    observer = Observer(store, directory, reconciler)
+    server = Server(
+        app.build(Services(store, tokens, config, reconciler.wake, unsupported)),
+        config.bind_host,
+        config.bind_port,
+        config.threads,
+    )
+    port = server.bind()
+    _prepare(config, store, f"{_url(config.bind_host, port)}/identity")
+    reconciler.start()
+    observer.start()
+    server.start()
+    try:
+        yield port
+    finally:
+        server.stop()
+        observer.stop()
+        reconciler.stop()
+        store.close()
+
+
+def _prepare(config: Config, store: Store, auth_url: str) -> None:
+    """What the first start makes: users, networks and how to log in; a later one tells the new URL."""
+    before = clouds.read(config.clouds_file)
+    after = clouds.moved(before, auth_url)
+    with store.writing() as tx:
+        admin = bootstrap(tx)
+        _add(after, "lbclient-admin", admin, auth_url)
+        owner = admin
+        if config.demo:
+            owner = create_demo(tx)
+            _add(after, "lbclient", owner, auth_url)
+        if admin.password is not None and config.networks:
+            create_world(tx, owner.project_id, *config.networks)
+        if after != before:  # before the commit: a password that nobody was told would lock everybody out
+            clouds.write(config.clouds_file, after)
+    _warn_of_strangers(config.clouds_file, admin, after)
+
+
+def _add(known: clouds.Clouds, name: str, login: Login, auth_url: str) -> None:
+    if login.password is not None:
+        known[name] = clouds.cloud(login, login.password, auth_url)
+
+
+def _warn_of_strangers(path: Path, admin: Login, known: clouds.Clouds) -> None:
+    if "lbclient-admin" not in known:
+        LOG.warning("%s has no cloud lbclient-admin; the password of the user %s is unknown here", path, admin.name)
+
+
+def _url(host: str, port: int) -> str:
+    reachable = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,186 @@
+"""The body of a request into checked values, attribute by attribute."""
+
+from __future__ import annotations
+
+import ipaddress
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from .. import errors
+from ..http import Context
+from .attributes import Api, Attribute, Kind, Type
+
+Values = dict[str, Any]  # by the names of the API
+BAD = "HTTPBadRequest"
+
+
+def created(kind: Kind, body: Any, who: Context) -> Values:
+    """The values of a POST. Raises errors.BadRequest and errors.Forbidden."""
+    values = _values(kind, body, Api.POST, who)
+    for attribute in kind.attributes:
+        if attribute.is_required and attribute.name not in values:
+            raise bad(f"Failed to parse request. Required attribute '{attribute.name}' not specified")
+    project_id = values.setdefault("project_id", who.project_id)
+    if not project_id:
+        raise bad("A project is needed: the token has none, and project_id is not given.")
+    return values
+
+
+def changed(kind: Kind, body: Any, who: Context) -> Values:
+    """The values of a PUT. Raises errors.BadRequest and errors.Forbidden."""
+    return _values(kind, body, Api.PUT, who)
+
+
+def _values(kind: Kind, body: Any, verb: Api, who: Context) -> Values:
+    given = _renamed(section(body, kind.name))
+    unknown = sorted(name for name in given if kind[name] is None)
+    if unknown:
+        raise bad("Unrecognized attribute(s) '" + "', '".join(unknown) + "'")
+    values = {}
+    for attribute in kind.attributes:
+        if attribute.name in given:
+            _may_give(kind, attribute, verb, who, given[attribute.name])
+            values[attribute.name] = check(attribute, given[attribute.name])
+    return values
+
+
+def section(body: Any, name: str) -> Values:
+    """The object that a body holds under a name. Raises errors.BadRequest."""
+    if not isinstance(body, dict) or not isinstance(body.get(name), dict):
+        raise bad(f"Unable to find '{name}' in request body")
+    found: Values = body[name]
+    return found
+
+
+def _renamed(given: Values) -> Values:
+    """tenant_id is what project_id was called."""
+    return {("project_id" if name == "tenant_id" else name): value for name, value in given.items()}
+
+
+def _may_give(kind: Kind, attribute: Attribute, verb: Api, who: Context, value: Any) -> None:
+    if verb not in attribute.api:
+        raise bad(f"Attribute '{attribute.name}' not allowed in {verb.name}")
+    is_own_project = attribute.name == "project_id" and value == who.project_id
+    if attribute.for_admins and not who.is_admin and not is_own_project and value not in (None, False):
+        action = "create" if verb is Api.POST else "update"
+        raise disallowed(f"{action}_{kind.name}:{attribute.name}")
+
+
+def disallowed(rule: str) -> errors.Forbidden:
+    return errors.Forbidden(f"rule:{rule} is disallowed by policy", kind="PolicyNotAuthorized")
+
+
+def bad(why: str, kind: str = BAD) -> errors.BadRequest:
+    return errors.BadRequest(why, kind=kind)
+
+
+def check(attribute: Attribute, value: Any) -> Any:
+    """The value as it is stored. Raises errors.BadRequest."""
+    if value is None and attribute.is_nullable:
+        return None
+    try:
+        return CHECKS[attribute.type](attribute, value)
+    except (TypeError, ValueError) as error:
+        why = str(error) or f"'{value}' is not a valid {attribute.type.value}."
+        raise bad(f"Invalid input for {attribute.name}. Reason: {why}") from None
+
+
+def _text(attribute: Attribute, value: Any) -> str:
+    if not isinstance(value, str) or not is_text(value):
+        raise ValueError(f"'{value}' is not a valid string.")
+    if len(value) > attribute.length:
+        raise ValueError(f"'{value[:40]}…' exceeds maximum length of {attribute.length}.")
+    if attribute.choices and value not in attribute.choices:
+        raise ValueError(f"'{value}' is not in {list(attribute.choices)}.")
+    return value
+
+
+def is_text(value: str) -> bool:
+    """Whether a database can hold the string: PostgreSQL has no NUL, and nobody has a lone surrogate."""
+    return "\0" not in value and not any("\ud800" <= character <= "\udfff" for character in value)
+
+
+def _boolean(attribute: Attribute, value: Any) -> bool:
+    words = {"true": True, "1": True, "false": False, "0": False}
+    known = words.get(str(value).lower()) if isinstance(value, (str, bool, int)) else None
+    if known is None:
+        raise ValueError(f"'{value}' cannot be converted to boolean.")
+    return known
+
+
+def _integer(attribute: Attribute, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, str)) or len(str(value)) > 20:
+        raise ValueError(f"'{value}' is not an integer.")
+    number = int(value)
+    if not attribute.minimum <= number <= attribute.maximum:
+        raise ValueError(f"'{number}' is not between {attribute.minimum} and {attribute.maximum}.")
+    return number
+
+
+def _id(attribute: Attribute, value: Any) -> str:
+    if not isinstance(value, str) or len(value) not in (32, 36):
+        raise ValueError(f"'{value}' is not a valid UUID.")
+    return str(uuid.UUID(value))
+
+
+def _address(attribute: Attribute, value: Any) -> str:
+    if not isinstance(value, str) or "%" in value:
+        raise ValueError(f"'{value}' is not a valid IP address.")
+    return str(ipaddress.ip_address(value))
+
+
+def _cidr(attribute: Attribute, value: Any) -> str:
+    if not isinstance(value, str) or "/" not in value or "%" in value:
+        raise ValueError(f"'{value}' is not a valid IP subnet.")
+    return str(ipaddress.ip_network(value, strict=False))
+
+
+def _pools(attribute: Attribute, value: Any) -> list[dict[str, str]]:
+    return [
+        {end: _address(attribute, pool[end]) for end in ("start", "end")}
+        for pool in _objects(attribute, value)
+        if _has_only(pool, {"start", "end"})
+    ]
+
+
+def _has_only(pool: Values, names: set[str]) -> bool:
+    if set(pool) != names:
+        raise ValueError(f"each has to have {' and '.join(sorted(names))}, and nothing else.")
+    return True
+
+
+def _objects(attribute: Attribute, value: Any) -> list[Values]:
+    if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+        raise ValueError(f"'{value}' is not a list of objects.")
+    for each in value:
+        for text in each.values():
+            if text is not None and not (isinstance(text, str) and is_text(text)):
+                raise ValueError(f"'{text}' is not a valid string.")
+    return value
+
+
+def _texts(attribute: Attribute, value: Any) -> list[str]:
+    if not isinstance(value, list):
+        raise ValueError(f"'{value}' is not a list.")
+    return [_text(attribute, each) for each in value]
+
+
+def _addresses(attribute: Attribute, value: Any) -> list[str]:
+    if not isinstance(value, list):
+        raise ValueError(f"'{value}' is not a list.")
+    return [_address(attribute, each) for each in value]
+
+
+CHECKS: dict[Type, Callable[[Attribute, Any], Any]] = {
+    Type.TEXT: _text,
+    Type.BOOLEAN: _boolean,
+    Type.INTEGER: _integer,
+    Type.ID: _id,
+    Type.ADDRESS: _address,
+    Type.CIDR: _cidr,
+    Type.POOLS: _pools,
+    Type.OBJECTS: _objects,
+    Type.TEXTS: _texts,
+    Type.ADDRESSES: _addresses,
+}

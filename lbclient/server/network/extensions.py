@@ -1,0 +1,76 @@
+"""Which parts of the network API there are, and its versions."""
+
+from __future__ import annotations
+
+from ..errors import NotFound
+from ..http import Answer, Handler, Request, Services
+
+UPDATED = "2026-01-01T00:00:00-00:00"
+EXTENSIONS = {
+    "external-net": "Networks that floating IPs come from",
+    "filter-validation": "Filters that do not exist are refused",
+    "net-mtu": "The MTU of networks",
+    "net-mtu-writable": "The MTU of networks can be changed",
+    "pagination": "Lists in pages",
+    "project-id": "project_id beside tenant_id",
+    "router": "Floating IPs; there are no routers: every external network reaches every port",
+    "sorting": "Lists in an order",
+    "standard-attr-description": "Descriptions",
+    "standard-attr-revisions": "Revision numbers",
+    "standard-attr-tag": "Tags",
+    "standard-attr-timestamp": "Times of creation and change",
+}
+
+
+def versions(services: Services, request: Request) -> Answer:
+    links = [{"rel": "self", "href": f"{request.base}/v2.0/"}]
+    return Answer({"versions": [{"id": "v2.0", "status": "CURRENT", "links": links}]})
+
+
+def resources(services: Services, request: Request) -> Answer:
+    """The collections of the version."""
+    names = ("networks", "subnets", "ports", "floatingips", "extensions")
+    found = [
+        {
+            "name": name.removesuffix("s"),
+            "collection": name,
+            "links": [{"rel": "self", "href": f"{request.base}/v2.0/{name}"}],
+        }
+        for name in names
+    ]
+    return Answer({"resources": found})
+
+
+def list_all(services: Services, request: Request) -> Answer:
+    return Answer({"extensions": [_extension(alias) for alias in EXTENSIONS]})
+
+
+def show(services: Services, request: Request, alias: str) -> Answer:
+    if alias not in EXTENSIONS:
+        raise NotFound(f"Extension with alias {alias} does not exist", kind="HTTPNotFound")
+    return Answer({"extension": _extension(alias)})
+
+
+def _extension(alias: str) -> dict[str, object]:
+    text = EXTENSIONS[alias]
+    return {"alias": alias, "name": alias, "description": text, "updated": UPDATED, "links": []}
+
+
+QUOTAS = ("floatingip", "network", "port", "rbac_policy", "router", "security_group", "security_group_rule", "subnet")
+
+
+def quota(services: Services, request: Request, project_id: str) -> Answer:
+    """Nothing is limited."""
+    return Answer({"quota": dict.fromkeys(QUOTAS, -1)})
+
+
+def none_of(plural: str, name: str) -> tuple[Handler, Handler]:
+    """List and show of what clients ask for and what there is none of."""
+
+    def list_none(services: Services, request: Request) -> Answer:
+        return Answer({plural: []})
+
+    def show_none(services: Services, request: Request, id_: str) -> Answer:
+        raise NotFound(f"{name} {id_} could not be found.", kind=f"{name.replace(' ', '')}NotFound")
+
+    return list_none, show_none

@@ -1,0 +1,152 @@
+"""Floating IPs: addresses of an external network that lead to a port, the VIP's of a load balancer above all."""
+
+from __future__ import annotations
+
+import ipaddress
+import uuid
+from collections.abc import Iterable
+from typing import Any
+
+import sqlalchemy as sa
+
+from ...store.network_tables import FLOATING_IP, FLOATING_IP_PORT, PORT, delete_ports, device_id
+from .. import errors
+from ..http import Answer, Request, Services
+from . import addresses, bodies, objects, present, rows
+from .attributes import FLOATING_IPS, NETWORKS, PORTS
+from .bodies import Values, bad
+
+OF_A_LOAD_BALANCER = device_id("")
+
+
+def create(services: Services, request: Request) -> Answer:
+    values = bodies.created(FLOATING_IPS, request.body, request.who)
+    with services.store.writing() as tx:
+        network = objects.existing(tx, NETWORKS, values["floating_network_id"], request.who)
+        if not network.is_external:
+            raise bad(f"Bad floatingip request: Network {network.id} is not a valid external network.", "BadRequest")
+        row = _insert(tx, network.id, values)
+        led_to = _associate(tx, request, row, values)
+        answer = Answer({"floatingip": present.floating_ips(tx, [_row(tx, row.id)])[0]}, 201)
+        affected = _load_balancers(tx, [led_to])
+    _wake(services, affected)
+    return answer
+
+
+def _insert(tx: sa.Connection, network_id: str, values: Values) -> Any:
+    """A floating IP that leads nowhere yet, with a port of its own that holds the address."""
+    id_ = str(uuid.uuid4())
+    port_id = rows.new_port(tx, network_id, "", device_id=id_, device_owner=FLOATING_IP_PORT)
+    wanted = values.get("floating_ip_address")
+    address = addresses.take(tx, _subnet(tx, network_id, values.get("subnet_id"), wanted), port_id, wanted)
+    columns = objects.columns(FLOATING_IPS, values)
+    columns |= {"floating_ip_address": address, "floating_port_id": port_id, "port_id": None, "fixed_ip_address": None}
+    rows.new(tx, FLOATING_IP, id=id_, **columns)
+    return _row(tx, id_)
+
+
+def _subnet(tx: sa.Connection, network_id: str, subnet_id: str | None, wanted: str | None) -> Any:
+    subnets = [subnet for subnet in rows.subnets(tx, network_id) if subnet.ip_version == 4]
+    if subnet_id is not None:
+        subnets = [subnet for subnet in subnets if subnet.id == subnet_id]
+    if wanted is not None:
+        address = ipaddress.ip_address(wanted)
+        subnets = [subnet for subnet in subnets if address in ipaddress.ip_network(subnet.cidr)]
+    if not subnets:
+        raise bad(
+            f"Bad floatingip request: Network {network_id} does not contain a fitting IPv4 subnet.", kind="BadRequest"
+        )
+    return next((subnet for subnet in subnets if any(addresses.free_addresses(tx, subnet))), subnets[0])
+
+
+def update(services: Services, request: Request, id_: str) -> Answer:
+    values = bodies.changed(FLOATING_IPS, request.body, request.who)
+    with services.store.writing() as tx:
+        row = objects.own(tx, FLOATING_IPS, id_, request.who, "update")
+        led_to = _associate(tx, request, row, values)
+        described = {name: values[name] for name in ("description",) if name in values}
+        changed = objects.change(tx, FLOATING_IPS, _row(tx, id_), described)
+        answer = Answer({"floatingip": present.floating_ips(tx, [changed])[0]})
+        affected = _load_balancers(tx, [row.port_id, led_to])
+    _wake(services, affected)
+    return answer
+
+
+def _associate(tx: sa.Connection, request: Request, row: Any, values: Values) -> str | None:
+    """Let the floating IP lead where the body says; the port that it leads to then."""
+    if "port_id" not in values and "fixed_ip_address" not in values:
+        return row.port_id  # type: ignore[no-any-return]
+    port_id = values.get("port_id", row.port_id)
+    if port_id is None:
+        if values.get("fixed_ip_address"):
+            raise bad("Bad floatingip request: fixed_ip_address cannot be specified without a port_id.", "BadRequest")
+        objects.change(tx, FLOATING_IPS, row, {"port_id": None, "fixed_ip_address": None})
+        return None
+    port = objects.existing(tx, PORTS, port_id, request.who)
+    fixed = _fixed_ip(tx, port, values.get("fixed_ip_address"))
+    _refuse_if_unreachable(row, port)
+    _refuse_if_taken(tx, row, port, fixed)
+    objects.change(tx, FLOATING_IPS, row, {"port_id": port.id, "fixed_ip_address": fixed})
+    return port_id  # type: ignore[no-any-return]
+
+
+def _fixed_ip(tx: sa.Connection, port: Any, wanted: str | None) -> str:
+    held = [each.ip_address for each in rows.fixed_ips(tx, port.id) if ":" not in each.ip_address]
+    if wanted is not None:
+        if wanted not in held:
+            raise bad(f"Bad floatingip request: Port {port.id} does not have fixed ip {wanted}.", "BadRequest")
+        return wanted
+    if not held:
+        why = f"Cannot add floating IP to port {port.id} that has no fixed IPv4 addresses."
+        raise bad(f"Bad floatingip request: {why}", "BadRequest")
+    if len(held) > 1:
+        raise bad(
+            f"Bad floatingip request: Port {port.id} has multiple fixed IPv4 addresses. "
+            "Must provide a specific IPv4 address when assigning a floating IP.",
+            "BadRequest",
+        )
+    return str(held[0])
+
+
+def _refuse_if_unreachable(row: Any, port: Any) -> None:
+    if port.network_id == row.floating_network_id or port.device_owner == FLOATING_IP_PORT:
+        raise errors.NotFound(
+            f"External network {row.floating_network_id} is not reachable from the network of port {port.id}. "
+            f"Therefore, cannot associate Port {port.id} with a Floating IP.",
+            kind="ExternalGatewayForFloatingIPNotFound",
+        )
+
+
+def _refuse_if_taken(tx: sa.Connection, row: Any, port: Any, fixed: str) -> None:
+    same = (FLOATING_IP.c.port_id == port.id) & (FLOATING_IP.c.fixed_ip_address == fixed)
+    if tx.scalar(sa.select(FLOATING_IP.c.id).where(same, FLOATING_IP.c.id != row.id)) is not None:
+        raise errors.Conflict(
+            f"Cannot associate floating IP {row.floating_ip_address} ({row.id}) with port {port.id} using fixed IP "
+            f"{fixed}, as that fixed IP already has a floating IP on external network {row.floating_network_id}.",
+            kind="FloatingIPPortAlreadyAssociated",
+        )
+
+
+def delete(services: Services, request: Request, id_: str) -> Answer:
+    with services.store.writing() as tx:
+        row = objects.own(tx, FLOATING_IPS, id_, request.who, "delete")
+        affected = _load_balancers(tx, [row.port_id])
+        tx.execute(sa.delete(FLOATING_IP).where(FLOATING_IP.c.id == id_))
+        delete_ports(tx, [row.floating_port_id])
+    _wake(services, affected)
+    return Answer(status=204)
+
+
+def _load_balancers(tx: sa.Connection, port_ids: Iterable[str | None]) -> list[str]:
+    """The load balancers whose ports these are."""
+    devices = tx.scalars(sa.select(PORT.c.device_id).where(PORT.c.id.in_([id_ for id_ in port_ids if id_])))
+    return [device.removeprefix(OF_A_LOAD_BALANCER) for device in devices if device.startswith(OF_A_LOAD_BALANCER)]
+
+
+def _wake(services: Services, loadbalancer_ids: Iterable[str]) -> None:
+    for id_ in dict.fromkeys(loadbalancer_ids):
+        services.wake(id_)
+
+
+def _row(tx: sa.Connection, id_: str) -> Any:
+    return tx.execute(sa.select(FLOATING_IP).where(FLOATING_IP.c.id == id_)).one()

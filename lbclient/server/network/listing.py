@@ -1,0 +1,182 @@
+"""Lists of the network API: filters, fields, order and pages, as the query asks for them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+import sqlalchemy as sa
+
+from ...store.network_tables import FIXED_IP, FLOATING_IP, PORT
+from .. import errors
+from ..http import Answer, Request
+from . import rows
+from .attributes import Attribute, Kind, Type
+from .bodies import Values, bad, is_text
+
+PAGING = {"limit", "marker", "sort_key", "sort_dir", "fields"}
+TAGS = {"tags", "tags-any", "not-tags", "not-tags-any"}
+MOST = 10_000  # rows a page
+Presenter = Callable[[sa.Connection, Sequence[Any]], list[Values]]
+
+
+def listed(tx: sa.Connection, kind: Kind, request: Request, present: Presenter) -> Answer:
+    """The objects that the project may see and the query asks for. Raises errors.BadRequest."""
+    query = _query(request)
+    limit = _limit(query)
+    order = _order(kind, query)
+    found = sa.select(kind.table).where(rows.is_visible(kind.table, request.who), *_filters(kind, query))
+    marker = next((value for name, value in query if name == "marker"), None)
+    if marker is not None:
+        found = found.where(_behind(tx, kind, marker, order))
+    page = tx.execute(found.order_by(*(_sorted(*each) for each in order)).limit(limit + 1)).all()
+    objects = present(tx, page[:limit])
+    body: Values = {kind.plural: [selected(request, each) for each in objects]}
+    if len(page) > limit:
+        body[f"{kind.plural}_links"] = [{"rel": "next", "href": _next(request, page[limit - 1].id)}]
+    return Answer(body)
+
+
+def selected(request: Request, object_: Values) -> Values:
+    """The fields of an object that the query asks for; all of them if it asks for none."""
+    wanted = {value for name, value in request.query if name == "fields"}
+    return {name: value for name, value in object_.items() if name in wanted} if wanted else object_
+
+
+def _query(request: Request) -> list[tuple[str, str]]:
+    if not all(is_text(name + value) for name, value in request.query):
+        raise bad("Invalid input for operation: the query has a NUL character.")
+    return [(_renamed(name), value) for name, value in request.query]
+
+
+def _renamed(name: str) -> str:
+    return "project_id" if name == "tenant_id" else name
+
+
+def _limit(query: list[tuple[str, str]]) -> int:
+    text = next((value for name, value in query if name == "limit"), "0")
+    if not text.isascii() or not text.isdigit():
+        raise bad(f"Invalid input for operation: 'limit' {text!r} is not a number of 0 or more.")
+    return min(int(text[:9]), MOST) or MOST
+
+
+def _order(kind: Kind, query: list[tuple[str, str]]) -> list[tuple[sa.Column[Any], bool]]:
+    """Columns and whether each goes downwards; at last something that no two rows share."""
+    keys = [value for name, value in query if name == "sort_key"]
+    directions = [value for name, value in query if name == "sort_dir"]
+    if len(directions) != len(keys) and directions:
+        raise bad("The number of sort_keys and sort_dirs must be same")
+    order = []
+    for key, direction in zip(keys, directions or ["asc"] * len(keys), strict=True):
+        attribute = kind[_renamed(key)]
+        if attribute is None or attribute.column_name is None:
+            raise bad(f"[{key}] is invalid attribute for sort_keys")
+        if direction not in ("asc", "desc"):
+            raise bad(f"{direction} is invalid value for sort_dirs, valid values are 'asc' and 'desc'")
+        order.append((kind.table.c[attribute.column_name], direction == "desc"))
+    return [*order, (kind.table.c.serial, False), (kind.table.c.id, False)]
+
+
+def _sorted(column: sa.Column[Any], is_descending: bool) -> sa.ColumnElement[Any]:
+    value = _sortable(column)
+    return value.desc() if is_descending else value.asc()
+
+
+def _sortable(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
+    """The column as every database sorts and compares it alike: null is an empty text, false and true are numbers."""
+    if isinstance(column.type, sa.Boolean):
+        return sa.cast(column, sa.Integer)
+    return sa.func.coalesce(column, "") if column.nullable else column
+
+
+def _behind(
+    tx: sa.Connection, kind: Kind, marker: str, order: list[tuple[sa.Column[Any], bool]]
+) -> sa.ColumnElement[bool]:
+    """The condition that a row comes after the marker's."""
+    row = tx.execute(sa.select(kind.table).where(kind.table.c.id == marker)).one_or_none()
+    if row is None:
+        raise errors.NotFound(f"{kind.title} {marker} could not be found.", kind=kind.not_found)
+    condition: sa.ColumnElement[bool] = sa.false()
+    for column, is_descending in reversed(order):
+        value, known = _sortable(column), row._mapping[column.name]
+        known = "" if known is None else int(known) if isinstance(known, bool) else known
+        condition = sa.or_(value < known if is_descending else value > known, (value == known) & condition)
+    return condition
+
+
+def _next(request: Request, marker: str) -> str:
+    kept = [(name, value) for name, value in request.query if name != "marker"]
+    return f"{request.http.prefix}{request.http.path}?{urlencode([*kept, ('marker', marker)])}"
+
+
+def _filters(kind: Kind, query: list[tuple[str, str]]) -> list[sa.ColumnElement[bool]]:
+    wanted: dict[str, list[str]] = {}
+    for name, value in query:
+        if name not in PAGING:
+            wanted.setdefault(name, []).append(value)
+    unknown = sorted(name for name in wanted if name not in TAGS and kind[name] is None)
+    if unknown:
+        raise bad(f"{unknown} is invalid attribute for filtering")
+    return [_filter(kind, name, values) for name, values in wanted.items()]
+
+
+def _filter(kind: Kind, name: str, values: list[str]) -> sa.ColumnElement[bool]:
+    attribute = kind[name]
+    if attribute is None:
+        return _tagged(kind.table.c.tags, name, values)
+    if (kind.name, name) in COMPUTED:
+        return COMPUTED[kind.name, name](values)
+    if attribute.column_name is None:
+        is_so = str(attribute.constant or "").lower() in [value.lower() for value in values]
+        return sa.true() if is_so else sa.false()
+    column = kind.table.c[attribute.column_name]
+    chosen = column.in_([known for value in values for known in _converted(attribute, value)])
+    return chosen | column.is_(None) if attribute.is_nullable and "" in values else chosen
+
+
+def _converted(attribute: Attribute, value: str) -> list[Any]:
+    if attribute.type is Type.BOOLEAN:
+        return [value.lower() in ("true", "1")]
+    if attribute.type is Type.INTEGER:
+        return [int(value)] if value.isascii() and value.isdigit() and len(value) < 10 else []
+    return [value]
+
+
+def _fixed_ips(values: list[str]) -> sa.ColumnElement[bool]:
+    """fixed_ips=ip_address=10.0.0.1 or =subnet_id=…: ports with an address like that."""
+    conditions: dict[str, list[str]] = {}
+    for value in values:
+        name, _, wanted = value.partition("=")
+        if name not in ("ip_address", "subnet_id", "ip_address_substr"):
+            raise bad(f"Invalid input for operation: '{value}' is no filter for fixed_ips.")
+        conditions.setdefault(name, []).append(wanted)
+    columns = {"ip_address": FIXED_IP.c.ip_address, "subnet_id": FIXED_IP.c.subnet_id}
+    held: list[sa.ColumnElement[bool]] = [
+        columns[name].in_(wanted) for name, wanted in conditions.items() if name in columns
+    ]
+    held += [FIXED_IP.c.ip_address.contains(text, autoescape=True) for text in conditions.get("ip_address_substr", [])]
+    return PORT.c.id.in_(sa.select(FIXED_IP.c.port_id).where(*held))
+
+
+def _is_active(column: sa.Column[Any]) -> Callable[[list[str]], sa.ColumnElement[bool]]:
+    """The status of what is ACTIVE where the column names a user of it, and DOWN where it does not."""
+    is_used = column.is_not(None) & (column != "")
+    conditions = {"ACTIVE": is_used, "DOWN": ~is_used}
+    return lambda values: sa.or_(sa.false(), *(conditions.get(value.upper(), sa.false()) for value in values))
+
+
+COMPUTED: dict[tuple[str, str], Callable[[list[str]], sa.ColumnElement[bool]]] = {
+    ("port", "fixed_ips"): _fixed_ips,
+    ("port", "status"): _is_active(PORT.c.device_id),
+    ("floatingip", "status"): _is_active(FLOATING_IP.c.port_id),
+}
+
+
+def _tagged(tags: sa.Column[Any], name: str, values: list[str]) -> sa.ColumnElement[bool]:
+    text = sa.cast(tags, sa.Text)
+    wanted = [json.dumps(tag, ensure_ascii=False) for value in values for tag in value.split(",")]
+    each = [text.contains(tag, autoescape=True) for tag in wanted]
+    found = sa.or_(*each) if name.endswith("any") else sa.and_(*each)
+    return ~found if name.startswith("not") else found

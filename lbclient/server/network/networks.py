@@ -1,0 +1,44 @@
+"""Networks: made, changed and deleted."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from ...store.network_tables import NETWORK, PORT, SUBNET
+from .. import errors
+from ..http import Answer, Request, Services
+from . import bodies, objects, present, rows
+from .attributes import NETWORKS
+
+
+def create(services: Services, request: Request) -> Answer:
+    values = objects.columns(NETWORKS, bodies.created(NETWORKS, request.body, request.who))
+    with services.store.writing() as tx:
+        id_ = rows.new(tx, NETWORK, **values)
+        return Answer({"network": present.networks(tx, [_row(tx, id_)])[0]}, 201)
+
+
+def update(services: Services, request: Request, id_: str) -> Answer:
+    values = objects.columns(NETWORKS, bodies.changed(NETWORKS, request.body, request.who))
+    with services.store.writing() as tx:
+        row = objects.own(tx, NETWORKS, id_, request.who, "update")
+        return Answer({"network": present.networks(tx, [objects.change(tx, NETWORKS, row, values)])[0]})
+
+
+def delete(services: Services, request: Request, id_: str) -> Answer:
+    """A network takes its subnets with it, but no port."""
+    with services.store.writing() as tx:
+        objects.own(tx, NETWORKS, id_, request.who, "delete")
+        if tx.scalar(sa.select(PORT.c.id).where(PORT.c.network_id == id_).limit(1)) is not None:
+            raise errors.Conflict(
+                f"Unable to complete operation on network {id_}. "
+                "There are one or more ports still in use on the network.",
+                kind="NetworkInUse",
+            )
+        tx.execute(sa.delete(SUBNET).where(SUBNET.c.network_id == id_))
+        tx.execute(sa.delete(NETWORK).where(NETWORK.c.id == id_))
+    return Answer(status=204)
+
+
+def _row(tx: sa.Connection, id_: str) -> sa.Row[tuple[object, ...]]:
+    return tx.execute(sa.select(NETWORK).where(NETWORK.c.id == id_)).one()

@@ -1,0 +1,132 @@
+"""What is done alike with networks, subnets, ports and floating IPs: list, show, find, change, who may, tags."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import sqlalchemy as sa
+
+from .. import errors
+from ..http import Answer, Context, Handler, Request, Services
+from . import listing, rows
+from .attributes import Kind, Type
+from .bodies import Values, bad, disallowed, is_text
+from .listing import Presenter
+
+MOST_TAGS = 50
+
+
+def list_of(kind: Kind, present: Presenter) -> Handler:
+    def handle(services: Services, request: Request) -> Answer:
+        with services.store.reading() as tx:
+            return listing.listed(tx, kind, request, present)
+
+    return handle
+
+
+def show(kind: Kind, present: Presenter) -> Handler:
+    def handle(services: Services, request: Request, id_: str) -> Answer:
+        with services.store.reading() as tx:
+            object_ = present(tx, [existing(tx, kind, id_, request.who)])[0]
+            return Answer({kind.name: listing.selected(request, object_)})
+
+    return handle
+
+
+def existing(tx: sa.Connection, kind: Kind, id_: str, who: Context) -> Any:
+    """The row. Raises errors.NotFound, also where the project must not know of it."""
+    row = rows.find(tx, kind.table, id_, who) if is_text(id_) else None
+    if row is None:
+        raise errors.NotFound(f"{kind.title} {id_} could not be found.", kind=kind.not_found)
+    return row
+
+
+def own(tx: sa.Connection, kind: Kind, id_: str, who: Context, action: str) -> Any:
+    """The row, for somebody who wants to change it. Raises errors.NotFound and errors.Forbidden."""
+    row = existing(tx, kind, id_, who)
+    if row.project_id != who.project_id and not who.is_admin:
+        raise disallowed(f"{action}_{kind.name}")
+    return row
+
+
+def columns(kind: Kind, values: Values) -> Values:
+    """Checked values by the names of the columns; what has no column is left out."""
+    named = {name: kind[name] for name in values}
+    return {
+        attribute.column_name: values[name]
+        for name, attribute in named.items()
+        if attribute is not None and attribute.column_name is not None
+    }
+
+
+def change(tx: sa.Connection, kind: Kind, row: Any, changed: Values) -> Any:
+    """Write columns of a row; the row as it is then."""
+    if changed:
+        stamps = {"updated_at": rows.now(), "revision_number": row.revision_number + 1}
+        tx.execute(sa.update(kind.table).where(kind.table.c.id == row.id).values({**changed, **stamps}))
+    return tx.execute(sa.select(kind.table).where(kind.table.c.id == row.id)).one()
+
+
+def tags(kind: Kind) -> Handler:
+    def handle(services: Services, request: Request, id_: str) -> Answer:
+        with services.store.reading() as tx:
+            return Answer({"tags": existing(tx, kind, id_, request.who).tags})
+
+    return handle
+
+
+def replace_tags(kind: Kind) -> Handler:
+    def handle(services: Services, request: Request, id_: str) -> Answer:
+        wanted = _tags(request.body)
+        return _retag(services, request, kind, id_, lambda _: wanted)
+
+    return handle
+
+
+def clear_tags(kind: Kind) -> Handler:
+    def handle(services: Services, request: Request, id_: str) -> Answer:
+        _retag(services, request, kind, id_, lambda _: [])
+        return Answer(status=204)
+
+    return handle
+
+
+def add_tag(kind: Kind) -> Handler:
+    def handle(services: Services, request: Request, id_: str, tag: str) -> Answer:
+        checked = _tags({"tags": [tag]})
+        _retag(services, request, kind, id_, lambda known: list(dict.fromkeys([*known, *checked])))
+        return Answer(status=201)
+
+    return handle
+
+
+def remove_tag(kind: Kind) -> Handler:
+    def handle(services: Services, request: Request, id_: str, tag: str) -> Answer:
+        def without(known: list[str]) -> list[str]:
+            if tag not in known:
+                raise errors.NotFound(f"Tag {tag} could not be found.", kind="TagNotFound")
+            return [each for each in known if each != tag]
+
+        _retag(services, request, kind, id_, without)
+        return Answer(status=204)
+
+    return handle
+
+
+def _retag(
+    services: Services, request: Request, kind: Kind, id_: str, edit: Callable[[list[str]], list[str]]
+) -> Answer:
+    with services.store.writing() as tx:
+        row = own(tx, kind, id_, request.who, "update")
+        return Answer({"tags": change(tx, kind, row, {"tags": edit(row.tags)}).tags})
+
+
+def _tags(body: Any) -> list[str]:
+    given = body.get("tags") if isinstance(body, dict) else None
+    if not isinstance(given, list) or len(given) > MOST_TAGS:
+        raise bad(f"Invalid input for tags. Reason: it should be a {Type.TEXTS.value}, {MOST_TAGS} at most.")
+    for tag in given:
+        if not isinstance(tag, str) or not 0 < len(tag) <= 255 or not is_text(tag):
+            raise bad(f"Invalid input for tags. Reason: '{tag}' is not a valid tag.")
+    return list(dict.fromkeys(given))

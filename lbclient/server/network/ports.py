@@ -1,0 +1,112 @@
+"""Ports: what holds addresses. The port of a VIP belongs to its load balancer, that of a floating IP to that."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any
+
+import sqlalchemy as sa
+
+from ...store.network_tables import FIXED_IP, FLOATING_IP, FLOATING_IP_PORT, PORT, delete_ports, disassociate
+from .. import errors
+from ..http import Answer, Request, Services
+from . import addresses, bodies, objects, present, rows
+from .attributes import NETWORKS, PORTS
+from .bodies import Values, bad
+from .vip import DEVICE_OWNER
+
+KEPT = {"device_id", "device_owner", "fixed_ips"}  # of a port that a load balancer or a floating IP uses
+
+
+def create(services: Services, request: Request) -> Answer:
+    values = bodies.created(PORTS, request.body, request.who)
+    with services.store.writing() as tx:
+        network = objects.existing(tx, NETWORKS, values["network_id"], request.who)
+        id_ = rows.new_port(tx, **objects.columns(PORTS, values))
+        if "fixed_ips" in values:
+            _take_asked(tx, network.id, id_, values["fixed_ips"])
+        else:
+            _take_any(tx, network.id, id_)
+        return Answer({"port": present.ports(tx, [_row(tx, id_)])[0]}, 201)
+
+
+def _take_any(tx: sa.Connection, network_id: str, port_id: str) -> None:
+    """An address of each IP version that the network has."""
+    subnets = rows.subnets(tx, network_id)
+    for version in sorted({subnet.ip_version for subnet in subnets}):
+        fitting = [subnet for subnet in subnets if subnet.ip_version == version]
+        free = next((subnet for subnet in fitting if any(addresses.free_addresses(tx, subnet))), fitting[0])
+        addresses.take(tx, free, port_id, position=version)
+
+
+def _take_asked(tx: sa.Connection, network_id: str, port_id: str, fixed_ips: list[Values]) -> None:
+    subnets = rows.subnets(tx, network_id)
+    for position, fixed_ip in enumerate(fixed_ips):
+        subnet, address = _place(subnets, network_id, fixed_ip)
+        addresses.take(tx, subnet, port_id, address, position)
+
+
+def _place(subnets: list[Any], network_id: str, fixed_ip: Values) -> tuple[Any, str | None]:
+    """The subnet and the address that one of the fixed_ips asks for. Raises errors.BadRequest."""
+    unknown = sorted(set(fixed_ip) - {"subnet_id", "ip_address"})
+    if unknown or not fixed_ip:
+        raise bad(f"Invalid input for fixed_ips. Reason: '{fixed_ip}' needs subnet_id or ip_address, and nothing else.")
+    address = _address(fixed_ip.get("ip_address"))
+    for subnet in subnets:
+        is_inside = address is None or ipaddress.ip_address(address) in ipaddress.ip_network(subnet.cidr)
+        if fixed_ip.get("subnet_id") == subnet.id or (fixed_ip.get("subnet_id") is None and is_inside):
+            return subnet, address
+    if fixed_ip.get("subnet_id") is None:
+        why = f"IP address {address} is not a valid IP for any of the subnets on the specified network."
+        raise bad(why, "InvalidIpForNetwork")
+    raise bad(
+        f"Invalid input for operation: Failed to create port on network {network_id}, "
+        f"because fixed_ips included invalid subnet {fixed_ip['subnet_id']}.",
+        "InvalidInput",
+    )
+
+
+def _address(given: str | None) -> str | None:
+    try:
+        return None if given is None else str(ipaddress.ip_address(given))
+    except ValueError:
+        raise bad(f"Invalid input for fixed_ips. Reason: '{given}' is not a valid IP address.") from None
+
+
+def update(services: Services, request: Request, id_: str) -> Answer:
+    values = bodies.changed(PORTS, request.body, request.who)
+    with services.store.writing() as tx:
+        row = objects.own(tx, PORTS, id_, request.who, "update")
+        if KEPT & set(values):
+            _refuse_if_used(tx, row)
+        if "fixed_ips" in values:
+            tx.execute(sa.delete(FIXED_IP).where(FIXED_IP.c.port_id == id_))
+            _take_asked(tx, row.network_id, id_, values["fixed_ips"])
+        changed = objects.change(tx, PORTS, row, objects.columns(PORTS, values))
+        return Answer({"port": present.ports(tx, [changed])[0]})
+
+
+def _refuse_if_used(tx: sa.Connection, port: Any) -> None:
+    _refuse_if_served(port)
+    if tx.scalar(sa.select(FLOATING_IP.c.id).where(FLOATING_IP.c.port_id == port.id).limit(1)) is not None:
+        raise errors.Conflict(f"Port {port.id} is in use by a floating IP.", kind="PortInUse")
+
+
+def _refuse_if_served(port: Any) -> None:
+    if port.device_owner in (DEVICE_OWNER, FLOATING_IP_PORT):
+        raise errors.Conflict(
+            f"Port {port.id} cannot be deleted directly via the port API: has device owner {port.device_owner}.",
+            kind="ServicePortInUse",
+        )
+
+
+def delete(services: Services, request: Request, id_: str) -> Answer:
+    with services.store.writing() as tx:
+        _refuse_if_served(objects.own(tx, PORTS, id_, request.who, "delete"))
+        disassociate(tx, [id_])
+        delete_ports(tx, [id_])
+    return Answer(status=204)
+
+
+def _row(tx: sa.Connection, id_: str) -> Any:
+    return tx.execute(sa.select(PORT).where(PORT.c.id == id_)).one()

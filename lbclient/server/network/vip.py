@@ -1,0 +1,151 @@
+"""The address of a load balancer: found or made in the transaction that makes the load balancer."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from ...store.network_tables import NETWORK, PORT, SUBNET, device_id, release
+from .. import errors
+from ..http import Context
+from . import addresses, rows
+
+__all__ = ["Vip", "allocate", "release", "subnet_exists"]
+
+DEVICE_OWNER = "Octavia"
+
+
+@dataclass(frozen=True)
+class Vip:
+    """Where a load balancer answers."""
+
+    address: str
+    port_id: str
+    subnet_id: str
+    network_id: str
+
+
+def allocate(
+    tx: sa.Connection,
+    *,
+    loadbalancer_id: str,
+    project_id: str,
+    is_admin: bool,
+    vip_address: str | None = None,
+    vip_port_id: str | None = None,
+    vip_subnet_id: str | None = None,
+    vip_network_id: str | None = None,
+) -> Vip:
+    """The VIP that was asked for: of the port that is given, or of a new port.
+
+    Raises errors.ValidationFailure, errors.BadRequest and errors.Conflict.
+    """
+    who = _acting_for(project_id, is_admin)
+    wanted = _canonical(vip_address)
+    if vip_port_id:
+        return _use_port(tx, loadbalancer_id, who, vip_port_id, vip_subnet_id, wanted)
+    if vip_network_id:
+        subnet = _subnet_of_network(tx, who, vip_network_id, vip_subnet_id, wanted)
+    elif vip_subnet_id:
+        subnet = _existing(tx, SUBNET, "Subnet", vip_subnet_id, who)
+    else:
+        raise errors.ValidationFailure("VIP must contain one of: vip_port_id, vip_network_id, vip_subnet_id.")
+    return _make_port(tx, loadbalancer_id, project_id, subnet, wanted)
+
+
+def subnet_exists(tx: sa.Connection, subnet_id: str, who: Context) -> bool:
+    """Whether there is such a subnet and the project may know of it."""
+    return rows.find(tx, SUBNET, subnet_id, who) is not None
+
+
+def _acting_for(project_id: str, is_admin: bool) -> Context:
+    return Context(user_id="", project_id=project_id, roles=frozenset({"admin"} if is_admin else ()))
+
+
+def _canonical(address: str | None) -> str | None:
+    if not address:
+        return None
+    try:
+        return str(ipaddress.ip_address(address))
+    except ValueError:
+        raise errors.InvalidInput("vip_address", address, "Value should be IPv4 or IPv6 format") from None
+
+
+def _existing(tx: sa.Connection, table: sa.Table, title: str, id_: str, who: Context) -> Any:
+    row = rows.find(tx, table, id_, who)
+    if row is None:
+        raise errors.BadRequest(f"{title} {id_} not found.")
+    return row
+
+
+def _use_port(
+    tx: sa.Connection, loadbalancer_id: str, who: Context, port_id: str, subnet_id: str | None, wanted: str | None
+) -> Vip:
+    port = _existing(tx, PORT, "Port", port_id, who)
+    if port.device_id:
+        raise errors.ValidationFailure(f"Port {port.id} is already used by device {port.device_id} ")
+    if subnet_id:
+        _existing(tx, SUBNET, "Subnet", subnet_id, who)
+    held = _fixed_ip(rows.fixed_ips(tx, port.id), subnet_id, wanted)
+    used = {"device_id": device_id(loadbalancer_id), "device_owner": DEVICE_OWNER}
+    tx.execute(sa.update(PORT).where(PORT.c.id == port.id).values(used))
+    return Vip(held.ip_address, port.id, held.subnet_id, port.network_id)
+
+
+def _fixed_ip(held: Sequence[Any], subnet_id: str | None, wanted: str | None) -> Any:
+    fitting = [
+        fixed_ip
+        for fixed_ip in held
+        if subnet_id in (None, fixed_ip.subnet_id) and wanted in (None, fixed_ip.ip_address)
+    ]
+    if not fitting and wanted:
+        raise errors.ValidationFailure("Specified VIP address not found on the specified VIP port.")
+    if not fitting or (len(fitting) > 1 and not subnet_id):
+        raise errors.ValidationFailure(
+            "VIP port's subnet could not be determined. Please specify either a VIP subnet or address."
+        )
+    return fitting[0]
+
+
+def _subnet_of_network(
+    tx: sa.Connection, who: Context, network_id: str, subnet_id: str | None, wanted: str | None
+) -> Any:
+    _existing(tx, NETWORK, "Network", network_id, who)
+    subnets = rows.subnets(tx, network_id)
+    if subnet_id:
+        subnets = [subnet for subnet in subnets if subnet.id == subnet_id]
+        if not subnets:
+            raise errors.BadRequest(f"Subnet {subnet_id} not found.")
+        return subnets[0]
+    if not subnets:
+        raise errors.ValidationFailure("Supplied network does not contain a subnet.")
+    if wanted:
+        return _subnet_with(subnets, wanted)
+    # The first with a free address, IPv4 before IPv6; with none, the first: taking from it tells why not.
+    subnets.sort(key=lambda subnet: subnet.ip_version)
+    return next((subnet for subnet in subnets if any(addresses.free_addresses(tx, subnet))), subnets[0])
+
+
+def _subnet_with(subnets: Sequence[Any], wanted: str) -> Any:
+    for subnet in subnets:
+        if ipaddress.ip_address(wanted) in ipaddress.ip_network(subnet.cidr):
+            return subnet
+    raise errors.ValidationFailure("Supplied network does not contain a subnet for VIP address specified.")
+
+
+def _make_port(tx: sa.Connection, loadbalancer_id: str, project_id: str, subnet: Any, wanted: str | None) -> Vip:
+    device = device_id(loadbalancer_id)
+    port_id = rows.new_port(
+        tx,
+        subnet.network_id,
+        project_id,
+        name=f"octavia-{device}",
+        device_id=device,
+        device_owner=DEVICE_OWNER,
+        is_vip=True,
+    )
+    return Vip(addresses.take(tx, subnet, port_id, wanted), port_id, subnet.id, subnet.network_id)

@@ -1,0 +1,137 @@
+"""Networks, subnets, ports and floating IPs: their tables, and what a load balancer's end does to them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from .tables import Json
+from .tables import metadata as metadata
+
+FLOATING_IP_PORT = "network:floatingip"  # the device_owner of the port that holds a floating IP's own address
+
+
+def _owned() -> list[sa.Column[Any]]:
+    return [
+        sa.Column("id", sa.String(36), primary_key=True),
+        sa.Column("project_id", sa.String(255), nullable=False, index=True),
+        sa.Column("description", sa.Text, nullable=False, default=""),
+        sa.Column("tags", Json, nullable=False, default=[]),
+        # Creation in nanoseconds: the order of lists.
+        sa.Column("serial", sa.BigInteger, nullable=False, index=True),
+        sa.Column("revision_number", sa.Integer, nullable=False, default=0),
+        sa.Column("created_at", sa.String(20), nullable=False),
+        sa.Column("updated_at", sa.String(20), nullable=False),
+    ]
+
+
+NETWORK = sa.Table(
+    "network",
+    metadata,
+    *_owned(),
+    sa.Column("name", sa.Text, nullable=False, default="", index=True),
+    sa.Column("admin_state_up", sa.Boolean, nullable=False, default=True),
+    sa.Column("shared", sa.Boolean, nullable=False, default=False),
+    sa.Column("is_external", sa.Boolean, nullable=False, default=False),
+    sa.Column("is_default", sa.Boolean, nullable=False, default=False),
+    sa.Column("port_security_enabled", sa.Boolean, nullable=False, default=True),
+    sa.Column("mtu", sa.Integer, nullable=False, default=1500),
+)
+
+SUBNET = sa.Table(
+    "subnet",
+    metadata,
+    *_owned(),
+    sa.Column("name", sa.Text, nullable=False, default="", index=True),
+    sa.Column("network_id", sa.ForeignKey("network.id"), nullable=False, index=True),
+    sa.Column("ip_version", sa.Integer, nullable=False),
+    sa.Column("cidr", sa.String(64), nullable=False),
+    sa.Column("gateway_ip", sa.String(64)),
+    sa.Column("allocation_pools", Json, nullable=False),
+    sa.Column("enable_dhcp", sa.Boolean, nullable=False, default=True),
+    sa.Column("dns_nameservers", Json, nullable=False, default=[]),
+    sa.Column("host_routes", Json, nullable=False, default=[]),
+    sa.Column("ipv6_address_mode", sa.String(20)),
+    sa.Column("ipv6_ra_mode", sa.String(20)),
+)
+
+PORT = sa.Table(
+    "port",
+    metadata,
+    *_owned(),
+    sa.Column("name", sa.Text, nullable=False, default="", index=True),
+    sa.Column("network_id", sa.ForeignKey("network.id"), nullable=False, index=True),
+    sa.Column("admin_state_up", sa.Boolean, nullable=False, default=True),
+    sa.Column("mac_address", sa.String(17), nullable=False),
+    sa.Column("device_id", sa.String(255), nullable=False, default="", index=True),
+    sa.Column("device_owner", sa.String(255), nullable=False, default=""),
+    sa.Column("security_groups", Json, nullable=False, default=[]),
+    sa.Column("allowed_address_pairs", Json, nullable=False, default=[]),
+    sa.Column("qos_policy_id", sa.String(36)),
+    sa.Column("vnic_type", sa.String(20), nullable=False, default="normal"),
+    sa.Column("port_security_enabled", sa.Boolean, nullable=False, default=True),
+    # Made for a load balancer's VIP: it vanishes with the load balancer.
+    sa.Column("is_vip", sa.Boolean, nullable=False, default=False),
+    sa.UniqueConstraint("network_id", "mac_address"),
+)
+
+FIXED_IP = sa.Table(
+    "fixed_ip",
+    metadata,
+    sa.Column("port_id", sa.ForeignKey("port.id"), primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True),
+    sa.Column("subnet_id", sa.ForeignKey("subnet.id"), nullable=False),
+    sa.Column("ip_address", sa.String(64), nullable=False),
+    # The address as 32 hexadecimal digits, which sort as the numbers do.
+    sa.Column("sort_key", sa.String(32), nullable=False),
+    sa.UniqueConstraint("subnet_id", "ip_address"),
+    sa.Index("ix_fixed_ip_subnet_id_sort_key", "subnet_id", "sort_key"),
+)
+
+FLOATING_IP = sa.Table(
+    "floating_ip",
+    metadata,
+    *_owned(),
+    sa.Column("floating_network_id", sa.ForeignKey("network.id"), nullable=False),
+    sa.Column("floating_ip_address", sa.String(64), nullable=False),
+    # Holds the address on the external network, so that one constraint covers ports and floating IPs alike.
+    sa.Column("floating_port_id", sa.ForeignKey("port.id"), nullable=False),
+    sa.Column("port_id", sa.ForeignKey("port.id"), index=True),
+    sa.Column("fixed_ip_address", sa.String(64)),
+    sa.UniqueConstraint("floating_network_id", "floating_ip_address"),
+    sa.UniqueConstraint("port_id", "fixed_ip_address"),
+)
+
+
+def device_id(loadbalancer_id: str) -> str:
+    """What a VIP's port names as its device."""
+    return f"lb-{loadbalancer_id}"
+
+
+def floating_addresses(tx: sa.Connection, port_ids: Sequence[str]) -> list[str]:
+    """The floating IPs that lead to these ports, in the order of their creation."""
+    address, port_id = FLOATING_IP.c.floating_ip_address, FLOATING_IP.c.port_id
+    return list(tx.scalars(sa.select(address).where(port_id.in_(port_ids)).order_by(FLOATING_IP.c.serial)))
+
+
+def release(tx: sa.Connection, loadbalancer_id: str) -> None:
+    """Give up a load balancer's ports: those made for it vanish, others are free again; floating IPs lead nowhere."""
+    ports = tx.execute(sa.select(PORT.c.id, PORT.c.is_vip).where(PORT.c.device_id == device_id(loadbalancer_id))).all()
+    disassociate(tx, [port.id for port in ports])
+    delete_ports(tx, [port.id for port in ports if port.is_vip])
+    kept = [port.id for port in ports if not port.is_vip]
+    tx.execute(sa.update(PORT).where(PORT.c.id.in_(kept)).values(device_id="", device_owner=""))
+
+
+def disassociate(tx: sa.Connection, port_ids: Sequence[str]) -> None:
+    """Let the floating IPs of these ports lead nowhere."""
+    theirs = FLOATING_IP.c.port_id.in_(port_ids)
+    tx.execute(sa.update(FLOATING_IP).where(theirs).values(port_id=None, fixed_ip_address=None))
+
+
+def delete_ports(tx: sa.Connection, port_ids: Sequence[str]) -> None:
+    """Delete ports with their addresses."""
+    tx.execute(sa.delete(FIXED_IP).where(FIXED_IP.c.port_id.in_(port_ids)))
+    tx.execute(sa.delete(PORT).where(PORT.c.id.in_(port_ids)))

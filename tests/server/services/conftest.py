@@ -1,0 +1,121 @@
+"""Identity and network in process: the real application, real tokens, a real database; no data plane."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import falcon.testing
+import pytest
+
+from lbclient.server import app
+from lbclient.server.config import Config
+from lbclient.server.http import Services
+from lbclient.server.identity.bootstrap import Login, bootstrap, create_demo
+from lbclient.server.identity.tokens import Tokens
+from lbclient.server.network.world import World, create_world
+from lbclient.store.store import Store
+
+Result = falcon.testing.Result
+
+
+def password_body(name: str, password: str, scope: Any = None) -> dict[str, Any]:
+    """What one sends for a token."""
+    user = {"name": name, "password": password, "domain": {"id": "default"}}
+    auth: dict[str, Any] = {"identity": {"methods": ["password"], "password": {"user": user}}}
+    return {"auth": auth if scope is None else {**auth, "scope": scope}}
+
+
+@dataclass
+class Person:
+    """Requests with a token."""
+
+    client: falcon.testing.TestClient
+    token: str
+    login: Login
+
+    def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Result:
+        path, _, query = path.partition("?")
+        options = {"json": body} if body is not None else {}
+        headers = {"X-Auth-Token": self.token, **{name.replace("_", "-"): value for name, value in headers.items()}}
+        return self.client.simulate_request(method, path, query_string=query, headers=headers, **options)
+
+    def get(self, path: str) -> Any:
+        result = self.ask("GET", path)
+        assert result.status_code == 200, result.text
+        return result.json
+
+    def made(self, path: str, key: str, **values: Any) -> Any:
+        result = self.ask("POST", path, {key: values})
+        assert result.status_code == 201, result.text
+        return result.json[key]
+
+    def changed(self, path: str, key: str, **values: Any) -> Any:
+        result = self.ask("PATCH" if path.startswith("/identity") else "PUT", path, {key: values})
+        assert result.status_code == 200, result.text
+        return result.json[key]
+
+    def deleted(self, path: str) -> None:
+        result = self.ask("DELETE", path)
+        assert result.status_code == 204, result.text
+
+    def refused(self, status: int, method: str, path: str, body: Any = None) -> str:
+        """The error's message."""
+        result = self.ask(method, path, body)
+        assert result.status_code == status, result.text
+        error = result.json.get("NeutronError") or result.json["error"]
+        return str(error["message"])
+
+
+@dataclass
+class Front:
+    """The application, with an admin and a demo user."""
+
+    store: Store
+    tokens: Tokens
+    client: falcon.testing.TestClient
+    logins: dict[str, Login]
+    world: World
+    woken: list[str] = field(default_factory=list)
+
+    def log_in(self, name: str, password: str | None = None, scope: Any = None) -> Result:
+        body = password_body(name, password or self.logins[name].password or "", scope)
+        return self.client.simulate_post("/identity/v3/auth/tokens", json=body)
+
+    def person(self, name: str) -> Person:
+        return Person(self.client, self.log_in(name).headers["X-Subject-Token"], self.logins[name])
+
+    @property
+    def admin(self) -> Person:
+        return self.person("admin")
+
+    @property
+    def demo(self) -> Person:
+        return self.person("demo")
+
+
+@pytest.fixture
+def front(tmp_path: Path) -> Iterator[Front]:
+    store = Store(f"sqlite:///{tmp_path}/state.db")
+    store.migrate()
+    with store.writing() as tx:
+        logins = {"admin": bootstrap(tx), "demo": create_demo(tx)}
+        world = create_world(tx, logins["admin"].project_id, "10.0.0.0/24", "203.0.113.0/24")
+    tokens = Tokens(store, tmp_path / "fernet-keys")
+    woken: list[str] = []
+    config = Config(state_directory=tmp_path, busy_wait=0.0)
+    services = Services(store, tokens, config, woken.append, lambda snapshot: None)
+    yield Front(store, tokens, falcon.testing.TestClient(app.build(services)), logins, world, woken)
+    store.close()
+
+
+@pytest.fixture
+def admin(front: Front) -> Person:
+    return front.admin
+
+
+@pytest.fixture
+def demo(front: Front) -> Person:
+    return front.demo

@@ -1,0 +1,220 @@
+"""The server as a process: its start, its files, its end."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import yaml
+
+MAIN = [sys.executable, "-m", "lbclient.server.main"]
+
+
+def run(*options: str) -> subprocess.CompletedProcess[str]:
+    """A server that is expected not to start."""
+    return subprocess.run([*MAIN, *options], capture_output=True, text=True, timeout=20)
+
+
+class Server:
+    """A server process on a free port."""
+
+    def __init__(self, state: Path, *options: str) -> None:
+        command = [*MAIN, f"--state-directory={state}", "--bind-port=0", *options]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None
+        self.line = self.process.stdout.readline()
+        self.url = self.line.split()[-1]
+
+    def end(self, number: int = signal.SIGTERM) -> tuple[int, str]:
+        """The exit status and the log."""
+        self.process.send_signal(number)
+        _, log = self.process.communicate(timeout=20)
+        return self.process.returncode, log
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path / "state"
+
+
+def clouds(state: Path) -> dict[str, Any]:
+    return dict(yaml.safe_load((state / "clouds.yaml").read_text())["clouds"])
+
+
+def log_in(cloud: dict[str, Any]) -> requests.Response:
+    given = cloud["auth"]
+    user = {"name": given["username"], "password": given["password"], "domain": {"id": given["user_domain_id"]}}
+    body = {"auth": {"identity": {"methods": ["password"], "password": {"user": user}}}}
+    return requests.post(f"{given['auth_url']}/v3/auth/tokens", json=body, timeout=10)
+
+
+def networks(server: Server, token: str) -> requests.Response:
+    headers = {"X-Auth-Token": token}
+    return requests.get(f"{server.url}/networking/v2.0/networks", headers=headers, timeout=10)
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_the_first_start_makes_an_admin_that_only_this_user_knows(state: Path) -> None:
+    server = Server(state)
+    assert server.line == f"lbclient server is listening on {server.url}\n"
+    assert mode(state) == 0o700
+    assert mode(state / "clouds.yaml") == 0o600
+    assert {mode(path) for path in (state / "fernet-keys").iterdir()} == {0o600}
+    assert list(clouds(state)) == ["lbclient-admin"]
+    answer = log_in(clouds(state)["lbclient-admin"])
+    assert answer.status_code == 201
+    names = [each["name"] for each in networks(server, answer.headers["X-Subject-Token"]).json()["networks"]]
+    assert names == ["private-net", "public-net"]
+    assert server.end()[0] == 0
+
+
+def test_a_later_start_knows_what_was_and_tells_the_new_url(state: Path) -> None:
+    first = Server(state, "--demo")
+    before = clouds(state)
+    token = log_in(before["lbclient"]).headers["X-Subject-Token"]
+    assert first.end(signal.SIGINT)[0] == 0
+    second = Server(state, "--demo")
+    after = clouds(state)
+    assert list(after) == ["lbclient-admin", "lbclient"]
+    for name, cloud in after.items():
+        assert cloud["auth"] == {**before[name]["auth"], "auth_url": f"{second.url}/identity"}
+        assert log_in(cloud).status_code == 201
+    assert networks(second, token).status_code == 200
+    assert second.end()[0] == 0
+
+
+def test_two_servers_do_not_share_a_state_directory(state: Path) -> None:
+    first = Server(state)
+    second = run(f"--state-directory={state}", "--bind-port=0")
+    assert second.returncode == 1
+    why = f"Another lbclient server (process {first.process.pid}) uses the state directory {state}."
+    assert second.stderr == f"lbclient server: {why}\n"
+    assert first.end()[0] == 0
+    assert Server(state).end()[0] == 0
+
+
+def test_a_port_that_is_taken(state: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = run(f"--state-directory={state}", f"--bind-port={port}")
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(f"lbclient server: Cannot listen on 127.0.0.1:{port}: ")
+    assert ended.stderr.count("\n") == 1
+    assert "in use" in ended.stderr
+    assert not (state / "clouds.yaml").exists()
+
+
+def test_a_request_under_way_is_finished(state: Path) -> None:
+    server = Server(state)
+    body = json.dumps({"auth": {}}).encode()
+    head = f"POST /identity/v3/auth/tokens HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+    host, port = server.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(head.encode() + body[:5])
+        requests.get(f"{server.url}/identity/v3", timeout=10)  # by now the first request is being read
+        server.process.send_signal(signal.SIGTERM)
+        while _accepts(host, int(port)):
+            pass
+        connection.sendall(body[5:])
+        assert connection.recv(65536).startswith(b"HTTP/1.1 400 ")
+    assert server.process.wait(20) == 0
+    server.process.communicate()
+
+
+def _accepts(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def test_a_log_for_programs(state: Path) -> None:
+    status, log = Server(state, "--log-format=json").end()
+    assert status == 0
+    lines = [json.loads(line) for line in log.splitlines()]
+    assert lines[-1]["message"] == "stopping"
+    assert set(lines[-1]) == {"time", "level", "logger", "thread", "message"}
+
+
+def test_without_demo_and_without_the_password_there_is_a_warning(state: Path) -> None:
+    Server(state).end()
+    (state / "clouds.yaml").unlink()
+    status, log = Server(state).end()
+    assert status == 0
+    assert "the password of the user admin is unknown here" in log
+
+
+def test_answers_name_the_host_that_was_asked(state: Path) -> None:
+    server = Server(state)
+    answer = requests.get(f"{server.url}/identity", headers={"Host": "lb.example:80"}, timeout=10)
+    assert answer.status_code == 300
+    assert answer.headers["Location"] == "http://lb.example:80/identity/v3/"
+    server.end()
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (["--bind-port=x"], "--bind-port: 'x' is not allowed: a port number from 0 to 65535."),
+        (["--bind-port=70000"], "--bind-port: '70000' is not allowed: a port number from 0 to 65535."),
+        (["--attachment=x"], "--attachment: 'x' is not allowed: one of lab, loopback, anyip."),
+        (["--busy-wait=-1"], "--busy-wait: '-1' is not allowed: seconds from 0 to 60."),
+        (["--busy-wait=nan"], "--busy-wait: 'nan' is not allowed: seconds from 0 to 60."),
+        (["--private-cidr=10.0.0.0/24"], "10.0.0.0/24 is not allowed: with attachment loopback"),
+        (["--private-cidr=10.0.0.1/24"], "--private-cidr: '10.0.0.1/24' is not allowed: a network like 10.0.0.0/24."),
+        (["--default-provider=x"], "default_provider: 'x' is not allowed: one of octavia, amphora."),
+        (["--haproxy=/nonesuch"], "HAProxy not found: /nonesuch cannot be executed."),
+        (["--database=nonesuch://"], "The database nonesuch:// cannot be used"),
+        (["--state-directory=/proc/x"], "The state directory /proc/x cannot be used"),
+    ],
+)
+def test_options_that_do_not_fit(state: Path, options: list[str], why: str) -> None:
+    ended = run(f"--state-directory={state}", *options)
+    assert ended.returncode in (1, 2)
+    assert ended.stderr.startswith(f"lbclient server: {why}")
+    assert ended.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("[server]\nbind_prt = 1\n", "unknown option bind_prt; there are state_directory, "),
+        ("[server]\nbind_port = 1.5\n", "bind_port: '1.5' is not allowed: a port number from 0 to 65535."),
+        ("[server]\ndemo = maybe\n", "demo: 'maybe' is not allowed: true or false."),
+        ("[sever]\n", "unknown section [sever]; there is [server] only."),
+        ("bind_port = 1\n", "File contains no section headers."),
+        (None, "No such file or directory"),
+    ],
+)
+def test_files_that_do_not_fit(tmp_path: Path, text: str | None, why: str) -> None:
+    path = tmp_path / "lbclient.ini"
+    if text is not None:
+        path.write_text(text)
+    ended = run(f"--config-file={path}")
+    assert ended.returncode == 2
+    assert ended.stderr.startswith(f"lbclient server: {path}: {why}")
+    assert ended.stderr.count("\n") == 1
+
+
+def test_the_command_line_wins_over_the_file(tmp_path: Path, state: Path) -> None:
+    path = tmp_path / "lbclient.ini"
+    path.write_text(f"[server]\nstate_directory = {state}\nbind_port = 1\ndemo = yes\nprivate_cidr = 127.7.0.0/24\n")
+    server = Server(state, f"--config-file={path}")
+    token = log_in(clouds(state)["lbclient"]).headers["X-Subject-Token"]
+    url = f"{server.url}/networking/v2.0/subnets?name=private-subnet"
+    found = requests.get(url, headers={"X-Auth-Token": token}, timeout=10).json()["subnets"]
+    assert found[0]["cidr"] == "127.7.0.0/24"
+    server.end()
