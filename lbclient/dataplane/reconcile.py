@@ -1,0 +1,163 @@
+"""What is stored becomes what runs. Reconciling takes an id and nothing else; safe at any time, however often."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..store.snapshot import Snapshot
+from ..store.store import Store
+from . import haproxy, pinger
+from .attach import Attachment, AttachmentFailed
+from .cfg import Refused
+from .process import Applied, Instance
+from .render import Configuration, Settings, render
+from .turns import Turns
+
+LOG = logging.getLogger(__name__)
+RETRY_SECONDS = 5.0  # causes such as a port that another program holds go away by themselves
+CRASH_PAUSE = 1.0  # an HAProxy that ends again and again is started no more often than this
+
+
+@dataclass(frozen=True)
+class State:
+    """What became of a snapshot: its configuration where it could be rendered, and the error if there was one."""
+
+    snapshot: Snapshot
+    configuration: Configuration | None
+    error: str | None
+    applied_at: float
+
+
+class Reconciler:
+    """Turns what the store wants into running HAProxy processes, in a few threads."""
+
+    def __init__(
+        self, store: Store, directory: Path, haproxy_path: str, attachment: Attachment, workers: int = 4
+    ) -> None:
+        self._store = store
+        self._directory = directory.absolute()
+        self._binary = haproxy_path
+        self._attachment = attachment
+        self._settings = Settings(haproxy.most_connections())
+        self._turns = Turns()
+        self._states: dict[str, State] = {}
+        self._threads = [
+            threading.Thread(target=self._work, name=f"reconcile-{number}", daemon=True) for number in range(workers)
+        ]
+
+    def wake(self, loadbalancer_id: str) -> None:
+        """Have a look at this load balancer; from any thread, at any time."""
+        self._turns.wake(loadbalancer_id)
+
+    def start(self) -> None:
+        """Takes over what runs, starts what does not, and ends what should not."""
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for id_ in {*self._store.loadbalancer_ids(), *self._instances()}:
+            self.wake(id_)
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Waits for what is under way. The HAProxy processes run on."""
+        self._turns.end()
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join()
+
+    def states(self) -> Mapping[str, State]:
+        """The load balancers that were reconciled, by id."""
+        return dict(self._states)
+
+    def restart(self, loadbalancer_id: str) -> None:
+        """Its HAProxy does not answer: look, unless that is under way or was done a moment ago."""
+        state = self._states.get(loadbalancer_id)
+        if self._turns.is_quiet(loadbalancer_id):
+            age = time.monotonic() - state.applied_at if state else CRASH_PAUSE
+            self._turns.wake(loadbalancer_id, max(0.0, CRASH_PAUSE - age))
+
+    def instance(self, loadbalancer_id: str) -> Instance:
+        return Instance(self._directory / loadbalancer_id, self._binary)
+
+    def _instances(self) -> list[str]:
+        """The directories that were made for load balancers."""
+        return [each.name for each in self._directory.iterdir() if _is_uuid(each.name)]
+
+    def _work(self) -> None:
+        while (id_ := self._turns.take()) is not None:
+            try:
+                self._reconcile(id_)
+            except Exception:
+                LOG.exception("load balancer %s: could not be reconciled, will be tried again", id_)
+                self._turns.wake(id_, RETRY_SECONDS)
+            finally:
+                self._turns.done(id_)
+
+    def _reconcile(self, id_: str) -> None:
+        snapshot = self._store.snapshot(id_)
+        if snapshot is None or snapshot.is_deleted:
+            self._states.pop(id_, None)
+            self.instance(id_).remove()
+            LOG.info("load balancer %s: removed", id_)
+            if snapshot is not None and self._store.settle(snapshot, None):
+                self.wake(id_)
+            return
+        previous = self._states.get(id_)
+        state = self._apply(id_, snapshot)
+        self._states[id_] = state
+        if not _says_the_same(previous, state) and self._store.settle(snapshot, state.error):
+            self.wake(id_)
+        if state.error is not None:
+            self._turns.wake(id_, RETRY_SECONDS)
+
+    def _apply(self, id_: str, snapshot: Snapshot) -> State:
+        configuration = None
+        error = None
+        try:
+            configuration = render(snapshot, self._settings)
+            _check_pings(snapshot)
+            if configuration.is_needed:
+                self._attachment.prepare(snapshot.addresses)
+            _log(id_, self.instance(id_).apply(configuration))
+        except (Refused, AttachmentFailed, OSError) as refusal:
+            error = str(refusal)
+            if error != self._error(id_):
+                LOG.warning("load balancer %s: %s", id_, error)
+        return State(snapshot, configuration, error, time.monotonic())
+
+    def _error(self, id_: str) -> str | None:
+        state = self._states.get(id_)
+        return state.error if state else None
+
+
+def _check_pings(snapshot: Snapshot) -> None:
+    if any(monitor.type == "PING" for monitor in snapshot.healthmonitors.values()):
+        reason = pinger.refusal()
+        if reason:
+            raise Refused(reason)
+
+
+def _says_the_same(previous: State | None, state: State) -> bool:
+    """Whether a retry met the same error over the same rows, so that the store has been told already."""
+    return (
+        previous is not None
+        and state.error is not None
+        and (previous.error, previous.snapshot.seen) == (state.error, state.snapshot.seen)
+    )
+
+
+def _log(id_: str, applied: Applied) -> None:
+    level = logging.DEBUG if applied.how == "nothing" else logging.INFO
+    LOG.log(level, "load balancer %s: %s in %.1f ms", id_, applied.how, applied.milliseconds)
+
+
+def _is_uuid(name: str) -> bool:
+    try:
+        return str(uuid.UUID(name)) == name
+    except ValueError:
+        return False

@@ -1,0 +1,61 @@
+"""Regular expressions: those that HAProxy's engine takes.
+
+The API accepts what Python compiles. HAProxy compiles with PCRE, which refuses a little of that; it is looked for here,
+by what it looks like, so that a rule is refused when it is made rather than when it is applied. How long a match may
+take is bounded by HAProxy itself: expressions that would run for ever give up after some 20 ms.
+"""
+
+from __future__ import annotations
+
+import re
+
+LONGEST_NAME = 32
+MOST_REPEATS = 65535
+LARGEST = 20000  # repeats within repeats multiply; PCRE's compiled form has 64 KiB
+
+# A backslash and what it escapes, a bracket expression, or one other character.
+TOKEN = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|.", re.DOTALL)
+FLAGS = re.compile(r"\(\?[a-zA-Z]*(?:-[a-zA-Z]+)?[:)]")
+NAME = re.compile(r"\(\?P<([^>]*)>")
+REPEAT = re.compile(r"\{(\d*)(?:,(\d*))?\}")
+POSIX = re.compile(r"\[([:.=]).*?\1\]", re.DOTALL)
+ONLY_PYTHON = re.compile(r"\\[uUN]")
+BACKREFERENCE = re.compile(r"\\[1-9]|\(\?P=")
+
+
+def refusal(pattern: str) -> str | None:
+    """Why a pattern that Python compiles cannot be used; None where it can."""
+    reason = _refusal(pattern)
+    return reason and f"the regular expression {pattern!r}: {reason}"
+
+
+def _refusal(pattern: str) -> str | None:
+    tokens = TOKEN.findall(pattern)
+    bare = "".join(token if len(token) == 1 else "x" for token in tokens)
+    for token in tokens:
+        escape = ONLY_PYTHON.match(token)
+        if escape or (len(token) > 2 and ONLY_PYTHON.search(re.sub(r"\\\\", "", token))):
+            return "\\u, \\U and \\N are not known to PCRE"
+    if POSIX.search(pattern):
+        return "[: :], [. .] and [= =] mean something else to PCRE"
+    if "(?(" in bare:
+        return "conditions are not supported"
+    if "()" in bare or "(?!)" in bare:
+        return "empty groups are not supported"
+    if any(re.search("[aLu]", flags) for flags in FLAGS.findall(bare)):
+        return "the flags a, L and u are not known to PCRE"
+    if any(len(name) > LONGEST_NAME or not name.isascii() for name in NAME.findall(bare)):
+        return f"names of groups are ASCII and have at most {LONGEST_NAME} characters"
+    if ("(?<=" in bare or "(?<!" in bare) and BACKREFERENCE.search(pattern):
+        return "lookbehind and references cannot be combined"
+    return _too_large(pattern, bare)
+
+
+def _too_large(pattern: str, bare: str) -> str | None:
+    size = len(pattern)
+    for first, second in REPEAT.findall(bare):
+        times = max(int(first or 1), int(second or 1))
+        if times > MOST_REPEATS:
+            return f"at most {MOST_REPEATS} repeats"
+        size *= max(times, 1)
+    return "it is too large" if size > LARGEST and size > len(pattern) else None

@@ -1,0 +1,32 @@
+"""A rendered tree in a running HAProxy, without a store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import trees
+
+from lbclient.dataplane.haproxy import find_haproxy, most_connections
+from lbclient.dataplane.process import Applied, Instance
+from lbclient.dataplane.render import Settings, render
+
+
+class Running:
+    """One HAProxy that is given one tree after another."""
+
+    def __init__(self, directory: Path, haproxy: str | None = None) -> None:
+        self.instance = Instance(directory / trees.identity("lb"), haproxy or find_haproxy())
+        self.tree: dict[str, Any] = {}
+
+    def apply(self, *given: Mapping[str, Any]) -> Applied:
+        """The tree with the given ones on top of it."""
+        self.tree = trees.merged(self.tree, *given)
+        return self.put()
+
+    def put(self) -> Applied:
+        return self.instance.apply(render(trees.snapshot(self.tree), Settings(most_connections())))
+
+    def close(self) -> None:
+        self.instance.remove()

@@ -1,0 +1,125 @@
+"""Servers for tests to balance between: they say who they are, and do as they are told."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import socket
+import socketserver
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+
+class Web:
+    """An HTTP server that answers with its name and what it was asked; its health can be spoiled."""
+
+    def __init__(self, name: str, port: int = 0, address: str = "127.0.0.1") -> None:
+        self.name = name
+        self.address = address
+        self.health = 200
+        self.delay = 0.0
+        self.checks: list[dict[str, Any]] = []
+        self.requests = 0
+        self._server = self._open(port)
+        self.port = self._server.server_address[1]
+
+    def _open(self, port: int) -> http.server.ThreadingHTTPServer:
+        owner = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def answer(self) -> None:
+                path = self.path.partition("?")[0]
+                headers = [(name.lower(), value) for name, value in self.headers.items()]
+                if path.startswith("/health"):
+                    owner.checks.append({"path": self.path, "version": self.request_version, "headers": headers})
+                    self.reply(owner.health, b"")
+                    return
+                owner.requests += 1
+                time.sleep(owner.delay)
+                body = json.dumps({"name": owner.name, "path": self.path, "headers": headers}).encode()
+                self.reply(200, body)
+
+            def reply(self, code: int, body: bytes) -> None:
+                self.send_response(code)
+                self.send_header("Content-Length", str(len(body)))
+                self.send_header("Server-Name", owner.name)
+                if self.path.startswith("/login"):
+                    self.send_header("Set-Cookie", f"SESSION={owner.name}-{self.path.rpartition('/')[2]}; path=/")
+                self.end_headers()
+                if self.command != "HEAD":
+                    self.wfile.write(body)
+
+            do_GET = do_HEAD = do_POST = do_OPTIONS = answer
+
+            def log_message(self, *args: object) -> None:
+                """Quiet."""
+
+        class Server(http.server.ThreadingHTTPServer):
+            daemon_threads = True
+            allow_reuse_address = True
+            request_queue_size = 128
+
+            def handle_error(self, request: object, client_address: object) -> None:
+                """Quiet: a connection may break at any time."""
+
+        server = Server((self.address, port), Handler)
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        return server
+
+    def down(self) -> None:
+        """Nobody listens at the port any more."""
+        self._server.shutdown()
+        self._server.server_close()
+
+    def up(self) -> None:
+        self._server = self._open(self.port)
+
+
+class Echo:
+    """A TCP server that sends its name, and then back whatever comes."""
+
+    def __init__(self, name: str, address: str = "127.0.0.1") -> None:
+        class Handler(socketserver.BaseRequestHandler):
+            def handle(self) -> None:
+                self.request.sendall(f"{name}\n".encode())
+                while data := self.request.recv(65536):
+                    self.request.sendall(data)
+
+        class Server(socketserver.ThreadingTCPServer):
+            daemon_threads = True
+            allow_reuse_address = True
+            request_queue_size = 128
+
+            def handle_error(self, request: object, client_address: object) -> None:
+                """Quiet: a connection may break at any time."""
+
+        self.name = name
+        self.address = address
+        self._server = Server((address, 0), Handler)
+        self.port = self._server.server_address[1]
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def down(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def free_port(address: str = "127.0.0.1") -> int:
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as trial:
+        trial.bind((address, 0))
+        return int(trial.getsockname()[1])
+
+
+def until(condition: Callable[[], Any], seconds: float = 10.0) -> Any:
+    """What the condition gives once it is true. Fails when that takes too long."""
+    deadline = time.monotonic() + seconds
+    while True:
+        result = condition()
+        if result:
+            return result
+        assert time.monotonic() < deadline, f"not within {seconds} s; last: {result!r}"
+        time.sleep(0.02)

@@ -1,0 +1,34 @@
+"""Golden pairs: cases/<name>.yaml is a load balancer, cases/<name>.cfg its configuration, byte for byte.
+
+A new case is the first file; REGENERATE=1 writes the second. Read what it wrote before you commit it.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import trees
+import yaml
+
+from lbclient.dataplane import haproxy as binary
+from lbclient.dataplane.render import render
+
+CASES = sorted((Path(__file__).parent / "cases").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case.stem for case in CASES])
+def test_the_configuration_is_the_golden_one(case: Path, haproxy: str, tmp_path: Path) -> None:
+    text = render(trees.snapshot(yaml.safe_load(case.read_text()))).text
+    golden = case.with_suffix(".cfg")
+    if os.environ.get("REGENERATE"):
+        golden.write_text(text)
+    assert text == golden.read_text()
+    (tmp_path / "haproxy.cfg").write_text(text)
+    (tmp_path / "states").write_text("1\n")
+    assert binary.objection(haproxy, tmp_path, "haproxy.cfg") is None
+
+
+def test_every_golden_file_has_a_case() -> None:
+    assert {each.stem for each in CASES} == {each.stem for each in (Path(__file__).parent / "cases").glob("*.cfg")}

@@ -1,0 +1,299 @@
+"""L7 policies, by the traffic that they direct."""
+
+from __future__ import annotations
+
+import random
+import re
+from typing import Any
+
+import pytest
+from instances import Running
+from members import free_port
+from world import Answer, get, member, web
+
+
+def rule(type: str, compare: str, value: str, **fields: Any) -> dict[str, Any]:
+    return {"type": type, "compare_type": compare, "value": value, **fields}
+
+
+def policies(running: Running, one, two, **wanted: Any) -> int:
+    """An HTTP listener with these policies; `one` serves what no policy decides, `two` is another pool."""
+    tree = web(members={"one": member(one)})
+    tree["listeners"]["web"]["l7policies"] = wanted
+    tree["pools"]["other"] = {"protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN", "members": {"two": member(two)}}
+    running.apply(tree)
+    return int(tree["listeners"]["web"]["protocol_port"])
+
+
+def to_other(*rules: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    return {"action": "REDIRECT_TO_POOL", "redirect_pool": "other", "rules": list(rules), **fields}
+
+
+def reject(*rules: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    return {"action": "REJECT", "rules": list(rules), **fields}
+
+
+def test_the_four_actions(running: Running, webs) -> None:
+    one, two = webs("one", "two")
+    port = policies(
+        running,
+        one,
+        two,
+        a=reject(rule("PATH", "EQUAL_TO", "/no")),
+        b=to_other(rule("PATH", "EQUAL_TO", "/other")),
+        c={
+            "action": "REDIRECT_TO_URL",
+            "redirect_url": "http://example.com/%20?%ci=%[src]&a=$HOME",
+            "rules": [rule("PATH", "EQUAL_TO", "/url")],
+        },
+        d={
+            "action": "REDIRECT_PREFIX",
+            "redirect_prefix": "https://example.com/%ci",
+            "redirect_http_code": 308,
+            "rules": [rule("PATH", "STARTS_WITH", "/prefix")],
+        },
+    )
+    assert get(port, "/no").status == 403
+    assert get(port, "/other").name == "two"
+    assert where(get(port, "/url")) == (302, "http://example.com/%20?%ci=%[src]&a=$HOME")
+    assert where(get(port, "/prefix/a%20b?c=d")) == (308, "https://example.com/%ci/prefix/a%20b?c=d")
+    assert get(port, "/").name == "one"
+
+
+def where(answer: Answer) -> tuple[int, str | None]:
+    return answer.status, answer.headers["Location"]
+
+
+@pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
+def test_redirect_codes(running: Running, webs, code: int) -> None:
+    one, two = webs("one", "two")
+    redirect = {"action": "REDIRECT_TO_URL", "redirect_url": "http://a/", "redirect_http_code": code}
+    port = policies(running, one, two, a={**redirect, "rules": [rule("PATH", "EQUAL_TO", "/")]})
+    assert get(port).status == code
+
+
+@pytest.mark.parametrize("first", ["pool", "url", "reject"])
+def test_the_first_policy_that_matches_decides(running: Running, webs, first: str) -> None:
+    """Whatever its action: HAProxy by itself would redirect and reject before it chooses a backend."""
+    one, two = webs("one", "two")
+    every = rule("PATH", "STARTS_WITH", "/")
+    actions = {
+        "pool": to_other(every),
+        "url": {"action": "REDIRECT_TO_URL", "redirect_url": "http://a/", "rules": [every]},
+        "reject": reject(every),
+    }
+    port = policies(running, one, two, first=actions.pop(first), **actions)
+    assert get(port).name == {"pool": "two", "url": "302", "reject": "403"}[first]
+
+
+def test_policies_and_rules_that_do_not_count(running: Running, webs) -> None:
+    one, two = webs("one", "two")
+    every = rule("PATH", "STARTS_WITH", "/")
+    port = policies(
+        running,
+        one,
+        two,
+        empty=reject(),
+        none_enabled=reject({**every, "admin_state_up": False}),
+        disabled=reject(every, admin_state_up=False),
+        partly=to_other(every, rule("PATH", "EQUAL_TO", "/never", admin_state_up=False)),
+    )
+    assert get(port).name == "two"
+
+
+def test_all_rules_must_match_and_may_be_inverted(running: Running, webs) -> None:
+    one, two = webs("one", "two")
+    port = policies(
+        running,
+        one,
+        two,
+        a=to_other(
+            rule("HEADER", "EQUAL_TO", "yes", key="X-A"),
+            rule("HEADER", "EQUAL_TO", "yes", key="X-B", invert=True),
+        ),
+    )
+    assert get(port, headers={"X-A": "yes"}).name == "two"
+    assert get(port, headers={"X-A": "yes", "X-B": "no"}).name == "two"
+    assert get(port, headers={"X-A": "yes", "X-B": "yes"}).name == "one"
+    assert get(port).name == "one"
+
+
+def test_fifty_rules_in_a_policy(running: Running, webs) -> None:
+    one, two = webs("one", "two")
+    rules = [rule("HEADER", "CONTAINS", f"<{number}>", key="X-All") for number in range(50)]
+    port = policies(running, one, two, a=to_other(rule("PATH", "EQUAL_TO", "/a")), b=to_other(*rules), c=reject(*rules))
+    everything = "".join(f"<{number}>" for number in range(50))
+    assert get(port, headers={"X-All": everything}).name == "two"
+    assert get(port, headers={"X-All": everything.replace("<25>", "")}).name == "one"
+
+
+def test_a_redirect_to_an_empty_or_disabled_pool_is_503(running: Running, webs) -> None:
+    one, two = webs("one", "two")
+    port = policies(running, one, two, a=to_other(rule("PATH", "EQUAL_TO", "/other")))
+    running.apply({"pools": {"other": {"admin_state_up": False}}})
+    assert get(port, "/other").status == 503
+    running.tree["pools"]["other"] |= {"admin_state_up": True, "members": {}}
+    running.put()
+    assert get(port, "/other").status == 503
+    assert get(port, "/").name == "one"
+
+
+CASES = [
+    # type, comparison, value, key, request, whether it matches
+    ("HOST_NAME", "EQUAL_TO", "Shop.Example.com", None, {"Host": "shop.example.COM"}, True),
+    ("HOST_NAME", "EQUAL_TO", "shop.example.com", None, {"Host": "shop.example.com:8080"}, True),
+    ("HOST_NAME", "EQUAL_TO", "shop.example.com:8080", None, {"Host": "shop.example.com:8080"}, True),
+    ("HOST_NAME", "EQUAL_TO", "shop.example.com", None, {"Host": "xshop.example.com"}, False),
+    ("HOST_NAME", "EQUAL_TO", "[::1]", None, {"Host": "[::1]:80"}, True),
+    ("HOST_NAME", "STARTS_WITH", "shop.", None, {"Host": "shop.example.com"}, True),
+    ("HOST_NAME", "ENDS_WITH", ".example.com", None, {"Host": "shop.example.com:80"}, True),
+    ("HOST_NAME", "CONTAINS", "EXAMPLE", None, {"Host": "shop.example.com"}, True),
+    ("HOST_NAME", "REGEX", r"^(shop|login)\.example\.com$", None, {"Host": "LOGIN.example.com:80"}, True),
+    ("HOST_NAME", "REGEX", r"^shop$", None, {"Host": "shop.example.com"}, False),
+    ("PATH", "EQUAL_TO", "/a", None, "/a?b=c", True),
+    ("PATH", "EQUAL_TO", "/a", None, "/A", False),
+    ("PATH", "STARTS_WITH", "/a", None, "/ab/c", True),
+    ("PATH", "STARTS_WITH", "/a", None, "/b/a", False),
+    ("PATH", "ENDS_WITH", "c", None, "/ab/c?d", True),
+    ("PATH", "CONTAINS", "b/", None, "/ab/c", True),
+    ("PATH", "REGEX", r"^/\d+$", None, "/123", True),
+    ("PATH", "REGEX", r"^/\d+$", None, "/12a", False),
+    ("FILE_TYPE", "EQUAL_TO", "jpg", None, "/a.b/c.jpg?d.gif", True),
+    ("FILE_TYPE", "EQUAL_TO", "jpg", None, "/a.jpg/c", False),
+    ("FILE_TYPE", "EQUAL_TO", "jpg", None, "/jpg", False),
+    ("FILE_TYPE", "EQUAL_TO", "gz", None, "/a.tar.gz", True),
+    ("FILE_TYPE", "REGEX", "^(jpe?g|png)$", None, "/a.jpeg", True),
+    ("FILE_TYPE", "REGEX", "^(jpe?g|png)$", None, "/a.jpegs", False),
+    ("HEADER", "EQUAL_TO", "a, b", "X-List", {"x-list": "a, b"}, True),
+    ("HEADER", "EQUAL_TO", "a", "X-List", {"x-list": "a, b"}, False),
+    ("HEADER", "STARTS_WITH", "Moz", "User-Agent", {"User-Agent": "Mozilla/5.0"}, True),
+    ("HEADER", "ENDS_WITH", "/5.0", "User-Agent", {"User-Agent": "Mozilla/5.0"}, True),
+    ("HEADER", "CONTAINS", "illa", "User-Agent", {"User-Agent": "Mozilla/5.0"}, True),
+    ("HEADER", "REGEX", r"/\d", "User-Agent", {"User-Agent": "Mozilla/5.0"}, True),
+    ("COOKIE", "EQUAL_TO", "yes", "a", {"Cookie": "b=no; a=yes"}, True),
+    ("COOKIE", "EQUAL_TO", "yes", "b", {"Cookie": "b=no; a=yes"}, False),
+    ("COOKIE", "STARTS_WITH", "y", "a", {"Cookie": "a=yes"}, True),
+    ("COOKIE", "ENDS_WITH", "s", "a", {"Cookie": "a=yes"}, True),
+    ("COOKIE", "CONTAINS", "e", "a", {"Cookie": "a=yes"}, True),
+    ("COOKIE", "REGEX", "^y.s$", "a", {"Cookie": "a=yes"}, True),
+]
+
+
+def test_types_and_comparisons(running: Running, webs) -> None:
+    """Each case has a listener of its own, so that one HAProxy answers all."""
+    one, two = webs("one", "two")
+    tree = web(members={"one": member(one)})
+    tree["pools"]["other"] = {"protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN", "members": {"two": member(two)}}
+    ports = []
+    for number, (type_, compare, value, key, _, _) in enumerate(CASES):
+        ports.append(free_port())
+        policy = to_other(rule(type_, compare, value, key=key))
+        tree["listeners"][f"case {number}"] = {
+            "protocol": "HTTP",
+            "protocol_port": ports[-1],
+            "default_pool": "pool",
+            "l7policies": {f"policy {number}": policy},
+        }
+    running.apply(tree)
+    wrong = []
+    for port, case in zip(ports, CASES, strict=True):
+        request, matches = case[4:]
+        path, headers = (request, {}) if isinstance(request, str) else ("/", request)
+        if (get(port, path, headers).name == "two") != matches:
+            wrong.append(case)
+    assert not wrong
+
+
+def test_random_policies_against_a_plain_reading(running: Running, webs) -> None:
+    """HAProxy's choice is that of a naive evaluation of the same policies, over random requests."""
+    one, two = webs("one", "two")
+    chance = random.Random(20260131)
+    ports = {}
+    tree = web(members={"one": member(one)})
+    tree["pools"]["other"] = {"protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN", "members": {"two": member(two)}}
+    for number in range(20):
+        wanted = {f"{number} {place}": random_policy(chance, place) for place in range(chance.randint(1, 8))}
+        port = free_port()
+        ports[port] = list(wanted.values())
+        tree["listeners"][f"{number}"] = {
+            "protocol": "HTTP",
+            "protocol_port": port,
+            "default_pool": "pool",
+            "l7policies": wanted,
+        }
+    running.apply(tree)
+    for port, wanted in ports.items():
+        for _ in range(20):
+            path, headers = random_request(chance)
+            answer = get(port, path, headers)
+            assert (answer.headers["Location"] or answer.name) == expected(wanted, path, headers), (
+                wanted,
+                path,
+                headers,
+            )
+
+
+WORDS = ("a", "b", "ab", "/a", "/b/", "a.b", "/")
+MATCH = {
+    "EQUAL_TO": lambda value, wanted: value == wanted,
+    "STARTS_WITH": str.startswith,
+    "ENDS_WITH": str.endswith,
+    "CONTAINS": lambda value, wanted: wanted in value,
+    "REGEX": lambda value, wanted: re.search(wanted, value) is not None,
+}
+
+
+def random_policy(chance: random.Random, place: int) -> dict[str, Any]:
+    rules = [
+        rule(
+            type_ := chance.choice(("PATH", "HEADER", "COOKIE", "FILE_TYPE")),
+            chance.choice(("REGEX", "EQUAL_TO") if type_ == "FILE_TYPE" else tuple(MATCH)),
+            chance.choice(WORDS),
+            key=chance.choice(("A", "B")),
+            invert=chance.random() < 0.3,
+            admin_state_up=chance.random() < 0.9,
+        )
+        for _ in range(chance.randint(0, 3))
+    ]
+    action = chance.choice(
+        (
+            {"action": "REJECT"},
+            {"action": "REDIRECT_TO_POOL", "redirect_pool": "other"},
+            {"action": "REDIRECT_TO_URL", "redirect_url": f"http://{place}/"},
+            {"action": "REDIRECT_PREFIX", "redirect_prefix": f"http://prefix{place}"},
+        )
+    )
+    return {**action, "rules": rules, "admin_state_up": chance.random() < 0.9}
+
+
+def random_request(chance: random.Random) -> tuple[str, dict[str, str]]:
+    path = "/" + "".join(chance.choice(("a", "b", "/", ".")) for _ in range(chance.randint(0, 5)))
+    path = re.sub("/+", "/", path)
+    headers = {name: chance.choice(("a", "b", "ab", "a.b")) for name in ("A", "B") if chance.random() < 0.6}
+    cookies = [f"{name}={chance.choice(('a', 'b', 'ab'))}" for name in ("A", "B") if chance.random() < 0.6]
+    return path, {**headers, **({"Cookie": "; ".join(cookies)} if cookies else {})}
+
+
+def expected(wanted: list[dict[str, Any]], path: str, headers: dict[str, str]) -> str:
+    for policy in wanted:
+        rules = [each for each in policy["rules"] if each["admin_state_up"]]
+        if policy["admin_state_up"] and rules and all(holds(each, path, headers) for each in rules):
+            return {
+                "REJECT": "403",
+                "REDIRECT_TO_POOL": "two",
+                "REDIRECT_TO_URL": policy.get("redirect_url", ""),
+                "REDIRECT_PREFIX": policy.get("redirect_prefix", "") + path,
+            }[policy["action"]]
+    return "one"
+
+
+def holds(wanted: dict[str, Any], path: str, headers: dict[str, str]) -> bool:
+    cookies = dict(pair.split("=") for pair in headers.get("Cookie", "").split("; ") if pair)
+    _, _, segment = path.rpartition("/")
+    value = {
+        "PATH": path,
+        "HEADER": headers.get(wanted["key"]),
+        "COOKIE": cookies.get(wanted["key"]),
+        "FILE_TYPE": segment.rpartition(".")[2] if "." in segment else "",
+    }[wanted["type"]]
+    return (value is not None and MATCH[wanted["compare_type"]](value, wanted["value"])) != wanted["invert"]

@@ -1,0 +1,177 @@
+"""The way from the store to HAProxy and back."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+
+from members import until
+from world import World, get, member, web
+
+from lbclient.dataplane import processes
+
+
+def test_a_load_balancer_comes_up_and_goes(world: World, webs) -> None:
+    one, two = webs("one", "two")
+    tree = web(members={"m1": member(one), "m2": member(two)})
+    port = tree["listeners"]["web"]["protocol_port"]
+    assert world.change({"listeners": {}, "pools": {}}) == "ACTIVE"
+    until(lambda: world.operating() == "ONLINE")
+    assert world.change(tree) == "ACTIVE"
+    assert {get(port).name for _ in range(4)} == {"one", "two"}
+    assert world.provisioning("member", "m1") == "ACTIVE"
+    until(lambda: world.operating("listener", "web") == "ONLINE")
+    until(lambda: world.operating("member", "m1") == "NO_MONITOR")
+    assert world.change({"is_deleted": True}) is None
+    assert not world.instance.directory.exists()
+    assert processes.family(world.instance.directory) == []
+
+
+def test_nothing_to_change_is_nothing_done(world: World, webs) -> None:
+    (one,) = webs("one")
+    world.change(web(members={"m1": member(one)}))
+    worker = world.worker()
+    inode = (world.instance.directory / "haproxy.cfg").stat().st_mtime_ns
+    assert world.change({"loadbalancer": {"description": "said anew"}}) == "ACTIVE"
+    assert world.worker() == worker
+    assert (world.instance.directory / "haproxy.cfg").stat().st_mtime_ns == inode
+
+
+def test_weight_and_state_need_no_reload(world: World, webs) -> None:
+    one, two = webs("one", "two")
+    tree = web(members={"m1": member(one), "m2": member(two)})
+    port = tree["listeners"]["web"]["protocol_port"]
+    world.change(tree)
+    worker = world.worker()
+    world.change({"pools": {"pool": {"members": {"m1": {"weight": 0}}}}})
+    assert {get(port).name for _ in range(4)} == {"two"}
+    until(lambda: world.operating("member", "m1") == "DRAINING")
+    world.change({"pools": {"pool": {"members": {"m1": {"weight": 7}, "m2": {"admin_state_up": False}}}}})
+    assert {get(port).name for _ in range(4)} == {"one"}
+    until(lambda: world.operating("member", "m2") == "OFFLINE")
+    world.change({"pools": {"pool": {"members": {"m2": {"admin_state_up": True}}}}})
+    assert {get(port).name for _ in range(16)} == {"one", "two"}
+    assert world.worker() == worker
+    assert "weight 7" in (world.instance.directory / "haproxy.cfg").read_text()
+
+
+def test_weights_and_states_of_a_reload_are_the_new_ones(world: World, webs) -> None:
+    """HAProxy would carry over the weights that were set while it ran."""
+    one, two, three = webs("one", "two", "three")
+    tree = web(members={"m1": member(one), "m2": member(two)})
+    port = tree["listeners"]["web"]["protocol_port"]
+    world.change(tree)
+    world.change({"pools": {"pool": {"members": {"m1": {"weight": 0}, "m2": {"admin_state_up": False}}}}})
+    members = {"m1": {"weight": 1}, "m2": {"admin_state_up": True}, "m3": member(three)}
+    world.change({"pools": {"pool": {"members": members}}})
+    assert {get(port).name for _ in range(6)} == {"one", "two", "three"}
+
+
+def test_a_drained_member_of_the_file_comes_back_at_run_time(world: World, webs) -> None:
+    one, two = webs("one", "two")
+    tree = web(members={"m1": member(one, weight=0), "m2": member(two, admin_state_up=False)})
+    port = tree["listeners"]["web"]["protocol_port"]
+    world.change(tree)
+    assert get(port).status == 503
+    worker = world.worker()
+    world.change({"pools": {"pool": {"members": {"m1": {"weight": 1}, "m2": {"admin_state_up": True}}}}})
+    assert {get(port).name for _ in range(6)} == {"one", "two"}
+    assert world.worker() == worker
+    until(lambda: world.operating("member", "m1") == "NO_MONITOR")
+
+
+def test_a_taken_port_is_an_error_that_heals(world: World, webs) -> None:
+    (one,) = webs("one")
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        good = web(members={"m1": member(one)})
+        world.change(good)
+        bad = {"listeners": {"bad": {"protocol": "TCP", "protocol_port": port, "default_pool": "pool"}}}
+        assert world.change(bad) == "ERROR"
+        assert world.fault() == f"Cannot listen on 127.0.0.1 port {port}: the port is in use by another program."
+        assert get(good["listeners"]["web"]["protocol_port"]).name == "one"
+        assert str(port) not in (world.instance.directory / "haproxy.cfg").read_text()
+    until(lambda: world.provisioning() == "ACTIVE")
+    assert get(port).name == "one"
+    assert world.fault() is None
+
+
+def test_an_address_of_somebody_else_is_an_error(world: World) -> None:
+    assert world.change({"addresses": ["192.0.2.7"]}, web()) == "ERROR"
+    assert "192.0.2.7" in (world.fault() or "")
+
+
+def test_a_killed_haproxy_is_started_again(world: World, webs) -> None:
+    (one,) = webs("one")
+    tree = web(members={"m1": member(one)})
+    port = tree["listeners"]["web"]["protocol_port"]
+    world.change(tree)
+    for pid in processes.family(world.instance.directory):
+        os.kill(pid, signal.SIGKILL)
+    until(lambda: _name(port) == "one", seconds=5)
+
+
+def test_a_killed_master_is_noticed(world: World, webs) -> None:
+    (one,) = webs("one")
+    tree = web(members={"m1": member(one)})
+    port = tree["listeners"]["web"]["protocol_port"]
+    world.change(tree)
+    master = processes.master(world.instance.directory)
+    assert master is not None
+    os.kill(master, signal.SIGKILL)
+    until(lambda: processes.master(world.instance.directory) not in (None, master), seconds=10)
+    assert until(lambda: _name(port) == "one")
+
+
+def _name(port: int) -> str:
+    try:
+        return get(port).name
+    except OSError:
+        return ""
+
+
+def test_a_restarted_server_takes_over_what_runs(world: World, webs) -> None:
+    one, two = webs("one", "two")
+    tree = web(members={"m1": member(one)})
+    port = tree["listeners"]["web"]["protocol_port"]
+    world.change(tree)
+    worker = world.worker()
+    world.crash()
+    assert get(port).name == "one"
+    world.begin()
+    world.change({"loadbalancer": {"name": "renamed"}})
+    assert world.worker() == worker
+    world.crash()
+    world.change({"pools": {"pool": {"members": {"m2": member(two)}}}}, wait=False)
+    world.begin()
+    until(lambda: world.provisioning() == "ACTIVE")
+    assert {get(port).name for _ in range(4)} == {"one", "two"}
+
+
+def test_a_load_balancer_that_is_gone_is_ended_at_start(world: World, webs) -> None:
+    (one,) = webs("one")
+    world.change(web(members={"m1": member(one)}))
+    world.crash()
+    orphan = world.directory / "00000000-0000-4000-8000-000000000000"
+    os.rename(world.instance.directory, orphan)
+    world.begin()
+    until(lambda: not orphan.exists())
+
+
+def test_disabled_things_do_not_listen(world: World, webs) -> None:
+    (one,) = webs("one")
+    tree = web(members={"m1": member(one)})
+    port = tree["listeners"]["web"]["protocol_port"]
+    world.change(tree)
+    assert get(port).name == "one"
+    world.change({"loadbalancer": {"admin_state_up": False}})
+    assert _name(port) == ""
+    until(lambda: world.operating() == "OFFLINE")
+    world.change({"loadbalancer": {"admin_state_up": True}, "listeners": {"web": {"admin_state_up": False}}})
+    assert _name(port) == ""
+    world.change({"listeners": {"web": {"admin_state_up": True}}, "pools": {"pool": {"admin_state_up": False}}})
+    assert get(port).status == 503
+    until(lambda: world.operating("pool", "pool") == "OFFLINE")
+    world.change({"pools": {"pool": {"admin_state_up": True}}})
+    assert get(port).name == "one"
