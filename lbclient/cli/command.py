@@ -1,0 +1,125 @@
+"""What every command of ours does alike, in `lbclient` and in `openstack`."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import textwrap
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any, TypeVar
+
+from cliff import _argparse, command, lister, show
+
+from ..client.errors import NotFound
+from ..client.names import Names
+from ..client.services import Services
+
+T = TypeVar("T")
+
+
+class Help(_argparse.SmartHelpFormatter):
+    """Help that keeps paragraphs, and the lines of examples as they are."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return "\n\n".join(self._paragraph(paragraph, width, indent) for paragraph in text.split("\n\n"))
+
+    @staticmethod
+    def _paragraph(paragraph: str, width: int, indent: str) -> str:
+        if "\n  " in paragraph:
+            return textwrap.indent(paragraph, indent)
+        return textwrap.fill(" ".join(paragraph.split()), width, initial_indent=indent, subsequent_indent=indent)
+
+
+class Command(command.Command):
+    """A command that speaks to a cloud."""
+
+    examples: tuple[str, ...] = ()  # what may stand behind the command's name
+
+    @cached_property
+    def services(self) -> Services:
+        """The services of the cloud that the program was told of."""
+        from . import plugin
+
+        manager = getattr(self.app, "client_manager", None)
+        services: Services = self.app.services if manager is None else plugin.make_client(manager)
+        return services
+
+    @cached_property
+    def names(self) -> Names:
+        return Names(self.services)
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.formatter_class = Help
+        self.add_arguments(parser)
+        return parser
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Add what this command takes."""
+
+    def get_description(self) -> str:
+        return inspect.getdoc(type(self)) or ""
+
+    def get_epilog(self) -> str:
+        # Not cliff's own, which looks through all installed distributions for the one that a command is from.
+        if not self.examples:
+            return ""
+        lines = (f"  {self._program} {example}".rstrip() for example in self.examples)
+        return "\n".join((f"example{'s'[: len(self.examples) - 1]}:", *lines))
+
+    def tried(self, action: Callable[[], T]) -> T:
+        """The action; once more if something was not found, and a word that looks like an ID proves to be a name."""
+        try:
+            return action()
+        except NotFound:
+            if not self.names.confirm():
+                raise
+            return action()
+
+    @property
+    def _program(self) -> str:
+        name = getattr(self, "cmd_name", None) or ""
+        return f"{self.app.NAME} {name}"
+
+    def _load_hooks(self) -> None:
+        # lbclient has no hooks, and looking for them takes a while.
+        if is_standalone(self.app):
+            self._hooks: Any = []
+        else:
+            super()._load_hooks()
+
+
+class _Display(Command):
+    """What is shown, in one of several formats."""
+
+    def _load_formatter_plugins(self) -> Any:
+        if is_standalone(self.app):
+            return self.app.formatters(self.formatter_namespace)  # type: ignore[attr-defined]
+        return super()._load_formatter_plugins()  # type: ignore[misc]
+
+
+class Lister(_Display, lister.Lister):
+    """A command that shows a list."""
+
+
+class ShowOne(_Display, show.ShowOne):
+    """A command that shows one object."""
+
+
+def is_standalone(app: Any) -> bool:
+    """Whether this is `lbclient`, rather than `openstack`."""
+    return hasattr(app, "formatters")
+
+
+def positive_seconds(text: str) -> float:
+    """The value of a timeout."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0
+    if not 0 < seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number of seconds above 0")
+    return seconds
+
+

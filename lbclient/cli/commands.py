@@ -1,0 +1,30 @@
+"""Which commands there are: entry points, read without loading any command but the one that runs."""
+
+from __future__ import annotations
+
+import importlib.metadata
+
+from cliff.command import Command
+from cliff.commandmanager import CommandManager
+
+DISTRIBUTION = "lbclient"
+
+
+class Commands(CommandManager):
+    """lbclient's own commands; those of other distributions are looked for when a word is unknown."""
+
+    def load_commands(self, namespace: str) -> None:
+        self.group_list.append(namespace)
+        self._add(importlib.metadata.distribution(DISTRIBUTION).entry_points.select(group=namespace))
+
+    def find_command(self, argv: list[str]) -> tuple[type[Command], str, list[str]]:
+        try:
+            return super().find_command(argv)
+        except ValueError:
+            for namespace in self.group_list:
+                self._add(importlib.metadata.entry_points(group=namespace))
+            return super().find_command(argv)
+
+    def _add(self, entry_points: importlib.metadata.EntryPoints) -> None:
+        for entry_point in entry_points:
+            self.commands.setdefault(entry_point.name.replace("_", " "), entry_point)

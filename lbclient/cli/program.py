@@ -1,0 +1,106 @@
+"""The program `lbclient` as a cliff application."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import logging
+import sys
+import warnings
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+from cliff import _argparse
+from cliff.app import App
+
+from .. import __doc__ as description
+from .. import __version__
+from ..client.services import Services
+from .command import Command, Help
+from .commands import Commands
+from .credentials import add_credentials, credentials
+from .formatters import Formatters
+from .help import ShowHelp, show_all
+
+LEVELS = {0: logging.ERROR, 1: logging.WARNING, 2: logging.INFO}
+
+
+class Shell(App):
+    """The stand-alone program: global options, and the services that they lead to."""
+
+    NAME = "lbclient"
+    LOG = logging.getLogger(NAME)
+
+    def __init__(self, argv: Sequence[str]) -> None:
+        self._argv = argv
+        super().__init__(
+            description=(description or "").partition(": ")[2],
+            version=__version__,
+            command_manager=Commands("lbclient.cli"),
+            deferred_help=True,
+        )
+        self.command_manager.add_command("help", ShowHelp)
+
+    @cached_property
+    def services(self) -> Services:
+        """The cloud's services; nothing is read or sent before a command asks for them."""
+        from ..client.connect import connect
+
+        return connect(credentials(self.options))
+
+    def formatters(self, namespace: str) -> Formatters:
+        return Formatters(namespace)
+
+    def build_option_parser(
+        self, description: str | None, version: str | None, argparse_kwargs: dict[str, Any] | None = None
+    ) -> argparse.ArgumentParser:
+        parser: argparse.ArgumentParser = _argparse.ArgumentParser(
+            prog=self.NAME, description=description, add_help=False, allow_abbrev=False, formatter_class=Help
+        )
+        parser.add_argument("--version", action="version", version=f"{self.NAME} {version}")
+        parser.add_argument("-h", "--help", dest="deferred_help", action="store_true", help="Show this and exit.")
+        loudness = parser.add_mutually_exclusive_group()
+        loudness.add_argument(
+            "-v",
+            "--verbose",
+            dest="verbose_level",
+            action="count",
+            default=1,
+            help="Say more; twice: everything, with the requests.",
+        )
+        loudness.add_argument(
+            "-q", "--quiet", dest="verbose_level", action="store_const", const=0, help="Say nothing but errors."
+        )
+        parser.add_argument("--log-file", metavar="<file>", help="Write the log into a file, too.")
+        parser.add_argument("--debug", action="store_true", help="Show requests, and where errors come from.")
+        add_credentials(parser, self._argv)
+        return parser
+
+    def configure_logging(self) -> None:
+        level = logging.DEBUG if self.options.debug else LEVELS.get(self.options.verbose_level, logging.DEBUG)
+        console = logging.StreamHandler(self.stderr)
+        console.setFormatter(logging.Formatter(self.CONSOLE_MESSAGE_FORMAT))
+        console.setLevel(level)
+        logging.getLogger().addHandler(console)
+        logging.getLogger().setLevel(level)
+        if self.options.log_file:
+            file = logging.FileHandler(self.options.log_file)
+            file.setFormatter(logging.Formatter(self.LOG_FILE_MESSAGE_FORMAT))
+            logging.getLogger().addHandler(file)
+            logging.getLogger().setLevel(logging.DEBUG)
+        if level > logging.INFO and not sys.warnoptions:
+            warnings.simplefilter("ignore")  # of libraries, say about certificates with --insecure
+
+    def print_help_if_requested(self) -> None:
+        if self.options.deferred_help:
+            show_all(self)
+
+    def prepare_to_run_command(self, cmd: Any) -> None:
+        if not isinstance(cmd, Command):
+            gc.enable()  # it may run for long
+
+    def run_subcommand(self, argv: list[str]) -> int:
+        if argv[0].startswith("-"):
+            self.parser.error(f"no such option: {argv[0]}")
+        return super().run_subcommand(argv)

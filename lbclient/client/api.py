@@ -1,0 +1,59 @@
+"""The load-balancer API: five verbs for every resource, and what else it can be asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from ..resources import Resource
+from .rest import Json, Parameters, Rest
+
+Parents = Mapping[str, str]  # {"pool_id": ...} for what lives inside a pool
+
+
+class Api:
+    """A load-balancer API, spoken to by resource."""
+
+    def __init__(self, rest: Rest) -> None:
+        self.rest = rest
+
+    def list(self, resource: Resource, parents: Parents | None = None, filters: Parameters | None = None) -> Iterator[Json]:
+        return self.rest.pages(_path(resource, parents), resource.collection, filters)
+
+    def show(self, resource: Resource, id_: str, parents: Parents | None = None) -> Json:
+        return self._one(resource, self.rest.get(_path(resource, parents, id_)))
+
+    def create(self, resource: Resource, values: Json, parents: Parents | None = None) -> Json:
+        return self._one(resource, self.rest.post(_path(resource, parents), {resource.key: values}))
+
+    def update(self, resource: Resource, id_: str, values: Json, parents: Parents | None = None) -> Json:
+        """Change what is given; None resets to the default."""
+        return self._one(resource, self.rest.put(_path(resource, parents, id_), {resource.key: values}))
+
+    def delete(
+        self, resource: Resource, id_: str, parents: Parents | None = None, options: Parameters | None = None
+    ) -> None:
+        self.rest.delete(_path(resource, parents, id_), options)
+
+    def statistics(self, resource: Resource, id_: str) -> Json:
+        """The counters of a load balancer or a listener."""
+        stats: Json = self.rest.get(f"{_path(resource, None, id_)}/stats")["stats"]
+        return stats
+
+    def status(self, resource: Resource, id_: str) -> Json:
+        """The tree of a load balancer's objects with their statuses."""
+        statuses: Json = self.rest.get(f"{_path(resource, None, id_)}/status")["statuses"]
+        return statuses
+
+    def failover(self, resource: Resource, id_: str) -> None:
+        self.rest.put(f"{_path(resource, None, id_)}/failover")
+
+    @staticmethod
+    def _one(resource: Resource, answer: Json) -> Json:
+        # Octavia's answer to GET of some objects has no key around it.
+        one: Json = answer.get(resource.key, answer)
+        return one
+
+
+def _path(resource: Resource, parents: Parents | None, id_: str | None = None) -> str:
+    path = resource.path.format(**(parents or {}))
+    return path if id_ is None else f"{path}/{id_}"

@@ -1,0 +1,115 @@
+"""clouds.yaml and secure.yaml: where they lie, and what they say of one cloud."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from .errors import NotConfigured
+
+Entry = dict[str, Any]
+
+SUFFIXES = (".yaml", ".yml", ".json")
+
+
+def entry(name: str | None, region_name: str | None, environ: Mapping[str, str]) -> Entry:
+    """What the files say of a cloud; without a name of the only one, or nothing. Raises NotConfigured."""
+    path, clouds = _clouds(environ)
+    if name is None:
+        if len(clouds) != 1:
+            return {}
+        (name,) = clouds
+    if name not in clouds:
+        where = f"{path} has {', '.join(sorted(clouds)) or 'none'}" if path else "there is no clouds.yaml"
+        raise NotConfigured(f"No cloud is named '{name}': {where}.")
+    found = clouds[name]
+    if not isinstance(found, dict):
+        raise NotConfigured(f"The entry of cloud '{name}' in {path} should be a mapping.")
+    if "profile" in found or "cloud" in found:
+        return _through_openstacksdk(name, region_name, "names a vendor's profile")
+    if "regions" in found:
+        return _in_region(name, found, region_name)
+    return found
+
+
+def _clouds(environ: Mapping[str, str]) -> tuple[Path | None, Entry]:
+    path, content = _first("clouds", environ.get("OS_CLIENT_CONFIG_FILE"))
+    secure_path, secure = _first("secure", environ.get("OS_CLIENT_SECURE_FILE"))
+    merged = _merged(content, secure)
+    clouds = merged.get("clouds") or {}
+    if not isinstance(clouds, dict):
+        raise NotConfigured(f"'clouds' in {path or secure_path} should be a mapping of names.")
+    return path or secure_path, clouds
+
+
+def _first(stem: str, named: str | None) -> tuple[Path | None, Entry]:
+    """The first of the files that exists, and its content."""
+    for path in _candidates(stem, named):
+        if path.is_file():
+            return path, _read(path)
+    return None, {}
+
+
+def _candidates(stem: str, named: str | None) -> Iterator[Path]:
+    if named:
+        yield Path(named)
+    home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    site = Path(os.environ.get("XDG_CONFIG_DIRS", "").split(":")[0] or "/etc/xdg")
+    folders = (Path.cwd(), home / "openstack", Path.home() / ".config/openstack", site / "openstack")
+    for folder in (*folders, Path("/etc/openstack")):
+        for suffix in SUFFIXES:
+            yield folder / f"{stem}{suffix}"
+
+
+def _read(path: Path) -> Entry:
+    import yaml  # here, since it takes a while and most commands read no file
+
+    try:
+        with path.open(encoding="utf-8") as file:
+            content = yaml.load(file, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except (OSError, UnicodeDecodeError) as error:
+        raise NotConfigured(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1}: " if mark else ""
+        raise NotConfigured(f"{path} is no YAML: {where}{getattr(error, 'problem', None) or error}.") from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise NotConfigured(f"{path} should be a mapping with the key 'clouds'.")
+    return content
+
+
+def _merged(one: Any, other: Any) -> Any:
+    """Two trees of mappings in one; where they differ, the other wins."""
+    if not (isinstance(one, dict) and isinstance(other, dict)):
+        return one if other is None else other
+    return {key: _merged(one.get(key), other.get(key)) for key in {**one, **other}}
+
+
+def _in_region(name: str, found: Entry, region_name: str | None) -> Entry:
+    regions = {region["name"] if isinstance(region, dict) else region: region for region in found["regions"]}
+    chosen = region_name or next(iter(regions), None)
+    if isinstance(regions.get(chosen), dict) and regions[chosen].get("values"):
+        return _through_openstacksdk(name, chosen, "has values of its own for a region")
+    return {"region_name": chosen, **{key: value for key, value in found.items() if key != "regions"}}
+
+
+def _through_openstacksdk(name: str, region_name: str | None, why: str) -> Entry:
+    try:
+        from openstack.config import OpenStackConfig
+        from openstack.exceptions import ConfigException
+    except ImportError as error:
+        raise NotConfigured(
+            f"The entry of cloud '{name}' {why}, which only openstacksdk can read:"
+            " install it, or write auth_url and region_name into the entry."
+        ) from error
+    try:
+        config: Entry = (
+            OpenStackConfig(load_envvars=False).get_one(cloud=name, region_name=region_name, validate=False).config
+        )
+    except ConfigException as error:
+        raise NotConfigured(" ".join(str(error).split())) from error
+    return config

@@ -1,0 +1,192 @@
+"""From credentials to the services of a cloud: options, OS_* variables and clouds.yaml, in this order.
+
+A cloud that is named on the command line is not mixed with the variables of another one: then variables fill in
+secrets, the region and certificates only.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from .. import __version__
+from . import clouds, errors
+from .services import Services
+
+if TYPE_CHECKING:
+    from keystoneauth1.loading import BaseLoader
+    from keystoneauth1.plugin import BaseAuthPlugin
+    from keystoneauth1.session import Session
+
+Settings = dict[str, Any]
+
+PLUGINS = "keystoneauth1.plugin"  # the entry points of ways to authenticate
+DEFAULT_DOMAIN = "default"
+DEFAULT_TIMEOUT = 300.0  # seconds without a byte from the server
+FORMER_NAMES = {"tenant_name": "project_name", "tenant_id": "project_id", "endpoint_type": "interface"}
+IDENTIFYING = ("auth_url", "auth_type", "endpoint", "token", "username", "user_id", "application_credential_id")
+BESIDE_A_NAMED_CLOUD = (
+    "password",
+    "passcode",
+    "application_credential_secret",
+    "region_name",
+    "cacert",
+    "cert",
+    "key",
+    "api_timeout",
+)
+SERVICE_TYPES = ("load-balancer", "network", "identity")
+
+
+def connect(options: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Services:
+    """The services as these options and variables say; nothing is sent yet. Raises NotConfigured."""
+    settings = read(options, environ)
+    with errors.translated():
+        session = _session(settings, _plugin(settings))
+    return Services(
+        session,
+        settings.get("region_name"),
+        settings.get("interface") or "public",
+        {
+            service_type: str(address)
+            for service_type in SERVICE_TYPES
+            if (address := settings.get(f"{service_type.replace('-', '_')}_endpoint_override"))
+        },
+    )
+
+
+def read(options: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
+    """Everything that is said about the cloud, in one mapping."""
+    typed = _normal({name: value for name, value in options.items() if value not in (None, "")})
+    variables = _normal({name[3:].lower(): value for name, value in environ.items() if name.startswith("OS_") and value})
+    if typed.get("cloud"):
+        beside = {name: variables[name] for name in BESIDE_A_NAMED_CLOUD if name in variables}
+        return {**beside, **_of_cloud(typed["cloud"], typed, environ), **typed}
+    entry: Settings = {}
+    if variables.get("cloud") or not any(name in (typed | variables) for name in IDENTIFYING):
+        entry = _of_cloud(variables.get("cloud"), typed | variables, environ)
+    return {**entry, **variables, **typed}
+
+
+def _of_cloud(name: str | None, known: Settings, environ: Mapping[str, str]) -> Settings:
+    entry = clouds.entry(name, known.get("region_name"), environ)
+    auth = entry.get("auth") or {}
+    if not isinstance(auth, dict):
+        raise errors.NotConfigured(f"'auth' in the entry of cloud '{name}' should be a mapping.")
+    return _normal({**{key: value for key, value in entry.items() if key != "auth"}, **auth})
+
+
+def _normal(settings: Settings) -> Settings:
+    normal = {str(name).replace("-", "_"): value for name, value in settings.items()}
+    for former, name in FORMER_NAMES.items():
+        if former in normal:
+            normal.setdefault(name, normal[former])
+    return normal
+
+
+def _plugin(settings: Settings) -> BaseAuthPlugin:
+    loader = _loader(_kind(settings))
+    options = loader.get_options()
+    names = {option.dest for option in options}
+    if "auth_url" in names and not settings.get("auth_url"):
+        raise errors.NotConfigured(
+            "No credentials: set OS_CLOUD or give --os-cloud for an entry of clouds.yaml,"
+            " or set OS_AUTH_URL, OS_USERNAME, OS_PASSWORD and OS_PROJECT_NAME."
+        )
+    settings = _with_domains(settings, names)
+    if "password" in names:
+        settings = _with_password(settings)
+    plugin: BaseAuthPlugin = loader.load_from_options_getter(lambda option: _value(option, settings))
+    return plugin
+
+
+def _loader(kind: str) -> BaseLoader[Any]:
+    """keystoneauth1's loader of that name: its own is found without looking through everything that is installed."""
+    own = importlib.metadata.distribution("keystoneauth1").entry_points.select(group=PLUGINS, name=kind)
+    for entry_point in own:
+        loader: BaseLoader[Any] = entry_point.load()()
+        return loader
+    from keystoneauth1 import loading
+
+    return loading.get_plugin_loader(kind)
+
+
+def _kind(settings: Settings) -> str:
+    if settings.get("auth_type"):
+        return str(settings["auth_type"])
+    if settings.get("token") and not (settings.get("username") or settings.get("user_id")):
+        return "admin_token" if settings.get("endpoint") else "token"
+    if settings.get("application_credential_id") or settings.get("application_credential_name"):
+        return "v3applicationcredential"
+    return "password"
+
+
+def _value(option: Any, settings: Settings) -> Any:
+    names = [option.dest, option.name.replace("-", "_"), *(old.name.replace("-", "_") for old in option.deprecated)]
+    given = next((settings[name] for name in names if settings.get(name) not in (None, "")), None)
+    return option.default if given is None else given
+
+
+def _with_domains(settings: Settings, names: set[str]) -> Settings:
+    """Names of users and projects are in the default domain unless something else is said."""
+    domain = settings.get("default_domain") or DEFAULT_DOMAIN
+    added: Settings = {}
+    for what, is_named in (("user", settings.get("username")), ("project", settings.get("project_name"))):
+        key = f"{what}_domain_id"
+        if is_named and key in names and not (settings.get(key) or settings.get(f"{what}_domain_name")):
+            added[key] = domain
+    return {**settings, **added}
+
+
+def _with_password(settings: Settings) -> Settings:
+    if settings.get("password") or not (settings.get("username") or settings.get("user_id")):
+        if not (settings.get("username") or settings.get("user_id")):
+            raise errors.NotConfigured("No user: set OS_USERNAME, give --os-username, or use --os-cloud.")
+        return settings
+    if not sys.stdin or not sys.stdin.isatty():
+        raise errors.NotConfigured("No password: set OS_PASSWORD, give --os-password, or use --os-cloud.")
+    from getpass import getpass
+
+    return {**settings, "password": getpass()}
+
+
+def _session(settings: Settings, plugin: BaseAuthPlugin) -> Session:
+    from keystoneauth1.session import Session
+
+    return Session(
+        auth=plugin,
+        verify=_verification(settings),
+        cert=_certificate(settings),
+        timeout=_timeout(settings),
+        app_name="lbclient",
+        app_version=__version__,
+    )
+
+
+def _verification(settings: Settings) -> bool | str:
+    """False: any certificate will do; or the file of the authorities."""
+    if _is_true(settings.get("insecure", False)) or not _is_true(settings.get("verify", True)):
+        return False
+    return os.path.expanduser(settings["cacert"]) if settings.get("cacert") else True
+
+
+def _certificate(settings: Settings) -> str | tuple[str, str] | None:
+    cert, key = settings.get("cert"), settings.get("key")
+    if not cert:
+        return None
+    return (os.path.expanduser(cert), os.path.expanduser(key)) if key else os.path.expanduser(cert)
+
+
+def _timeout(settings: Settings) -> float:
+    given = settings.get("api_timeout")
+    try:
+        return float(given) if given else DEFAULT_TIMEOUT
+    except ValueError:
+        raise errors.NotConfigured(f"api_timeout: '{given}' is no number of seconds.") from None
+
+
+def _is_true(value: Any) -> bool:
+    return str(value).strip().lower() in ("true", "1", "yes", "on")

@@ -1,0 +1,145 @@
+"""What can go wrong, as one tree; every message is one line that can be shown as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+class Error(Exception):
+    """The root of everything that this client raises on purpose."""
+
+
+class WrongInput(Error):
+    """A value that no server has to be asked about."""
+
+
+class Unnamed(Error):
+    """A name that nothing has."""
+
+
+class Ambiguous(Error):
+    """A name that several things have."""
+
+
+class NotConfigured(Error):
+    """Credentials or a service's address are missing, or their files cannot be read."""
+
+
+class Unreachable(Error):
+    """A server that does not answer."""
+
+
+class TimedOut(Error):
+    """The end of waiting."""
+
+
+class Failed(Error):
+    """A change that ended in ERROR."""
+
+
+class Refused(Error):
+    """An answer of 400 or more; the server's own words are the message."""
+
+    hint = ""
+
+    def __init__(self, status: int, words: str, request_id: str | None = None) -> None:
+        super().__init__(" ".join(filter(None, (f"{words} (HTTP {status})", self.hint))))
+        self.status = status
+        self.words = words
+        self.request_id = request_id
+
+
+class BadRequest(Refused):
+    """400: the server does not accept a value."""
+
+
+class Unauthorized(Refused):
+    """401: the credentials are wrong, or the token is too old."""
+
+    hint = "Are the user name, the password and the project right?"
+
+
+class Forbidden(Refused):
+    """403: by policy, or a quota is used up."""
+
+
+class NotFound(Refused):
+    """404."""
+
+
+class Conflict(Refused):
+    """409: the load balancer is busy, or something like it exists."""
+
+
+class Busy(Conflict):
+    """409, because another change is under way."""
+
+    hint = "It is busy with another change: try again in a moment, or give --wait to the command before."
+
+
+class ServerFailed(Refused):
+    """500 and above."""
+
+    hint = "The server failed: its log says more."
+
+
+KINDS: dict[int, type[Refused]] = {400: BadRequest, 401: Unauthorized, 403: Forbidden, 404: NotFound, 409: Conflict}
+BUSY_WORDS = ("immutable", "Invalid state PENDING_")
+
+
+def refused(status: int, body: Any, request_id: str | None = None) -> Refused:
+    """The error for an answer; its body may be JSON of any OpenStack service, or text."""
+    words = words_of(body) or "The server gives no reason."
+    if status == 409 and any(busy in words for busy in BUSY_WORDS):
+        return Busy(status, words, request_id)
+    kind = KINDS.get(status, ServerFailed if status >= 500 else Refused)
+    return kind(status, words, request_id)
+
+
+def words_of(body: Any) -> str:
+    """The one sentence of an error's body: Octavia's faultstring, Keystone's, Neutron's message, a title."""
+    if isinstance(body, dict):
+        inner = body.get("error") or body.get("NeutronError") or body
+        if isinstance(inner, dict):
+            body = next((inner[key] for key in ("faultstring", "message", "description", "title") if inner.get(key)), "")
+        else:
+            body = inner
+    return " ".join(str(body).split()) if isinstance(body, str) else ""
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """The border to keystoneauth1: its exceptions become ours."""
+    from keystoneauth1 import exceptions as theirs
+
+    try:
+        yield
+    except theirs.HttpError as error:
+        raise refused(error.http_status, _answer(error), error.request_id) from error
+    except theirs.SSLError as error:
+        raise Unreachable(
+            f"{_one_line(error)} Name the authority's certificate with --os-cacert, or use --insecure to trust anyone."
+        ) from error
+    except theirs.ConnectTimeout as error:
+        raise Unreachable(f"No answer in time: {_one_line(error)}") from error
+    except theirs.ConnectionError as error:
+        raise Unreachable(f"{_one_line(error)} Is the server running, and is its address right?") from error
+    except theirs.MissingRequiredOptions as error:
+        names = ", ".join(f"--os-{option.name} (OS_{option.name.upper().replace('-', '_')})" for option in error.options)
+        raise NotConfigured(f"Credentials are missing: give {names}, or --os-cloud with an entry of clouds.yaml.") from error
+    except theirs.ClientException as error:
+        raise NotConfigured(_one_line(error)) from error
+
+
+def _answer(error: Any) -> Any:
+    try:
+        return error.response.json()
+    except (AttributeError, ValueError):
+        return str(error.message or "")
+
+
+def _one_line(error: BaseException) -> str:
+    line = " ".join(str(error).split()).rstrip(".")
+    return f"{line}."

@@ -1,0 +1,123 @@
+"""Names of things into their IDs.
+
+A word that looks like an ID is taken as one without asking. Only when the server then knows no such thing it is looked
+up, first as an ID and then as a name, by `confirm`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .. import resources
+from . import errors
+from .rest import Json, Rest
+from .services import Services
+
+UUID = re.compile(r"[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
+SHOWN_AT_MOST = 3
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Where things of a kind are listed."""
+
+    title: str  # one of them, in a sentence
+    titles: str
+    service: str  # attribute of Services
+    path: str
+    collection: str
+    name: str = "name"  # the attribute that names one
+
+
+def _of_resource(resource: resources.Resource) -> Kind:
+    words = (word if re.search(r"\d", word) else word.lower() for word in resource.title.split())
+    title = " ".join(words)
+    titles = f"{title[:-1]}ies" if title.endswith("y") else f"{title}s"
+    return Kind(title, titles, "loadbalancer", resource.path, resource.collection)
+
+
+KINDS: Mapping[str, Kind] = {
+    **{resource.name: _of_resource(resource) for resource in resources.ALL},
+    "flavor": Kind("flavor", "flavors", "loadbalancer", "/lbaas/flavors", "flavors"),
+    "network": Kind("network", "networks", "network", "/networks", "networks"),
+    "subnet": Kind("subnet", "subnets", "network", "/subnets", "subnets"),
+    "port": Kind("port", "ports", "network", "/ports", "ports"),
+    "router": Kind("router", "routers", "network", "/routers", "routers"),
+    "security_group": Kind("security group", "security groups", "network", "/security-groups", "security_groups"),
+    "qos_policy": Kind("QoS policy", "QoS policies", "network", "/qos/policies", "policies"),
+    "floating_ip": Kind(
+        "floating IP", "floating IPs", "network", "/floatingips", "floatingips", name="floating_ip_address"
+    ),
+    "project": Kind("project", "projects", "identity", "/projects", "projects"),
+}
+
+Parents = Mapping[str, str]
+
+
+class Names:
+    """The names that one command was given."""
+
+    def __init__(self, services: Services) -> None:
+        self.services = services
+        self._found: dict[tuple[str, str, str], str] = {}
+        self._records: dict[tuple[str, str], Json] = {}
+        self._assumed: dict[tuple[str, str, str], Kind] = {}
+
+    def id(self, kind: str, word: str, parents: Parents | None = None) -> str:
+        """The ID of what has that name or ID. Raises Unnamed or Ambiguous."""
+        what = KINDS[kind]
+        key = (kind, what.path.format(**(parents or {})), word)
+        if key not in self._found:
+            self._found[key] = self._look_up(key, what)
+        return self._found[key]
+
+    def record(self, kind: str, id_: str) -> Json | None:
+        """What looking a name up has already told about that ID."""
+        return self._records.get((kind, id_))
+
+    def confirm(self) -> bool:
+        """Look up what was taken for an ID; whether anything turned out to be a name."""
+        assumed, self._assumed = self._assumed, {}
+        is_changed = False
+        for (kind, path, word), what in assumed.items():
+            if self._by(what, path, "id", word):
+                continue
+            found = self._by(what, path, what.name, word)
+            if found:
+                self._found[kind, path, word] = self._only(kind, what, word, found)
+                is_changed = True
+        return is_changed
+
+    def _look_up(self, key: tuple[str, str, str], what: Kind) -> str:
+        kind, path, word = key
+        if UUID.fullmatch(word):
+            self._assumed[key] = what
+            return word
+        if kind == "project":
+            return self._project(what, word)
+        return self._only(kind, what, word, self._by(what, path, what.name, word))
+
+    def _project(self, what: Kind, word: str) -> str:
+        """Who may not list projects gives an ID, as it is."""
+        try:
+            found = self._by(what, what.path, what.name, word)
+        except errors.Forbidden:
+            return word
+        return self._only("project", what, word, found)
+
+    def _only(self, kind: str, what: Kind, word: str, found: list[Json]) -> str:
+        if not found:
+            raise errors.Unnamed(f"No {what.title} has the name or ID '{word}'.")
+        if len(found) > 1:
+            ids = [str(one["id"]) for one in found]
+            shown = ", ".join(ids[:SHOWN_AT_MOST]) + (", …" if len(ids) > SHOWN_AT_MOST else "")
+            raise errors.Ambiguous(f"{len(ids)} {what.titles} have the name '{word}': give the ID instead ({shown}).")
+        id_ = str(found[0]["id"])
+        self._records[kind, id_] = found[0]
+        return id_
+
+    def _by(self, what: Kind, path: str, attribute: str, word: str) -> list[Json]:
+        service: Rest = getattr(self.services, what.service)
+        return list(service.pages(path, what.collection, {attribute: word}))

@@ -1,0 +1,115 @@
+"""One service of a cloud over HTTP: paths and JSON in, JSON out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
+
+from . import errors
+
+if TYPE_CHECKING:
+    from keystoneauth1.session import Session
+
+Json = dict[str, Any]
+Parameters = Mapping[str, Any]
+
+VERSION_AT_END = re.compile(r"/v\d+(\.\d+)?$")
+
+
+class Rest:
+    """A service, found in the catalog by its type, or at a fixed address."""
+
+    def __init__(
+        self,
+        session: Session,
+        service_type: str,
+        version: str,
+        *,
+        region_name: str | None = None,
+        interface: str | None = None,
+        endpoint: str | None = None,
+    ) -> None:
+        self.session = session
+        self.service_type = service_type
+        self.version = version
+        self.region_name = region_name
+        self.interface = interface
+        self.endpoint = endpoint
+
+    @cached_property
+    def base(self) -> str:
+        """The service's address with its version at the end."""
+        endpoint = (self.endpoint or self._from_catalog()).rstrip("/")
+        return endpoint if VERSION_AT_END.search(endpoint) else f"{endpoint}/{self.version}"
+
+    def get(self, path: str, params: Parameters | None = None) -> Json:
+        return self._request("GET", path, params=params)
+
+    def post(self, path: str, body: Json) -> Json:
+        return self._request("POST", path, json=body)
+
+    def put(self, path: str, body: Json | None = None) -> Json:
+        return self._request("PUT", path, json=body)
+
+    def delete(self, path: str, params: Parameters | None = None) -> None:
+        self._request("DELETE", path, params=params)
+
+    def pages(self, path: str, collection: str, params: Parameters | None = None) -> Iterator[Json]:
+        """Every object of a list; the links to further pages are followed."""
+        marker = None
+        while True:
+            page = self.get(path, params)
+            yield from page[collection]
+            link = _next(page.get(f"{collection}_links") or page.get("links"))
+            following = dict(parse_qsl(urlsplit(link).query)) if link else {}
+            if not page[collection] or following.get("marker") in (None, marker):
+                return
+            marker = following["marker"]
+            params = {**(params or {}), **{key: following[key] for key in ("marker", "limit") if key in following}}
+
+    def _from_catalog(self) -> str:
+        with errors.translated():
+            endpoint = self.session.get_endpoint(
+                service_type=self.service_type,
+                interface=self.interface,
+                region_name=self.region_name,
+                skip_discovery=True,
+            )
+        if not endpoint:
+            where = f" in region {self.region_name}" if self.region_name else ""
+            variable = f"OS_{self.service_type.upper().replace('-', '_')}_ENDPOINT_OVERRIDE"
+            raise errors.NotConfigured(
+                f"The catalog names no service of type {self.service_type}{where}: give its address as {variable}."
+            )
+        return str(endpoint)
+
+    def _request(self, method: str, path: str, **arguments: Any) -> Json:
+        url = f"{self.base}{path}"
+        with errors.translated():
+            answer = self.session.request(
+                url, method, raise_exc=False, headers={"Accept": "application/json"}, **arguments
+            )
+        if answer.status_code >= 400:
+            raise errors.refused(answer.status_code, _body(answer), answer.headers.get("x-openstack-request-id"))
+        if not answer.content:
+            return {}
+        body = _body(answer)
+        if not isinstance(body, dict):
+            raise errors.Unreachable(f"What answers at {url} is no {self.service_type} service: it sends no JSON object.")
+        return body
+
+
+def _body(answer: Any) -> Any:
+    try:
+        return answer.json()
+    except ValueError:
+        return answer.text[:200] if "html" not in answer.headers.get("content-type", "") else answer.reason
+
+
+def _next(links: Any) -> str | None:
+    if isinstance(links, dict):  # Keystone's form
+        return links.get("next")
+    return next((link["href"] for link in links or () if link.get("rel") == "next"), None)

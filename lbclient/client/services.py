@@ -1,0 +1,50 @@
+"""The services of a cloud that load balancers need."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from .api import Api
+from .rest import Rest
+
+if TYPE_CHECKING:
+    from keystoneauth1.session import Session
+
+
+@dataclass
+class Services:
+    """A session, and the services that it reaches."""
+
+    session: Session
+    region_name: str | None = None
+    interface: str | None = None
+    endpoints: Mapping[str, str] = field(default_factory=dict)  # service type -> an address that overrides the catalog's
+
+    @cached_property
+    def loadbalancer(self) -> Rest:
+        return self._service("load-balancer", "v2.0")
+
+    @cached_property
+    def api(self) -> Api:
+        return Api(self.loadbalancer)
+
+    @cached_property
+    def network(self) -> Rest:
+        return self._service("network", "v2.0")
+
+    @cached_property
+    def identity(self) -> Rest:
+        return self._service("identity", "v3")
+
+    def _service(self, service_type: str, version: str) -> Rest:
+        return Rest(
+            self.session,
+            service_type,
+            version,
+            region_name=self.region_name,
+            interface=self.interface,
+            endpoint=self.endpoints.get(service_type),
+        )
