@@ -1,0 +1,204 @@
+"""A private world out of Linux namespaces, with own addresses, processes and mounts, that ends with its opener.
+
+The opener moves itself into new user, network, mount and PID namespaces and forks twice: an init, which lives as long
+as the world, and the program. The init dies with the opener, however that dies, and the kernel ends every process of a
+PID namespace with its init; mounts and addresses go with the last process. So nothing needs to be tidied up, ever.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import select
+import shutil
+import signal
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from .supervise import supervise
+
+ROOM = Path("/dev/shm")  # exists everywhere; a private one is mounted over it, for shared memory and for our files
+
+CONTAINER_MARKS = ("/.dockerenv", "/run/.containerenv")
+CONTAINER_OPTIONS = " ".join(f"--security-opt {what}=unconfined" for what in ("seccomp", "apparmor", "systempaths"))
+
+CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x00020000, 0x10000000, 0x20000000, 0x40000000
+MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_BIND, MS_REC, MS_PRIVATE = 0x2, 0x4, 0x8, 0x1000, 0x4000, 0x40000
+PR_SET_PDEATHSIG = 1
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.mount.argtypes = (ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_ulong, ctypes.c_char_p)
+_libc.prctl.argtypes = (ctypes.c_int, ctypes.c_ulong)
+
+
+class Forbidden(Exception):
+    """This system does not let this user open namespaces; the text says why and what to do."""
+
+
+def run(program: Callable[[], int], subnets: Sequence[str]) -> int:
+    """Runs a function in a new world, in which every address of the subnets is usable, and returns its exit status."""
+    reason = obstacle()
+    if reason:
+        raise Forbidden(reason)
+    _enter()
+    init = _start_init(subnets)
+    try:
+        return supervise(program)
+    finally:
+        os.kill(init, signal.SIGKILL)
+        _bury_children()
+
+
+def obstacle() -> str | None:
+    """Why this process could not open a world (None: it could), found by trying in a child."""
+    readable, writable = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(readable)
+        os.write(writable, _attempt().encode())
+        os._exit(0)
+    os.close(writable)
+    with open(readable, "rb") as answer:
+        failure = answer.read().decode()
+    os.waitpid(child, 0)
+    return _explain(failure) if failure else None
+
+
+def _attempt() -> str:
+    try:
+        _enter()
+    except OSError as error:
+        return f"{error.strerror} ({error.filename})"
+    inside = os.fork()  # the first process of the PID namespace
+    if inside == 0:
+        os._exit(0 if _mounts_proc() else 1)
+    return "Operation not permitted (mount of /proc)" if os.waitpid(inside, 0)[1] else ""
+
+
+def _mounts_proc() -> bool:
+    """Shows the world's own processes in /proc; the kernel refuses where a container masks parts of it."""
+    try:
+        _mount("proc", Path("/proc"), "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
+    except OSError:
+        return False
+    return True
+
+
+def _explain(failure: str) -> str:
+    ways = "\n".join(f"  - {way}" for way in _ways_out())
+    return f"This system does not allow a private network: {failure}.\nWays out:\n{ways}"
+
+
+def _ways_out(proc: Path = Path("/proc")) -> Iterable[str]:
+    if _sysctl(proc, "user/max_user_namespaces") == "0":
+        yield "sudo sysctl user.max_user_namespaces=15000"
+    if _sysctl(proc, "kernel/unprivileged_userns_clone") == "0":
+        yield "sudo sysctl kernel.unprivileged_userns_clone=1"
+    if _sysctl(proc, "kernel/apparmor_restrict_unprivileged_userns") == "1":
+        yield "sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0"
+    if any(Path(mark).exists() for mark in CONTAINER_MARKS):
+        yield f"start this container with {CONTAINER_OPTIONS}"
+    yield "lbclient demo --loopback, which needs no namespaces (addresses out of 127.0.0.0/8 and high ports)"
+    yield "lbclient server, with subnets out of 127.0.0.0/8"
+
+
+def _sysctl(proc: Path, name: str) -> str:
+    try:
+        return (proc / "sys" / name).read_text().strip()
+    except OSError:
+        return ""
+
+
+def _enter() -> None:
+    """Moves this process into new namespaces; only its children will be in the new PID namespace."""
+    user, group = os.getuid(), os.getgid()
+    _call("unshare", CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWPID)
+    Path("/proc/self/setgroups").write_text("deny")
+    Path("/proc/self/uid_map").write_text(f"0 {user} 1")
+    Path("/proc/self/gid_map").write_text(f"0 {group} 1")
+    _mount("none", Path("/"), "", MS_REC | MS_PRIVATE)
+    _mount("tmpfs", ROOM, "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777")
+    _make_hosts_writable(Path("/etc/hosts"))
+
+
+def _make_hosts_writable(hosts: Path) -> None:
+    if hosts.is_file():
+        shutil.copyfile(hosts, ROOM / "hosts")
+        _mount(str(ROOM / "hosts"), hosts, "", MS_BIND)
+
+
+def _start_init(subnets: Sequence[str]) -> int:
+    """Forks the process 1 of the world and returns its process ID once the world is ready."""
+    ready_read, ready_write = os.pipe()
+    opener_read, opener_write = os.pipe()  # nobody writes: it reads as closed when the opener is gone
+    init = os.fork()
+    if init == 0:
+        os.close(ready_read)
+        os.close(opener_write)
+        _be_init(subnets, ready_write, opener_read)
+    os.close(ready_write)
+    os.close(opener_read)
+    with open(ready_read, "rb") as answer:
+        failure = answer.read().decode()
+    if failure != "ready":
+        os.waitpid(init, 0)
+        raise Forbidden(_explain(failure))
+    return init
+
+
+def _be_init(subnets: Sequence[str], ready: int, opener: int) -> None:
+    """Never returns: prepares what only a process inside can, then buries orphans until the kernel ends it."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
+    try:
+        _call("prctl", PR_SET_PDEATHSIG, signal.SIGKILL)
+        if select.select([opener], [], [], 0)[0]:  # the opener died before it could be said
+            os._exit(1)
+        os.setsid()
+        _mounts_proc()
+        make_local(subnets)
+        _close_standard_streams()
+        os.write(ready, b"ready")
+    except BaseException as error:
+        os.write(ready, str(error).encode())
+        os._exit(1)
+    os.close(ready)
+    while True:
+        _bury_children()
+        signal.sigwait({signal.SIGCHLD})
+
+
+def _bury_children() -> None:
+    """Waits for the end of every child there is."""
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            os.wait()
+
+
+def make_local(subnets: Sequence[str]) -> None:
+    """Makes every address of the subnets this network namespace's own."""
+    from pyroute2 import IPRoute
+
+    with IPRoute() as netlink:
+        loopback = netlink.link_lookup(ifname="lo")[0]
+        netlink.link("set", index=loopback, state="up")
+        for subnet in subnets:
+            netlink.route("add", dst=subnet, oif=loopback, type="local", table=255, scope=254)
+
+
+def _close_standard_streams() -> None:
+    """Lets a reader of the program's output see its end even while the init lives."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(nothing, stream)
+
+
+def _mount(source: str, target: Path, kind: str, flags: int, options: str = "") -> None:
+    _call("mount", source.encode(), bytes(target), kind.encode() or None, flags, options.encode() or None)
+
+
+def _call(name: str, *arguments: int | bytes | None) -> None:
+    """Calls the C library and turns its error into an OSError that names the call."""
+    if getattr(_libc, name)(*arguments) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), name)

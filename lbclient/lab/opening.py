@@ -1,0 +1,85 @@
+"""Opening a lab for a command or for the demo."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from . import loopback, namespace
+from .demo import play
+from .stage import Stage
+from .webserver import GUIDE, move
+from .world import NotStarted, World
+
+PRIVATE, PUBLIC = "10.0.0.0/24", "203.0.113.0/24"
+GREETING = (
+    "lbclient lab: openstack and lbclient talk to the server in here as user demo; `guide-servers &` starts the "
+    "guide's web servers; `exit` ends it all."
+)
+
+
+def open_lab(command: Sequence[str]) -> int:
+    """Runs a command, or a shell, in a new lab; its exit status."""
+    try:
+        return namespace.run(lambda: _become(list(command)), (PRIVATE, PUBLIC))
+    except namespace.Forbidden as reason:
+        print(f"lbclient lab: {reason}", file=sys.stderr)
+        return 1
+
+
+def open_demo(*, is_paused: bool = False, wants_loopback: bool = False) -> int:
+    """Plays the demo in a new lab, or on loopback addresses where a lab cannot be; the exit status."""
+    if wants_loopback:
+        return loopback.run(lambda directory: _play_on_loopback(directory, is_paused))
+    reason = namespace.obstacle()
+    if reason is None:
+        return namespace.run(lambda: _play_in_lab(is_paused), (PRIVATE, PUBLIC))
+    print(f"{reason}\n\nThis demo goes on without, with addresses out of 127.0.0.0/8 and ports above 1024.", flush=True)
+    return loopback.run(lambda directory: _play_on_loopback(directory, is_paused))
+
+
+def _become(command: list[str]) -> int:
+    environment = _start(_world_of_the_lab())
+    if environment is None:
+        return 1
+    if not command:
+        command = [os.environ.get("SHELL") or "/bin/sh"]
+        print(GREETING, file=sys.stderr, flush=True)
+    try:
+        os.execvpe(command[0], command, environment)
+    except OSError as error:
+        print(f"lbclient lab: {command[0]}: {error.strerror}", file=sys.stderr)
+        return 127 if isinstance(error, FileNotFoundError) else 126
+
+
+def _play_in_lab(is_paused: bool) -> int:
+    environment = _start(_world_of_the_lab())
+    return 1 if environment is None else play(Stage(environment, GUIDE, is_paused=is_paused))
+
+
+def _play_on_loopback(directory: Path, is_paused: bool) -> int:
+    place = loopback.find_place()
+    world = World(directory, "loopback", f"{place.private}.0/24", f"{place.public}.0/24", loopback.free_port())
+    environment = _start(world)
+    if environment is None:
+        return 1
+    machines = {name: move(machine, place.translate) for name, machine in GUIDE.items()}
+    stage = Stage(environment, machines, place.translate, may_edit_hosts=False, is_paused=is_paused)
+    stage.say("Addresses out of 127.0.0.0/8 stand for the guide's, port 8080 for its port 80 and 8443 for 443.")
+    return play(stage)
+
+
+def _world_of_the_lab() -> World:
+    directory = namespace.ROOM / "lbclient"
+    directory.mkdir()
+    return World(directory, "lab", PRIVATE, PUBLIC)
+
+
+def _start(world: World) -> dict[str, str] | None:
+    try:
+        return world.start(os.environ)
+    except NotStarted as reason:
+        print(reason, file=sys.stderr)
+        return None

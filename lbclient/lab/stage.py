@@ -1,0 +1,152 @@
+"""What a demo is played on: it runs command lines in a shell, fetches pages, prints what it does, and counts."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from string import Template
+
+from .webserver import Machine
+
+COMMAND_SECONDS = 60.0
+FETCH_SECONDS = 10.0
+POLL_SECONDS = 0.2
+
+
+class Failed(Exception):
+    """A statement of the demo is not true here: what was expected, and what came."""
+
+    def __init__(self, statement: str, expected: str, came: str) -> None:
+        super().__init__(f"{statement}\n  expected: {expected}\n  came:     {came}")
+
+
+@dataclass(frozen=True)
+class Page:
+    """The answer to a request."""
+
+    status: int
+    text: str
+
+
+@dataclass
+class Stage:
+    """One performance. translate changes the guide's addresses and ports where they cannot be had."""
+
+    environment: dict[str, str]
+    machines: Mapping[str, Machine]
+    translate: Callable[[str], str] = str
+    may_edit_hosts: bool = True
+    names: dict[str, str] = field(default_factory=dict)  # host names and addresses, where /etc/hosts may not be edited
+    is_paused: bool = False
+    commands: int = 0
+    checks: int = 0
+    running: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
+
+    def heading(self, text: str) -> None:
+        self._print(f"\n{text}\n{'=' * len(text)}", "1;36")
+
+    def say(self, text: str) -> None:
+        self._print(f"\n{self.translate(text)}")
+
+    def fail(self, text: str) -> None:
+        self._print(f"\nFAILED: {text}", "1;31")
+
+    def run(self, line: str, accept: Callable[[str], bool] | None = None, seconds: float = 0.0) -> str:
+        """Runs a command line, until its output is acceptable or the time is up, and shows it with its last output."""
+        line = self.translate(line)
+        self._print(f"\n$ {line}", "1")
+        self.commands += 1
+        deadline = time.monotonic() + seconds
+        while True:
+            status, output = self._shell(line)
+            if status == 0 and (accept is None or accept(output)):
+                break
+            if time.monotonic() >= deadline:
+                break
+            time.sleep(POLL_SECONDS)
+        print(output, end="" if output.endswith("\n") or not output else "\n", flush=True)
+        if status != 0:
+            raise Failed(f"$ {line}", "exit status 0", f"exit status {status}")
+        return output
+
+    def check(self, statement: str, expected: object, came: object) -> None:
+        """States something that must be so."""
+        self.checks += 1
+        if expected != came:
+            raise Failed(statement, str(expected), str(came))
+        self._print(f"  ok: {self.translate(statement)}", "32")
+
+    def fetch(self, url: str) -> Page:
+        """Asks for a page on a connection of its own, and shows both."""
+        with self.open(url) as answer:
+            page = Page(answer.status, answer.read().decode())
+        print(
+            f"  GET {self.expand(url):<34} {page.text.splitlines()[-1].strip() if page.status == 200 else page.status}"
+        )
+        return page
+
+    @contextlib.contextmanager
+    def open(self, url: str) -> Iterator[http.client.HTTPResponse]:
+        """The answer to a request, open to be read."""
+        match = re.fullmatch(r"http://([^:/]+)(?::(\d+))?(/.*)", self.expand(url))
+        assert match, url
+        name, port, path = match[1], int(match[2] or 80), match[3]
+        connection = http.client.HTTPConnection(self.names.get(name, name), port, timeout=FETCH_SECONDS)
+        try:
+            connection.request("GET", path, headers={"Host": name if port == 80 else f"{name}:{port}"})
+            yield connection.getresponse()
+        except OSError as error:
+            raise Failed(f"GET {self.expand(url)}", "an answer", str(error)) from error
+        finally:
+            connection.close()
+
+    def expand(self, text: str) -> str:
+        """The text with the shell's variables and this stage's addresses in it."""
+        return Template(self.translate(text)).substitute(self.environment)
+
+    def start(self, name: str) -> None:
+        self.running[name] = self.machines[name].start()
+
+    def kill(self, name: str) -> None:
+        process = self.running.pop(name)
+        process.kill()
+        process.communicate()
+
+    def pause(self) -> None:
+        if self.is_paused:
+            self._print("\n-- Enter goes on --", "2")
+            sys.stdin.readline()
+
+    def _shell(self, line: str) -> tuple[int, str]:
+        """Runs a line as the user's shell would: what it exports is there for the next line."""
+        with tempfile.TemporaryDirectory() as directory:
+            exported = Path(directory) / "environment"
+            script = f'{line}\nstatus=$?\nenv -0 > "{exported}"\nexit $status\n'
+            result = subprocess.run(
+                ["bash", "-c", script],
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                timeout=COMMAND_SECONDS,
+                check=False,
+            )
+            if line.startswith(("export ", "source ")):
+                entries = exported.read_text().split("\0")
+                self.environment = dict(entry.split("=", 1) for entry in entries if "=" in entry)
+        return result.returncode, result.stdout
+
+    def _print(self, text: str, colour: str = "") -> None:
+        if colour and sys.stdout.isatty() and not os.environ.get("NO_COLOR"):
+            text = f"\033[{colour}m{text}\033[0m"
+        print(text, flush=True)
