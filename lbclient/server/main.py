@@ -12,6 +12,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
 from ..dataplane.attach import attachment
 from ..dataplane.haproxy import NotFound, find_haproxy
 from ..dataplane.observe import Observer
@@ -27,8 +30,14 @@ from .identity.tokens import Tokens
 from .listen import ListenError, Server
 from .network.world import create_world
 
-LOG = logging.getLogger(__name__)
-REFUSALS = (ListenError, NotFound, state.StateError, TooNew)
+LOG = logging.getLogger("lbclient.server.main")  # also where this is __main__
+
+
+class DatabaseError(Exception):
+    """The database cannot be used; the text says why."""
+
+
+REFUSALS = (DatabaseError, ListenError, NotFound, state.StateError, TooNew)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -65,8 +74,7 @@ def serve(config: Config) -> int:
 def _running(config: Config) -> Iterator[int]:
     """Everything at work; the port that is listened on."""
     haproxy = find_haproxy(config.haproxy)
-    store = Store(config.database_url)
-    store.migrate()
+    store = _open(config.database_url)
     tokens = Tokens(store, config.state_directory / "fernet-keys")
     directory = config.state_directory / "haproxy"
     reconciler = Reconciler(store, directory, haproxy, attachment(config.attachment))
@@ -89,6 +97,25 @@ def _running(config: Config) -> Iterator[int]:
         observer.stop()
         reconciler.stop()
         store.close()
+
+
+def _open(url: str) -> Store:
+    """The database with its schema. Raises DatabaseError."""
+    try:
+        store = Store(url)
+        store.migrate()
+    except (ArgumentError, ImportError, SQLAlchemyError) as error:
+        why = str(getattr(error, "orig", None) or error).splitlines()[0]
+        raise DatabaseError(f"The database {_hidden(url)} cannot be used: {why}") from None
+    return store
+
+
+def _hidden(url: str) -> str:
+    """The URL without its password."""
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except ArgumentError:
+        return "that is configured"
 
 
 def _prepare(config: Config, store: Store, auth_url: str) -> None:

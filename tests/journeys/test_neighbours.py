@@ -67,7 +67,8 @@ def test_an_admin_keeps_users(openstack: Any, server: Any) -> None:
     openstack("role", "add", "--user", "ann", "--project", "shop", "member", cloud=admin)
     shown = openstack("role", "assignment", "list", "--user", "ann", "--names", *value("Project"), cloud=admin)
     assert shown == "shop@Default"
-    openstack("project", "list", status=1)
+    assert openstack("project", "list", *value("Name")) == "demo"  # one's own, for who is no admin
+    openstack("user", "list", status=1)
     assert (
         openstack("endpoint", "list", "--service", "load-balancer", *value("URL"), cloud=admin).splitlines()
         == [f"{server.url}/load-balancer"] * 3

@@ -8,7 +8,6 @@ import socket
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +41,8 @@ class Server:
 
 
 @pytest.fixture
-def state(tmp_path: Path) -> Iterator[Path]:
-    yield tmp_path / "state"
+def state(tmp_path: Path) -> Path:
+    return tmp_path / "state"
 
 
 def clouds(state: Path) -> dict[str, Any]:
@@ -177,7 +176,9 @@ def test_answers_name_the_host_that_was_asked(state: Path) -> None:
         (["--private-cidr=10.0.0.1/24"], "--private-cidr: '10.0.0.1/24' is not allowed: a network like 10.0.0.0/24."),
         (["--default-provider=x"], "default_provider: 'x' is not allowed: one of octavia, amphora."),
         (["--haproxy=/nonesuch"], "HAProxy not found: /nonesuch cannot be executed."),
-        (["--database=nonesuch://"], "The database nonesuch:// cannot be used"),
+        (["--database=nonesuch://u:secret@h/"], "The database nonesuch://u:***@h/ cannot be used: "),
+        (["--database=nonsense"], "The database that is configured cannot be used: "),
+        (["--database=sqlite:////nonesuch/db"], "The database sqlite:////nonesuch/db cannot be used: unable to open"),
         (["--state-directory=/proc/x"], "The state directory /proc/x cannot be used"),
     ],
 )
