@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from .runtime import Rows
 
@@ -14,7 +15,7 @@ Reading = dict[str, Totals]  # by listener ID
 COLUMNS = {"bytes_in": "bin", "bytes_out": "bout", "total_connections": "stot", "request_errors": "ereq"}
 ACTIVE = "active_connections"
 FILE = "counters.json"
-LAST = "last.json"  # what a worker had counted just before it was replaced
+LAST_WORDS = "counted."  # and a worker's pid: what it had counted just before it was replaced
 
 
 def reading(rows: Rows) -> Reading:
@@ -29,20 +30,37 @@ def reading(rows: Rows) -> Reading:
 class Counters:
     """The counters of one load balancer: of workers that are gone, and of those that live."""
 
-    def __init__(self, finished: Reading | None = None, live: dict[int, Reading] | None = None) -> None:
-        self._finished = finished or {}
-        self._live = live or {}
+    def __init__(self, directory: Path) -> None:
+        kept = _read(directory / FILE)
+        self._directory = directory
+        self._finished: Reading = kept.get("finished", {})
+        self._live: dict[int, Reading] = {int(pid): each for pid, each in kept.get("live", {}).items()}
+        self._ended: set[int] = set(kept.get("ended", []))  # whose last words have been taken in
 
     def live(self) -> dict[int, Reading]:
         """The workers that lived when last heard of, and what they said."""
         return dict(self._live)
 
-    def update(self, live: Mapping[int, Reading], last_words: Callable[[int], Reading | None]) -> None:
+    def update(self, live: Mapping[int, Reading]) -> None:
         """Takes new readings; a worker that is no longer among them has ended."""
         for pid, known in self._live.items():
             if pid not in live or _went_back(known, live[pid]):
-                self._finish(last_words(pid) or known)
-        self._live = {pid: dict(each) for pid, each in live.items()}
+                self._finish(pid, known)
+        self._live = dict(live)
+
+    def has_news(self) -> bool:
+        """Whether there are last words of workers."""
+        return any(self._directory.glob(LAST_WORDS + "*"))
+
+    def hear(self, alive: set[int]) -> None:
+        """Takes in the last words of workers that came and went unseen."""
+        for path in self._directory.glob(LAST_WORDS + "*"):
+            pid = int(path.suffix[1:])
+            if pid in self._ended:
+                path.unlink()  # we died between taking them in and this
+                self._ended.discard(pid)
+            elif pid not in alive and pid not in self._live:
+                self._finish(pid, {})
 
     def totals(self) -> Reading:
         """What has been counted in all, and the connections that are open now."""
@@ -58,26 +76,23 @@ class Counters:
         """Drops what ended workers counted for any listener but these."""
         self._finished = {id_: counted for id_, counted in self._finished.items() if id_ in listeners}
 
-    def save(self, directory: Path) -> None:
-        text = json.dumps({"finished": self._finished, "live": self._live})
-        aside = directory / f"{FILE}.tmp"
-        aside.write_text(text)
-        aside.replace(directory / FILE)
+    def save(self) -> None:
+        kept = {"finished": self._finished, "live": self._live, "ended": sorted(self._ended)}
+        aside = self._directory / f"{FILE}.tmp"
+        aside.write_text(json.dumps(kept))
+        aside.replace(self._directory / FILE)
+        for pid in self._ended:
+            (self._directory / f"{LAST_WORDS}{pid}").unlink(missing_ok=True)
+        self._ended.clear()
 
-    @classmethod
-    def load(cls, directory: Path) -> Counters:
-        """As saved; from zero where nothing, or nothing readable, was."""
-        try:
-            kept = json.loads((directory / FILE).read_text())
-            return cls(kept["finished"], {int(pid): each for pid, each in kept["live"].items()})
-        except (OSError, ValueError, KeyError, AttributeError):
-            return cls()
-
-    def _finish(self, last: Reading) -> None:
-        for listener, counted in last.items():
-            known = self._finished.setdefault(listener, {})
+    def _finish(self, pid: int, seen: Reading) -> None:
+        """Adds the most that is known of a worker that has ended."""
+        words: Reading = _read(self._directory / f"{LAST_WORDS}{pid}")
+        self._ended.add(pid)
+        for listener in {*seen, *words}:
+            known = self._finished.setdefault(listener, dict.fromkeys(COLUMNS, 0))
             for name in COLUMNS:
-                known[name] = known.get(name, 0) + counted[name]
+                known[name] += max(each.get(listener, {}).get(name, 0) for each in (seen, words))
 
 
 def _went_back(before: Reading, after: Reading) -> bool:
@@ -88,12 +103,14 @@ def _went_back(before: Reading, after: Reading) -> bool:
 
 def leave_last_words(directory: Path, pid: int, rows: Rows) -> None:
     """Kept by whoever replaces a worker, since that may end before it is asked again."""
-    (directory / LAST).write_text(json.dumps({"pid": pid, "reading": reading(rows)}))
+    path = directory / f"{LAST_WORDS}{pid}"
+    path.write_text(json.dumps(reading(rows)))
 
 
-def last_words(directory: Path, pid: int) -> Reading | None:
+def _read(path: Path) -> dict[str, Any]:
+    """A JSON object; an empty one where the file has none."""
     try:
-        kept = json.loads((directory / LAST).read_text())
-        return dict(kept["reading"]) if kept["pid"] == pid else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+        found = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -15,6 +15,7 @@ CHECK_SECONDS = 30
 SPARE_FILES = 200  # checks, sockets and logs, beside two files a connection
 ALERT = re.compile(r"^\[ALERT\]\s+\(\d+\) : (.*)$", re.MULTILINE)
 PLACE = re.compile(r"^(\[[^\]]*\.main\(\)\] )?(config : )?(parsing \[[^\]]*\] : )?")
+IN_FILE = re.compile(r"\[[^\]]*\.cfg:\d+\] ")
 REASON_LENGTH = 500
 
 
@@ -54,7 +55,7 @@ def objection(path: str, directory: Path, file: str) -> str | None:
 
 def reason(log: str) -> str:
     """The first complaints of a log, without the places in files that nobody but us sees."""
-    alerts = [PLACE.sub("", each).strip() for each in ALERT.findall(log)]
+    alerts = [IN_FILE.sub("", PLACE.sub("", each)).strip() for each in ALERT.findall(log)]
     telling = [each for each in alerts if not each.startswith(("Error(s) found", "Fatal errors", "Proxy '"))]
     chosen = list(dict.fromkeys(telling or alerts))[:3]
     return " ".join(chosen)[:REASON_LENGTH] or log.strip()[-REASON_LENGTH:] or "HAProxy gave no reason."

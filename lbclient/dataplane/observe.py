@@ -61,7 +61,10 @@ class Observer:
         self._forget(states)
         reports = {id_: report for id_, text in answers.items() if (report := _parsed(id_, text))}
         for id_, state in states.items():
-            self._observe(id_, state, reports.get(id_))
+            try:
+                self._observe(id_, state, reports.get(id_))
+            except FileNotFoundError:
+                LOG.debug("load balancer %s: was removed meanwhile", id_)
         snapshots = {id_: state.snapshot for id_, state in states.items()}
         self._pinger.watch([each for id_, it in snapshots.items() for each in pinger.targets(id_, it)], reports)
 
@@ -83,15 +86,17 @@ class Observer:
 
     def _count(self, id_: str, state: State, report: runtime.Report) -> None:
         directory = self._directory / id_
-        known, sent = self._counted.get(id_) or (Counters.load(directory), {})
+        known, sent = self._counted.get(id_) or (Counters(directory), {})
         live = {report.pid: counters.reading(report.rows)}
-        if set(known.live()) - set(live):
+        if set(known.live()) - set(live) or known.has_news():
             live |= _of_old_workers(directory, known)
-        known.update(live, lambda pid: counters.last_words(directory, pid))
+            known.hear(set(live))
+        known.update(live)
         known.forget({listener.id for listener in state.snapshot.listeners})
         totals = known.totals()
+        if totals != sent or known.has_news():
+            known.save()
         if totals != sent:
-            known.save(directory)
             self._store.counted(id_, totals)
         self._counted[id_] = (known, totals)
 

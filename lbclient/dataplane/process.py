@@ -22,7 +22,7 @@ NEXT = "next.cfg"  # written aside, to be checked
 GOOD = "good.cfg"  # the last one that a worker has loaded
 START_SECONDS = 10.0
 RELOAD_SECONDS = 5.0
-RELOAD_ATTEMPTS = 3
+RELOAD_ATTEMPTS = 2
 HUNG_SECONDS = 5.0
 NO_STATES = "1\n"
 BIND = re.compile(r"^    bind (\S+):(\d+)$", re.MULTILINE)
@@ -79,7 +79,8 @@ class Instance:
             return True
 
         wait_until(answers, HUNG_SECONDS, poll=0.1)
-        return found[0] if found else None
+        is_orphan = bool(found) and found[0].pid == processes.master(self.directory)
+        return found[0] if found and not is_orphan else None
 
     def stop(self) -> str:
         """Ends all processes; the directory stays, for what was counted."""

@@ -37,12 +37,26 @@ def is_ours(pid: int, directory: Path) -> bool:
 
 
 def master(directory: Path) -> int | None:
-    """The process that the pidfile names, if it is one of ours."""
+    """The master process; None where the pidfile is missing, or no process of ours is alive."""
     try:
         pid = int((directory / PIDFILE).read_text())
-    except (OSError, ValueError):
+    except FileNotFoundError:
         return None
-    return pid if is_ours(pid, directory) else None
+    except (OSError, ValueError):
+        pid = 0  # HAProxy writes it anew at each reload, and it is empty for a moment
+    return pid if pid and is_ours(pid, directory) else _eldest(family(directory))
+
+
+def _eldest(pids: list[int]) -> int | None:
+    """The one that is nobody's child among them."""
+    return next((pid for pid in pids if _parent(pid) not in pids), None)
+
+
+def _parent(pid: int) -> int | None:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except (OSError, IndexError, ValueError):
+        return None
 
 
 def family(directory: Path) -> list[int]:

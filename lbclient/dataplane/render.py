@@ -85,6 +85,7 @@ def _preamble(fingerprint: str, settings: Settings) -> tuple[cfg.Section, ...]:
             ("defaults",),
             (
                 cfg.line("load-server-state-from-file", "global"),
+                cfg.line("option", "contstats"),  # long connections are counted as they go
                 cfg.line("retries", 3),
                 cfg.line("option", "redispatch"),
                 # A reload does not cut idle connections, on which a client may just be sending its next request.

@@ -10,16 +10,14 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # for the modules beside the tests
 
-from instances import Running
+from instances import Running, binary
 from members import Echo, Web
 from world import World
-
-from lbclient.dataplane.haproxy import find_haproxy
 
 
 @pytest.fixture(scope="session")
 def haproxy() -> str:
-    return find_haproxy()
+    return binary()
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,16 @@ from lbclient.dataplane.process import Applied, Instance
 from lbclient.dataplane.render import Settings, render
 
 
+def binary() -> str:
+    """The HAProxy under test: TEST_HAPROXY, else the usual one."""
+    return find_haproxy(os.environ.get("TEST_HAPROXY"))
+
+
 class Running:
     """One HAProxy that is given one tree after another."""
 
     def __init__(self, directory: Path, haproxy: str | None = None) -> None:
-        self.instance = Instance(directory / trees.identity("lb"), haproxy or find_haproxy())
+        self.instance = Instance(directory / trees.identity("lb"), haproxy or binary())
         self.tree: dict[str, Any] = {}
 
     def apply(self, *given: Mapping[str, Any]) -> Applied:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import json
+import random
 import socket
 import socketserver
 import threading
@@ -108,10 +110,18 @@ class Echo:
         self._server.server_close()
 
 
-def free_port(address: str = "127.0.0.1") -> int:
-    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as trial:
-        trial.bind((address, 0))
-        return int(trial.getsockname()[1])
+GIVEN: set[int] = set()
+
+
+def free_port() -> int:
+    """A port that nobody has and that is given once; below those that the kernel gives to clients."""
+    while True:
+        port = random.randrange(10000, 32000)
+        with socket.socket() as trial, contextlib.suppress(OSError):
+            trial.bind(("127.0.0.1", port))
+            if port not in GIVEN:
+                GIVEN.add(port)
+                return port
 
 
 def until(condition: Callable[[], Any], seconds: float = 10.0) -> Any:

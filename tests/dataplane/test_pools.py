@@ -13,7 +13,7 @@ import pytest
 import trees
 from instances import Running
 from members import Echo, free_port, until
-from world import get, line, member, web
+from world import connected, get, line, member, web
 
 from lbclient.dataplane import runtime
 
@@ -62,12 +62,6 @@ def tcp(running: Running, servers: dict[str, Echo], fields: dict[str, Any] | Non
         }
     )
     return port
-
-
-def connected(port: int, source: str = "127.0.0.1") -> tuple[socket.socket, str]:
-    """A connection, and the name of the member that it came to."""
-    connection = socket.create_connection(("127.0.0.1", port), timeout=10, source_address=(source, 0))
-    return connection, line(connection)
 
 
 def next_name(port: int, source: str = "127.0.0.1") -> str:

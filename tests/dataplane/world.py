@@ -11,10 +11,10 @@ from typing import Any
 
 import stored
 import trees
+from instances import binary
 from members import free_port, until
 
 from lbclient.dataplane import attach
-from lbclient.dataplane.haproxy import find_haproxy
 from lbclient.dataplane.observe import Observer
 from lbclient.dataplane.process import Instance
 from lbclient.dataplane.reconcile import Reconciler
@@ -30,7 +30,7 @@ class World:
         self.store = Store(f"sqlite:///{directory}/state.db")
         self.store.migrate()
         self.directory = directory / "haproxy"
-        self.haproxy = haproxy or find_haproxy()
+        self.haproxy = haproxy or binary()
         self.id = trees.identity("lb")
         self.tree: dict[str, Any] = {}
         self.begin()
@@ -142,3 +142,9 @@ def line(connection: socket.socket) -> str:
             break
         data += chunk
     return data.decode().strip()
+
+
+def connected(port: int, source: str = "127.0.0.1") -> tuple[socket.socket, str]:
+    """A connection, and the name of the member that it came to."""
+    connection = socket.create_connection(("127.0.0.1", port), timeout=10, source_address=(source, 0))
+    return connection, line(connection)
