@@ -29,7 +29,7 @@ class Machine:
         """Starts it as a process and returns when it listens. Raises OSError with its own words when it cannot."""
         options = ["--address", self.address, "--answer", self.answer, *map(str, self.ports)]
         process = subprocess.Popen(
-            [sys.executable, "-m", __name__, *options],
+            [sys.executable, "-m", "lbclient.lab.webserver", *options],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             text=True,

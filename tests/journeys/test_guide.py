@@ -28,7 +28,7 @@ for _ in range(int(sys.argv[2])):
 """
 PRELUDE = f"""
 get() {{ {shlex.quote(sys.executable)} -c {shlex.quote(GET)} "$1" "$2"; }}
-command -v curl >/dev/null || curl() {{ get "http://$1/" 1; }}
+if command -v curl >/dev/null; then curl() {{ command curl -sS "$@"; }}; else curl() {{ get "http://$1/" 1; }}; fi
 until_active() {{  # the guide says: once it is ACTIVE
     for _ in $(seq 150); do
         [ "$(openstack loadbalancer show "$1" -f value -c provisioning_status)" = ACTIVE ] && return
@@ -37,7 +37,7 @@ until_active() {{  # the guide says: once it is ACTIVE
     return 1
 }}
 guide-servers >/dev/null 2>&1 </dev/null &
-until get http://10.0.0.7/ 1 2>/dev/null; do sleep 0.1; done
+for _ in $(seq 100); do get http://10.0.0.7/ 1 >/dev/null 2>&1 && break; sleep 0.1; done
 """
 BOTH = "Server : server-1 @ 10.0.0.4\nServer : server-2 @ 10.0.0.6"
 TRAFFIC = {  # after this line of the guide: a check of ours, and what it prints (lines in any order)

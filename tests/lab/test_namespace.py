@@ -118,7 +118,10 @@ class Terminal:
         """Types, and waits for what has to appear after that."""
         self.seen = ""
         os.write(self.descriptor, text.encode())
-        wait_until(lambda: until in self._read(), 15)
+        try:
+            wait_until(lambda: until in self._read(), 15)
+        except AssertionError:
+            raise AssertionError(f"no {until!r} in {self.seen!r}") from None
 
     def _read(self) -> str:
         while select.select([self.descriptor], [], [], 0.05)[0]:
@@ -145,7 +148,9 @@ def test_a_shell_inside_has_job_control(terminal: Terminal, opener: list[str], t
     terminal.type("echo status $?\n", until="status 130\n")
     terminal.type("sleep 1000\n", until="sleep 1000\n")
     terminal.type("\x1a", until="Stopped")
-    terminal.type("kill -9 %1; exit 5\n", until="$ ")
+    terminal.type("fg\n", until="fg\nsleep 1000\n")
+    terminal.type("\x03", until="$ ")
+    terminal.type("exit 5\n", until="exit\n$ ")
     terminal.type("echo ended $?\n", until="ended 5\n")
 
 
