@@ -58,12 +58,18 @@ class Client:
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         """The JSON of an answer. Raises RuntimeError for errors."""
         text = None if body is None else json.dumps(body)
-        self.connection.request(method, path, text, self.headers)
-        answer = self.connection.getresponse()
+        try:
+            answer = self._send(method, path, text)
+        except http.client.RemoteDisconnected:  # the server has closed a connection that was idle for long
+            answer = self._send(method, path, text)
         content = answer.read()
         if answer.status >= 400:
             raise RuntimeError(f"{method} {path}: {answer.status} {content.decode()}")
         return json.loads(content) if content else None
+
+    def _send(self, method: str, path: str, text: str | None) -> http.client.HTTPResponse:
+        self.connection.request(method, path, text, self.headers)
+        return self.connection.getresponse()
 
     def create(self, kind: str, path: str, **values: Any) -> Any:
         return self.ask("POST", f"/v2.0/lbaas/{path}", {kind: values})[kind]

@@ -74,6 +74,15 @@ def rate(address: str, port: int, seconds: int) -> tuple[float, float]:
     return float(per_second[1]), float(worst[1]) * {"us": 0.001, "ms": 1, "s": 1000}[worst[2]]
 
 
+def pair(
+    ours: tuple[str, int], theirs: tuple[str, int], seconds: int, is_swapped: bool
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """One run of each; who comes first changes from pair to pair."""
+    first, second = (theirs, ours) if is_swapped else (ours, theirs)
+    results = rate(*first, seconds), rate(*second, seconds)
+    return results[::-1] if is_swapped else results
+
+
 def main() -> None:
     if not shutil.which("wrk"):
         sys.exit("This benchmark needs wrk, which most distributions have as a package.")
@@ -92,11 +101,11 @@ def main() -> None:
         wait_for(lambda: client.is_active(f"loadbalancers/{balancer['id']}", "loadbalancer"))
         rate(address, port, 1)
         rate("127.0.0.1", by_hand, 1)
-        results = [(rate(address, port, seconds), rate("127.0.0.1", by_hand, seconds)) for _ in range(pairs)]
+        results = [pair((address, port), ("127.0.0.1", by_hand), seconds, number % 2 == 1) for number in range(pairs)]
     for number, what in ((0, "requests/s"), (1, "p99 in ms")):
-        ours = statistics.median(pair[0][number] for pair in results)
-        theirs = statistics.median(pair[1][number] for pair in results)
-        ratios = sorted(pair[0][number] / pair[1][number] for pair in results)
+        ours = statistics.median(each[0][number] for each in results)
+        theirs = statistics.median(each[1][number] for each in results)
+        ratios = sorted(each[0][number] / each[1][number] for each in results)
         print(
             f"{what}: through lbclient {ours:.2f}, by hand {theirs:.2f}; "
             f"ratio {statistics.median(ratios):.3f} ({ratios[0]:.3f} to {ratios[-1]:.3f}, {pairs} pairs of {seconds} s)"
