@@ -41,8 +41,8 @@ class Command(command.Command):
         """The services of the cloud that the program was told of."""
         from . import plugin
 
-        manager = getattr(self.app, "client_manager", None)
-        services: Services = self.app.services if manager is None else plugin.make_client(manager)
+        app: Any = self.app
+        services: Services = app.services if is_standalone(app) else plugin.make_client(app.client_manager)
         return services
 
     @cached_property
@@ -52,6 +52,7 @@ class Command(command.Command):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         parser.formatter_class = Help
+        parser.epilog = self._examples(prog_name)
         self.add_arguments(parser)
         return parser
 
@@ -62,11 +63,8 @@ class Command(command.Command):
         return inspect.getdoc(type(self)) or ""
 
     def get_epilog(self) -> str:
-        # Not cliff's own, which looks through all installed distributions for the one that a command is from.
-        if not self.examples:
-            return ""
-        lines = (f"  {self._program} {example}".rstrip() for example in self.examples)
-        return "\n".join((f"example{'s'[: len(self.examples) - 1]}:", *lines))
+        # cliff's own looks through all installed distributions for the one that a command is from.
+        return ""
 
     def tried(self, action: Callable[[], T]) -> T:
         """The action; once more if something was not found, and a word that looks like an ID proves to be a name."""
@@ -77,10 +75,14 @@ class Command(command.Command):
                 raise
             return action()
 
-    @property
-    def _program(self) -> str:
-        name = getattr(self, "cmd_name", None) or ""
-        return f"{self.app.NAME} {name}"
+    def _examples(self, prog_name: str) -> str:
+        if not self.examples:
+            return ""
+        title = "examples" if len(self.examples) > 1 else "example"
+        app: Any = self.app
+        if app is None:  # for the documentation, where this has to be a literal block
+            return "\n".join((f"{title}::", "", *(f"    lbclient {prog_name} {example}" for example in self.examples)))
+        return "\n".join((f"{title}:", *(f"  {prog_name} {example}" for example in self.examples)))
 
     def _load_hooks(self) -> None:
         # lbclient has no hooks, and looking for them takes a while.
@@ -121,5 +123,3 @@ def positive_seconds(text: str) -> float:
     if not 0 < seconds < float("inf"):
         raise argparse.ArgumentTypeError(f"'{text}' is not a number of seconds above 0")
     return seconds
-
-

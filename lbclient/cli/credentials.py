@@ -45,7 +45,9 @@ FORMER_OPTIONS = ("tenant-name", "tenant-id")
 
 def add_credentials(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
     """Add the options; also those of every way to authenticate, if one of them is in argv."""
-    group = parser.add_argument_group("credentials", "Each is also taken from a variable: OS_AUTH_URL for --os-auth-url.")
+    group = parser.add_argument_group(
+        "credentials", "Each is also taken from a variable: OS_AUTH_URL for --os-auth-url."
+    )
     for name, words in OPTIONS:
         group.add_argument(f"--os-{name}", metavar=f"<{name}>", help=words)
     for name in FORMER_OPTIONS:
@@ -60,7 +62,9 @@ def add_credentials(parser: argparse.ArgumentParser, argv: Sequence[str]) -> Non
 
 def credentials(parsed: argparse.Namespace) -> dict[str, Any]:
     """What was typed, by the names that settings have: auth_url, cloud."""
-    typed = {name.removeprefix(PREFIX): value for name, value in vars(parsed).items() if name.startswith(PREFIX) and value}
+    typed = {
+        name.removeprefix(PREFIX): value for name, value in vars(parsed).items() if name.startswith(PREFIX) and value
+    }
     if parsed.insecure:
         typed["insecure"] = True
     if parsed.verify:
@@ -75,7 +79,8 @@ def _add_rare(group: Any, argv: Sequence[str]) -> None:
         return
     from keystoneauth1 import loading
 
-    for loader in loading.get_available_plugin_loaders().values():
+    loaders: dict[str, Any] = loading.get_available_plugin_loaders()
+    for loader in loaders.values():
         for option in loader.get_options():
             flag = f"--os-{option.name.lower().replace('_', '-')}"
             if flag not in known:

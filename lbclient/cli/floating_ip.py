@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import logging
 
 from ..client import errors
@@ -145,7 +146,7 @@ class DeleteFloatingIp(networking.NetworkCommand):
         failed = []
         for word in parsed.target:
             try:
-                self.tried(lambda word=word: self._delete(word))  # type: ignore[misc]
+                self.tried(functools.partial(self._delete, word))
             except errors.Error as error:
                 if len(parsed.target) == 1:
                     raise

@@ -283,7 +283,9 @@ class ShowThing(NetworkCommand, ShowOne):
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         known_by = "IP address" if self.kind.name == "floating_ip_address" else "name"
         parser.add_argument(
-            "target", metavar=f"<{self.thing.kind.replace('_', '-')}>", help=f"The {self.kind.title} ({known_by} or ID)."
+            "target",
+            metavar=f"<{self.thing.kind.replace('_', '-')}>",
+            help=f"The {self.kind.title} ({known_by} or ID).",
         )
 
     def take_action(self, parsed: argparse.Namespace) -> Shown:

@@ -42,9 +42,7 @@ def add_unsets(parser: argparse.ArgumentParser, resource: Resource) -> None:
     for field in fields_of(resource, Cli.UNSET):
         flag = field.unset_flag or _flag(field)
         words = field.name.removesuffix("_id").replace("_", " ")
-        parser.add_argument(
-            f"--{flag}", dest=field.name, action="store_const", const=True, help=f"Clear the {words}."
-        )
+        parser.add_argument(f"--{flag}", dest=field.name, action="store_const", const=True, help=f"Clear the {words}.")
 
 
 def values(resource: Resource, verb: Cli, parsed: argparse.Namespace, names: Names) -> dict[str, Any]:
@@ -61,7 +59,10 @@ def add_tags(parser: argparse.ArgumentParser, what: str, verb: Cli) -> None:
     """How tags are given, added or removed."""
     one, none = {
         Cli.CREATE: (f"A tag for the {what}; can be repeated.", "The same as giving no tag."),
-        Cli.SET: (f"A tag to add to the {what}'s; can be repeated.", f"Remove the tags that the {what} has before."),
+        Cli.SET: (
+            f"A tag to add to the {what}'s; can be repeated.",
+            f"Remove the tags that the {what} has; those that --tag gives stay.",
+        ),
         Cli.UNSET: (f"A tag to remove from the {what}; can be repeated.", f"Remove all tags from the {what}."),
     }[verb]
     group: Container = parser if verb is Cli.SET else parser.add_mutually_exclusive_group()
@@ -75,12 +76,11 @@ def add_tag_filters(parser: argparse.ArgumentParser, what: str) -> None:
         parser.add_argument(
             f"--{name.replace('_', '-')}",
             metavar="<tag>[,<tag>,...]",
-            type=_comma_separated,
             help=f"Only what has {words}, separated by commas.",
         )
 
 
-def tag_filters(parsed: argparse.Namespace) -> dict[str, list[str]]:
+def tag_filters(parsed: argparse.Namespace) -> dict[str, str]:
     return {key: value for name, (key, _) in TAG_FILTERS.items() if (value := getattr(parsed, name))}
 
 
@@ -111,7 +111,7 @@ def _groups(parser: argparse.ArgumentParser, resource: Resource, verb: Cli) -> d
 def _add_field(parser: Container, field: Field, verb: Cli) -> None:
     flag = _flag(field)
     if "/" in flag:
-        _add_pair(parser, field, flag)
+        _add_pair(parser, field, flag, verb)
     elif field.type is Type.BOOLEAN:
         parser.add_argument(f"--{flag}", dest=field.name, action="store_const", const=True, help=field.help)
     else:
@@ -120,10 +120,12 @@ def _add_field(parser: Container, field: Field, verb: Cli) -> None:
             parser.add_argument(f"--{alias}", **{**_described(field, verb), "help": argparse.SUPPRESS})
 
 
-def _add_pair(parser: Container, field: Field, flag: str) -> None:
+def _add_pair(parser: Container, field: Field, flag: str, verb: Cli) -> None:
     on, off = flag.split("/")
     claim = field.help.removeprefix("Whether ").removesuffix(".")
-    default = {True: (" (default)", ""), False: ("", " (default)")}[bool(field.default)]
+    default = ("", "")
+    if verb is Cli.CREATE:
+        default = (" (default)", "") if field.default else ("", " (default)")
     group = parser.add_mutually_exclusive_group()
     for switch, is_on, words in (
         (on, True, f"{claim[0].upper()}{claim[1:]}{default[0]}."),
@@ -201,10 +203,6 @@ def _canonical(choices: tuple[str, ...], text: str) -> str:
     return {choice.lower(): choice for choice in choices}.get(text.lower(), text)
 
 
-def _comma_separated(text: str) -> list[str]:
-    return [word for word in text.split(",") if word]
-
-
 def _pairs(field: Field, text: str) -> dict[str, str]:
     """key=value,key=value: keys in any case and with hyphens or underscores."""
     known = {key.lower().replace("-", "_"): key for key in field.choices}
@@ -229,7 +227,9 @@ def _value(field: Field, value: Any, names: Names) -> Any:
         return [_object(field, one, names) for one in value]
     if field.refers is None:
         return value
-    return [names.id(field.refers, word) for word in value] if isinstance(value, list) else names.id(field.refers, value)
+    return (
+        [names.id(field.refers, word) for word in value] if isinstance(value, list) else names.id(field.refers, value)
+    )
 
 
 def _in_range(field: Field, value: int) -> int:

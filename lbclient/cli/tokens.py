@@ -17,8 +17,9 @@ class IssueToken(ShowOne):
 
     def take_action(self, parsed: argparse.Namespace) -> tuple[Sequence[str], Sequence[Any]]:
         session = self.services.session
+        plugin: Any = session.auth
         with errors.translated():
-            access = session.auth.get_access(session)
+            access = plugin.get_access(session)
         shown = {
             "expires": access.expires.strftime("%Y-%m-%dT%H:%M:%S%z"),
             "id": access.auth_token,

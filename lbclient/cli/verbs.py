@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..client import errors, wait
 from ..client.api import Parents
+from ..client.names import KINDS
 from ..client.rest import Json
-from ..resources import LOADBALANCER, Cli, Resource
+from ..resources import AMPHORA, LOADBALANCER, Cli, Resource
 from . import columns, options
 from .command import Command, Lister, ShowOne, positive_seconds
 
@@ -28,14 +30,18 @@ class Verb(Command):
     @property
     def what(self) -> str:
         """The resource in a sentence."""
-        return " ".join(word if word[1:2].isdigit() else word.lower() for word in self.resource.title.split())
+        return KINDS[self.resource.name].title
+
+    @property
+    def is_tagged(self) -> bool:
+        return "tags" in self.resource
 
     def add_parent(self, parser: argparse.ArgumentParser) -> None:
         if self.resource.parent:
             parser.add_argument(
                 "parent",
                 metavar=f"<{self.resource.parent}>",
-                help=f"The {self.resource.parent} of the {self.what} (name or ID).",
+                help=f"The {KINDS[self.resource.parent].title} of the {self.what} (name or ID).",
             )
 
     def add_target(self, parser: argparse.ArgumentParser, **more: Any) -> None:
@@ -65,7 +71,15 @@ class Verb(Command):
 class Waiting(Verb):
     """A command that can wait for the change that it makes."""
 
+    @property
+    def is_awaited(self) -> bool:
+        """Whether a change takes a while."""
+        return "provisioning_status" in self.resource
+
     def add_wait(self, parser: argparse.ArgumentParser) -> None:
+        if not self.is_awaited:
+            parser.set_defaults(wait=False, wait_timeout=wait.TIMEOUT)
+            return
         parser.add_argument("--wait", action="store_true", help="Wait until the change is done.")
         # A health monitor has a --timeout of its own.
         is_free = not any(field.name == "timeout" for field in self.resource.fields)
@@ -92,7 +106,8 @@ class Create(Waiting, ShowOne):
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         self.add_parent(parser)
         options.add_fields(parser, self.resource, Cli.CREATE)
-        options.add_tags(parser, self.what, Cli.CREATE)
+        if self.is_tagged:
+            options.add_tags(parser, self.what, Cli.CREATE)
         self.add_wait(parser)
 
     def take_action(self, parsed: argparse.Namespace) -> Shown:
@@ -105,7 +120,7 @@ class Create(Waiting, ShowOne):
     def _create(self, parsed: argparse.Namespace) -> tuple[Parents, Json]:
         parents = self.parents(parsed)
         values = options.values(self.resource, Cli.CREATE, parsed, self.names)
-        values |= options.changed_tags(parsed, Cli.CREATE, list) if parsed.tags else {}
+        values |= options.changed_tags(parsed, Cli.CREATE, list) if self.is_tagged and parsed.tags else {}
         self.check(values)
         return parents, self.services.api.create(self.resource, values, parents)
 
@@ -116,15 +131,20 @@ class List(Verb, Lister):
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         self.add_parent(parser)
         options.add_fields(parser, self.resource, Cli.LIST)
-        options.add_tag_filters(parser, self.what)
+        if self.is_tagged:
+            options.add_tag_filters(parser, self.what)
+
+    def columns(self, parsed: argparse.Namespace) -> Sequence[str]:
+        return self.resource.columns
 
     def take_action(self, parsed: argparse.Namespace) -> Shown:
         records = self.tried(lambda: self._list(parsed))
-        names = self.resource.columns
+        names = self.columns(parsed)
         return names, [columns.row(self.resource, names, record, parsed.formatter) for record in records]
 
     def _list(self, parsed: argparse.Namespace) -> list[Json]:
-        filters = options.values(self.resource, Cli.LIST, parsed, self.names) | options.tag_filters(parsed)
+        filters = options.values(self.resource, Cli.LIST, parsed, self.names)
+        filters |= options.tag_filters(parsed) if self.is_tagged else {}
         return list(self.services.api.list(self.resource, self.parents(parsed), filters))
 
 
@@ -150,7 +170,8 @@ class _Change(Waiting):
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         self.add_target(parser)
         self.add_changes(parser)
-        options.add_tags(parser, self.what, self.verb)
+        if self.is_tagged:
+            options.add_tags(parser, self.what, self.verb)
         self.add_wait(parser)
 
     def add_changes(self, parser: argparse.ArgumentParser) -> None:
@@ -167,7 +188,8 @@ class _Change(Waiting):
         values = self.changes(parsed)
         parents = self.parents(parsed)
         id_ = self.id(parsed.target, parents)
-        values |= options.changed_tags(parsed, self.verb, lambda: self.record(id_, parents)["tags"])
+        if self.is_tagged:
+            values |= options.changed_tags(parsed, self.verb, lambda: self.record(id_, parents)["tags"])
         if values:
             return parents, self.services.api.update(self.resource, id_, values, parents)
         LOG.warning("Nothing to change: no option says what.")
@@ -214,7 +236,7 @@ class Delete(Waiting):
         failed = []
         for number, word in enumerate(parsed.target):
             try:
-                self.tried(lambda word=word, number=number: self._delete(word, parsed, is_first=number == 0))
+                self.tried(functools.partial(self._delete, word, parsed, is_first=number == 0))
             except errors.Error as error:
                 if len(parsed.target) == 1:
                     raise
@@ -227,7 +249,7 @@ class Delete(Waiting):
         api, parents = self.services.api, self.parents(parsed)
         id_ = self.id(word, parents)
         owner = None
-        if parsed.wait and self.resource is not LOADBALANCER:
+        if parsed.wait and self.resource not in (LOADBALANCER, AMPHORA):
             owner = wait.loadbalancer_id(api, self.resource, self.record(id_, parents), parents)
         deadline = wait.Deadline(parsed.wait_timeout)
 

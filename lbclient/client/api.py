@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from urllib.parse import quote
 
-from ..resources import Resource
+from ..resources import AMPHORA, PROVIDER, Resource
+from ..resources.provider import CAPABILITIES
 from .rest import Json, Parameters, Rest
 
 Parents = Mapping[str, str]  # {"pool_id": ...} for what lives inside a pool
@@ -16,7 +18,9 @@ class Api:
     def __init__(self, rest: Rest) -> None:
         self.rest = rest
 
-    def list(self, resource: Resource, parents: Parents | None = None, filters: Parameters | None = None) -> Iterator[Json]:
+    def list(
+        self, resource: Resource, parents: Parents | None = None, filters: Parameters | None = None
+    ) -> Iterator[Json]:
         return self.rest.pages(_path(resource, parents), resource.collection, filters)
 
     def show(self, resource: Resource, id_: str, parents: Parents | None = None) -> Json:
@@ -44,6 +48,21 @@ class Api:
         statuses: Json = self.rest.get(f"{_path(resource, None, id_)}/status")["statuses"]
         return statuses
 
+    def listener_statistics(self, amphora_id: str) -> Sequence[Json]:
+        """The counters of each listener that an amphora serves."""
+        stats: Sequence[Json] = self.rest.get(f"{_path(AMPHORA, None, amphora_id)}/stats")["amphora_stats"]
+        return stats
+
+    def configure(self, amphora_id: str) -> None:
+        """Give an amphora its configuration once more."""
+        self.rest.put(f"{_path(AMPHORA, None, amphora_id)}/config")
+
+    def capabilities(self, provider: str, kind: str) -> Sequence[Json]:
+        """What a flavor, or an availability_zone, can tell a provider."""
+        collection = CAPABILITIES[kind]
+        found: Sequence[Json] = self.rest.get(f"{_path(PROVIDER, None, provider)}/{collection}")[collection]
+        return found
+
     def failover(self, resource: Resource, id_: str) -> None:
         self.rest.put(f"{_path(resource, None, id_)}/failover")
 
@@ -56,4 +75,4 @@ class Api:
 
 def _path(resource: Resource, parents: Parents | None, id_: str | None = None) -> str:
     path = resource.path.format(**(parents or {}))
-    return path if id_ is None else f"{path}/{id_}"
+    return path if id_ is None else f"{path}/{quote(id_, safe='')}"

@@ -16,7 +16,8 @@ SUFFIXES = (".yaml", ".yml", ".json")
 
 def entry(name: str | None, region_name: str | None, environ: Mapping[str, str]) -> Entry:
     """What the files say of a cloud; without a name of the only one, or nothing. Raises NotConfigured."""
-    path, clouds = _clouds(environ)
+    files, clouds = _clouds(environ)
+    path = next(iter(files), None)
     if name is None:
         if len(clouds) != 1:
             return {}
@@ -28,20 +29,21 @@ def entry(name: str | None, region_name: str | None, environ: Mapping[str, str])
     if not isinstance(found, dict):
         raise NotConfigured(f"The entry of cloud '{name}' in {path} should be a mapping.")
     if "profile" in found or "cloud" in found:
-        return _through_openstacksdk(name, region_name, "names a vendor's profile")
+        return _through_openstacksdk(files, name, region_name, "names a vendor's profile")
     if "regions" in found:
-        return _in_region(name, found, region_name)
+        return _in_region(files, name, region_name, found)
     return found
 
 
-def _clouds(environ: Mapping[str, str]) -> tuple[Path | None, Entry]:
+def _clouds(environ: Mapping[str, str]) -> tuple[list[Path], Entry]:
+    """The files that were read, and the clouds of them all."""
     path, content = _first("clouds", environ.get("OS_CLIENT_CONFIG_FILE"))
     secure_path, secure = _first("secure", environ.get("OS_CLIENT_SECURE_FILE"))
-    merged = _merged(content, secure)
-    clouds = merged.get("clouds") or {}
+    files = [file for file in (path, secure_path) if file]
+    clouds = _merged(content, secure).get("clouds") or {}
     if not isinstance(clouds, dict):
-        raise NotConfigured(f"'clouds' in {path or secure_path} should be a mapping of names.")
-    return path or secure_path, clouds
+        raise NotConfigured(f"'clouds' in {files[0]} should be a mapping of names.")
+    return files, clouds
 
 
 def _first(stem: str, named: str | None) -> tuple[Path | None, Entry]:
@@ -89,15 +91,15 @@ def _merged(one: Any, other: Any) -> Any:
     return {key: _merged(one.get(key), other.get(key)) for key in {**one, **other}}
 
 
-def _in_region(name: str, found: Entry, region_name: str | None) -> Entry:
+def _in_region(files: list[Path], name: str, region_name: str | None, found: Entry) -> Entry:
     regions = {region["name"] if isinstance(region, dict) else region: region for region in found["regions"]}
     chosen = region_name or next(iter(regions), None)
     if isinstance(regions.get(chosen), dict) and regions[chosen].get("values"):
-        return _through_openstacksdk(name, chosen, "has values of its own for a region")
+        return _through_openstacksdk(files, name, chosen, "has values of its own for a region")
     return {"region_name": chosen, **{key: value for key, value in found.items() if key != "regions"}}
 
 
-def _through_openstacksdk(name: str, region_name: str | None, why: str) -> Entry:
+def _through_openstacksdk(files: list[Path], name: str, region_name: str | None, why: str) -> Entry:
     try:
         from openstack.config import OpenStackConfig
         from openstack.exceptions import ConfigException
@@ -106,10 +108,13 @@ def _through_openstacksdk(name: str, region_name: str | None, why: str) -> Entry
             f"The entry of cloud '{name}' {why}, which only openstacksdk can read:"
             " install it, or write auth_url and region_name into the entry."
         ) from error
+    reader = OpenStackConfig(
+        load_envvars=False,
+        config_files=[str(file) for file in files[:1]],
+        secure_files=[str(file) for file in files[1:]],
+    )
     try:
-        config: Entry = (
-            OpenStackConfig(load_envvars=False).get_one(cloud=name, region_name=region_name, validate=False).config
-        )
+        config: Entry = reader.get_one(cloud=name, region_name=region_name, validate=False).config
     except ConfigException as error:
         raise NotConfigured(" ".join(str(error).split())) from error
     return config

@@ -61,7 +61,9 @@ def connect(options: Mapping[str, Any], environ: Mapping[str, str] = os.environ)
 def read(options: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
     """Everything that is said about the cloud, in one mapping."""
     typed = _normal({name: value for name, value in options.items() if value not in (None, "")})
-    variables = _normal({name[3:].lower(): value for name, value in environ.items() if name.startswith("OS_") and value})
+    variables = _normal(
+        {name[3:].lower(): value for name, value in environ.items() if name.startswith("OS_") and value}
+    )
     if typed.get("cloud"):
         beside = {name: variables[name] for name in BESIDE_A_NAMED_CLOUD if name in variables}
         return {**beside, **_of_cloud(typed["cloud"], typed, environ), **typed}

@@ -103,7 +103,9 @@ def words_of(body: Any) -> str:
     if isinstance(body, dict):
         inner = body.get("error") or body.get("NeutronError") or body
         if isinstance(inner, dict):
-            body = next((inner[key] for key in ("faultstring", "message", "description", "title") if inner.get(key)), "")
+            body = next(
+                (inner[key] for key in ("faultstring", "message", "description", "title") if inner.get(key)), ""
+            )
         else:
             body = inner
     return " ".join(str(body).split()) if isinstance(body, str) else ""
@@ -127,8 +129,12 @@ def translated() -> Iterator[None]:
     except theirs.ConnectionError as error:
         raise Unreachable(f"{_one_line(error)} Is the server running, and is its address right?") from error
     except theirs.MissingRequiredOptions as error:
-        names = ", ".join(f"--os-{option.name} (OS_{option.name.upper().replace('-', '_')})" for option in error.options)
-        raise NotConfigured(f"Credentials are missing: give {names}, or --os-cloud with an entry of clouds.yaml.") from error
+        names = ", ".join(
+            f"--os-{option.name} (OS_{option.name.upper().replace('-', '_')})" for option in error.options
+        )
+        raise NotConfigured(
+            f"Credentials are missing: give {names}, or --os-cloud with an entry of clouds.yaml."
+        ) from error
     except theirs.ClientException as error:
         raise NotConfigured(_one_line(error)) from error
 

@@ -29,18 +29,19 @@ class Kind:
     path: str
     collection: str
     name: str = "name"  # the attribute that names one
+    identifier: str = "id"
 
 
 def _of_resource(resource: resources.Resource) -> Kind:
     words = (word if re.search(r"\d", word) else word.lower() for word in resource.title.split())
     title = " ".join(words)
     titles = f"{title[:-1]}ies" if title.endswith("y") else f"{title}s"
-    return Kind(title, titles, "loadbalancer", resource.path, resource.collection)
+    name = "name" if resource.named else resource.identifier
+    return Kind(title, titles, "loadbalancer", resource.path, resource.collection, name, resource.identifier)
 
 
 KINDS: Mapping[str, Kind] = {
-    **{resource.name: _of_resource(resource) for resource in resources.ALL},
-    "flavor": Kind("flavor", "flavors", "loadbalancer", "/lbaas/flavors", "flavors"),
+    **{resource.name: _of_resource(resource) for resource in resources.BY_NAME.values()},
     "network": Kind("network", "networks", "network", "/networks", "networks"),
     "subnet": Kind("subnet", "subnets", "network", "/subnets", "subnets"),
     "port": Kind("port", "ports", "network", "/ports", "ports"),
@@ -92,6 +93,8 @@ class Names:
 
     def _look_up(self, key: tuple[str, str, str], what: Kind) -> str:
         kind, path, word = key
+        if what.name == what.identifier:
+            return word
         if UUID.fullmatch(word):
             self._assumed[key] = what
             return word
@@ -100,11 +103,14 @@ class Names:
         return self._only(kind, what, word, self._by(what, path, what.name, word))
 
     def _project(self, what: Kind, word: str) -> str:
-        """Who may not list projects gives an ID, as it is."""
+        """Who may not list projects knows the name of the own one; anything else is an ID."""
         try:
             found = self._by(what, what.path, what.name, word)
         except errors.Forbidden:
-            return word
+            session = self.services.session
+            get_access = getattr(session.auth, "get_access", None)
+            access = get_access(session) if get_access else None
+            return str(access.project_id) if access and access.project_name == word else word
         return self._only("project", what, word, found)
 
     def _only(self, kind: str, what: Kind, word: str, found: list[Json]) -> str:

@@ -63,7 +63,7 @@ class Rest:
         while True:
             page = self.get(path, params)
             yield from page[collection]
-            link = _next(page.get(f"{collection}_links") or page.get("links"))
+            link = _next(next((page[key] for key in page if key.endswith("links")), None))
             following = dict(parse_qsl(urlsplit(link).query)) if link else {}
             if not page[collection] or following.get("marker") in (None, marker):
                 return
@@ -93,12 +93,14 @@ class Rest:
                 url, method, raise_exc=False, headers={"Accept": "application/json"}, **arguments
             )
         if answer.status_code >= 400:
-            raise errors.refused(answer.status_code, _body(answer), answer.headers.get("x-openstack-request-id"))
+            raise errors.refused(answer.status_code, _reason(answer), answer.headers.get("x-openstack-request-id"))
         if not answer.content:
             return {}
         body = _body(answer)
         if not isinstance(body, dict):
-            raise errors.Unreachable(f"What answers at {url} is no {self.service_type} service: it sends no JSON object.")
+            raise errors.Unreachable(
+                f"What answers at {url} is no {self.service_type} service: it sends no JSON object."
+            )
         return body
 
 
@@ -107,6 +109,14 @@ def _body(answer: Any) -> Any:
         return answer.json()
     except ValueError:
         return answer.text[:200] if "html" not in answer.headers.get("content-type", "") else answer.reason
+
+
+def _reason(answer: Any) -> Any:
+    """The body of an error; where it only repeats the status, what was asked for."""
+    body = _body(answer)
+    if errors.words_of(body) in ("", answer.reason):
+        return f"{answer.reason}: {answer.request.method} {answer.request.url}"
+    return body
 
 
 def _next(links: Any) -> str | None:

@@ -21,7 +21,9 @@ class Services:
     session: Session
     region_name: str | None = None
     interface: str | None = None
-    endpoints: Mapping[str, str] = field(default_factory=dict)  # service type -> an address that overrides the catalog's
+    endpoints: Mapping[str, str] = field(
+        default_factory=dict
+    )  # service type -> an address that overrides the catalog's
 
     @cached_property
     def loadbalancer(self) -> Rest:

@@ -52,15 +52,16 @@ def until_gone(
     loadbalancer: str | None = None,
 ) -> None:
     """Return when the object is deleted and its load balancer is free again. Raises Failed or TimedOut."""
+    status = "provisioning_status" if "provisioning_status" in resource else "status"
     for _ in deadline.pauses():
         try:
             record = api.show(resource, id_, parents)
         except errors.NotFound:
             break
-        if record["provisioning_status"] == "DELETED":
+        if record[status] == "DELETED":
             break
-        if record["provisioning_status"] == "ERROR":
-            raise errors.Failed(f"Deleting {_name(resource, id_)} failed: its provisioning_status is ERROR.")
+        if record[status] == "ERROR":
+            raise errors.Failed(f"Deleting {_name(resource, id_)} failed: its {status} is ERROR.")
     else:
         raise errors.TimedOut(f"{_name(resource, id_)} is still there after {deadline.seconds:g} seconds.")
     if loadbalancer and resource is not LOADBALANCER:
@@ -93,9 +94,7 @@ def loadbalancer_id(api: Api, resource: Resource, record: Json, parents: Parents
     return loadbalancer_id(api, POOL, api.show(POOL, record["pools"][0]["id"]))
 
 
-def _until_settled(
-    api: Api, resource: Resource, id_: str, deadline: Deadline, parents: Parents | None = None
-) -> Json:
+def _until_settled(api: Api, resource: Resource, id_: str, deadline: Deadline, parents: Parents | None = None) -> Json:
     status = "unknown"
     for _ in deadline.pauses():
         record = api.show(resource, id_, parents)
