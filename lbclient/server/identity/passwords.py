@@ -6,10 +6,13 @@ import base64
 import hashlib
 import hmac
 import secrets
-import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 COST, BLOCK, LANES = 14, 8, 1  # 16 MB and some 40 ms: each command of a command line sends its password
-_turn = threading.BoundedSemaphore(2)  # so that a flood of logins cannot take all memory
+# Two threads of their own: a flood of logins cannot take all memory, and the 16 MB that the C library keeps back for a
+# thread that has used them once are kept for these two, not for every thread that answers requests.
+_hashing = ThreadPoolExecutor(2, "passwords")
 
 
 def make_hash(password: str) -> str:
@@ -30,8 +33,8 @@ def _derive(password: str, salt: bytes, cost: int, block: int, lanes: int) -> by
     memory = 256 * block * (2**cost + lanes)
     # A lone surrogate is no text that UTF-8 has, yet JSON can carry it: such a password fits nobody.
     secret = password.encode("utf-8", "surrogatepass")
-    with _turn:
-        return hashlib.scrypt(secret, salt=salt, n=2**cost, r=block, p=lanes, maxmem=memory, dklen=32)
+    derive = partial(hashlib.scrypt, secret, salt=salt, n=2**cost, r=block, p=lanes, maxmem=memory, dklen=32)
+    return _hashing.submit(derive).result()
 
 
 def _text(cost: int, block: int, lanes: int, salt: bytes, derived: bytes) -> str:
