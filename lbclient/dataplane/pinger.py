@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 import logging
-import os
 import secrets
 import selectors
 import socket
-import struct
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -16,27 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..store.snapshot import Record
-from . import backends, monitors, runtime
+from . import backends, icmp, monitors, runtime
 from .render import ADMIN_SOCKET
 
 LOG = logging.getLogger(__name__)
-ECHO = {socket.AF_INET: (8, 0), socket.AF_INET6: (128, 129)}  # ICMP types: request, reply
-PROTOCOL = {socket.AF_INET: socket.IPPROTO_ICMP, socket.AF_INET6: socket.IPPROTO_ICMPV6}
-HEADER = struct.Struct("!BBHHH")  # type, code, checksum, identifier, sequence
 TOKEN = 16  # bytes that say which question an answer belongs to
 REST = 0.05  # s between two looks at what is due
-
-
-def refusal() -> str | None:
-    """Why this process cannot ping; None where it can."""
-    try:
-        _open(socket.AF_INET).close()
-    except OSError as error:
-        return (
-            "health monitors of type PING: this machine does not let the server ping "
-            f"({os.strerror(error.errno or errno.EPERM)}; it needs net.ipv4.ping_group_range or CAP_NET_RAW)"
-        )
-    return None
 
 
 @dataclass(frozen=True)
@@ -150,7 +132,7 @@ class Pinger:
         finding.asked = secrets.token_bytes(TOKEN)
         family = socket.AF_INET6 if ":" in target.address else socket.AF_INET
         try:
-            sockets[family].sendto(echo(family, finding.asked), (target.address, 0))
+            sockets[family].sendto(icmp.echo(family, finding.asked), (target.address, 0))
         except (OSError, KeyError):
             finding.note(False, target)
 
@@ -161,7 +143,7 @@ class Pinger:
         except OSError:
             return
         token = packet[-TOKEN:]
-        if not is_reply(packet, listening):
+        if not icmp.is_reply(packet, listening):
             return
         with self._lock:
             for key, finding in self._findings.items():
@@ -189,41 +171,11 @@ def targets(loadbalancer_id: str, snapshot: Record) -> Iterator[Target]:
             )
 
 
-def echo(family: int, token: bytes) -> bytes:
-    """An echo request; the kernel fills in identifier and checksum where it does not need privileges."""
-    kind = ECHO[socket.AddressFamily(family)][0]
-    bare = HEADER.pack(kind, 0, 0, 0, 1) + token
-    return HEADER.pack(kind, 0, checksum(bare), 0, 1) + token
-
-
-def checksum(data: bytes) -> int:
-    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
-    total = (total >> 16) + (total & 0xFFFF)
-    return ~(total + (total >> 16)) & 0xFFFF
-
-
-def is_reply(packet: bytes, listening: socket.socket) -> bool:
-    """Whether it is an answer: a raw IPv4 socket shows the IP header too, and requests that loop back."""
-    family = socket.AddressFamily(listening.family)
-    is_raw_v4 = family == socket.AF_INET and listening.type == socket.SOCK_RAW
-    start = (packet[0] & 0x0F) * 4 if is_raw_v4 else 0
-    return len(packet) > start and packet[start] == ECHO[family][1]
-
-
 def _sockets() -> Iterator[tuple[int, socket.socket]]:
-    for family in ECHO:
+    for family in icmp.FAMILIES:
         try:
-            opened = _open(family)
+            opened = icmp.open_socket(family)
         except OSError:
             continue
         opened.setblocking(False)
         yield family, opened
-
-
-def _open(family: int) -> socket.socket:
-    """A datagram socket, which needs a group; else a raw one, which needs a capability. Raises OSError."""
-    protocol = PROTOCOL[socket.AddressFamily(family)]
-    try:
-        return socket.socket(family, socket.SOCK_DGRAM, protocol)
-    except OSError:
-        return socket.socket(family, socket.SOCK_RAW, protocol)

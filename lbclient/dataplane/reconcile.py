@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 import uuid
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from ..store.snapshot import Snapshot
 from ..store.store import Store
-from . import haproxy, pinger
+from . import haproxy, support
 from .attach import Attachment, AttachmentFailed
 from .cfg import Refused
 from .process import Applied, Instance
@@ -119,27 +120,27 @@ class Reconciler:
         configuration = None
         error = None
         try:
+            reason = support.unsupported(snapshot)
+            if reason:
+                raise Refused(reason)
             configuration = render(snapshot, self._settings)
-            _check_pings(snapshot)
             if configuration.is_needed:
                 self._attachment.prepare(snapshot.addresses)
             _log(id_, self.instance(id_).apply(configuration))
-        except (Refused, AttachmentFailed, OSError) as refusal:
+        except (Refused, AttachmentFailed) as refusal:
             error = str(refusal)
-            if error != self._error(id_):
-                LOG.warning("load balancer %s: %s", id_, error)
+        except OSError as failure:
+            error = f"The system refuses: {os.strerror(failure.errno or 0)}."
+        except Exception as fault:
+            error = f"Internal error: {type(fault).__name__}; the server's log has the details."
+            LOG.exception("load balancer %s: could not be applied", id_)
+        if error is not None and error != self._error(id_):
+            LOG.warning("load balancer %s: %s", id_, error)
         return State(snapshot, configuration, error, time.monotonic())
 
     def _error(self, id_: str) -> str | None:
         state = self._states.get(id_)
         return state.error if state else None
-
-
-def _check_pings(snapshot: Snapshot) -> None:
-    if any(monitor.type == "PING" for monitor in snapshot.healthmonitors.values()):
-        reason = pinger.refusal()
-        if reason:
-            raise Refused(reason)
 
 
 def _says_the_same(previous: State | None, state: State) -> bool:

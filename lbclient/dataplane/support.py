@@ -7,7 +7,7 @@ from collections.abc import Callable
 from .. import resources
 from ..resources.listener import HTTP_HEADERS
 from ..store.snapshot import Record, Snapshot
-from . import cfg, regexes
+from . import cfg, icmp, regexes
 from .backends import ALGORITHMS, COOKIE_TYPES, mode_of, used
 from .monitors import CHECKS
 from .rules import COMPARISONS
@@ -18,7 +18,12 @@ RULES = ("HOST_NAME", "PATH", "FILE_TYPE", "HEADER", "COOKIE")
 
 
 def unsupported(snapshot: Snapshot) -> str | None:
-    """Why the load balancer as a whole cannot be carried; None where it can."""
+    """Why the load balancer as a whole cannot be carried on this machine; None where it can."""
+    return impossible(snapshot) or _ping_refusal(snapshot)
+
+
+def impossible(snapshot: Snapshot) -> str | None:
+    """Why it cannot be carried on any machine. Pure."""
     for kind, records in _records(snapshot):
         for record in records:
             reason = record_unsupported(kind, record)
@@ -94,6 +99,11 @@ def _l7rule(rule: Record) -> str | None:
     cfg.clean(rule.key or "", "The key of an L7 rule")
     cfg.clean(rule.value, "The value of an L7 rule")
     return regexes.refusal(rule.value) if rule.compare_type == "REGEX" else None
+
+
+def _ping_refusal(snapshot: Snapshot) -> str | None:
+    is_pinged = any(monitor.type == "PING" for monitor in snapshot.healthmonitors.values())
+    return icmp.refusal() if is_pinged else None
 
 
 def _combinations(snapshot: Snapshot) -> str | None:

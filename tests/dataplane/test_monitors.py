@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import socket
 import ssl
 import subprocess
@@ -18,7 +19,8 @@ from instances import Running
 from members import Web, free_port, until
 from world import World, get, member, web
 
-from lbclient.dataplane import pinger, runtime
+from lbclient.dataplane import icmp, pinger, runtime
+from lbclient.dataplane.support import unsupported
 
 FAST = {"delay": 1, "timeout": 1, "max_retries": 1, "max_retries_down": 1}
 
@@ -226,7 +228,7 @@ def test_tls_checks(running: Running, webs, tls_server: int, type_: str) -> None
     until(lambda: status(running.instance, "one") == "UP")
 
 
-@pytest.mark.skipif(pinger.refusal() is not None, reason="this machine does not let us ping")
+@pytest.mark.skipif(icmp.refusal() is not None, reason="this machine does not let us ping")
 def test_ping(world: World, webs) -> None:
     one, two = webs("one", "two")
     tree = monitored([one, two], type="PING", url_path=None)
@@ -255,4 +257,18 @@ def test_an_answer_belongs_to_its_question() -> None:
         finding.note(is_alive, target)
         results.append(finding.is_up)
     assert results == [True, True, True, True, True, False, False, False, False, True]
-    assert pinger.checksum(pinger.echo(socket.AF_INET, bytes(range(16)))) == 0
+    assert icmp.checksum(icmp.echo(socket.AF_INET, bytes(range(16)))) == 0
+
+
+def test_where_nobody_may_ping_a_ping_monitor_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rather than accepted, and every member believed up."""
+
+    def deny(*args: object) -> None:
+        raise PermissionError(errno.EPERM, "no")
+
+    snapshot = trees.snapshot(monitored([], type="PING", url_path=None))
+    other = trees.snapshot(monitored([]))
+    assert unsupported(snapshot) is None or icmp.refusal() is not None
+    monkeypatch.setattr(socket, "socket", deny)
+    assert "does not let the server ping (Operation not permitted;" in (unsupported(snapshot) or "")
+    assert unsupported(other) is None

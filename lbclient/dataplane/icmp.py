@@ -1,0 +1,55 @@
+"""Echo requests and their answers, with as few privileges as the machine allows."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import struct
+
+ECHO = {socket.AF_INET: (8, 0), socket.AF_INET6: (128, 129)}  # ICMP types: request, reply
+PROTOCOL = {socket.AF_INET: socket.IPPROTO_ICMP, socket.AF_INET6: socket.IPPROTO_ICMPV6}
+HEADER = struct.Struct("!BBHHH")  # type, code, checksum, identifier, sequence
+FAMILIES = tuple(ECHO)
+
+
+def refusal() -> str | None:
+    """Why this process cannot ping; None where it can."""
+    try:
+        open_socket(socket.AF_INET).close()
+    except OSError as error:
+        return (
+            "health monitors of type PING: this machine does not let the server ping "
+            f"({os.strerror(error.errno or errno.EPERM)}; it needs net.ipv4.ping_group_range or CAP_NET_RAW)"
+        )
+    return None
+
+
+def echo(family: int, token: bytes) -> bytes:
+    """An echo request; the kernel fills in identifier and checksum where it does not need privileges."""
+    kind = ECHO[socket.AddressFamily(family)][0]
+    bare = HEADER.pack(kind, 0, 0, 0, 1) + token
+    return HEADER.pack(kind, 0, checksum(bare), 0, 1) + token
+
+
+def checksum(data: bytes) -> int:
+    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    total = (total >> 16) + (total & 0xFFFF)
+    return ~(total + (total >> 16)) & 0xFFFF
+
+
+def is_reply(packet: bytes, listening: socket.socket) -> bool:
+    """Whether it is an answer: a raw IPv4 socket shows the IP header too, and requests that loop back."""
+    family = socket.AddressFamily(listening.family)
+    is_raw_v4 = family == socket.AF_INET and listening.type == socket.SOCK_RAW
+    start = (packet[0] & 0x0F) * 4 if is_raw_v4 else 0
+    return len(packet) > start and packet[start] == ECHO[family][1]
+
+
+def open_socket(family: int) -> socket.socket:
+    """A datagram socket, which needs a group; else a raw one, which needs a capability. Raises OSError."""
+    protocol = PROTOCOL[socket.AddressFamily(family)]
+    try:
+        return socket.socket(family, socket.SOCK_DGRAM, protocol)
+    except OSError:
+        return socket.socket(family, socket.SOCK_RAW, protocol)
