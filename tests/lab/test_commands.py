@@ -1,4 +1,4 @@
-"""The commands that stand beside the client's: what they say about wrong options and missing packages, and how they end."""
+"""The commands that stand beside the client's: what they say about wrong options and missing packages; their end."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from running import lbclient
 
 from lbclient.lab.commands import NEEDED
 from lbclient.lab.world import LBCLIENT
+from running import lbclient
 
 
 def run(line: Sequence[str]) -> subprocess.CompletedProcess[str]:
