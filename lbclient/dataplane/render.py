@@ -39,7 +39,7 @@ class Configuration:
 
 def render(snapshot: Snapshot, settings: Settings | None = None) -> Configuration:
     """The configuration of a load balancer. Raises cfg.Refused for what HAProxy cannot carry."""
-    reason = support.unsupported(snapshot)
+    reason = support.impossible(snapshot)
     if reason:
         raise cfg.Refused(reason)
     settings = settings or Settings()
@@ -51,9 +51,10 @@ def render(snapshot: Snapshot, settings: Settings | None = None) -> Configuratio
         *(frontends.section(each, snapshot, chosen, settings.most_connections) for each in listeners),
         *(backends.section(each, snapshot) for each in distinct),
     )
-    fingerprint = _hash((*_preamble("", settings), *body))
+    amphora_id = snapshot.loadbalancer.amphora_id
+    fingerprint = _hash((*_preamble(amphora_id, "", settings), *body))
     return Configuration(
-        text=cfg.text((*_preamble(fingerprint, settings), *body)),
+        text=cfg.text((*_preamble(amphora_id, fingerprint, settings), *body)),
         fingerprint=fingerprint,
         binds=tuple((address, each.protocol_port) for each in listeners for address in snapshot.addresses),
         servers=tuple(server for each in distinct for server in backends.servers(each, snapshot)),
@@ -64,12 +65,13 @@ def _hash(sections: tuple[cfg.Section, ...]) -> str:
     return hashlib.sha256(cfg.text(sections, is_static=True).encode()).hexdigest()[:16]
 
 
-def _preamble(fingerprint: str, settings: Settings) -> tuple[cfg.Section, ...]:
+def _preamble(amphora_id: str, fingerprint: str, settings: Settings) -> tuple[cfg.Section, ...]:
     """Paths are relative to the instance's directory: they may be long, and messages do not show them."""
     return (
         cfg.Section(
             ("global",),
             (
+                cfg.line("node", amphora_id),  # another amphora is another worker: so a failover reloads
                 cfg.line(FINGERPRINT, fingerprint),
                 cfg.line("stats", "socket", f"unix@{ADMIN_SOCKET}", "mode", "600", "level", "admin"),
                 cfg.line("server-state-file", STATES),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .amphora import AMPHORA
 from .fields import Alternatives, Api, Cli, Field, Resource, Type
 from .healthmonitor import HEALTHMONITOR
 from .l7policy import L7POLICY
@@ -9,24 +10,34 @@ from .l7rule import L7RULE
 from .listener import LISTENER
 from .loadbalancer import LOADBALANCER
 from .member import MEMBER
+from .offers import AVAILABILITYZONE, AVAILABILITYZONEPROFILE, FLAVOR, FLAVORPROFILE
 from .pool import POOL
+from .provider import PROVIDER
 from .quota import QUOTA
 
-ALL = (LOADBALANCER, LISTENER, POOL, MEMBER, HEALTHMONITOR, L7POLICY, L7RULE)
-BY_NAME = {resource.name: resource for resource in ALL}
+ALL = (LOADBALANCER, LISTENER, POOL, MEMBER, HEALTHMONITOR, L7POLICY, L7RULE)  # a load balancer and its parts
+OFFERS = (FLAVORPROFILE, FLAVOR, AVAILABILITYZONEPROFILE, AVAILABILITYZONE)
+BY_NAME = {resource.name: resource for resource in (*ALL, *OFFERS, QUOTA, AMPHORA, PROVIDER)}
 
 STATISTICS = ("active_connections", "bytes_in", "bytes_out", "request_errors", "total_connections")
 
 __all__ = [
     "ALL",
+    "AMPHORA",
+    "AVAILABILITYZONE",
+    "AVAILABILITYZONEPROFILE",
     "BY_NAME",
+    "FLAVOR",
+    "FLAVORPROFILE",
     "HEALTHMONITOR",
     "L7POLICY",
     "L7RULE",
     "LISTENER",
     "LOADBALANCER",
     "MEMBER",
+    "OFFERS",
     "POOL",
+    "PROVIDER",
     "QUOTA",
     "STATISTICS",
     "Alternatives",

@@ -74,6 +74,7 @@ class Field:
     minimum: int | None = None
     maximum: int | None = None
     length: int = 255  # characters at most
+    unique: bool = False  # no two objects have the same
     pattern: str | None = None  # a regular expression that the whole value matches
     refers: str | None = None  # the kind of thing an ID names (of an OBJECTS: its key <kind>_id): a name is taken, too
     flag: str | None = None  # where it is not the name with hyphens; "on/off" is a pair of switches
@@ -109,6 +110,9 @@ class Resource:
     former_names: tuple[tuple[str, str], ...] = ()  # rows that repeat a field under the name it once had
     named: bool = True  # can be found by name
     alternatives: tuple[Alternatives, ...] = ()
+    identifier: str = "id"  # the attribute that names one in a path, and in a marker
+    since: int = 0  # the API's minor version, v2.<since>
+    links: str = ""  # the key of the links to further pages (the collection with _links behind it)
 
     def __getitem__(self, name: str) -> Field:
         """The field of that name. Raises KeyError."""
@@ -116,3 +120,6 @@ class Resource:
             if field.name == name:
                 return field
         raise KeyError(name)
+
+    def __contains__(self, name: str) -> bool:
+        return any(field.name == name for field in self.fields)

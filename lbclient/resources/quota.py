@@ -22,6 +22,9 @@ def limit(name: str, what: str, since: int = 0) -> Field:
     )
 
 
+# Answers repeat two limits under the words that the API had for them first.
+SPELLINGS = {"loadbalancer": "load_balancer", "healthmonitor": "health_monitor"}
+
 QUOTA = Resource(
     name="quota",
     title="Quota",
@@ -51,7 +54,6 @@ QUOTA = Resource(
         "l7rule",
     ),
     rows=("load_balancer", "listener", "pool", "health_monitor", "member", "l7policy", "l7rule"),
+    identifier="project_id",
+    former_names=tuple((former, name) for name, former in SPELLINGS.items()),
 )
-
-# Answers repeat two limits under the words that the API had for them first.
-SPELLINGS = {"loadbalancer": "load_balancer", "healthmonitor": "health_monitor"}

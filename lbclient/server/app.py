@@ -6,13 +6,15 @@ import logging
 import re
 import uuid
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import falcon
 import orjson
 
-from ..resources import ALL, LISTENER, LOADBALANCER, Resource
-from . import batch, errors, handlers, quotas
+from ..resources import ALL, AMPHORA, LISTENER, LOADBALANCER, OFFERS, PROVIDER, Resource
+from ..resources.provider import CAPABILITIES
+from . import amphorae, batch, capabilities, errors, handlers, offers, quotas
 from .discovery import version, versions
 from .http import ANONYMOUS, Answer, Request, Route, Services
 from .identity.routes import ROUTES as IDENTITY
@@ -26,15 +28,15 @@ BODY_MAXIMUM = 4 * 1024 * 1024  # bytes
 JSON_TYPES = ("application/json", "")
 
 
-def _resource_routes(resource: Resource) -> list[Route]:
+def _resource_routes(resource: Resource, verbs: ModuleType = handlers) -> list[Route]:
     one = f"{resource.path}/{{id}}"
-    create = handlers.create_loadbalancer if resource is LOADBALANCER else handlers.create(resource)
+    create = handlers.create_loadbalancer if resource is LOADBALANCER else verbs.create(resource)
     return [
-        Route("GET", resource.path, handlers.list_of(resource)),
+        Route("GET", resource.path, verbs.list_of(resource)),
         Route("POST", resource.path, create),
-        Route("GET", one, handlers.show(resource)),
-        Route("PUT", one, handlers.update(resource)),
-        Route("DELETE", one, handlers.delete(resource)),
+        Route("GET", one, verbs.show(resource)),
+        Route("PUT", one, verbs.update(resource)),
+        Route("DELETE", one, verbs.delete(resource)),
     ]
 
 
@@ -43,6 +45,7 @@ LOAD_BALANCING = (
     Route("GET", "/lbaas/loadbalancers/{id}/stats", handlers.statistics(LOADBALANCER)),
     Route("GET", "/lbaas/loadbalancers/{id}/status", handlers.show_status),
     Route("GET", "/lbaas/loadbalancers/{id}/statuses", handlers.show_status),
+    Route("PUT", "/lbaas/loadbalancers/{id}/failover", amphorae.fail_over_loadbalancer),
     Route("GET", "/lbaas/listeners/{id}/stats", handlers.statistics(LISTENER)),
     Route("PUT", "/lbaas/pools/{pool_id}/members", batch.update_members),
     Route("GET", "/lbaas/quotas", quotas.list_all),
@@ -51,6 +54,18 @@ LOAD_BALANCING = (
     Route("GET", "/lbaas/quotas/{project_id}/default", quotas.show_defaults),
     Route("PUT", "/lbaas/quotas/{project_id}", quotas.update),
     Route("DELETE", "/lbaas/quotas/{project_id}", quotas.reset),
+    *(route for resource in OFFERS for route in _resource_routes(resource, offers)),
+    Route("GET", PROVIDER.path, capabilities.list_providers),
+    *(
+        Route("GET", f"{PROVIDER.path}/{{provider}}/{collection}", capabilities.list_of(kind))
+        for kind, collection in CAPABILITIES.items()
+    ),
+    Route("GET", AMPHORA.path, amphorae.list_all),
+    Route("GET", f"{AMPHORA.path}/{{id}}", amphorae.show),
+    Route("DELETE", f"{AMPHORA.path}/{{id}}", amphorae.delete),
+    Route("GET", f"{AMPHORA.path}/{{id}}/stats", amphorae.statistics),
+    Route("PUT", f"{AMPHORA.path}/{{id}}/config", amphorae.configure),
+    Route("PUT", f"{AMPHORA.path}/{{id}}/failover", amphorae.fail_over),
 )
 VERSIONS = (
     Route("GET", "/", versions, is_open=True),

@@ -20,8 +20,8 @@ from .http import Services
 T = TypeVar("T")
 
 TURN_POLL = 0.005  # seconds between two looks at a busy load balancer
-MUTABLE = ("ACTIVE",)
-MUTABLE_OR_BROKEN = ("ACTIVE", "ERROR")
+MUTABLE = ("ACTIVE", "ERROR")  # what has failed can be mended
+BUSY_LOADBALANCER = "Invalid state {status} of loadbalancer resource {id}"
 
 
 class Change:
@@ -109,8 +109,13 @@ def new_row(values: dict[str, Any], revision: int) -> dict[str, Any]:
         "updated_at": None,
         "provisioning_status": "PENDING_CREATE",
         "revision": revision,
-        "serial": time.time_ns(),
+        "serial": new_serial(),
     }
+
+
+def new_serial() -> int:
+    """What orders rows by their creation."""
+    return time.time_ns()
 
 
 def now() -> str:

@@ -12,9 +12,9 @@ from ..store.snapshot import Record
 from ..store.tables import LISTENER as LISTENERS
 from ..store.tables import LOADBALANCER as LOADBALANCERS
 from ..store.tables import TABLES
-from . import changes, policy, quotas, requests
+from . import amphorae, changes, placement, policy, quotas, requests
 from .changes import Change
-from .errors import BadRequest, Conflict, Forbidden, InvalidInput, NotFound, UnsupportedOption, ValidationFailure
+from .errors import BadRequest, Conflict, Forbidden, InvalidInput, NotFound, ValidationFailure
 from .http import Context, Services
 from .network import vip
 from .rules import healthmonitor as healthmonitor_rules
@@ -31,11 +31,12 @@ def create_loadbalancer(services: Services, who: Context, body: Any, tx: sa.Conn
     """A load balancer, its VIPs included. Raises errors.Error; nothing is kept then."""
     values = requests.created(LOADBALANCER, body)
     values["project_id"] = _project(who, values["project_id"])
-    values["provider"] = _provider(services, values["provider"])
+    place = placement.of(tx, services, values)
+    values["provider"] = place.provider
     quotas.check(tx, LOADBALANCER, values["project_id"])
     _refuse_what_does_not_exist(values)
-    row = changes.new_row(values, revision=1)
-    place = vip.allocate(
+    row = {**changes.new_row(values, revision=1), **amphorae.new(), **amphorae.described(place)}
+    main = vip.allocate(
         tx,
         loadbalancer_id=row["id"],
         project_id=row["project_id"],
@@ -45,11 +46,12 @@ def create_loadbalancer(services: Services, who: Context, body: Any, tx: sa.Conn
         vip_subnet_id=row["vip_subnet_id"],
         vip_network_id=row["vip_network_id"],
     )
+    place.check_network(main.network_id)
     row |= {
-        "vip_address": place.address,
-        "vip_port_id": place.port_id,
-        "vip_subnet_id": place.subnet_id,
-        "vip_network_id": place.network_id,
+        "vip_address": main.address,
+        "vip_port_id": main.port_id,
+        "vip_subnet_id": main.subnet_id,
+        "vip_network_id": main.network_id,
         "additional_vips": _additional_vips(tx, who, row),
     }
     tx.execute(sa.insert(LOADBALANCERS).values(row))
@@ -67,19 +69,8 @@ def _project(who: Context, asked: str | None) -> str:
     raise ValidationFailure("Missing project ID in request where one is required.")
 
 
-def _provider(services: Services, asked: str | None) -> str:
-    name = asked or services.config.default_provider
-    if name not in services.config.providers:
-        raise BadRequest(f"Provider '{name}' is not enabled.")
-    return name
-
-
 def _refuse_what_does_not_exist(values: Values) -> None:
     """References to things of which there are none here."""
-    if values["flavor_id"]:
-        raise ValidationFailure("Invalid flavor_id.")
-    if values["availability_zone"]:
-        raise ValidationFailure("Invalid availability_zone.")
     if values["vip_qos_policy_id"]:
         raise BadRequest(f"qos_policy {values['vip_qos_policy_id']} not found.")
     for group in values["vip_sg_ids"]:
@@ -156,7 +147,7 @@ def _make_default(change: Change, listener_id: str, pool: Record) -> None:
 
 def create_member(change: Change, who: Context, values: Values) -> Record:
     if values.pop("request_sriov"):
-        raise UnsupportedOption("There are no SR-IOV ports here: request_sriov must be false.")
+        raise BadRequest("The load balancer flavor does not allow SR-IOV member ports.")
     member_rules.check(change.tx, values["pool_id"], values)
     if values["subnet_id"] and not vip.subnet_exists(change.tx, values["subnet_id"], who):
         raise NotFound.named("Subnet", values["subnet_id"])

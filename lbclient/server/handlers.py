@@ -17,7 +17,6 @@ from .changes import Change
 from .errors import BadRequest, ValidationFailure
 from .http import Answer, Handler, Request, Services
 
-BUSY_LOADBALANCER = "Invalid state {status} of loadbalancer resource {id}"
 PARENTS = {"pool_id": POOL, "l7policy_id": L7POLICY}
 
 
@@ -31,9 +30,7 @@ def list_of(resource: Resource) -> Handler:
         with services.store.reading() as tx:
             _check_parents(tx, request, parents)
             inside = [table.c[name] == value for name, value in parents.items()]
-            scope = [*policy.scope(request.who, table), *inside, *listing.after(tx, table, wanted)]
-            rows = tx.execute(listing.select(resource, table, wanted, scope)).all()
-            rows = rows[::-1] if wanted.is_reverse else rows
+            rows = listing.rows(tx, resource, table, wanted, [*policy.scope(request.who, table), *inside])
             found = present.many(tx, resource, rows, wanted.fields)
         path = resource.path.format(**parents)
         links = listing.links(request, path, wanted, rows)
@@ -47,11 +44,10 @@ def show(resource: Resource) -> Handler:
 
     def handler(services: Services, request: Request, id: str, **parents: str) -> Answer:
         policy.may_read(request.who)
-        fields = [name for key, value in request.query if key == "fields" for name in value.split(",")]
         with services.store.reading() as tx:
             _check_parents(tx, request, parents)
             row = policy.visible(tx, request.who, resource, id, **parents)
-            [found] = present.many(tx, resource, [row], fields)
+            [found] = present.many(tx, resource, [row], listing.fields(request.query))
         return Answer({resource.key: found})
 
     return handler
@@ -158,7 +154,7 @@ def show_status(services: Services, request: Request, id: str) -> Answer:
 
 def _change(services: Services, resource: Resource, row: Record, operation: Any) -> Any:
     if resource is LOADBALANCER:
-        return changes.change(services, row.id, operation, busy=BUSY_LOADBALANCER)
+        return changes.change(services, row.id, operation, busy=changes.BUSY_LOADBALANCER)
     return changes.change(services, row.loadbalancer_id, operation)
 
 

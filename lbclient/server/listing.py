@@ -11,9 +11,10 @@ from urllib.parse import urlencode
 import sqlalchemy as sa
 
 from ..resources import Resource, Type
-from . import requests
+from ..store.snapshot import Record
+from . import present, requests
 from .errors import BadRequest, InvalidInput, InvalidPaging
-from .http import Request
+from .http import Answer, Request
 
 PAGE_MAXIMUM = 1000
 PAGING = {"limit", "marker", "page_reverse", "sort", "sort_key", "sort_dir", "fields"}
@@ -21,6 +22,7 @@ TAG_FILTERS = {"tags", "tags-any", "not-tags", "not-tags-any"}
 DIRECTIONS = ("asc", "desc")
 
 Pairs = Sequence[tuple[str, str]]
+Table = sa.Table | sa.Subquery
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Page:
     filters: tuple[tuple[str, str], ...] = field(default=())
 
 
-def page(resource: Resource, table: sa.Table, query: Pairs, unique: str = "serial") -> Page:
+def page(resource: Resource, table: Table, query: Pairs, unique: str = "serial") -> Page:
     """What the query asks for; `unique` is the column that orders what is equal otherwise. Raises BadRequest."""
     single = dict(query)
     return Page(
@@ -43,12 +45,35 @@ def page(resource: Resource, table: sa.Table, query: Pairs, unique: str = "seria
         marker=single.get("marker"),
         is_reverse=single.get("page_reverse", "").lower() == "true",
         order=_order(table, single, unique),
-        fields=tuple(name for key, value in query if key == "fields" for name in value.split(",")),
+        fields=fields(query),
         filters=_filters(resource, table, query),
     )
 
 
-def select(resource: Resource, table: sa.Table, wanted: Page, scope: Sequence[sa.ColumnElement[bool]]) -> Any:
+def fields(query: Pairs) -> tuple[str, ...]:
+    """The attributes that are asked for; () for all."""
+    return tuple(name for key, value in query if key == "fields" for name in value.split(","))
+
+
+def answer(tx: sa.Connection, request: Request, resource: Resource, table: Table) -> Answer:
+    """The list of a resource whose objects are its rows, for whoever may see all of them."""
+    wanted = page(resource, table, request.query)
+    found = rows(tx, resource, table, wanted, [])
+    objects = [present.plain(resource, row, wanted.fields) for row in found]
+    key = resource.links or f"{resource.collection}_links"
+    return Answer({resource.collection: objects, key: links(request, resource.path, wanted, found)})
+
+
+def rows(
+    tx: sa.Connection, resource: Resource, table: Table, wanted: Page, scope: Sequence[sa.ColumnElement[bool]]
+) -> Sequence[Record]:
+    """The rows of the page. Raises BadRequest."""
+    behind = after(tx, resource, table, wanted)
+    found = tx.execute(select(resource, table, wanted, [*scope, *behind])).all()
+    return found[::-1] if wanted.is_reverse else found
+
+
+def select(resource: Resource, table: Table, wanted: Page, scope: Sequence[sa.ColumnElement[bool]]) -> Any:
     """The rows of the page, and one more if there are more, without regard to the marker."""
     conditions = [*scope, *(_condition(resource, table, name, value) for name, value in wanted.filters)]
     order = [(table.c[name], (direction == "desc") != wanted.is_reverse) for name, direction in wanted.order]
@@ -56,12 +81,11 @@ def select(resource: Resource, table: sa.Table, wanted: Page, scope: Sequence[sa
     return statement.order_by(*(_ordered(column, is_down) for column, is_down in order))
 
 
-def after(tx: sa.Connection, table: sa.Table, wanted: Page) -> list[sa.ColumnElement[bool]]:
+def after(tx: sa.Connection, resource: Resource, table: Table, wanted: Page) -> list[sa.ColumnElement[bool]]:
     """The condition that a row comes behind the marker. Raises BadRequest."""
     if wanted.marker is None:
         return []
-    [key] = table.primary_key
-    row = tx.execute(sa.select(table).where(key == wanted.marker)).one_or_none()
+    row = tx.execute(sa.select(table).where(table.c[resource.identifier] == wanted.marker)).one_or_none()
     if row is None:
         raise BadRequest(f"Supplied pagination marker '{wanted.marker}' is not valid.")
     clauses = []
@@ -102,7 +126,7 @@ def _limit(text: str | None) -> int:
     return min(limit, PAGE_MAXIMUM) if limit > 0 else PAGE_MAXIMUM
 
 
-def _order(table: sa.Table, single: dict[str, str], unique: str) -> tuple[tuple[str, str], ...]:
+def _order(table: Table, single: dict[str, str], unique: str) -> tuple[tuple[str, str], ...]:
     if "sort" in single:
         asked = [tuple(part.split(":", 1)) if ":" in part else (part, "asc") for part in single["sort"].split(",")]
     elif "sort_key" in single:
@@ -117,20 +141,20 @@ def _order(table: sa.Table, single: dict[str, str], unique: str) -> tuple[tuple[
     return (*((key, direction) for key, direction in asked), (unique, "asc"))
 
 
-def _ordered(column: sa.Column[Any], is_down: bool) -> Any:
+def _ordered(column: sa.ColumnElement[Any], is_down: bool) -> Any:
     return column.desc().nulls_last() if is_down else column.asc().nulls_first()
 
 
-def _is_behind(column: sa.Column[Any], value: Any, is_down: bool) -> sa.ColumnElement[bool]:
+def _is_behind(column: sa.ColumnElement[Any], value: Any, is_down: bool) -> sa.ColumnElement[bool]:
     """Null comes before every value, on every database."""
     if value is None:
         return sa.false() if is_down else column.is_not(None)
     return sa.or_(column < value, column.is_(None)) if is_down else column > value
 
 
-def _filters(resource: Resource, table: sa.Table, query: Pairs) -> tuple[tuple[str, str], ...]:
+def _filters(resource: Resource, table: Table, query: Pairs) -> tuple[tuple[str, str], ...]:
     found = []
-    for key, value in query:
+    for key, value in _merged_tags(query):
         name = "project_id" if key == "tenant_id" else key
         if name in PAGING:
             continue
@@ -140,11 +164,20 @@ def _filters(resource: Resource, table: sa.Table, query: Pairs) -> tuple[tuple[s
     return tuple(found)
 
 
-def _is_filter(resource: Resource, table: sa.Table, name: str) -> bool:
+def _merged_tags(query: Pairs) -> list[tuple[str, str]]:
+    """tags-any=a&tags-any=b is tags-any=a,b."""
+    tags: dict[str, list[str]] = {}
+    for key, value in query:
+        if key in TAG_FILTERS:
+            tags.setdefault(key, []).append(value)
+    return [pair for pair in query if pair[0] not in TAG_FILTERS] + [(key, ",".join(tags[key])) for key in tags]
+
+
+def _is_filter(resource: Resource, table: Table, name: str) -> bool:
     return any(field.name == name for field in resource.fields) and name in table.c
 
 
-def _condition(resource: Resource, table: sa.Table, name: str, value: str) -> sa.ColumnElement[bool]:
+def _condition(resource: Resource, table: Table, name: str, value: str) -> sa.ColumnElement[bool]:
     if name in TAG_FILTERS:
         return _tag_condition(table, name, value)
     wanted = resource[name]
@@ -160,18 +193,18 @@ def _condition(resource: Resource, table: sa.Table, name: str, value: str) -> sa
 
 def _number(name: str, value: str) -> int:
     try:
-        return int(value[:19])
+        return int(value[:18])  # more is no value of any column
     except ValueError:
         raise InvalidInput(name, value, "Value should be an integer.") from None
 
 
-def _tag_condition(table: sa.Table, name: str, value: str) -> sa.ColumnElement[bool]:
+def _tag_condition(table: Table, name: str, value: str) -> sa.ColumnElement[bool]:
     each = [_holds(table.c.tags, tag) for tag in value.split(",")]
     found = sa.or_(*each) if name.endswith("-any") else sa.and_(*each)
     return sa.not_(found) if name.startswith("not-") else found
 
 
-def _holds(column: sa.Column[Any], element: str) -> sa.ColumnElement[bool]:
+def _holds(column: sa.ColumnElement[Any], element: str) -> sa.ColumnElement[bool]:
     """Whether a list that is stored as JSON has the string: its JSON stands in it, quotes and all."""
     text = sa.cast(column, sa.Text)
     return sa.func.coalesce(sa.func.replace(text, json.dumps(element, ensure_ascii=False), "") != text, sa.false())

@@ -28,6 +28,11 @@ def may_write(who: Context) -> None:
     _need(who, WRITERS, GLOBAL_WRITERS)
 
 
+def may_administer(who: Context) -> None:
+    """What is the operator's alone. Raises Forbidden."""
+    _need(who, set(), GLOBAL_WRITERS)
+
+
 def may_set_quotas(who: Context) -> None:
     """Raises Forbidden."""
     _need(who, set(), {"admin", "load-balancer_admin", "load-balancer_quota_admin"})

@@ -39,6 +39,12 @@ def many(tx: sa.Connection, resource: Resource, rows: Sequence[Record], fields: 
     return objects
 
 
+def plain(resource: Resource, row: Record, fields: Sequence[str] = ()) -> Object:
+    """A row whose columns are the resource's fields, as a JSON object."""
+    names = [field.name for field in resource.fields if not fields or field.name in fields]
+    return {name: row._mapping[name] for name in names}
+
+
 def _relations(
     tx: sa.Connection, resource: Resource, rows: Sequence[Record], fields: Sequence[str]
 ) -> dict[str, Related]:

@@ -40,9 +40,7 @@ def list_all(services: Services, request: Request) -> Answer:
     policy.may_read(request.who)
     wanted = listing.page(QUOTA, QUOTAS, request.query, unique="project_id")
     with services.store.reading() as tx:
-        after = listing.after(tx, QUOTAS, wanted)
-        rows = tx.execute(listing.select(QUOTA, QUOTAS, wanted, [*policy.scope(request.who, QUOTAS), *after])).all()
-    rows = rows[::-1] if wanted.is_reverse else rows
+        rows = listing.rows(tx, QUOTA, QUOTAS, wanted, policy.scope(request.who, QUOTAS))
     found = [_present(row._mapping["project_id"], dict(row._mapping)) for row in rows]
     chosen = [{name: each[name] for name in each if name in wanted.fields} if wanted.fields else each for each in found]
     return Answer({"quotas": chosen, "quotas_links": listing.links(request, QUOTA.path, wanted, rows)})

@@ -13,7 +13,14 @@ from ..resources import Api, Field, Resource, Type
 from .errors import BadRequest, InvalidInput
 
 # What Octavia calls the body in its errors, where it is not the resource's name with an underscore behind it.
-ARGUMENT_NAMES = {"loadbalancer": "load_balancer", "healthmonitor": "health_monitor_", "l7rule": "rule_"}
+ARGUMENT_NAMES = {
+    "loadbalancer": "load_balancer",
+    "healthmonitor": "health_monitor_",
+    "l7rule": "rule_",
+    "flavorprofile": "flavor_profile_",
+    "availabilityzone": "availability_zone_",
+    "availabilityzoneprofile": "availability_zone_profile_",
+}
 
 CONTROL_CHARACTERS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 BLANKS_AND_CONTROL_CHARACTERS = re.compile(r"[\x00-\x20\x7f]")
@@ -129,6 +136,8 @@ def _boolean(field: Field, value: Any) -> bool:
 
 
 def _choice(field: Field, value: Any) -> str:
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        value = str(value)  # python-octaviaclient sends an http_version as the number 1.1
     if not isinstance(value, str) or value not in field.choices:
         raise InvalidInput(field.name, _readable(str(value)), f"Value should be one of: {', '.join(field.choices)}")
     return value

@@ -85,15 +85,53 @@ L7RULE = TABLES["l7rule"]
 # Why a load balancer is in ERROR: the last reason that the data plane gave.
 LOADBALANCER.append_column(sa.Column("fault", sa.Text))
 
+# Its amphora: the HAProxy that carries its traffic. Another ID is another process.
+AMPHORA_COLUMNS = ("amphora_id", "amphora_created_at", "cached_zone", "compute_flavor")
+for _name in AMPHORA_COLUMNS:
+    LOADBALANCER.append_column(sa.Column(_name, sa.Text))
+sa.Index("ix_loadbalancer_amphora_id", LOADBALANCER.c.amphora_id)
+
 sa.UniqueConstraint(MEMBER.c.pool_id, MEMBER.c.address, MEMBER.c.protocol_port)
 sa.UniqueConstraint(HEALTHMONITOR.c.pool_id)
+
+
+def _offer_table(resource: Resource) -> sa.Table:
+    return sa.Table(
+        resource.name,
+        metadata,
+        *(
+            sa.Column(
+                field.name,
+                _column_type(field),
+                primary_key=field.name == resource.identifier,
+                unique=field.unique or None,
+                nullable=False,
+            )
+            for field in resource.fields
+        ),
+        sa.Column("serial", sa.BigInteger, nullable=False, index=True),
+    )
+
+
+OFFERS: dict[str, sa.Table] = {resource.name: _offer_table(resource) for resource in resources.OFFERS}
+
+FLAVORPROFILE = OFFERS["flavorprofile"]
+FLAVOR = OFFERS["flavor"]
+AVAILABILITYZONEPROFILE = OFFERS["availabilityzoneprofile"]
+AVAILABILITYZONE = OFFERS["availabilityzone"]
+
+# Who uses what, so that deleting need not look at every row.
+sa.Index("ix_flavor_flavor_profile_id", FLAVOR.c.flavor_profile_id)
+sa.Index("ix_availabilityzone_profile_id", AVAILABILITYZONE.c.availability_zone_profile_id)
+sa.Index("ix_loadbalancer_flavor_id", LOADBALANCER.c.flavor_id)
+sa.Index("ix_loadbalancer_availability_zone", LOADBALANCER.c.availability_zone)
 
 # Only projects whose limits are not the defaults have a row.
 QUOTA = sa.Table(
     "quota",
     metadata,
     *(
-        sa.Column(field.name, _column_type(field), primary_key=field.name == "project_id")
+        sa.Column(field.name, _column_type(field), primary_key=field.name == resources.QUOTA.identifier)
         for field in resources.QUOTA.fields
     ),
 )

@@ -272,6 +272,21 @@ def test_hitless(running: Running, webs, echoes) -> None:
     until(lambda: len(old_workers(running)) == 0)
 
 
+def test_a_restart_is_not_hitless(running: Running, webs, echoes) -> None:
+    """The load of the test above does notice."""
+    (one,), (echo,) = webs("one"), echoes("echo")
+    tree: dict[str, Any] = web(members={"one": member(one)})
+    tree["listeners"]["tcp"] = {"protocol": "TCP", "protocol_port": (tcp_port := free_port()), "default_pool": "echo"}
+    tree["pools"]["echo"] = {"protocol": "TCP", "lb_algorithm": "ROUND_ROBIN", "members": {"echo": member(echo)}}
+    running.apply(tree)
+    load = Load(tree["listeners"]["web"]["protocol_port"], tcp_port)
+    until(lambda: load.done > 20)
+    running.instance.stop()
+    running.put()
+    load.stop()
+    assert load.failures
+
+
 def old_workers(running: Running) -> list[int]:
     return runtime.old_workers(running.instance.directory)
 

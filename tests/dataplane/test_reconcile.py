@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
+import subprocess
 
+import pytest
 from members import until
 from world import World, get, member, web
 
-from lbclient.dataplane import processes
+from lbclient.dataplane import process, processes
 
 
 def test_a_load_balancer_comes_up_and_goes(world: World, webs) -> None:
@@ -102,6 +105,30 @@ def test_an_address_of_somebody_else_is_an_error(world: World) -> None:
     assert "192.0.2.7" in (world.fault() or "")
 
 
+@pytest.mark.parametrize(
+    ("failure", "reason"),
+    [
+        (OSError(errno.ENOSPC, "full", "/secret/path"), "The system refuses: No space left on device."),
+        (KeyError("x"), "Internal error: KeyError; the server's log has the details."),
+        (subprocess.TimeoutExpired("haproxy", 1), "Internal error: TimeoutExpired; the server's log has the details."),
+    ],
+)
+def test_whatever_fails_nothing_stays_pending(
+    world: World, webs, monkeypatch: pytest.MonkeyPatch, failure: Exception, reason: str
+) -> None:
+    (one,) = webs("one")
+
+    def fail(*args: object) -> None:
+        raise failure
+
+    with monkeypatch.context() as broken:
+        broken.setattr(process.Instance, "_check", fail)
+        assert world.change(web(members={"m1": member(one)})) == "ERROR"
+        assert world.fault() == reason
+    assert world.put() in ("ACTIVE", "ERROR")
+    until(lambda: world.provisioning() == "ACTIVE")
+
+
 def test_a_killed_haproxy_is_started_again(world: World, webs) -> None:
     (one,) = webs("one")
     tree = web(members={"m1": member(one)})
@@ -175,3 +202,14 @@ def test_disabled_things_do_not_listen(world: World, webs) -> None:
     until(lambda: world.operating("pool", "pool") == "OFFLINE")
     world.change({"pools": {"pool": {"admin_state_up": True}}})
     assert get(port).name == "one"
+
+
+def test_another_amphora_is_another_worker(world: World, webs) -> None:
+    (one,) = webs("one")
+    tree = web(members={"m1": member(one)})
+    world.change(tree)
+    worker, master = world.worker(), processes.master(world.instance.directory)
+    assert world.change({"amphora": "another"}) == "ACTIVE"
+    assert world.worker() != worker
+    assert processes.master(world.instance.directory) == master
+    assert get(tree["listeners"]["web"]["protocol_port"]).name == "one"

@@ -31,10 +31,11 @@ def record(resource: Resource, name: str, given: Mapping[str, Any]) -> SimpleNam
 def snapshot(tree: Mapping[str, Any]) -> Snapshot:
     """A snapshot of a tree: names stand for IDs, children hang below their parents.
 
-    {addresses: [...], listeners: {name: {..., l7policies: {name: {..., rules: [{...}]}}}},
+    {amphora: name, addresses: [...], listeners: {name: {..., l7policies: {name: {..., rules: [{...}]}}}},
      pools: {name: {..., members: {name: {...}}, healthmonitor: {...}}}}
     """
     loadbalancer = record(resources.LOADBALANCER, "lb", tree.get("loadbalancer", {}))
+    loadbalancer.amphora_id = identity(tree.get("amphora", "amphora"))
     listeners, l7policies, l7rules = [], {}, {}
     for name, given in tree.get("listeners", {}).items():
         listener, policies = _listener(name, given)

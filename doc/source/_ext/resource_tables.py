@@ -8,7 +8,7 @@ from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 
 from lbclient import resources
-from lbclient.resources import Api, Field
+from lbclient.resources import Api, Field, Resource
 
 HEADER = ("Attribute", "Type", "POST", "PUT", "Default", "Since", "Meaning")
 
@@ -19,23 +19,23 @@ class ResourceFields(Directive):
     required_arguments = 1
 
     def run(self) -> list[nodes.Node]:
-        resource = {**resources.BY_NAME, resources.QUOTA.name: resources.QUOTA}[self.arguments[0]]
+        resource = resources.BY_NAME[self.arguments[0]]
         lines = [".. list-table::", "   :header-rows: 1", "   :widths: 22 14 6 6 14 8 50", ""]
-        for row in (HEADER, *(_row(field) for field in resource.fields)):
+        for row in (HEADER, *(_row(resource, field) for field in resource.fields)):
             lines += [f"   {'* -' if number == 0 else '  -'} {cell}" for number, cell in enumerate(row)]
         container = nodes.container()
         self.state.nested_parse(StringList(lines, source=__file__), self.content_offset, container)
         return container.children
 
 
-def _row(field: Field) -> tuple[str, ...]:
+def _row(resource: Resource, field: Field) -> tuple[str, ...]:
     return (
         f"``{field.name}``",
         field.type.value,
         "required" if field.required else _mark(Api.POST in field.api),
         _mark(Api.PUT in field.api),
         _default(field),
-        f"2.{field.since}",
+        f"2.{max(field.since, resource.since)}",
         field.help.replace("*", r"\*") + _limits(field),
     )
 

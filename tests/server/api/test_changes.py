@@ -134,6 +134,12 @@ def test_session_persistence_inherits_its_type(api: Any, tree: SimpleNamespace) 
     assert api.put(path, "pool", session_persistence=None)["session_persistence"] is None
 
 
+def test_a_choice_may_come_as_a_number(api: Any, tree: SimpleNamespace) -> None:
+    """python-octaviaclient sends http_version so."""
+    assert api.put(tree.paths["healthmonitor"], "healthmonitor", http_version=1.1)["http_version"] == "1.1"
+    api.fails("PUT", tree.paths["healthmonitor"], {"healthmonitor": {"http_version": 2}}, 400)
+
+
 def test_a_member_of_a_monitored_pool_starts_offline(api: Any, tree: SimpleNamespace) -> None:
     assert api.member(tree.pool, protocol_port=81)["operating_status"] == "OFFLINE"
 
