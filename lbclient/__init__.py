@@ -1,3 +1,3 @@
-"""lbclient: the load balancer command line, its REST client and its reference server."""
+"""Load balancers as OpenStack has them: a command line, a REST client, and a reference server."""
 
 __version__ = "0.1.0"

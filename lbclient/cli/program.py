@@ -35,7 +35,7 @@ class Shell(App):
     def __init__(self, argv: Sequence[str]) -> None:
         self._argv = argv
         super().__init__(
-            description=(description or "").partition(": ")[2],
+            description=description,
             version=__version__,
             command_manager=Commands("lbclient.cli"),
             deferred_help=True,
