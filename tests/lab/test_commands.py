@@ -1,4 +1,4 @@
-"""The commands that stand beside the client's: what they say about wrong options and missing packages; their end."""
+"""The commands beside those of the client: wrong options, missing packages, and how they end."""
 
 from __future__ import annotations
 
