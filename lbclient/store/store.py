@@ -122,12 +122,14 @@ def _begin_sqlite(connection: sa.Connection) -> None:
 def _settle_row(tx: sa.Connection, table: sa.Table, id_: str, revision: int, error: str | None) -> None:
     row = (table.c.id == id_) & (table.c.revision == revision)
     status = table.c.provisioning_status
-    if error is not None:
+    if error is None or table is not LOADBALANCER:
+        # A part is gone even if HAProxy could not be told yet: otherwise it would be back when the cause has healed.
+        tx.execute(sa.delete(table).where(row, status == "PENDING_DELETE"))
+    if error is None:
+        # ERROR as well: what was refused before has been applied by now.
+        tx.execute(sa.update(table).where(row, status != "ACTIVE").values(provisioning_status="ACTIVE"))
+    else:
         tx.execute(sa.update(table).where(row, status.like("PENDING_%")).values(provisioning_status="ERROR"))
-        return
-    tx.execute(sa.delete(table).where(row, status == "PENDING_DELETE"))
-    # ERROR as well: what was refused before has been applied by now.
-    tx.execute(sa.update(table).where(row, status != "ACTIVE").values(provisioning_status="ACTIVE"))
     if table is LISTENER:
         gone = ~sa.exists().where(LISTENER.c.id == STATISTICS.c.listener_id)
         tx.execute(sa.delete(STATISTICS).where(STATISTICS.c.listener_id == id_, gone))

@@ -106,12 +106,20 @@ def test_what_is_being_deleted_is_not_in_the_snapshot_and_vanishes(pair: Store) 
     assert pair.loadbalancer_ids() == []
 
 
-def test_a_deletion_that_fails_can_be_asked_for_again(pair: Store) -> None:
+def test_a_deleted_part_does_not_come_back_when_applying_fails(pair: Store) -> None:
     change(pair, LISTENER, "li", provisioning_status="PENDING_DELETE")
     snapshot = pair.snapshot("lb")
     assert snapshot is not None
     pair.settle(snapshot, "refused")
-    assert status(pair, LISTENER, "li") == "ERROR"
+    assert (status(pair, LISTENER, "li"), status(pair, LOADBALANCER, "lb")) == (None, "ERROR")
+
+
+def test_a_load_balancer_that_cannot_be_ended_can_be_deleted_again(pair: Store) -> None:
+    change(pair, LOADBALANCER, "lb", provisioning_status="PENDING_DELETE")
+    snapshot = pair.snapshot("lb")
+    assert snapshot is not None
+    pair.settle(snapshot, "refused")
+    assert status(pair, LOADBALANCER, "lb") == "ERROR"
 
 
 def test_observations_touch_no_desired_column(pair: Store) -> None:
