@@ -34,7 +34,9 @@ def unprivileged() -> Sequence[str]:
     if os.getuid() != 0 or not shutil.which("setpriv"):
         return ()
     prefix = ("setpriv", "--reuid", NOBODY, "--regid", NOBODY, "--clear-groups", "--inh-caps=-all", *ENVIRONMENT)
-    trial = subprocess.run([*prefix, sys.executable, "-c", "import lbclient.lab.namespace"], capture_output=True)
+    trial = subprocess.run(
+        [*prefix, sys.executable, "-c", "import lbclient.lab.namespace, pyroute2"], capture_output=True
+    )
     return prefix if trial.returncode == 0 else ()
 
 
