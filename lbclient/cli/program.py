@@ -89,6 +89,8 @@ class Shell(App):
             file.setFormatter(logging.Formatter(self.LOG_FILE_MESSAGE_FORMAT))
             logging.getLogger().addHandler(file)
             logging.getLogger().setLevel(logging.DEBUG)
+        if level > logging.INFO:
+            logging.getLogger("keystoneauth").setLevel(logging.ERROR)  # it warns of what then ends in an error of ours
         if level > logging.INFO and not sys.warnoptions:
             warnings.simplefilter("ignore")  # of libraries, say about certificates with --insecure
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -126,8 +127,8 @@ def translated() -> Iterator[None]:
         ) from error
     except theirs.ConnectTimeout as error:
         raise Unreachable(f"No answer in time: {_one_line(error)}") from error
-    except theirs.ConnectionError as error:
-        raise Unreachable(f"{_one_line(error)} Is the server running, and is its address right?") from error
+    except (theirs.ConnectionError, theirs.DiscoveryFailure) as error:
+        raise Unreachable(f"{_short(error)} Is the server running, and is its address right?") from error
     except theirs.MissingRequiredOptions as error:
         names = ", ".join(
             f"--os-{option.name} (OS_{option.name.upper().replace('-', '_')})" for option in error.options
@@ -144,6 +145,14 @@ def _answer(error: Any) -> Any:
         return error.response.json()
     except (AttributeError, ValueError):
         return str(error.message or "")
+
+
+def _short(error: BaseException) -> str:
+    """Who cannot be reached, and why, out of the sentences that several libraries have put around it."""
+    line = _one_line(error)
+    address = re.search(r"connection to (https?://[^\s:]+(?::\d+)?[^\s:]*)", line)
+    reason = re.findall(r"\[Errno -?\d+\] ([^'\")\]]+)", line)
+    return f"{address[1]} cannot be reached: {reason[-1].lower()}." if address and reason else line
 
 
 def _one_line(error: BaseException) -> str:

@@ -204,3 +204,17 @@ def test_a_reader_that_goes_away(cloud, run, loadbalancer):
     _, err = process.communicate(timeout=20)
     assert err == ""
     assert process.returncode == 141
+
+
+def test_a_server_that_is_not_there(run_main, monkeypatch):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{probe.getsockname()[1]}/identity"
+    for name in [name for name in os.environ if name.startswith("OS_")]:
+        monkeypatch.delenv(name)
+    login = ("--os-auth-url", url, "--os-username", "a", "--os-password", "b", "--os-project-name", "c")
+    result = run_main(*login, "loadbalancer", "list")
+    assert result.status == 1
+    assert (
+        result.err == f"{url} cannot be reached: connection refused. Is the server running, and is its address right?\n"
+    )
