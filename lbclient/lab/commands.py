@@ -8,7 +8,7 @@ import sys
 
 from cliff.command import Command
 
-NEEDED = ("cheroot", "cryptography", "falcon", "pyroute2", "sqlalchemy")  # of the extra `server`
+NEEDED = ("cheroot", "cryptography", "falcon", "orjson", "pyroute2", "sqlalchemy")  # of the extra `server`
 
 
 class _ServerCommand(Command):
