@@ -20,7 +20,7 @@ ENVIRONMENT = ("env", "HOME=/nonexistent", "PATH=/usr/local/bin:/usr/bin:/bin") 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[RunningServer]:
-    """A server on a free port of 127.0.0.1, whose load balancers get addresses of 127.10.0.0/24."""
+    """A server on a free port of 127.0.0.1, whose load balancers get addresses of a subnet of its own."""
     running = start_server(tmp_path / "state")
     try:
         yield running

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -59,10 +60,16 @@ class RunningServer:
         return {**kept, "OS_CLIENT_CONFIG_FILE": clouds, "OS_CLOUD": "lbclient"}
 
 
+def own_networks() -> list[str]:
+    """Options for subnets that no other run on this machine has, so that fixed ports are nobody else's."""
+    first, second = secrets.randbelow(100) + 20, secrets.randbelow(250)
+    return [f"--private-cidr=127.{first}.{second}.0/24", f"--public-cidr=127.{first + 100}.{second}.0/24"]
+
+
 def start_server(state_directory: Path, *options: str) -> RunningServer:
     """A server on a free port, ready for requests."""
     command = [sys.executable, "-m", "lbclient.server.main", "--attachment=loopback", "--bind-port=0", "--demo"]
-    command += [f"--state-directory={state_directory}", *options]
+    command += [f"--state-directory={state_directory}", *own_networks(), *options]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     line = process.stdout.readline()

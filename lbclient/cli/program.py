@@ -89,8 +89,8 @@ class Shell(App):
             file.setFormatter(logging.Formatter(self.LOG_FILE_MESSAGE_FORMAT))
             logging.getLogger().addHandler(file)
             logging.getLogger().setLevel(logging.DEBUG)
-        if level > logging.INFO:
-            logging.getLogger("keystoneauth").setLevel(logging.ERROR)  # it warns of what then ends in an error of ours
+        # It warns of what then ends in an error of ours.
+        logging.getLogger("keystoneauth").setLevel(logging.ERROR if level > logging.INFO else logging.NOTSET)
         if level > logging.INFO and not sys.warnoptions:
             warnings.simplefilter("ignore")  # of libraries, say about certificates with --insecure
 

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from lbclient.cli.shell import main
+from running import own_networks
 
 
 @dataclass(frozen=True)
@@ -56,10 +57,12 @@ Run = Callable[..., Result]
 
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    """A server whose load balancers get addresses of 127.10.0.0/24."""
+    """A server whose load balancers get addresses of a subnet of its own."""
     directory = tmp_path_factory.mktemp("server")
     command = [sys.executable, "-m", "lbclient.server.main", "--attachment=loopback", "--bind-port=0", "--demo"]
-    process = subprocess.Popen([*command, f"--state-directory={directory}"], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [*command, *own_networks(), f"--state-directory={directory}"], stdout=subprocess.PIPE, text=True
+    )
     assert process.stdout is not None
     try:
         line = process.stdout.readline()

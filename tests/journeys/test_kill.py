@@ -20,6 +20,7 @@ import requests
 import yaml
 
 from lbclient.dataplane import runtime
+from running import own_networks
 
 ROUNDS = 12
 LOAD_PAUSE = 0.003  # seconds between two requests of one client
@@ -97,6 +98,7 @@ class Server:
         self.directory = directory
         self.port = free_port("127.0.0.1")
         self.url = f"http://127.0.0.1:{self.port}"
+        self.networks = own_networks()
         self.start()
         auth = yaml.safe_load((directory / "clouds.yaml").read_text())["clouds"]["lbclient-admin"]["auth"]
         user = {"name": auth["username"], "password": auth["password"], "domain": {"id": "default"}}
@@ -108,7 +110,7 @@ class Server:
     def start(self) -> None:
         command = [sys.executable, "-m", "lbclient.server.main", f"--bind-port={self.port}"]
         self.process = subprocess.Popen(
-            [*command, f"--state-directory={self.directory}"], stdout=subprocess.PIPE, text=True
+            [*command, *self.networks, f"--state-directory={self.directory}"], stdout=subprocess.PIPE, text=True
         )
         assert self.process.stdout is not None
         assert self.process.stdout.readline(), "the server did not start"
