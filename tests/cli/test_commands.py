@@ -46,7 +46,7 @@ def test_load_balancers_by_filter(run, loadbalancer, cloud):
 
 
 def test_listener(run, loadbalancer, name):
-    create = words("loadbalancer listener create --protocol http --protocol-port 81 --wait -f json --name")
+    create = words("loadbalancer listener create --protocol http --protocol-port 8081 --wait -f json --name")
     created = run(*create, name, "--insert-headers", "x-forwarded-for=true,X-Forwarded-Port=true", loadbalancer).json
     assert created["protocol"] == "HTTP"
     assert created["insert_headers"] == {"X-Forwarded-For": "true", "X-Forwarded-Port": "true"}
@@ -199,11 +199,11 @@ def test_statistics_and_status(run, loadbalancer, listener):
 
 
 def test_several_are_deleted_although_one_change_blocks_the_next(run, loadbalancer):
-    for port in "81", "82", "83":
+    for port in "8081", "8082", "8083":
         create = ("loadbalancer", "listener", "create", "--protocol", "TCP", "--protocol-port", port, "--wait")
         assert run(*create, "--name", f"{loadbalancer}-{port}", loadbalancer).status == 0
     delete = ("loadbalancer", "listener", "delete", "--wait")
-    result = run(*delete, f"{loadbalancer}-81", "no-such", f"{loadbalancer}-82", f"{loadbalancer}-83")
+    result = run(*delete, f"{loadbalancer}-8081", "no-such", f"{loadbalancer}-8082", f"{loadbalancer}-8083")
     assert result.status == 1
     assert result.err.splitlines() == [
         "no-such: No listener has the name or ID 'no-such'.",
