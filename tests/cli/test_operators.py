@@ -99,12 +99,16 @@ class Openstack(_Player):
 
 
 @pytest.fixture(params=["lbclient", "openstack with ours", "openstack with the genuine plugin"])
-def play(request: pytest.FixtureRequest, run: Any, cloud: Any) -> Iterator[Play]:
+def play(
+    request: pytest.FixtureRequest, run: Any, cloud: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Play]:
     if request.param == "lbclient":
         yield Ours(run)
         return
     hidden = "lbclient" if "genuine" in request.param else "python-octaviaclient"
-    player = Openstack(cloud.environment("lbclient-admin"), hidden)
+    # stevedore remembers what it found for all that run with the same paths, whatever they hide.
+    memory = {"XDG_CACHE_HOME": str(tmp_path_factory.mktemp("cache"))}
+    player = Openstack({**cloud.environment("lbclient-admin"), **memory}, hidden)
     yield player
     player.end()
 

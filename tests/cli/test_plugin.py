@@ -41,16 +41,17 @@ def first_place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(params=["lbclient first", "octaviaclient first", "octaviaclient not there"])
-def openstack(request, cloud, first_place: Path):
+def openstack(request, cloud, first_place: Path, tmp_path_factory: pytest.TempPathFactory):
     """Run `openstack` with an order in which distributions are found."""
+    # stevedore remembers what it found by path and installed files, neither of which tells that the peer is hidden.
+    memory = str(tmp_path_factory.mktemp("cache"))
     paths = [str(first_place), SITE_PACKAGES]
     if request.param == "octaviaclient first":
         paths.reverse()
     program = WITHOUT_PEER if request.param == "octaviaclient not there" else OPENSTACK
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        # stevedore remembers what it found, by path.
-        environment = {**cloud.environment(), "PYTHONPATH": os.pathsep.join(paths), "XDG_CACHE_HOME": str(first_place)}
+        environment = {**cloud.environment(), "PYTHONPATH": os.pathsep.join(paths), "XDG_CACHE_HOME": memory}
         command = [sys.executable, "-c", program, *arguments]
         return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
 
