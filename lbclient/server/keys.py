@@ -1,4 +1,4 @@
-"""The keys that tokens are sealed with: files that only this user reads, named by their number; the highest seals."""
+"""Keys to seal with: files that only this user reads, named by their number; the highest seals, all of them open."""
 
 from __future__ import annotations
 
@@ -7,22 +7,31 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet, MultiFernet
 
-KEPT = 3  # tokens sealed with an older key are no longer accepted
+KEPT = 3  # keys of tokens: what is sealed with an older one is no longer accepted
 
 
 def load(directory: Path) -> MultiFernet:
     """All keys of the directory; a first one is made where there is none."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not _numbers(directory):
-        _add(directory, 1)
+        add(directory)
     return MultiFernet([Fernet((directory / str(number)).read_bytes()) for number in _numbers(directory)])
 
 
 def rotate(directory: Path) -> None:
     """Seal with a new key from now on, and forget the oldest; servers see it when they start."""
-    numbers = _numbers(directory)
-    _add(directory, max(numbers, default=0) + 1)
-    for number in numbers[KEPT - 1 :]:
+    add(directory)
+    forget(directory, KEPT)
+
+
+def add(directory: Path) -> None:
+    """A new key, which seals from now on."""
+    _write(directory, max(_numbers(directory), default=0) + 1)
+
+
+def forget(directory: Path, kept: int) -> None:
+    """Delete all but the newest keys."""
+    for number in _numbers(directory)[kept:]:
         (directory / str(number)).unlink()
 
 
@@ -30,7 +39,7 @@ def _numbers(directory: Path) -> list[int]:
     return sorted((int(path.name) for path in directory.iterdir() if path.name.isdecimal()), reverse=True)
 
 
-def _add(directory: Path, number: int) -> None:
+def _write(directory: Path, number: int) -> None:
     aside = directory / f".{number}.{os.getpid()}"
     descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with open(descriptor, "wb") as file:

@@ -1,0 +1,1 @@
+"""The key manager (Barbican v1) as far as clients of load balancers need it."""

@@ -1,0 +1,109 @@
+"""Who may do what with a secret or a container, and what exists for whom."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from ...store.keymanager_tables import ACL, CONTAINER, SECRET, is_current
+from ...store.materials import now
+from ..errors import Forbidden, NotFound
+from ..http import Context, Request
+
+USERS = {"admin", "member", "creator"}  # roles
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of object: its words and its table."""
+
+    name: str
+    plural: str
+    table: sa.Table
+    not_found: str
+
+
+SECRETS = Kind("secret", "secrets", SECRET, "Secret not found.")
+CONTAINERS = Kind("container", "containers", CONTAINER, "Secrets container not found.")
+
+
+def project(request: Request, action: str) -> str:
+    """The sender's project, for somebody who may keep something in it. Raises Forbidden."""
+    who = request.who
+    if who.project_id is None or not who.roles & USERS:
+        raise _forbidden(action)
+    return who.project_id
+
+
+def changeable(tx: sa.Connection, kind: Kind, id_: str, who: Context, action: str) -> Any:
+    """The row, for somebody who wants to change it. Raises NotFound and Forbidden."""
+    row = _find(tx, kind, id_)
+    _refuse_strangers(kind, row, who)
+    if not _is_ours(tx, row, who):
+        raise _forbidden(action)
+    return row
+
+
+def deletable(tx: sa.Connection, kind: Kind, id_: str, who: Context, action: str) -> Any:
+    """The row, for somebody who wants to delete it: an admin of any project may. Raises NotFound and Forbidden."""
+    return _find(tx, kind, id_) if who.is_admin else changeable(tx, kind, id_, who, action)
+
+
+def visible(tx: sa.Connection, kind: Kind, id_: str, who: Context, action: str) -> Any:
+    """The row, for somebody who wants to see what it is. Raises NotFound and Forbidden."""
+    return _find(tx, kind, id_) if who.is_admin else readable(tx, kind, id_, who, action)
+
+
+def readable(tx: sa.Connection, kind: Kind, id_: str, who: Context, action: str) -> Any:
+    """The row, for somebody who wants what is in it. Raises NotFound and Forbidden."""
+    row = _find(tx, kind, id_)
+    if who.user_id in _read_acl(tx, row.id)[1]:
+        return row
+    _refuse_strangers(kind, row, who)
+    if not _is_ours(tx, row, who):
+        raise _forbidden(action)
+    return row
+
+
+def _refuse_strangers(kind: Kind, row: Any, who: Context) -> None:
+    """To those of other projects it reads as one that does not exist."""
+    if row.project_id != who.project_id:
+        raise NotFound(kind.not_found)
+
+
+def _is_ours(tx: sa.Connection, row: Any, who: Context) -> bool:
+    if who.is_admin:
+        return True
+    is_private = not _read_acl(tx, row.id)[0]
+    return bool(who.roles & USERS) and (row.creator_id == who.user_id or not is_private)
+
+
+def _read_acl(tx: sa.Connection, owner_id: str) -> tuple[bool, list[str]]:
+    """Whether the project may read it, and which users may besides."""
+    acl = sa.select(ACL.c.project_access, ACL.c.users).where(ACL.c.owner_id == owner_id, ACL.c.operation == "read")
+    found = tx.execute(acl).one_or_none()
+    return (found.project_access, found.users) if found else (True, [])
+
+
+def _find(tx: sa.Connection, kind: Kind, id_: str) -> Any:
+    wanted = sa.select(kind.table).where(kind.table.c.id == _id(kind, id_))
+    if kind is SECRETS:
+        wanted = wanted.where(is_current(now()))
+    row = tx.execute(wanted).one_or_none()
+    if row is None:
+        raise NotFound(kind.not_found)
+    return row
+
+
+def _id(kind: Kind, text: str) -> str:
+    try:
+        return str(uuid.UUID(text))
+    except ValueError:
+        raise NotFound(f"Not Found. Provided {kind.name} id is invalid.") from None
+
+
+def _forbidden(action: str) -> Forbidden:
+    return Forbidden(f"{action} attempt not allowed - please review your user/project privileges")

@@ -1,0 +1,97 @@
+"""ACLs: whether the project may read a secret or a container, and which users may besides."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from ...store.keymanager_tables import ACL
+from ...store.materials import now
+from ..http import Answer, Handler, Request, Services
+from . import access
+from .access import Kind
+from .bodies import Property, Values, checked, invalid
+
+SCHEMA = "ACL"
+OPERATIONS = tuple(Property(name, dict, maximum=2) for name in ("read", "write", "delete", "list"))
+RULE = (Property("users", list, maximum=1000), Property("project-access", bool))
+DEFAULT = {"read": {"project-access": True}}
+
+
+def show(kind: Kind) -> Handler:
+    def handle(services: Services, request: Request, id_: str) -> Answer:
+        with services.store.reading() as tx:
+            row = access.changeable(tx, kind, id_, request.who, f"{kind.name.title()}ACL(s) retrieval")
+            return Answer(_present(tx, row.id) or DEFAULT)
+
+    return handle
+
+
+def replace(kind: Kind) -> Handler:
+    """The handler of PUT: operations that are not named have no rule any more."""
+    return _writer(kind, is_partial=False)
+
+
+def change(kind: Kind) -> Handler:
+    """The handler of PATCH: what is not named stays."""
+    return _writer(kind, is_partial=True)
+
+
+def _writer(kind: Kind, is_partial: bool) -> Handler:
+    def handle(services: Services, request: Request, id_: str) -> Answer:
+        rules = _rules(request.body)
+        with services.store.writing() as tx:
+            row = access.changeable(tx, kind, id_, request.who, f"{kind.name.title()}ACL(s) Update")
+            before = _present(tx, row.id)
+            kept = before if is_partial else {}
+            tx.execute(sa.delete(ACL).where(ACL.c.owner_id == row.id))
+            for operation, rule in {**kept, **rules}.items():
+                _insert(tx, row.id, operation, before.get(operation, {}), kept.get(operation, {}) | rule)
+        return Answer({"acl_ref": f"{request.base}/v1/{kind.plural}/{row.id}/acl"})
+
+    return handle
+
+
+def _rules(body: Any) -> dict[str, Values]:
+    rules = {operation: checked(SCHEMA, RULE, rule) for operation, rule in checked(SCHEMA, OPERATIONS, body).items()}
+    if not rules:
+        raise invalid(SCHEMA, "it names no operation", "read")
+    for rule in rules.values():
+        for user in rule.get("users", ()):
+            checked(SCHEMA, (Property("users"),), {"users": user})
+    return rules
+
+
+def _insert(tx: sa.Connection, owner_id: str, operation: str, before: Values, rule: Values) -> None:
+    row = {
+        "project_access": rule.get("project-access", True),
+        "users": list(dict.fromkeys(rule.get("users", []))),
+        "created": before.get("created", now()),
+        "updated": now(),
+    }
+    tx.execute(sa.insert(ACL).values(owner_id=owner_id, operation=operation, **row))
+
+
+def delete(kind: Kind) -> Handler:
+    """The handler that puts the default back."""
+
+    def handle(services: Services, request: Request, id_: str) -> Answer:
+        with services.store.writing() as tx:
+            row = access.changeable(tx, kind, id_, request.who, f"{kind.name.title()}ACL(s) deletion")
+            tx.execute(sa.delete(ACL).where(ACL.c.owner_id == row.id))
+        return Answer()
+
+    return handle
+
+
+def _present(tx: sa.Connection, owner_id: str) -> dict[str, Values]:
+    return {
+        row.operation: {
+            "project-access": row.project_access,
+            "users": row.users,
+            "created": row.created,
+            "updated": row.updated,
+        }
+        for row in tx.execute(sa.select(ACL).where(ACL.c.owner_id == owner_id).order_by(ACL.c.operation))
+    }

@@ -1,0 +1,140 @@
+"""Containers: secrets that belong together, a certificate and its key above all."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from ...store import materials
+from ...store.keymanager_tables import ACL, CONSUMER, CONTAINER, CONTENT, SECRET, is_current
+from .. import errors
+from ..http import Answer, Request, Services
+from . import access, consumers, pages, secrets
+from .access import CONTAINERS
+from .bodies import Property, Values, checked, invalid
+
+SCHEMA = "Container"
+# type: (the names that it needs, those that it may have besides); None: any
+NAMES: dict[str, tuple[set[str], set[str]] | None] = {
+    "generic": None,
+    "rsa": ({"public_key", "private_key"}, {"private_key_passphrase"}),
+    "certificate": ({"certificate"}, {"private_key", "private_key_passphrase", "intermediates"}),
+}
+PROPERTIES = (
+    Property("name", is_nullable=True),
+    Property("type", is_required=True, choices=tuple(NAMES)),
+    Property("secret_refs", list, maximum=1000),
+)
+CONTENTS = (
+    Property("name", is_nullable=True),
+    Property("secret_ref", is_required=True, minimum=1, maximum=1000),
+)
+
+
+def create(services: Services, request: Request) -> Answer:
+    project_id = access.project(request, "Container creation")
+    values = checked(SCHEMA, PROPERTIES, request.body)
+    contents = [checked(SCHEMA, CONTENTS, each) for each in values.get("secret_refs", [])]
+    _check_names(values["type"], [each.get("name") or "" for each in contents])
+    stamps = {"created": materials.now(), "updated": materials.now(), "serial": time.time_ns()}
+    id_ = str(uuid.uuid4())
+    row = {"id": id_, "project_id": project_id, "creator_id": request.who.user_id, "name": values.get("name")}
+    with services.store.writing() as tx:
+        ids = [_secret(tx, project_id, each) for each in contents]
+        if len(set(ids)) < len(ids):
+            raise invalid(SCHEMA, "Duplicate secret ids are not allowed", "secret_refs")
+        tx.execute(sa.insert(CONTAINER).values(row | {"type": values["type"]} | stamps))
+        for position, (each, secret_id) in enumerate(zip(contents, ids, strict=True)):
+            place = {"container_id": id_, "secret_id": secret_id, "position": position}
+            tx.execute(sa.insert(CONTENT).values(name=each.get("name"), **place))
+    return Answer({"container_ref": href(request, id_)}, 201, {"Location": href(request, id_)})
+
+
+def _check_names(kind: str, names: Sequence[str]) -> None:
+    if len(set(names)) < len(names):
+        raise invalid(SCHEMA, "Duplicate reference names are not allowed", "secret_refs")
+    rule = NAMES[kind]
+    if rule is None or not names:  # one without secrets is made as a place to come back to, in Barbican too
+        return
+    needed, possible = rule
+    if set(names) - needed - possible:
+        allowed = ", ".join(sorted(needed | possible))
+        raise invalid(SCHEMA, f"only the reference names {allowed} are allowed for type {kind}", "secret_refs")
+    if needed - set(names):
+        missing = ", ".join(sorted(needed))
+        raise invalid(SCHEMA, f"the reference names {missing} are required for type {kind}", "secret_refs")
+
+
+def _secret(tx: sa.Connection, project_id: str, content: Values) -> str:
+    """The ID of the project's secret that a reference names. Raises NotFound."""
+    id_ = materials.id_of(content["secret_ref"])
+    mine = (SECRET.c.id == id_) & (SECRET.c.project_id == project_id) & is_current(materials.now())
+    if id_ is None or tx.scalar(sa.select(SECRET.c.id).where(mine)) is None:
+        raise errors.NotFound(f"Secret provided for '{content.get('name')}' doesn't exist.")
+    return id_
+
+
+def list_all(services: Services, request: Request) -> Answer:
+    """The project's containers, a page of them."""
+    project_id = access.project(request, "Containers(s) retrieval")
+    query = dict(request.query)
+    found = sa.select(CONTAINER).where(CONTAINER.c.project_id == project_id).order_by(CONTAINER.c.serial)
+    for name in ("name", "type"):
+        if query.get(name):
+            found = found.where(CONTAINER.c[name] == query[name] if "\0" not in query[name] else sa.false())
+    with services.store.reading() as tx:
+        page = pages.of(tx, request, found)
+        objects = _present(tx, request, page.rows)
+    return Answer(pages.answer(request, "containers", "containers", page, objects))
+
+
+def show(services: Services, request: Request, id_: str) -> Answer:
+    with services.store.reading() as tx:
+        row = access.visible(tx, CONTAINERS, id_, request.who, "Container retrieval")
+        return Answer(one(tx, request, row))
+
+
+def delete(services: Services, request: Request, id_: str) -> Answer:
+    """The container; the secrets stay."""
+    with services.store.writing() as tx:
+        row = access.deletable(tx, CONTAINERS, id_, request.who, "Container deletion")
+        affected = materials.loadbalancers_with(tx, [row.id])
+        tx.execute(sa.delete(CONTENT).where(CONTENT.c.container_id == row.id))
+        for table in (ACL, CONSUMER):
+            tx.execute(sa.delete(table).where(table.c.owner_id == row.id))
+        tx.execute(sa.delete(CONTAINER).where(CONTAINER.c.id == row.id))
+    consumers.wake(services, affected)
+    return Answer(status=204)
+
+
+def href(request: Request, id_: str) -> str:
+    return f"{request.base}/v1/containers/{id_}"
+
+
+def one(tx: sa.Connection, request: Request, row: Any) -> Values:
+    """A container with its references."""
+    return _present(tx, request, [row])[0]
+
+
+def _present(tx: sa.Connection, request: Request, found: Sequence[Any]) -> list[Values]:
+    ids = [row.id for row in found]
+    inside: dict[str, list[Values]] = {id_: [] for id_ in ids}
+    wanted = sa.select(CONTENT).where(CONTENT.c.container_id.in_(ids)).order_by(CONTENT.c.position)
+    for content in tx.execute(wanted):
+        reference = {"name": content.name, "secret_ref": secrets.href(request, content.secret_id)}
+        inside[content.container_id].append(reference)
+    users = consumers.of_containers(tx, request, ids)
+    return [
+        {
+            "container_ref": href(request, row.id),
+            **{name: getattr(row, name) for name in ("name", "type", "creator_id", "created", "updated")},
+            "status": "ACTIVE",
+            "secret_refs": inside[row.id],
+            "consumers": users[row.id],
+        }
+        for row in found
+    ]

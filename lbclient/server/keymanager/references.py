@@ -1,0 +1,147 @@
+"""What listeners and pools refer to in the key manager: there, readable for who refers to it, and good for its use."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from ...resources import Resource
+from ...store import materials
+from ...store.keymanager_tables import CONTENT, SECRET
+from ...store.snapshot import Material
+from ..errors import BadRequest, Forbidden, NotFound, ValidationFailure
+from ..http import Context, Services
+from . import access, certificates
+from .access import CONTAINERS, SECRETS
+from .certificates import CertificateError, UnreadablePkcs12
+from .vault import KeyLost
+
+BAD_AUTHORITY = (
+    "The client authentication CA certificate is invalid. It must be a valid x509 PEM format certificate. Error: {why}"
+)
+BAD_REVOCATIONS = (
+    "The client authentication certificate revocation list is invalid. "
+    "It must be a valid x509 PEM format certificate revocation list. Error: {why}"
+)
+FOREIGN_REVOCATIONS = "The CRL specified is not valid for client certificate authority reference supplied."
+
+
+def check_references(
+    services: Services,
+    tx: sa.Connection,
+    who: Context,
+    resource: Resource,
+    values: Mapping[Any, Any],
+    given: Collection[str] | None = None,
+) -> None:
+    """Look at what the whole values of a listener or a pool refer to, as far as a request gives it (all).
+
+    Raises BadRequest in Octavia's words.
+    """
+    if services.config.certificates == "noop" or resource.name not in materials.CERTIFICATES:
+        return
+    reader = _Reader(tx, _acting(who, values["project_id"]))
+    wanted = [name for name in materials.CERTIFICATES[resource.name] if given is None or name in given]
+    reader.check_certificates([ref for name in wanted for ref in _listed(values[name])])
+    authority, revocations = materials.TEXTS[resource.name]
+    if given is None or {authority, revocations} & set(given):
+        reader.check_authority(values[authority], values[revocations])
+
+
+def _listed(value: str | Sequence[str] | None) -> list[str]:
+    return [value] if isinstance(value, str) and value else list(value or ())
+
+
+def _acting(who: Context, project_id: str) -> Context:
+    """The sender within the load balancer's project; who may change a load balancer may use the project's secrets."""
+    return Context(who.user_id, project_id, who.roles | {"member"}, who.domain_id)
+
+
+class _Reader:
+    """Reads references as somebody."""
+
+    def __init__(self, tx: sa.Connection, who: Context) -> None:
+        self._tx = tx
+        self._who = who
+
+    def check_certificates(self, references: Sequence[str]) -> None:
+        bad, reasons = [], []
+        for reference in references:
+            try:
+                self._certificate(reference)
+            except UnreadablePkcs12 as error:
+                raise BadRequest(str(error)) from None
+            except CertificateError as error:
+                bad.append(reference)
+                reasons.append(str(error))
+            except (NotFound, Forbidden, KeyLost):
+                bad.append(reference)
+        _refuse(bad, reasons)
+
+    def check_authority(self, authority: str | None, revocations: str | None) -> None:
+        """CA certificates, and revocation lists that they have signed."""
+        bad, texts = [], []
+        for reference in filter(None, (authority, revocations)):
+            try:
+                texts.append(self._text(reference))
+            except (NotFound, Forbidden, KeyLost):
+                bad.append(reference)
+        _refuse(bad, [])
+        if authority:
+            _check_authority(texts[0], texts[1] if revocations else None)
+
+    def _certificate(self, reference: str) -> Material:
+        id_ = _id(reference)
+        payload = self._payload(id_)
+        if payload is not None:
+            return certificates.of_pkcs12(payload)
+        container = access.readable(self._tx, CONTAINERS, id_, self._who, "")
+        if container.type != "certificate":
+            raise certificates.Unreadable(f"It is a container of type {container.type}, not certificate.")
+        parts = self._tx.execute(sa.select(CONTENT).where(CONTENT.c.container_id == id_)).all()
+        payloads = {part.name: self._payload(part.secret_id) for part in parts}
+        return certificates.of_container({name: part for name, part in payloads.items() if part is not None})
+
+    def _text(self, reference: str) -> bytes:
+        payload = self._payload(_id(reference))
+        if payload is None:
+            raise NotFound(SECRETS.not_found)
+        return payload
+
+    def _payload(self, id_: str) -> bytes | None:
+        """The payload of a secret; None where there is no secret with this ID. Raises NotFound and Forbidden."""
+        if self._tx.scalar(sa.select(SECRET.c.id).where(SECRET.c.id == id_)) is None:
+            return None
+        secret = access.readable(self._tx, SECRETS, id_, self._who, "")
+        if secret.sealed is None:
+            raise NotFound(SECRETS.not_found)
+        return materials.vault(self._tx).unseal(secret.sealed)
+
+
+def _id(reference: str) -> str:
+    id_ = materials.id_of(reference)
+    if id_ is None:
+        raise NotFound(SECRETS.not_found)
+    return id_
+
+
+def _refuse(bad: Sequence[str], reasons: Sequence[str]) -> None:
+    if bad:
+        raise BadRequest(" ".join((f"Could not retrieve certificate: {list(bad)}", *reasons)))
+
+
+def _check_authority(authority: bytes, revocations: bytes | None) -> None:
+    try:
+        issuers = certificates.authorities(authority)
+    except CertificateError as error:
+        raise ValidationFailure(BAD_AUTHORITY.format(why=error)) from None
+    if revocations is None:
+        return
+    try:
+        certificates.check_revocations(revocations, issuers)
+    except certificates.ForeignRevocations:
+        raise ValidationFailure(FOREIGN_REVOCATIONS) from None
+    except CertificateError as error:
+        raise ValidationFailure(BAD_REVOCATIONS.format(why=error)) from None

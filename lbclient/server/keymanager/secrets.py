@@ -1,0 +1,220 @@
+"""Secrets: kept, listed, given out, deleted."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from typing import Any
+
+import sqlalchemy as sa
+
+from ...store import materials
+from ...store.keymanager_tables import ACL, CONSUMER, CONTENT, SECRET, is_current
+from .. import errors
+from ..http import Answer, Context, Request, Services
+from . import access, consumers, pages, payloads, times, versions
+from .access import SECRETS
+from .bodies import Property, Values, checked, invalid
+
+SCHEMA = "Secret"
+SECRET_TYPES = ("symmetric", "passphrase", "private", "public", "certificate", "opaque")
+PROPERTIES = (
+    Property("name", is_nullable=True),
+    Property("algorithm"),
+    Property("mode"),
+    Property("bit_length", int, minimum=1, maximum=32767),
+    Property("expiration"),
+    Property("secret_type", choices=SECRET_TYPES),
+    Property("payload", maximum=None),
+    Property("payload_content_type", is_nullable=True),
+    Property("payload_content_encoding", choices=("base64",)),
+)
+STORED = ("name", "algorithm", "mode", "bit_length", "secret_type")
+FILTERS = {"name": "name", "alg": "algorithm", "mode": "mode", "secret_type": "secret_type"}
+TIMES = ("created", "updated", "expiration")
+SORTED = ("algorithm", "bit_length", "created", "expiration", "mode", "name", "secret_type", "updated")
+
+
+def create(services: Services, request: Request) -> Answer:
+    """A secret, with its payload or for a payload to come."""
+    project_id = access.project(request, "Secret creation")
+    values = checked(SCHEMA, PROPERTIES, request.body)
+    row = {name: values[name] for name in STORED if values.get(name) is not None}
+    row |= {"expiration": _expiration(values), "content_type": None}
+    payload = _payload(values, services.config.secret_bytes)
+    stamps = {"created": materials.now(), "updated": materials.now(), "serial": time.time_ns()}
+    owner = {"id": str(uuid.uuid4()), "project_id": project_id, "creator_id": request.who.user_id}
+    with services.store.writing() as tx:
+        if payload is not None:
+            row |= {"sealed": materials.vault(tx).seal(payload[0]), "content_type": payload[1]}
+        tx.execute(sa.insert(SECRET).values(row | stamps | owner))
+    reference = href(request, owner["id"])
+    return Answer({"secret_ref": reference}, 201, {"Location": reference})
+
+
+def _expiration(values: Values) -> str | None:
+    given = values.get("expiration")
+    if not given:
+        return None
+    try:
+        expiration = times.read(given)
+    except ValueError:
+        raise invalid(SCHEMA, "Invalid date for 'expiration'", "expiration") from None
+    if expiration <= materials.now():
+        raise invalid(SCHEMA, "'expiration' is before current time", "expiration")
+    return expiration
+
+
+def _payload(values: Values, maximum: int) -> tuple[bytes, str] | None:
+    """The payload that a POST gives, and its type."""
+    if "payload" not in values:
+        if values.get("payload_content_type") or values.get("payload_content_encoding"):
+            why = "payload must be provided when payload_content_type is specified"
+            raise invalid(SCHEMA, why, "payload")
+        return None
+    if not values["payload"]:
+        raise invalid(SCHEMA, "If 'payload' specified, must be non empty", "payload")
+    kind = payloads.content_type(values.get("payload_content_type"))
+    if kind is None:
+        name = "payload_content_type"
+        raise invalid(SCHEMA, f"with a payload, {name} has to be one of {', '.join(payloads.TYPES)}", name)
+    encoding = values.get("payload_content_encoding")
+    if encoding != (None if kind == payloads.TEXT else "base64"):
+        needed = "has to be left out" if kind == payloads.TEXT else "has to be base64"
+        raise invalid(SCHEMA, f"for {kind} it {needed}", "payload_content_encoding")
+    if encoding == "base64":
+        return payloads.decoded(values["payload"], maximum), kind
+    return payloads.sized(values["payload"].encode(), maximum), kind
+
+
+def list_all(services: Services, request: Request) -> Answer:
+    """What is known about the project's secrets, a page of them."""
+    project_id = access.project(request, "Secret(s) retrieval")
+    query = dict(request.query)
+    found = sa.select(SECRET).where(is_current(materials.now()), *_filters(query))
+    if query.get("acl_only", "").lower() == "true":
+        found = found.where(SECRET.c.id.in_(_named_in(request.who)))
+    else:
+        found = found.where(SECRET.c.project_id == project_id)
+    with services.store.reading() as tx:
+        page = pages.of(tx, request, found.order_by(*_order(query.get("sort", "")), SECRET.c.serial))
+        return Answer(pages.answer(request, "secrets", "secrets", page, _present(tx, request, page.rows)))
+
+
+def _named_in(who: Context) -> sa.Select[Any]:
+    """The IDs of the secrets that the user may read because an ACL says so."""
+    is_named = sa.cast(ACL.c.users, sa.Text).contains(f'"{who.user_id}"', autoescape=True)
+    return sa.select(ACL.c.owner_id).where(ACL.c.operation == "read", is_named)
+
+
+def _filters(query: dict[str, str]) -> list[sa.ColumnElement[bool]]:
+    wanted: list[sa.ColumnElement[bool]] = []
+    for name, column in FILTERS.items():
+        if query.get(name):
+            wanted.append(SECRET.c[column] == query[name] if "\0" not in query[name] else sa.false())
+    bits = query.get("bits", "")
+    if bits.isascii() and bits.isdigit() and int(bits[:9]) > 0:
+        wanted.append(SECRET.c.bit_length == int(bits[:9]))
+    try:
+        wanted += [times.condition(SECRET.c[name], query[name]) for name in TIMES if query.get(name)]
+    except ValueError:
+        raise _bad_query() from None
+    return wanted
+
+
+def _order(sort: str) -> list[sa.ColumnElement[Any]]:
+    order: list[sa.ColumnElement[Any]] = []
+    for part in sort.split(",") if sort else []:
+        key, _, direction = part.partition(":")
+        if key not in (*SORTED, "status") or direction not in ("", "asc", "desc"):
+            raise _bad_query()
+        if key != "status":  # all have the same
+            column = sa.func.coalesce(SECRET.c[key], 0 if key == "bit_length" else "")
+            order.append(column.desc() if direction == "desc" else column.asc())
+    return order
+
+
+def _bad_query() -> errors.BadRequest:
+    return errors.BadRequest("URI provided invalid query string parameters.")
+
+
+def show(services: Services, request: Request, id_: str) -> Answer:
+    """What is known about a secret; its payload, for who asks as older clients do."""
+    if payloads.wants_payload(request.http):
+        return show_payload(services, request, id_)
+    with services.store.reading() as tx:
+        row = access.visible(tx, SECRETS, id_, request.who, "Secret retrieval")
+        return Answer(_present(tx, request, [row])[0])
+
+
+def show_payload(services: Services, request: Request, id_: str) -> Answer:
+    with services.store.reading() as tx:
+        row = access.readable(tx, SECRETS, id_, request.who, "Secret payload retrieval")
+        if row.sealed is None:
+            raise errors.NotFound("Not Found. Sorry but your secret has no payload.")
+        payload = materials.vault(tx).unseal(row.sealed)
+    return Answer(payload, 200, {"Content-Type": payloads.answered(request.http, payload, row.content_type)})
+
+
+def put_payload(services: Services, request: Request, id_: str) -> Answer:
+    """The payload of a secret that was made without one."""
+    payload, kind = payloads.uploaded(request.http, request.body, services.config.secret_bytes)
+    with services.store.writing() as tx:
+        row = access.changeable(tx, SECRETS, id_, request.who, "Secret update")
+        given = {"sealed": materials.vault(tx).seal(payload), "content_type": kind, "updated": materials.now()}
+        is_first = (SECRET.c.id == row.id) & SECRET.c.sealed.is_(None)
+        if tx.execute(sa.update(SECRET).where(is_first).values(given)).rowcount == 0:
+            raise errors.Conflict("Secret already has data, cannot modify it.")
+        affected = _loadbalancers(tx, row.id)
+    consumers.wake(services, affected)
+    return Answer(status=204)
+
+
+def delete(services: Services, request: Request, id_: str) -> Answer:
+    """From 1.2 on, a secret that somebody uses is deleted with force=true only."""
+    is_forced = dict(request.query).get("force", "false").lower()
+    if is_forced not in ("true", "false", "1", "0"):
+        raise _bad_query()
+    is_free = is_forced in ("true", "1") or versions.minor(request) < 2
+    with services.store.writing() as tx:
+        row = access.deletable(tx, SECRETS, id_, request.who, "Secret deletion")
+        if not is_free and consumers.of_secrets(tx, [row.id])[row.id]:
+            raise errors.BadRequest("Secret cannot be deleted as it has consumers.")
+        affected = _loadbalancers(tx, row.id)
+        tx.execute(sa.delete(CONTENT).where(CONTENT.c.secret_id == row.id))
+        for table in (ACL, CONSUMER):
+            tx.execute(sa.delete(table).where(table.c.owner_id == row.id))
+        tx.execute(sa.delete(SECRET).where(SECRET.c.id == row.id))
+    consumers.wake(services, affected)
+    return Answer(status=204)
+
+
+def _loadbalancers(tx: sa.Connection, secret_id: str) -> list[str]:
+    """Those that refer to a secret, or to a container that it is in."""
+    return materials.loadbalancers_with(tx, [secret_id, *materials.containers_with(tx, secret_id)])
+
+
+def href(request: Request, id_: str) -> str:
+    return f"{request.base}/v1/secrets/{id_}"
+
+
+def one(tx: sa.Connection, request: Request, row: Any) -> Values:
+    """What is known about one secret."""
+    return _present(tx, request, [row])[0]
+
+
+def _present(tx: sa.Connection, request: Request, found: list[Any]) -> list[Values]:
+    objects = [
+        {
+            "secret_ref": href(request, row.id),
+            **{name: getattr(row, name) for name in (*STORED, *TIMES, "creator_id")},
+            "status": "ACTIVE",
+            **({"content_types": {"default": row.content_type}} if row.content_type else {}),
+        }
+        for row in found
+    ]
+    if versions.minor(request) >= 1:
+        known = consumers.of_secrets(tx, [row.id for row in found])
+        for row, each in zip(found, objects, strict=True):
+            each["consumers"] = known[row.id]
+    return objects

@@ -1,0 +1,45 @@
+"""Times as clients write them, and as the columns have them: UTC, whole seconds."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from datetime import datetime, timezone
+from typing import Any
+
+import sqlalchemy as sa
+
+COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
+    "gt": operator.gt,
+    "gte": operator.ge,
+    "lt": operator.lt,
+    "lte": operator.le,
+}
+
+
+def read(text: str) -> str:
+    """An ISO 8601 time as it is stored. Raises ValueError."""
+    text = text.strip()
+    if not text.isascii() or len(text) > 40:
+        raise ValueError("no time")
+    if text[-1:] in ("Z", "z"):
+        text = f"{text[:-1]}+00:00"
+    try:
+        time = datetime.fromisoformat(text)
+        if time.tzinfo is not None:
+            time = time.astimezone(timezone.utc)
+    except OverflowError:
+        raise ValueError("a time that no clock shows") from None
+    return time.strftime("%Y-%m-%dT%H:%M:%S").rjust(19, "0")
+
+
+def condition(column: sa.Column[Any], text: str) -> sa.ColumnElement[bool]:
+    """gt:2026-01-01,lte:2026-02-01 or a time by itself, as a condition. Raises ValueError."""
+    wanted = []
+    for part in text.split(","):
+        word, _, rest = part.strip().partition(":")
+        if word in COMPARISONS:
+            wanted.append(COMPARISONS[word](column, read(rest)))
+        else:
+            wanted.append(column == read(part))
+    return sa.and_(*wanted)

@@ -1,0 +1,63 @@
+"""The key manager's one version and its microversions."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from ..errors import BadRequest, NotAcceptable
+from ..http import Answer, Handler, Request, Services
+
+HEADER = "OpenStack-API-Version"
+SERVICE = "key-manager"
+NEWEST = 2  # 1.1: consumers of secrets; 1.2: a secret that has some is not deleted
+LOOKS_RIGHT = re.compile(r"1\.(0|[1-9][0-9]{0,8})")
+
+
+def minor(request: Request) -> int:
+    """The microversion 1.x that is asked for (0). Raises BadRequest and NotAcceptable."""
+    for entry in (request.http.get_header(HEADER) or "").split(","):
+        service, _, version = entry.strip().partition(" ")
+        if service.lower() == SERVICE:
+            return _known(version.strip())
+    return 0
+
+
+def _known(version: str) -> int:
+    if version == "latest":
+        return NEWEST
+    found = LOOKS_RIGHT.fullmatch(version)
+    if not found and not re.fullmatch(r"[0-9]{1,9}\.[0-9]{1,9}", version):
+        raise BadRequest(f"invalid version string: {version[:40]}")
+    if not found or int(found.group(1)) > NEWEST:
+        raise NotAcceptable(f"Version {version} is not available: 1.0 to 1.{NEWEST} are.")
+    return int(found.group(1))
+
+
+def told(handler: Handler) -> Handler:
+    """The handler, whose answers tell which microversion they have."""
+
+    def handle(services: Services, request: Request, **places: str) -> Answer:
+        headers = {HEADER: f"{SERVICE} 1.{minor(request)}", "Vary": HEADER}
+        answer = handler(services, request, **places)
+        return Answer(answer.body, answer.status, {**headers, **answer.headers})
+
+    return handle
+
+
+def versions(services: Services, request: Request) -> Answer:
+    """Multiple choices, of which there is one: so Barbican answers."""
+    known = [_version(request)]
+    return Answer({"versions": known if minor(request) else {"values": known}}, 300)
+
+
+def version(services: Services, request: Request) -> Answer:
+    return Answer({"version": _version(request)})
+
+
+def _version(request: Request) -> dict[str, Any]:
+    found: dict[str, Any] = {"id": "v1", "links": [{"rel": "self", "href": f"{request.base}/v1/"}]}
+    if minor(request):
+        return {**found, "status": "CURRENT", "min_version": "1.0", "max_version": f"1.{NEWEST}"}
+    media = {"base": "application/json", "type": "application/vnd.openstack.key-manager-v1+json"}
+    return {**found, "status": "stable", "media-types": [media]}
