@@ -61,6 +61,22 @@ ASSIGNMENT = sa.Table(
     sa.Column("role_id", sa.ForeignKey("role.id"), primary_key=True),
 )
 
+# A user's own way in to one project, with some of the user's roles there and a secret of its own.
+APPLICATION_CREDENTIAL = sa.Table(
+    "application_credential",
+    metadata,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("name", sa.String(255), nullable=False),
+    sa.Column("user_id", sa.ForeignKey("identity_user.id"), nullable=False),
+    sa.Column("project_id", sa.ForeignKey("project.id"), nullable=False, index=True),
+    sa.Column("description", sa.Text),
+    sa.Column("secret", sa.Text, nullable=False),  # a slow salted hash
+    sa.Column("roles", Json, nullable=False),  # IDs; those that the user has lost give nothing
+    sa.Column("expires_at", sa.Float),  # seconds since 1970, UTC
+    sa.Column("unrestricted", sa.Boolean, nullable=False, default=False),  # it may make others
+    sa.UniqueConstraint("user_id", "name"),
+)
+
 # Tokens that were good and are so no more: one token, or all that a user or a scope had until then.
 REVOCATION = sa.Table(
     "revocation",

@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ...store.identity_tables import DOMAIN, PROJECT, ROLE, USER
+from ...store.identity_tables import APPLICATION_CREDENTIAL, DOMAIN, PROJECT, ROLE, USER
 from .. import errors
 
 Values = dict[str, Any]
@@ -72,6 +72,19 @@ ROLES = Kind(
     "roles",
     ROLE,
     (Attribute("name", str, 255, is_required=True), DESCRIPTION),
+    ("name",),
+)
+CREDENTIALS = Kind(
+    "application_credential",
+    "application_credentials",
+    APPLICATION_CREDENTIAL,
+    (
+        Attribute("name", str, 255, is_required=True),
+        DESCRIPTION,
+        Attribute("secret", str, 4096, is_nullable=True),
+        Attribute("expires_at", str, is_nullable=True),
+        Attribute("unrestricted", bool),
+    ),
     ("name",),
 )
 

@@ -20,8 +20,16 @@ VARY = {"Vary": "X-Auth-Token"}
 def issue(services: Services, request: Request) -> Answer:
     """A token for whoever proves who it is."""
     proof = authentication.prove(services.store, services.tokens, request.body)
-    scope, scope_id = authentication.scope(services.store, request.body, proof.user_id)
-    token, holder = services.tokens.issue(proof.user_id, scope, scope_id, proof.methods, proof.parent)
+    scope, scope_id = authentication.scope(services.store, request.body, proof)
+    token, holder = services.tokens.issue(
+        proof.user_id,
+        scope,
+        scope_id,
+        proof.methods,
+        proof.parent,
+        proof.credential_id,
+        proof.credential.expires_at if proof.credential else None,
+    )
     return Answer({"token": present(request, holder)}, 201, {"X-Subject-Token": token, **VARY})
 
 
@@ -72,6 +80,9 @@ def present(request: Request, holder: Holder) -> Values:
     }
     if not claims.scope:
         return body
+    if holder.credential is not None:
+        is_restricted = not holder.credential.unrestricted
+        body["application_credential"] = {**_reference(holder.credential), "restricted": is_restricted}
     body["roles"] = [_reference(role) for role in holder.roles]
     if not any(name == "nocatalog" for name, _ in request.query):
         body["catalog"] = catalog.catalog(request)

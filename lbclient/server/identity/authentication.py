@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ...store.identity_tables import DOMAIN, PROJECT, USER
+from ...store.identity_tables import APPLICATION_CREDENTIAL, DOMAIN, PROJECT, USER
 from ...store.store import Store
 from .. import errors
 from . import lookup, passwords
@@ -17,7 +17,7 @@ from .claims import Claims
 from .lookup import unauthorized
 from .tokens import Tokens
 
-METHODS = ("password", "token")
+METHODS = ("password", "token", "application_credential")
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,14 @@ class Proof:
     user_id: str
     methods: tuple[str, ...]
     parent: Claims | None = None  # of the token that proved it
+    credential: Any = None  # the application credential that proved it
+
+    @property
+    def credential_id(self) -> str:
+        """Of the application credential that proved it, or that its token was got with."""
+        if self.credential is not None:
+            return str(self.credential.id)
+        return self.parent.application_credential_id if self.parent else ""
 
 
 def prove(store: Store, tokens: Tokens, body: Any) -> Proof:
@@ -40,6 +48,8 @@ def prove(store: Store, tokens: Tokens, body: Any) -> Proof:
         raise errors.Unauthorized("Attempted to authenticate with an unsupported method.")
     if methods[0] == "password":
         return _by_password(store, section(section(identity, "password"), "user"))
+    if methods[0] == "application_credential":
+        return _by_credential(store, section(identity, "application_credential"))
     return _by_token(tokens, text(section(identity, "token"), "id"))
 
 
@@ -59,15 +69,47 @@ def _by_token(tokens: Tokens, token: str) -> Proof:
     return Proof(claims.user_id, tuple(dict.fromkeys(("token", *claims.methods))), claims)
 
 
-def scope(store: Store, body: Any, user_id: str) -> tuple[str, str]:
+def _by_credential(store: Store, given: Values) -> Proof:
+    secret = text(given, "secret")
+    with store.reading() as tx:
+        row = _credential(tx, given)
+    # Also where there is none: how long the answer takes must not tell.
+    is_right = passwords.is_right(secret, row.secret if row else None)
+    if row is None or not is_right:
+        raise unauthorized()
+    return Proof(row.user_id, ("application_credential",), credential=row)
+
+
+def _credential(tx: sa.Connection, given: Values) -> Any:
+    """The application credential by its ID, or by its name and its user; None where there is none."""
+    table = APPLICATION_CREDENTIAL
+    if "id" in given:
+        return tx.execute(sa.select(table).where(table.c.id == text(given, "id"))).one_or_none()
+    user = _named(tx, USER, section(given, "user"), "user")
+    same = (table.c.name == text(given, "name")) & (table.c.user_id == (user.id if user else None))
+    return tx.execute(sa.select(table).where(same)).one_or_none()
+
+
+def scope(store: Store, body: Any, proof: Proof) -> tuple[str, str]:
     """What a token is wanted for, as (scope, ID). Raises errors.BadRequest and errors.Unauthorized."""
     asked = body["auth"].get("scope")
+    bound = _bound_scope(proof)
     with store.reading() as tx:
         if asked is None:
-            return _default_scope(tx, user_id)
-        if asked == "unscoped":
-            return "", ""
-        return _asked_scope(tx, section({"scope": asked}, "scope"))
+            return bound or _default_scope(tx, proof.user_id)
+        wanted = ("", "") if asked == "unscoped" else _asked_scope(tx, section({"scope": asked}, "scope"))
+    if bound is not None and wanted != bound:
+        raise unauthorized()
+    return wanted
+
+
+def _bound_scope(proof: Proof) -> tuple[str, str] | None:
+    """The only scope that a token can have which was got with an application credential."""
+    if proof.credential is not None:
+        return "project", proof.credential.project_id
+    if proof.parent is not None and proof.parent.application_credential_id:
+        return proof.parent.scope, proof.parent.scope_id
+    return None
 
 
 def _default_scope(tx: sa.Connection, user_id: str) -> tuple[str, str]:

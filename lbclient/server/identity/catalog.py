@@ -15,6 +15,7 @@ SERVICES = (
     ("identity", "keystone", "/identity"),
     ("network", "neutron", "/networking"),
     ("load-balancer", "octavia", "/load-balancer"),
+    ("key-manager", "barbican", "/key-manager"),
 )
 INTERFACES = ("public", "internal", "admin")
 

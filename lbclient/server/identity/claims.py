@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from cryptography.fernet import InvalidToken, MultiFernet
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class Claims:
     issued_at: float  # seconds since 1970, UTC
     expires_at: float
     audit_ids: tuple[str, ...]  # its own, and that of the first token of its chain
+    application_credential_id: str = ""  # that it was got with; its roles are all that it can have
 
 
 def new_audit_id() -> str:
@@ -40,7 +41,8 @@ def unseal(token: str, keys: MultiFernet) -> Claims | None:
         content = keys.decrypt(token.encode("ascii") + b"=" * (-len(token) % 4))
     except (InvalidToken, UnicodeEncodeError):
         return None
-    version, user_id, scope, scope_id, methods, issued_at, expires_at, audit_ids = json.loads(content)
+    version, *values = json.loads(content)
     if version != VERSION:
         return None
-    return Claims(user_id, scope, scope_id, tuple(methods), issued_at, expires_at, tuple(audit_ids))
+    user_id, scope, scope_id, methods, issued_at, expires_at, audit_ids, credential_id = values
+    return Claims(user_id, scope, scope_id, tuple(methods), issued_at, expires_at, tuple(audit_ids), credential_id)

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ...store.identity_tables import ASSIGNMENT, DOMAIN, PROJECT, REVOCATION, ROLE, USER
+from ...store.identity_tables import APPLICATION_CREDENTIAL, ASSIGNMENT, DOMAIN, PROJECT, REVOCATION, ROLE, USER
 from .. import errors
 from ..http import Context
 from .claims import Claims
@@ -24,6 +24,7 @@ class Holder:
     project: Any  # None unless it is the scope
     scope_domain: Any  # the project's, or the scope itself, or None
     roles: tuple[Any, ...]
+    credential: Any = None  # the application credential that the token was got with
 
     @property
     def context(self) -> Context:
@@ -50,9 +51,23 @@ def holder(tx: sa.Connection, claims: Claims) -> Holder:
     domain_id = project.domain_id if project else claims.scope_id if claims.scope == "domain" else None
     scope_domain = enabled(tx, DOMAIN, domain_id) if domain_id else None
     found = roles(tx, claims.user_id, claims.scope, claims.scope_id) if claims.scope else []
+    credential = application_credential(tx, claims) if claims.application_credential_id else None
+    if credential is not None:
+        found = [role for role in found if role.id in credential.roles]
     if claims.scope and not found:
         raise unauthorized()
-    return Holder(claims, user, user_domain, project, scope_domain, tuple(found))
+    return Holder(claims, user, user_domain, project, scope_domain, tuple(found), credential)
+
+
+def application_credential(tx: sa.Connection, claims: Claims) -> Any:
+    """The application credential of a token, which is good for its user in its project. Raises errors.Unauthorized."""
+    same = APPLICATION_CREDENTIAL.c.id == claims.application_credential_id
+    row = tx.execute(sa.select(APPLICATION_CREDENTIAL).where(same)).one_or_none()
+    if row is None or (row.user_id, "project", row.project_id) != (claims.user_id, claims.scope, claims.scope_id):
+        raise unauthorized()
+    if row.expires_at is not None and row.expires_at <= time.time():
+        raise unauthorized()
+    return row
 
 
 def is_revoked(tx: sa.Connection, claims: Claims) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ...store.identity_tables import ASSIGNMENT, PROJECT
+from ...store.identity_tables import APPLICATION_CREDENTIAL, ASSIGNMENT, PROJECT
 from .. import errors
 from ..http import Answer, Request, Services
 from . import attributes, objects
@@ -101,4 +101,5 @@ def remove(tx: sa.Connection, project_id: str) -> None:
     """Delete a project with the roles that were given in it."""
     revoke(tx, "scope", project_id)
     tx.execute(sa.delete(ASSIGNMENT).where(ASSIGNMENT.c.scope == "project", ASSIGNMENT.c.scope_id == project_id))
+    tx.execute(sa.delete(APPLICATION_CREDENTIAL).where(APPLICATION_CREDENTIAL.c.project_id == project_id))
     tx.execute(sa.delete(PROJECT).where(PROJECT.c.id == project_id))

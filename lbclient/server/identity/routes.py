@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..http import Answer, Request, Route, Services
-from . import assignments, auth, catalog, discovery, domains, objects, projects, roles, users
+from . import assignments, auth, catalog, credentials, discovery, domains, objects, projects, roles, users
 
 
 def list_groups(services: Services, request: Request) -> Answer:
@@ -57,6 +57,11 @@ ROUTES: tuple[Route, ...] = (
     Route("DELETE", "/v3/users/{user_id}", users.delete),
     Route("POST", "/v3/users/{user_id}/password", users.change_password),
     Route("GET", "/v3/users/{user_id}/projects", projects.list_of_user),
+    Route("GET", "/v3/users/{user_id}/application_credentials", credentials.list_all),
+    Route("POST", "/v3/users/{user_id}/application_credentials", credentials.create),
+    Route("GET", "/v3/users/{user_id}/application_credentials/{id_}", credentials.show),
+    Route("DELETE", "/v3/users/{user_id}/application_credentials/{id_}", credentials.delete),
+    Route("GET", "/v3/users/{user_id}/access_rules", credentials.list_access_rules),
     Route("GET", "/v3/groups", list_groups),
     Route("GET", "/v3/roles", roles.list_all),
     Route("POST", "/v3/roles", roles.create),

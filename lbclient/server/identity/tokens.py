@@ -13,8 +13,9 @@ import sqlalchemy as sa
 
 from ...store.identity_tables import IDENTITY_REVISION, REVOCATION
 from ...store.store import Store
+from .. import keys
 from ..http import Context
-from . import keys, lookup
+from . import lookup
 from .claims import Claims, new_audit_id, seal, unseal
 from .lookup import Holder
 
@@ -59,17 +60,21 @@ class Tokens:
         scope_id: str,
         methods: tuple[str, ...],
         parent: Claims | None = None,
+        application_credential_id: str = "",
+        no_later_than: float | None = None,
     ) -> tuple[str, Holder]:
         """A new token; one that comes of another token expires with it. Raises errors.Unauthorized."""
         now = time.time()
+        expires_at = parent.expires_at if parent else now + LIFETIME
         claims = Claims(
             user_id,
             scope,
             scope_id,
             methods,
             now,
-            parent.expires_at if parent else now + LIFETIME,
+            expires_at if no_later_than is None else min(expires_at, no_later_than),
             (new_audit_id(), parent.audit_ids[-1]) if parent else (new_audit_id(),),
+            application_credential_id,
         )
         with self._store.reading() as tx:
             return seal(claims, self._keys), lookup.holder(tx, claims)

@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ...store.identity_tables import ASSIGNMENT, USER
+from ...store.identity_tables import APPLICATION_CREDENTIAL, ASSIGNMENT, USER
 from .. import errors
 from ..http import Answer, Request, Services
 from . import attributes, objects, passwords
@@ -100,5 +100,6 @@ def delete(services: Services, request: Request, user_id: str) -> Answer:
 def remove(tx: sa.Connection, user_id: str) -> None:
     """Delete a user with the roles that it has."""
     revoke(tx, "user", user_id)
-    tx.execute(sa.delete(ASSIGNMENT).where(ASSIGNMENT.c.user_id == user_id))
+    for table in (ASSIGNMENT, APPLICATION_CREDENTIAL):
+        tx.execute(sa.delete(table).where(table.c.user_id == user_id))
     tx.execute(sa.delete(USER).where(USER.c.id == user_id))

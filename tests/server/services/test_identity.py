@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from lbclient.server.identity import claims, keys, passwords, tokens
+from lbclient.server import keys
+from lbclient.server.identity import claims, passwords, tokens
 
 V3 = "/identity/v3"
 TOKENS = f"{V3}/auth/tokens"
@@ -47,7 +48,7 @@ def test_a_token_tells_who_where_and_what(front: Any) -> None:
     assert token["methods"] == ["password"]
     urls = {each["type"]: {e["url"] for e in each["endpoints"]} for each in token["catalog"]}
     assert urls["load-balancer"] == {"http://falconframework.org/load-balancer"}
-    assert set(urls) == {"identity", "network", "load-balancer"}
+    assert set(urls) == {"identity", "network", "load-balancer", "key-manager"}
 
 
 @pytest.mark.parametrize(
