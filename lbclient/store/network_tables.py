@@ -1,4 +1,4 @@
-"""Networks, subnets, ports and floating IPs: their tables, and what a load balancer's end does to them."""
+"""What the network API keeps: its tables, and what a load balancer's end does to ports."""
 
 from __future__ import annotations
 
@@ -102,6 +102,61 @@ FLOATING_IP = sa.Table(
     sa.Column("fixed_ip_address", sa.String(64)),
     sa.UniqueConstraint("floating_network_id", "floating_ip_address"),
     sa.UniqueConstraint("port_id", "fixed_ip_address"),
+)
+
+SECURITY_GROUP = sa.Table(
+    "security_group",
+    metadata,
+    *_owned(),
+    sa.Column("name", sa.Text, nullable=False, default="", index=True),
+    sa.Column("stateful", sa.Boolean, nullable=False, default=True),
+    sa.Column("is_default", sa.Boolean, nullable=False, default=False),  # each project has one, which stays
+)
+
+SECURITY_GROUP_RULE = sa.Table(
+    "security_group_rule",
+    metadata,
+    *_owned(),
+    sa.Column("security_group_id", sa.ForeignKey("security_group.id"), nullable=False, index=True),
+    sa.Column("direction", sa.String(7), nullable=False),
+    sa.Column("ethertype", sa.String(4), nullable=False, default="IPv4"),
+    sa.Column("protocol", sa.String(40)),
+    sa.Column("port_range_min", sa.Integer),
+    sa.Column("port_range_max", sa.Integer),
+    sa.Column("remote_ip_prefix", sa.String(64)),
+    sa.Column("remote_group_id", sa.ForeignKey("security_group.id"), index=True),
+)
+
+QOS_POLICY = sa.Table(
+    "qos_policy",
+    metadata,
+    *_owned(),
+    sa.Column("name", sa.Text, nullable=False, default="", index=True),
+    sa.Column("shared", sa.Boolean, nullable=False, default=False),
+    sa.Column("is_default", sa.Boolean, nullable=False, default=False),
+)
+
+QOS_RULE = sa.Table(
+    "qos_rule",
+    metadata,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("qos_policy_id", sa.ForeignKey("qos_policy.id"), nullable=False, index=True),
+    sa.Column("type", sa.String(20), nullable=False),  # bandwidth_limit, dscp_marking or minimum_bandwidth
+    sa.Column("direction", sa.String(7)),
+    sa.Column("max_kbps", sa.Integer),
+    sa.Column("max_burst_kbps", sa.Integer),
+    sa.Column("min_kbps", sa.Integer),
+    sa.Column("dscp_mark", sa.Integer),
+    sa.Column("serial", sa.BigInteger, nullable=False),
+)
+
+ROUTER = sa.Table(
+    "router",
+    metadata,
+    *_owned(),
+    sa.Column("name", sa.Text, nullable=False, default="", index=True),
+    sa.Column("admin_state_up", sa.Boolean, nullable=False, default=True),
+    sa.Column("external_gateway_info", Json),  # null: none; {"network_id": …, …}
 )
 
 

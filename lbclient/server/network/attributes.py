@@ -8,7 +8,16 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ...store.network_tables import FLOATING_IP, NETWORK, PORT, SUBNET
+from ...store.network_tables import (
+    FLOATING_IP,
+    NETWORK,
+    PORT,
+    QOS_POLICY,
+    ROUTER,
+    SECURITY_GROUP,
+    SECURITY_GROUP_RULE,
+    SUBNET,
+)
 
 
 class Type(enum.Enum):
@@ -24,6 +33,9 @@ class Type(enum.Enum):
     ADDRESSES = "list of IP addresses"
     TEXTS = "list of strings"
     OBJECTS = "list of objects"
+    OBJECT = "object"
+    PROTOCOL = "IP protocol"
+    IDS = "list of UUIDs"
 
 
 class Api(enum.Flag):
@@ -70,6 +82,7 @@ class Kind:
     table: sa.Table
     attributes: tuple[Attribute, ...]
     not_found: str  # the type of the error
+    path: str = ""  # below the version, where it is not the plural
 
     def __getitem__(self, name: str) -> Attribute | None:
         return next((attribute for attribute in self.attributes if attribute.name == name), None)
@@ -151,9 +164,9 @@ PORTS = Kind(
         Attribute("fixed_ips", Type.OBJECTS, BOTH, column=None),
         Attribute("device_id", Type.TEXT, BOTH),
         Attribute("device_owner", Type.TEXT, BOTH),
-        Attribute("security_groups", Type.TEXTS),
+        Attribute("security_groups", Type.IDS, BOTH, is_nullable=True),
         Attribute("allowed_address_pairs", Type.OBJECTS),
-        Attribute("qos_policy_id", Type.ID),
+        Attribute("qos_policy_id", Type.ID, BOTH, is_nullable=True),
         Attribute("port_security_enabled", Type.BOOLEAN, BOTH),
         Attribute("binding:vnic_type", Type.TEXT, BOTH, column="vnic_type", choices=("normal", "direct")),
         Attribute("status", Type.TEXT, column=None),
@@ -183,4 +196,83 @@ FLOATING_IPS = Kind(
     ),
     "FloatingIPNotFound",
 )
-KINDS = (NETWORKS, SUBNETS, PORTS, FLOATING_IPS)
+SECURITY_GROUPS = Kind(
+    "security_group",
+    "security_groups",
+    "Security group",
+    SECURITY_GROUP,
+    (
+        NAME,
+        *STANDARD,
+        Attribute("stateful", Type.BOOLEAN, BOTH),
+        _constant("shared", Type.BOOLEAN, False),
+    ),
+    "SecurityGroupNotFound",
+    "security-groups",
+)
+SECURITY_GROUP_RULES = Kind(
+    "security_group_rule",
+    "security_group_rules",
+    "Security group rule",
+    SECURITY_GROUP_RULE,
+    (
+        *STANDARD,
+        Attribute("security_group_id", Type.ID, Api.POST, is_required=True),
+        Attribute("direction", Type.TEXT, Api.POST, is_required=True, choices=("ingress", "egress")),
+        Attribute("ethertype", Type.TEXT, Api.POST, choices=("IPv4", "IPv6")),
+        Attribute("protocol", Type.PROTOCOL, Api.POST, is_nullable=True),
+        Attribute("port_range_min", Type.INTEGER, Api.POST, is_nullable=True, maximum=65535),
+        Attribute("port_range_max", Type.INTEGER, Api.POST, is_nullable=True, maximum=65535),
+        Attribute("remote_ip_prefix", Type.CIDR, Api.POST, is_nullable=True),
+        Attribute("remote_group_id", Type.ID, Api.POST, is_nullable=True),
+        _constant("remote_address_group_id", Type.ID, None),
+        _constant("normalized_cidr", Type.CIDR, None),
+        _constant("belongs_to_default_sg", Type.BOOLEAN, None),
+    ),
+    "SecurityGroupRuleNotFound",
+    "security-group-rules",
+)
+QOS_POLICIES = Kind(
+    "policy",
+    "policies",
+    "QoS policy",
+    QOS_POLICY,
+    (
+        NAME,
+        *STANDARD,
+        Attribute("shared", Type.BOOLEAN, BOTH, for_admins=True),
+        Attribute("is_default", Type.BOOLEAN, BOTH, for_admins=True),
+    ),
+    "QosPolicyNotFound",
+    "qos/policies",
+)
+ROUTERS = Kind(
+    "router",
+    "routers",
+    "Router",
+    ROUTER,
+    (
+        NAME,
+        *STANDARD,
+        Attribute("admin_state_up", Type.BOOLEAN, BOTH),
+        Attribute("external_gateway_info", Type.OBJECT, BOTH, is_nullable=True),
+        _constant("status", Type.TEXT, "ACTIVE"),
+        _constant("routes", Type.OBJECTS, []),
+        _constant("ha", Type.BOOLEAN, False),
+        _constant("distributed", Type.BOOLEAN, False),
+        _constant("flavor_id", Type.ID, None),
+        _constant("availability_zones", Type.TEXTS, []),
+        _constant("availability_zone_hints", Type.TEXTS, []),
+    ),
+    "RouterNotFound",
+)
+KINDS = (
+    NETWORKS,
+    SUBNETS,
+    PORTS,
+    FLOATING_IPS,
+    SECURITY_GROUPS,
+    SECURITY_GROUP_RULES,
+    QOS_POLICIES,
+    ROUTERS,
+)

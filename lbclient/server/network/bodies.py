@@ -15,9 +15,18 @@ Values = dict[str, Any]  # by the names of the API
 BAD = "HTTPBadRequest"
 
 
-def created(kind: Kind, body: Any, who: Context) -> Values:
-    """The values of a POST. Raises errors.BadRequest and errors.Forbidden."""
-    values = _values(kind, body, Api.POST, who)
+def created(kind: Kind, body: Any, who: Context) -> list[Values]:
+    """The values of a POST, of one object or of many. Raises errors.BadRequest and errors.Forbidden."""
+    if not isinstance(body, dict) or kind.plural not in body:
+        return [_created(kind, section(body, kind.name), who)]
+    found = body[kind.plural]
+    if not isinstance(found, list) or not found or not all(isinstance(each, dict) for each in found):
+        raise bad(f"Resources required: '{kind.plural}' has to be a list of objects.")
+    return [_created(kind, each, who) for each in found]
+
+
+def _created(kind: Kind, given: Values, who: Context) -> Values:
+    values = _values(kind, given, Api.POST, who)
     for attribute in kind.attributes:
         if attribute.is_required and attribute.name not in values:
             raise bad(f"Failed to parse request. Required attribute '{attribute.name}' not specified")
@@ -29,11 +38,11 @@ def created(kind: Kind, body: Any, who: Context) -> Values:
 
 def changed(kind: Kind, body: Any, who: Context) -> Values:
     """The values of a PUT. Raises errors.BadRequest and errors.Forbidden."""
-    return _values(kind, body, Api.PUT, who)
+    return _values(kind, section(body, kind.name), Api.PUT, who)
 
 
-def _values(kind: Kind, body: Any, verb: Api, who: Context) -> Values:
-    given = _renamed(section(body, kind.name))
+def _values(kind: Kind, given: Values, verb: Api, who: Context) -> Values:
+    given = _renamed(given)
     unknown = sorted(name for name in given if kind[name] is None)
     if unknown:
         raise bad("Unrecognized attribute(s) '" + "', '".join(unknown) + "'")
@@ -109,6 +118,12 @@ def _boolean(attribute: Attribute, value: Any) -> bool:
     return known
 
 
+def check_boolean(value: Any, name: str) -> bool:
+    """A boolean by itself. Raises errors.BadRequest."""
+    checked: bool = check(Attribute(name, Type.BOOLEAN), value)
+    return checked
+
+
 def _integer(attribute: Attribute, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, str)) or len(str(value)) > 20:
         raise ValueError(f"'{value}' is not an integer.")
@@ -166,6 +181,37 @@ def _texts(attribute: Attribute, value: Any) -> list[str]:
     return [_text(attribute, each) for each in value]
 
 
+def _object(attribute: Attribute, value: Any) -> Values:
+    if not isinstance(value, dict):
+        raise ValueError(f"'{value}' is not an object.")
+    return value
+
+
+PROTOCOLS = (
+    *("ah", "dccp", "egp", "esp", "gre", "hopopt", "icmp", "icmpv6", "igmp", "ip", "ipip", "ipv6-encap", "ipv6-frag"),
+    *("ipv6-icmp", "ipv6-nonxt", "ipv6-opts", "ipv6-route", "ospf", "pgm", "rsvp", "sctp", "tcp", "udp", "udplite"),
+    "vrrp",
+)
+
+
+def _protocol(attribute: Attribute, value: Any) -> str | None:
+    name = str(value).lower() if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
+    if name in ("any", ""):
+        if value in ("any", ""):
+            return None
+        raise ValueError(f"'{value}' is not a protocol.")
+    is_number = name.isascii() and name.isdigit() and int(name[:4]) <= 255
+    if not is_number and name not in PROTOCOLS:
+        raise ValueError(f"'{name[:40]}' is not a protocol: a name or a number from 0 to 255.")
+    return name
+
+
+def _ids(attribute: Attribute, value: Any) -> list[str]:
+    if not isinstance(value, list):
+        raise ValueError(f"'{value}' is not a list.")
+    return list(dict.fromkeys(_id(attribute, each) for each in value))
+
+
 def _addresses(attribute: Attribute, value: Any) -> list[str]:
     if not isinstance(value, list):
         raise ValueError(f"'{value}' is not a list.")
@@ -183,4 +229,7 @@ CHECKS: dict[Type, Callable[[Attribute, Any], Any]] = {
     Type.OBJECTS: _objects,
     Type.TEXTS: _texts,
     Type.ADDRESSES: _addresses,
+    Type.OBJECT: _object,
+    Type.PROTOCOL: _protocol,
+    Type.IDS: _ids,
 }

@@ -13,7 +13,10 @@ EXTENSIONS = {
     "net-mtu-writable": "The MTU of networks can be changed",
     "pagination": "Lists in pages",
     "project-id": "project_id beside tenant_id",
-    "router": "Floating IPs; there are no routers: every external network reaches every port",
+    "qos": "QoS policies and their rules",
+    "qos-bw-limit-direction": "Bandwidth limits for each direction",
+    "router": "Floating IPs and routers; every external network reaches every port, with or without one",
+    "security-group": "Security groups and their rules",
     "sorting": "Lists in an order",
     "standard-attr-description": "Descriptions",
     "standard-attr-revisions": "Revision numbers",
@@ -29,7 +32,7 @@ def versions(services: Services, request: Request) -> Answer:
 
 def resources(services: Services, request: Request) -> Answer:
     """The collections of the version."""
-    names = ("networks", "subnets", "ports", "floatingips", "extensions")
+    names = ("networks", "subnets", "ports", "floatingips", "routers", "extensions")
     found = [
         {
             "name": name.removesuffix("s"),

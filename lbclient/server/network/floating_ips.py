@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,18 +19,19 @@ from .bodies import Values, bad
 OF_A_LOAD_BALANCER = device_id("")
 
 
-def create(services: Services, request: Request) -> Answer:
-    values = bodies.created(FLOATING_IPS, request.body, request.who)
-    with services.store.writing() as tx:
-        network = objects.existing(tx, NETWORKS, values["floating_network_id"], request.who)
-        if not network.is_external:
-            raise bad(f"Bad floatingip request: Network {network.id} is not a valid external network.", "BadRequest")
-        row = _insert(tx, network.id, values)
-        led_to = _associate(tx, request, row, values)
-        answer = Answer({"floatingip": present.floating_ips(tx, [_row(tx, row.id)])[0]}, 201)
-        affected = _load_balancers(tx, [led_to])
-    _wake(services, affected)
-    return answer
+def add(tx: sa.Connection, request: Request, values: Values) -> str:
+    """A new floating IP, which may lead somewhere; its ID."""
+    network = objects.existing(tx, NETWORKS, values["floating_network_id"], request.who)
+    if not network.is_external:
+        raise bad(f"Bad floatingip request: Network {network.id} is not a valid external network.", "BadRequest")
+    row = _insert(tx, network.id, values)
+    _associate(tx, request, row, values)
+    return str(row.id)
+
+
+def affected(tx: sa.Connection, ids: Sequence[str]) -> list[str]:
+    """The load balancers that these floating IPs lead to."""
+    return _load_balancers(tx, tx.scalars(sa.select(FLOATING_IP.c.port_id).where(FLOATING_IP.c.id.in_(ids))))
 
 
 def _insert(tx: sa.Connection, network_id: str, values: Values) -> Any:
@@ -67,8 +68,8 @@ def update(services: Services, request: Request, id_: str) -> Answer:
         described = {name: values[name] for name in ("description",) if name in values}
         changed = objects.change(tx, FLOATING_IPS, _row(tx, id_), described)
         answer = Answer({"floatingip": present.floating_ips(tx, [changed])[0]})
-        affected = _load_balancers(tx, [row.port_id, led_to])
-    _wake(services, affected)
+        woken = _load_balancers(tx, [row.port_id, led_to])
+    _wake(services, woken)
     return answer
 
 
@@ -130,10 +131,10 @@ def _refuse_if_taken(tx: sa.Connection, row: Any, port: Any, fixed: str) -> None
 def delete(services: Services, request: Request, id_: str) -> Answer:
     with services.store.writing() as tx:
         row = objects.own(tx, FLOATING_IPS, id_, request.who, "delete")
-        affected = _load_balancers(tx, [row.port_id])
+        woken = _load_balancers(tx, [row.port_id])
         tx.execute(sa.delete(FLOATING_IP).where(FLOATING_IP.c.id == id_))
         delete_ports(tx, [row.floating_port_id])
-    _wake(services, affected)
+    _wake(services, woken)
     return Answer(status=204)
 
 

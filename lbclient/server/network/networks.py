@@ -9,13 +9,12 @@ from .. import errors
 from ..http import Answer, Request, Services
 from . import bodies, objects, present, rows
 from .attributes import NETWORKS
+from .bodies import Values
 
 
-def create(services: Services, request: Request) -> Answer:
-    values = objects.columns(NETWORKS, bodies.created(NETWORKS, request.body, request.who))
-    with services.store.writing() as tx:
-        id_ = rows.new(tx, NETWORK, **values)
-        return Answer({"network": present.networks(tx, [_row(tx, id_)])[0]}, 201)
+def add(tx: sa.Connection, request: Request, values: Values) -> str:
+    """A new network; its ID."""
+    return rows.new(tx, NETWORK, **objects.columns(NETWORKS, values))
 
 
 def update(services: Services, request: Request, id_: str) -> Answer:
@@ -38,7 +37,3 @@ def delete(services: Services, request: Request, id_: str) -> Answer:
         tx.execute(sa.delete(SUBNET).where(SUBNET.c.network_id == id_))
         tx.execute(sa.delete(NETWORK).where(NETWORK.c.id == id_))
     return Answer(status=204)
-
-
-def _row(tx: sa.Connection, id_: str) -> sa.Row[tuple[object, ...]]:
-    return tx.execute(sa.select(NETWORK).where(NETWORK.c.id == id_)).one()

@@ -1,26 +1,45 @@
-"""What is done alike with networks, subnets, ports and floating IPs: list, show, find, change, who may, tags."""
+"""What is done alike with all kinds of objects: make, list, show, find, change, who may, tags."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from .. import errors
 from ..http import Answer, Context, Handler, Request, Services
-from . import listing, rows
+from . import bodies, listing, rows
 from .attributes import Kind, Type
 from .bodies import Values, bad, disallowed, is_text
 from .listing import Presenter
 
 MOST_TAGS = 50
+Adder = Callable[[sa.Connection, Request, Values], str]  # makes an object of checked values; its ID
+Affected = Callable[[sa.Connection, Sequence[str]], list[str]]  # the load balancers to wake because of new objects
 
 
 def list_of(kind: Kind, present: Presenter) -> Handler:
     def handle(services: Services, request: Request) -> Answer:
         with services.store.reading() as tx:
             return listing.listed(tx, kind, request, present)
+
+    return handle
+
+
+def create(kind: Kind, add: Adder, present: Presenter, affected: Affected | None = None) -> Handler:
+    """The handler of POST, of one object or of many; of many, all are made or none."""
+
+    def handle(services: Services, request: Request) -> Answer:
+        many = bodies.created(kind, request.body, request.who)
+        with services.store.writing() as tx:
+            ids = [add(tx, request, values) for values in many]
+            found = {row.id: row for row in tx.execute(sa.select(kind.table).where(kind.table.c.id.in_(ids)))}
+            made = present(tx, [found[id_] for id_ in ids])
+            woken = affected(tx, ids) if affected else []
+        for loadbalancer_id in dict.fromkeys(woken):
+            services.wake(loadbalancer_id)
+        return Answer({kind.plural: made} if kind.plural in request.body else {kind.name: made[0]}, 201)
 
     return handle
 

@@ -7,27 +7,40 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ...store.network_tables import FIXED_IP, FLOATING_IP, FLOATING_IP_PORT, PORT, delete_ports, disassociate
+from ...store.network_tables import FIXED_IP, FLOATING_IP, FLOATING_IP_PORT, delete_ports, disassociate
 from .. import errors
 from ..http import Answer, Request, Services
-from . import addresses, bodies, objects, present, rows
-from .attributes import NETWORKS, PORTS
+from . import addresses, bodies, objects, present, rows, security_groups
+from .attributes import NETWORKS, PORTS, QOS_POLICIES, SECURITY_GROUPS
 from .bodies import Values, bad
+from .rows import ROUTER_PORT
 from .vip import DEVICE_OWNER
 
 KEPT = {"device_id", "device_owner", "fixed_ips"}  # of a port that a load balancer or a floating IP uses
 
 
-def create(services: Services, request: Request) -> Answer:
-    values = bodies.created(PORTS, request.body, request.who)
-    with services.store.writing() as tx:
-        network = objects.existing(tx, NETWORKS, values["network_id"], request.who)
-        id_ = rows.new_port(tx, **objects.columns(PORTS, values))
-        if "fixed_ips" in values:
-            _take_asked(tx, network.id, id_, values["fixed_ips"])
-        else:
-            _take_any(tx, network.id, id_)
-        return Answer({"port": present.ports(tx, [_row(tx, id_)])[0]}, 201)
+def add(tx: sa.Connection, request: Request, values: Values) -> str:
+    """A new port with its addresses; its ID."""
+    network = objects.existing(tx, NETWORKS, values["network_id"], request.who)
+    if values.get("security_groups") is None and values.get("port_security_enabled", True):
+        values["security_groups"] = [security_groups.default_of(tx, values["project_id"])]
+    _check_guards(tx, request, values)
+    id_ = rows.new_port(tx, **objects.columns(PORTS, values))
+    if "fixed_ips" in values:
+        _take_asked(tx, network.id, id_, values["fixed_ips"])
+    else:
+        _take_any(tx, network.id, id_)
+    return id_
+
+
+def _check_guards(tx: sa.Connection, request: Request, values: Values) -> None:
+    """The security groups and the QoS policy that a port is given exist. Raises errors.NotFound."""
+    if values.get("security_groups", []) is None:
+        values["security_groups"] = []
+    for group in values.get("security_groups", ()):
+        objects.existing(tx, SECURITY_GROUPS, group, request.who)
+    if values.get("qos_policy_id"):
+        objects.existing(tx, QOS_POLICIES, values["qos_policy_id"], request.who)
 
 
 def _take_any(tx: sa.Connection, network_id: str, port_id: str) -> None:
@@ -79,6 +92,7 @@ def update(services: Services, request: Request, id_: str) -> Answer:
         row = objects.own(tx, PORTS, id_, request.who, "update")
         if KEPT & set(values):
             _refuse_if_used(tx, row)
+        _check_guards(tx, request, values)
         if "fixed_ips" in values:
             tx.execute(sa.delete(FIXED_IP).where(FIXED_IP.c.port_id == id_))
             _take_asked(tx, row.network_id, id_, values["fixed_ips"])
@@ -93,7 +107,7 @@ def _refuse_if_used(tx: sa.Connection, port: Any) -> None:
 
 
 def _refuse_if_served(port: Any) -> None:
-    if port.device_owner in (DEVICE_OWNER, FLOATING_IP_PORT):
+    if port.device_owner in (DEVICE_OWNER, FLOATING_IP_PORT, ROUTER_PORT):
         raise errors.Conflict(
             f"Port {port.id} cannot be deleted directly via the port API: has device owner {port.device_owner}.",
             kind="ServicePortInUse",
@@ -106,7 +120,3 @@ def delete(services: Services, request: Request, id_: str) -> Answer:
         disassociate(tx, [id_])
         delete_ports(tx, [id_])
     return Answer(status=204)
-
-
-def _row(tx: sa.Connection, id_: str) -> Any:
-    return tx.execute(sa.select(PORT).where(PORT.c.id == id_)).one()

@@ -8,8 +8,18 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ...store.network_tables import FIXED_IP, PORT, SUBNET
-from .attributes import FLOATING_IPS, NETWORKS, PORTS, SUBNETS, Kind
+from ...store.network_tables import FIXED_IP, PORT, QOS_RULE, SECURITY_GROUP_RULE, SUBNET
+from .attributes import (
+    FLOATING_IPS,
+    NETWORKS,
+    PORTS,
+    QOS_POLICIES,
+    ROUTERS,
+    SECURITY_GROUP_RULES,
+    SECURITY_GROUPS,
+    SUBNETS,
+    Kind,
+)
 from .bodies import Values
 
 
@@ -57,6 +67,34 @@ def floating_ips(tx: sa.Connection, found: Sequence[Any]) -> list[Values]:
         }
         for row in found
     ]
+
+
+def security_groups(tx: sa.Connection, found: Sequence[Any]) -> list[Values]:
+    """Security groups with their rules."""
+    rule = SECURITY_GROUP_RULE.c
+    wanted = sa.select(SECURITY_GROUP_RULE).where(rule.security_group_id.in_([row.id for row in found]))
+    inside = defaultdict(list)
+    for row in tx.execute(wanted.order_by(rule.serial)):
+        inside[row.security_group_id].append(_plain(SECURITY_GROUP_RULES, row))
+    return [{**_plain(SECURITY_GROUPS, row), "security_group_rules": inside[row.id]} for row in found]
+
+
+def security_group_rules(tx: sa.Connection, found: Sequence[Any]) -> list[Values]:
+    return [_plain(SECURITY_GROUP_RULES, row) for row in found]
+
+
+def qos_policies(tx: sa.Connection, found: Sequence[Any]) -> list[Values]:
+    """QoS policies with their rules."""
+    wanted = sa.select(QOS_RULE).where(QOS_RULE.c.qos_policy_id.in_([row.id for row in found]))
+    inside = defaultdict(list)
+    for row in tx.execute(wanted.order_by(QOS_RULE.c.serial)):
+        given = {str(name): value for name, value in row._mapping.items() if value is not None and name != "serial"}
+        inside[row.qos_policy_id].append(given)
+    return [{**_plain(QOS_POLICIES, row), "rules": inside[row.id]} for row in found]
+
+
+def routers(tx: sa.Connection, found: Sequence[Any]) -> list[Values]:
+    return [_plain(ROUTERS, row) for row in found]
 
 
 def _details(port: Any) -> Values | None:

@@ -5,25 +5,61 @@ from __future__ import annotations
 from types import ModuleType
 
 from ..http import Route
-from . import extensions, floating_ips, networks, objects, ports, present, subnets
-from .attributes import FLOATING_IPS, NETWORKS, PORTS, SUBNETS, Kind
+from . import (
+    extensions,
+    floating_ips,
+    networks,
+    objects,
+    ports,
+    present,
+    qos,
+    routers,
+    security_group_rules,
+    security_groups,
+    subnets,
+)
+from .attributes import (
+    FLOATING_IPS,
+    NETWORKS,
+    PORTS,
+    QOS_POLICIES,
+    ROUTERS,
+    SECURITY_GROUP_RULES,
+    SECURITY_GROUPS,
+    SUBNETS,
+    Kind,
+)
 from .listing import Presenter
 
 
-def _routes(kind: Kind, module: ModuleType, presenter: Presenter) -> tuple[Route, ...]:
-    path = f"/v2.0/{kind.plural}"
+def _routes(
+    kind: Kind, module: ModuleType, presenter: Presenter, affected: objects.Affected | None = None
+) -> tuple[Route, ...]:
+    path = f"/v2.0/{kind.path or kind.plural}"
     one, tags = f"{path}/{{id_}}", f"{path}/{{id_}}/tags"
     return (
-        Route("GET", path, objects.list_of(kind, presenter)),
-        Route("POST", path, module.create),
+        Route("GET", path, getattr(module, "list_all", None) or objects.list_of(kind, presenter)),
+        Route("POST", path, objects.create(kind, module.add, presenter, affected)),
         Route("GET", one, objects.show(kind, presenter)),
-        Route("PUT", one, module.update),
+        *((Route("PUT", one, module.update),) if hasattr(module, "update") else ()),
         Route("DELETE", one, module.delete),
         Route("GET", tags, objects.tags(kind)),
         Route("PUT", tags, objects.replace_tags(kind)),
         Route("DELETE", tags, objects.clear_tags(kind)),
         Route("PUT", f"{tags}/{{tag}}", objects.add_tag(kind)),
         Route("DELETE", f"{tags}/{{tag}}", objects.remove_tag(kind)),
+    )
+
+
+def _qos_rules(type_: str) -> tuple[Route, ...]:
+    path = f"/v2.0/qos/policies/{{policy_id}}/{qos.RULES[type_].plural}"
+    one = f"{path}/{{id_}}"
+    return (
+        Route("GET", path, qos.list_rules(type_)),
+        Route("POST", path, qos.add_rule(type_)),
+        Route("GET", one, qos.show_rule(type_)),
+        Route("PUT", one, qos.update_rule(type_)),
+        Route("DELETE", one, qos.delete_rule(type_)),
     )
 
 
@@ -40,12 +76,16 @@ ROUTES: tuple[Route, ...] = (
     *_routes(NETWORKS, networks, present.networks),
     *_routes(SUBNETS, subnets, present.subnets),
     *_routes(PORTS, ports, present.ports),
-    *_routes(FLOATING_IPS, floating_ips, present.floating_ips),
+    *_routes(FLOATING_IPS, floating_ips, present.floating_ips, floating_ips.affected),
+    *_routes(SECURITY_GROUPS, security_groups, present.security_groups),
+    *_routes(SECURITY_GROUP_RULES, security_group_rules, present.security_group_rules),
+    *_routes(QOS_POLICIES, qos, present.qos_policies),
+    *(route for type_ in qos.RULES for route in _qos_rules(type_)),
+    Route("GET", "/v2.0/qos/rule-types", qos.list_types),
+    *_routes(ROUTERS, routers, present.routers),
+    Route("PUT", "/v2.0/routers/{id_}/add_router_interface", routers.add_interface),
+    Route("PUT", "/v2.0/routers/{id_}/remove_router_interface", routers.remove_interface),
     Route("GET", "/v2.0/quotas/{project_id}", extensions.quota),
     Route("GET", "/v2.0/quotas/{project_id}/default", extensions.quota),
-    *_none_of("/v2.0/routers", "routers", "Router"),
     *_none_of("/v2.0/agents", "agents", "Agent"),
-    *_none_of("/v2.0/security-groups", "security_groups", "Security Group"),
-    *_none_of("/v2.0/security-group-rules", "security_group_rules", "Security Group Rule"),
-    *_none_of("/v2.0/qos/policies", "policies", "Policy"),
 )

@@ -10,8 +10,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ...store.network_tables import FIXED_IP, FLOATING_IP_PORT, NETWORK, PORT, SUBNET
+from ...store.network_tables import FIXED_IP, FLOATING_IP_PORT, NETWORK, PORT, QOS_POLICY, SUBNET
 from ..http import Context
+
+ROUTER_PORT = "network:router_interface"  # the device_owner of a router's port in a subnet
 
 
 def now() -> str:
@@ -28,7 +30,7 @@ def new(tx: sa.Connection, table: sa.Table, project_id: str, **values: Any) -> s
 
 
 def is_visible(table: sa.Table, who: Context) -> sa.ColumnElement[bool]:
-    """The rows that a project may see: its own, and networks that are shared or external with their subnets."""
+    """The rows that a project may see: its own, and what is shared, external networks, their subnets."""
     if who.is_admin:
         return sa.true()
     own = table.c.project_id == (who.project_id or "")
@@ -39,6 +41,8 @@ def is_visible(table: sa.Table, who: Context) -> sa.ColumnElement[bool]:
             (NETWORK.c.project_id == (who.project_id or "")) | NETWORK.c.shared | NETWORK.c.is_external
         )
         return own | SUBNET.c.network_id.in_(open_networks)
+    if table is QOS_POLICY:
+        return own | QOS_POLICY.c.shared
     if table is PORT:
         return own & (PORT.c.device_owner != FLOATING_IP_PORT)
     return own

@@ -18,13 +18,12 @@ from .attributes import NETWORKS, SUBNETS
 from .bodies import Values, bad
 
 
-def create(services: Services, request: Request) -> Answer:
-    values = _completed(bodies.created(SUBNETS, request.body, request.who))
-    with services.store.writing() as tx:
-        network = objects.own(tx, NETWORKS, values["network_id"], request.who, "create_subnet_in")
-        _refuse_overlap(values, rows.subnets(tx, network.id))
-        id_ = rows.new(tx, SUBNET, **objects.columns(SUBNETS, values))
-        return Answer({"subnet": present.subnets(tx, [_row(tx, id_)])[0]}, 201)
+def add(tx: sa.Connection, request: Request, values: Values) -> str:
+    """A new subnet of a network; its ID."""
+    values = _completed(values)
+    network = objects.own(tx, NETWORKS, values["network_id"], request.who, "create_subnet_in")
+    _refuse_overlap(values, rows.subnets(tx, network.id))
+    return rows.new(tx, SUBNET, **objects.columns(SUBNETS, values))
 
 
 def _completed(values: Values) -> Values:
@@ -102,7 +101,3 @@ def delete(services: Services, request: Request, id_: str) -> Answer:
             )
         tx.execute(sa.delete(SUBNET).where(SUBNET.c.id == id_))
     return Answer(status=204)
-
-
-def _row(tx: sa.Connection, id_: str) -> Any:
-    return tx.execute(sa.select(SUBNET).where(SUBNET.c.id == id_)).one()

@@ -9,14 +9,25 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ...store.network_tables import NETWORK, PORT, SUBNET, device_id, release
+from ...store.network_tables import NETWORK, PORT, QOS_POLICY, SECURITY_GROUP, SUBNET, device_id, release
 from .. import errors
 from ..http import Context
 from . import addresses, rows
 
-__all__ = ["Vip", "allocate", "release", "subnet_exists"]
+__all__ = [
+    "NO_PLACE",
+    "Vip",
+    "allocate",
+    "guard",
+    "network_exists",
+    "qos_policy_exists",
+    "release",
+    "security_group_exists",
+    "subnet_exists",
+]
 
 DEVICE_OWNER = "Octavia"
+NO_PLACE = "VIP must contain one of: vip_port_id, vip_network_id, vip_subnet_id."
 
 
 @dataclass(frozen=True)
@@ -26,7 +37,7 @@ class Vip:
     address: str
     port_id: str
     subnet_id: str
-    network_id: str
+    network_id: str | None  # None: nobody knows
 
 
 def allocate(
@@ -53,13 +64,35 @@ def allocate(
     elif vip_subnet_id:
         subnet = _existing(tx, SUBNET, "Subnet", vip_subnet_id, who)
     else:
-        raise errors.ValidationFailure("VIP must contain one of: vip_port_id, vip_network_id, vip_subnet_id.")
+        raise errors.ValidationFailure(NO_PLACE)
     return _make_port(tx, loadbalancer_id, project_id, subnet, wanted)
 
 
 def subnet_exists(tx: sa.Connection, subnet_id: str, who: Context) -> bool:
     """Whether there is such a subnet and the project may know of it."""
     return rows.find(tx, SUBNET, subnet_id, who) is not None
+
+
+def network_exists(tx: sa.Connection, network_id: str) -> bool:
+    """Whether there is such a network, whoever may know of it."""
+    return tx.scalar(sa.select(NETWORK.c.id).where(NETWORK.c.id == network_id)) is not None
+
+
+def qos_policy_exists(tx: sa.Connection, qos_policy_id: str, who: Context) -> bool:
+    """Whether there is such a QoS policy and the project may know of it."""
+    return rows.find(tx, QOS_POLICY, qos_policy_id, who) is not None
+
+
+def security_group_exists(tx: sa.Connection, security_group_id: str, who: Context) -> bool:
+    """Whether there is such a security group and the project may know of it."""
+    return rows.find(tx, SECURITY_GROUP, security_group_id, who) is not None
+
+
+def guard(tx: sa.Connection, loadbalancer_id: str, security_group_ids: list[str], qos_policy_id: str | None) -> None:
+    """Show on a load balancer's ports what was chosen for its VIPs."""
+    mine = PORT.c.device_id == device_id(loadbalancer_id)
+    chosen = {"security_groups": security_group_ids, "qos_policy_id": qos_policy_id}
+    tx.execute(sa.update(PORT).where(mine).values(chosen))
 
 
 def _acting_for(project_id: str, is_admin: bool) -> Context:

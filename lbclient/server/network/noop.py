@@ -1,0 +1,64 @@
+"""A network in which everything exists: for tests of clients that bring IDs of their own."""
+
+from __future__ import annotations
+
+import uuid
+
+import sqlalchemy as sa
+
+from .. import errors
+from ..http import Context
+from .vip import NO_PLACE, Vip
+
+MADE_UP_ADDRESS = "198.51.100.1"  # of the block for documentation, and the one that Octavia's no-op driver gives
+
+
+def allocate(
+    tx: sa.Connection,
+    *,
+    loadbalancer_id: str,
+    project_id: str,
+    is_admin: bool,
+    vip_address: str | None = None,
+    vip_port_id: str | None = None,
+    vip_subnet_id: str | None = None,
+    vip_network_id: str | None = None,
+) -> Vip:
+    """What was asked for, and what was not made up of it: the same request always gets the same subnet.
+
+    Raises errors.ValidationFailure.
+    """
+    given = vip_port_id or vip_network_id or vip_subnet_id
+    if given is None:
+        raise errors.ValidationFailure(NO_PLACE)
+    subnet_id = vip_subnet_id or _made_up(given, "subnet")
+    return Vip(
+        vip_address or MADE_UP_ADDRESS,
+        vip_port_id or _made_up(loadbalancer_id, f"port in {subnet_id}"),
+        subnet_id,
+        vip_network_id,
+    )
+
+
+def _made_up(id_: str, what: str) -> str:
+    return str(uuid.uuid5(uuid.UUID(id_), what))
+
+
+def network_exists(tx: sa.Connection, network_id: str) -> bool:
+    return True
+
+
+def subnet_exists(tx: sa.Connection, subnet_id: str, who: Context) -> bool:
+    return True
+
+
+def qos_policy_exists(tx: sa.Connection, qos_policy_id: str, who: Context) -> bool:
+    return True
+
+
+def security_group_exists(tx: sa.Connection, security_group_id: str, who: Context) -> bool:
+    return True
+
+
+def guard(tx: sa.Connection, loadbalancer_id: str, security_group_ids: list[str], qos_policy_id: str | None) -> None:
+    """There are no ports to show anything on."""
