@@ -7,13 +7,13 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..store.snapshot import Snapshot
 from ..store.store import Store
-from . import haproxy, support
+from . import haproxy, idle, support
 from .attach import Attachment, AttachmentFailed
 from .cfg import Refused
 from .process import Applied, Instance
@@ -39,12 +39,20 @@ class Reconciler:
     """Turns what the store wants into running HAProxy processes, in a few threads."""
 
     def __init__(
-        self, store: Store, directory: Path, haproxy_path: str, attachment: Attachment, workers: int = 4
+        self,
+        store: Store,
+        directory: Path,
+        haproxy_path: str,
+        attachment: Attachment,
+        workers: int = 4,
+        is_idle: Callable[[str], bool] = lambda provider: False,
     ) -> None:
+        """is_idle(provider) tells that nothing is to run for the load balancers of a provider."""
         self._store = store
         self._directory = directory.absolute()
         self._binary = haproxy_path
         self._attachment = attachment
+        self._is_idle = is_idle
         self._settings = Settings(haproxy.most_connections())
         self._turns = Turns()
         self._states: dict[str, State] = {}
@@ -108,6 +116,9 @@ class Reconciler:
             if snapshot is not None and self._store.settle(snapshot, None):
                 self.wake(id_)
             return
+        if self._is_idle(snapshot.loadbalancer.provider):
+            self._leave_idle(id_, snapshot)
+            return
         previous = self._states.get(id_)
         state = self._apply(id_, snapshot)
         self._states[id_] = state
@@ -115,6 +126,14 @@ class Reconciler:
             self.wake(id_)
         if state.error is not None:
             self._turns.wake(id_, RETRY_SECONDS)
+
+    def _leave_idle(self, id_: str, snapshot: Snapshot) -> None:
+        """Nothing runs, and all is well; told in this order, so that what has become ACTIVE is ONLINE already."""
+        self._states.pop(id_, None)
+        self.instance(id_).remove()  # its provider may have been another one before the server was started anew
+        self._store.observed(id_, idle.statuses(snapshot))
+        if self._store.settle(snapshot, None):
+            self.wake(id_)
 
     def _apply(self, id_: str, snapshot: Snapshot) -> State:
         configuration = None

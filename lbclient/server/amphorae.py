@@ -12,7 +12,7 @@ from ..store import reading
 from ..store.snapshot import Record
 from ..store.tables import LISTENER as LISTENERS
 from ..store.tables import LOADBALANCER as LOADBALANCERS
-from . import changes, listing, policy, present
+from . import changes, drivers, listing, policy, present
 from .changes import Change
 from .errors import NotFound
 from .http import Answer, Request, Services
@@ -29,33 +29,39 @@ def _nothing(kind: Any) -> sa.ColumnElement[Any]:
 
 
 # It listens on the VIP itself; it is no virtual machine, and is managed through a socket in the state directory.
-AMPHORAE = sa.select(
-    LB.amphora_id.label("id"),
-    LB.id.label("loadbalancer_id"),
-    _nothing(sa.Text).label("compute_id"),
-    _nothing(sa.Text).label("lb_network_ip"),
-    LB.vip_address.label("vrrp_ip"),
-    LB.vip_address.label("ha_ip"),
-    LB.vip_port_id.label("vrrp_port_id"),
-    LB.vip_port_id.label("ha_port_id"),
-    _nothing(sa.Text).label("cert_expiration"),
-    sa.false().label("cert_busy"),
-    sa.literal("STANDALONE").label("role"),
-    sa.case(STATUSES, value=LB.provisioning_status, else_="ALLOCATED").label("status"),
-    _nothing(sa.Text).label("vrrp_interface"),
-    _nothing(sa.BigInteger).label("vrrp_id"),
-    _nothing(sa.BigInteger).label("vrrp_priority"),
-    LB.cached_zone,
-    LB.amphora_created_at.label("created_at"),
-    _nothing(sa.Text).label("updated_at"),
-    _nothing(sa.Text).label("image_id"),
-    LB.compute_flavor,
-    LB.serial,
-).subquery("amphora")
+AMPHORAE = (
+    sa.select(
+        LB.amphora_id.label("id"),
+        LB.id.label("loadbalancer_id"),
+        _nothing(sa.Text).label("compute_id"),
+        _nothing(sa.Text).label("lb_network_ip"),
+        LB.vip_address.label("vrrp_ip"),
+        LB.vip_address.label("ha_ip"),
+        LB.vip_port_id.label("vrrp_port_id"),
+        LB.vip_port_id.label("ha_port_id"),
+        _nothing(sa.Text).label("cert_expiration"),
+        sa.false().label("cert_busy"),
+        sa.literal("STANDALONE").label("role"),
+        sa.case(STATUSES, value=LB.provisioning_status, else_="ALLOCATED").label("status"),
+        _nothing(sa.Text).label("vrrp_interface"),
+        _nothing(sa.BigInteger).label("vrrp_id"),
+        _nothing(sa.BigInteger).label("vrrp_priority"),
+        LB.cached_zone,
+        LB.amphora_created_at.label("created_at"),
+        _nothing(sa.Text).label("updated_at"),
+        _nothing(sa.Text).label("image_id"),
+        LB.compute_flavor,
+        LB.serial,
+    )
+    .where(LB.amphora_id.is_not(None))
+    .subquery("amphora")
+)
 
 
-def new() -> Values:
-    """The columns of a load balancer that say which amphora it has: one that has not been there before."""
+def new(services: Services, provider: str) -> Values:
+    """The columns of a load balancer that say which amphora it has: one that has not been there before, if any."""
+    if drivers.is_idle(services.config.providers, provider):
+        return {}
     return {"amphora_id": str(uuid4()), "amphora_created_at": changes.now()}
 
 
@@ -69,21 +75,21 @@ def described(placement: Placement) -> Values:
 
 def list_all(services: Services, request: Request) -> Answer:
     """GET of all amphorae."""
-    policy.may_administer(request.who)
+    policy.check(services, request.who, "amphora:get_all")
     with services.store.reading() as tx:
         return listing.answer(tx, request, AMPHORA, AMPHORAE)
 
 
 def show(services: Services, request: Request, id: str) -> Answer:
     """GET of one amphora."""
-    policy.may_administer(request.who)
+    policy.check(services, request.who, "amphora:get_one")
     row = _find(services, id)
     return Answer({AMPHORA.key: present.plain(AMPHORA, row, listing.fields(request.query))})
 
 
 def statistics(services: Services, request: Request, id: str) -> Answer:
     """GET of the counters of each listener that an amphora serves."""
-    policy.may_administer(request.who)
+    policy.check(services, request.who, "amphora:get_stats")
     owner = _find(services, id).loadbalancer_id
     mine = LISTENERS.c.loadbalancer_id == owner
     with services.store.reading() as tx:
@@ -104,30 +110,29 @@ def statistics(services: Services, request: Request, id: str) -> Answer:
 
 def configure(services: Services, request: Request, id: str) -> Answer:
     """PUT: have another look whether it runs as it is to."""
-    policy.may_administer(request.who)
+    policy.check(services, request.who, "amphora:put_config")
     services.wake(_find(services, id).loadbalancer_id)
     return Answer(None, 202)
 
 
 def fail_over(services: Services, request: Request, id: str) -> Answer:
     """PUT: a new amphora takes the place of this one."""
-    policy.may_administer(request.who)
+    policy.check(services, request.who, "amphora:put_failover")
     _replace(services, _find(services, id).loadbalancer_id, id)
     return Answer(None, 202)
 
 
 def fail_over_loadbalancer(services: Services, request: Request, id: str) -> Answer:
     """PUT: a new amphora takes the place of the load balancer's."""
-    policy.may_administer(request.who)
     with services.store.reading() as tx:
-        amphora_id = policy.visible(tx, request.who, LOADBALANCER, id).amphora_id
+        amphora_id = policy.visible(services, tx, request.who, "loadbalancer:put_failover", LOADBALANCER, id).amphora_id
     _replace(services, id, amphora_id, busy=changes.BUSY_LOADBALANCER)
     return Answer(None, 202)
 
 
 def delete(services: Services, request: Request, id: str) -> Answer:
     """DELETE of a broken one: its load balancer gets another."""
-    policy.may_administer(request.who)
+    policy.check(services, request.who, "amphora:delete")
     owner = _find(services, id).loadbalancer_id
     _replace(services, owner, id, mutable=("ERROR",), busy=f"amphora {id} is immutable and cannot be updated.")
     return Answer(None, 204)
@@ -142,12 +147,14 @@ def _find(services: Services, id_: str) -> Record:
     return row
 
 
-def _replace(services: Services, loadbalancer_id: str, amphora_id: str, **conditions: Any) -> None:
+def _replace(services: Services, loadbalancer_id: str, amphora_id: str | None, **conditions: Any) -> None:
     """A new amphora, unless another request has made one in place of this one meanwhile. Raises Conflict."""
 
     def operation(change: Change) -> None:
         if change.loadbalancer.amphora_id == amphora_id:
-            change.tx.execute(sa.update(LOADBALANCERS).where(LB.id == loadbalancer_id).values(new()))
+            another = new(services, change.loadbalancer.provider)
+            if another:
+                change.tx.execute(sa.update(LOADBALANCERS).where(LB.id == loadbalancer_id).values(another))
             change.touch_loadbalancer()
 
     changes.change(services, loadbalancer_id, operation, **conditions)

@@ -16,9 +16,12 @@ from ..resources import ALL, AMPHORA, LISTENER, LOADBALANCER, OFFERS, PROVIDER, 
 from ..resources.provider import CAPABILITIES
 from . import amphorae, batch, capabilities, errors, handlers, offers, quotas
 from .discovery import version, versions
-from .http import ANONYMOUS, Answer, Request, Route, Services
+from .forwarded import Forwarded
+from .http import ANONYMOUS, Answer, Body, Request, Route, Services
 from .identity.routes import ROUTES as IDENTITY
+from .keymanager.routes import ROUTES as KEY_MANAGER
 from .network.routes import ROUTES as NETWORKING
+from .sender import sender
 
 Wsgi = Any  # a Falcon application; its type takes parameters that nobody needs
 
@@ -77,8 +80,9 @@ VERSIONS = (
 
 
 def build(services: Services) -> Wsgi:
-    """The WSGI application: identity, network and load balancing below their names, load balancing at the root too."""
-    app = falcon.App(middleware=[Middleware()])
+    """The WSGI application: each service below its name, load balancing at the root too."""
+    proxy: list[Any] = [Forwarded()] if services.config.proxy_headers else []
+    app = falcon.App(middleware=[*proxy, Middleware()])
     app.req_options.strip_url_path_trailing_slash = True
     for kind in (Exception, falcon.HTTPError):  # Falcon has a handler of its own for the latter
         app.add_error_handler(kind, _answer_error)
@@ -96,6 +100,7 @@ def _mounts() -> list[tuple[str, str, tuple[Route, ...]]]:
     mounts: list[tuple[str, str, tuple[Route, ...]]] = [
         ("/identity", "/identity", IDENTITY),
         ("/networking", "/networking", NETWORKING),
+        ("/key-manager", "/key-manager", KEY_MANAGER),
     ]
     short = tuple(Route(r.method, r.path.removeprefix("/lbaas"), r.handler) for r in LOAD_BALANCING)
     for prefix in ("/load-balancer", ""):
@@ -124,29 +129,24 @@ def _responder(services: Services, base: str, route: Route) -> Callable[..., Non
     names = re.findall(r"{(\w+)}", route.path)
 
     def respond(req: falcon.Request, resp: falcon.Response, **places: str) -> None:
-        who = ANONYMOUS if route.is_open else services.tokens.check(_token(req))
-        request = Request(req, who, _body(req), _query(req), req.prefix + base)
+        who = ANONYMOUS if route.is_open else sender(services, req)
+        request = Request(req, who, _body(req, route.body), _query(req), req.prefix + base)
         arguments = dict(zip(names, places.values(), strict=True))
         _write(resp, route.handler(services, request, **arguments))
 
     return respond
 
 
-def _token(req: falcon.Request) -> str:
-    token = req.get_header("X-Auth-Token")
-    if not token:
-        raise errors.Unauthorized("The request you have made requires authentication.")
-    return token
-
-
-def _body(req: falcon.Request) -> Any:
-    if req.method not in ("POST", "PUT", "PATCH"):
+def _body(req: falcon.Request, wanted: Body) -> Any:
+    if wanted is Body.USUAL and req.method not in ("POST", "PUT", "PATCH"):
         return None
     if (req.content_length or 0) > BODY_MAXIMUM:
         raise errors.TooLarge(f"The body is larger than {BODY_MAXIMUM} bytes.")
     raw = req.bounded_stream.read(BODY_MAXIMUM + 1)
     if not raw:
         return None
+    if wanted is Body.BYTES:
+        return raw
     mimetype = (req.content_type or "").split(";")[0].strip().lower()
     if mimetype not in JSON_TYPES:
         raise errors.UnsupportedMediaType(f"Unknown mimetype: {mimetype}")
@@ -168,7 +168,9 @@ def _write(resp: falcon.Response, answer: Answer) -> None:
     resp.status = answer.status
     for name, value in answer.headers.items():
         resp.set_header(name, value)
-    if answer.body is not None:
+    if isinstance(answer.body, bytes):
+        resp.data = answer.body
+    elif answer.body is not None:
         resp.content_type = "application/json"
         resp.data = orjson.dumps(answer.body)
 
@@ -189,7 +191,7 @@ def _accepts_json(req: falcon.Request) -> bool:
 
 
 def _is_load_balancing(path: str) -> bool:
-    return not path.startswith(("/identity", "/networking"))
+    return not path.startswith(("/identity", "/networking", "/key-manager"))
 
 
 def _answer_error(req: falcon.Request, resp: falcon.Response, error: Exception, params: dict[str, str]) -> None:
@@ -224,7 +226,7 @@ def _render(path: str, error: errors.Error) -> dict[str, Any]:
         return {"error": {"code": error.status, "title": error.title, "message": error.message}}
     if path.startswith("/networking"):
         return {"NeutronError": {"type": error.kind, "message": error.message, "detail": ""}}
-    if isinstance(error, OTHER_FORMAT):
+    if isinstance(error, OTHER_FORMAT) or path.startswith("/key-manager"):
         return {"code": error.status, "title": error.title, "description": error.message}
     side = "Client" if error.status < 500 or isinstance(error, errors.UnsupportedOption) else "Server"
     return {"faultcode": side, "faultstring": error.message, "debuginfo": None}

@@ -33,11 +33,12 @@ class Plan:
 
 def update_members(services: Services, request: Request, pool_id: str) -> Answer:
     """PUT of a pool's members: 202, and nothing touched where nothing differs."""
-    policy.may_write(request.who)
     given = _given(request.body)
     is_additive = _is_additive(request)
     with services.store.reading() as tx:
-        pool = policy.visible(tx, request.who, POOL, pool_id)
+        pool = policy.visible(services, tx, request.who, "member:put", POOL, pool_id)
+        for verb in ("post",) if is_additive else ("post", "delete"):
+            policy.check(services, request.who, f"member:{verb}", pool.project_id)
         if not _plan(tx, pool_id, given, is_additive):
             return Answer(None, 202)
 

@@ -10,18 +10,15 @@ import orjson
 import sqlalchemy as sa
 
 from ..resources.provider import CAPABILITIES
-from ..store.network_tables import NETWORK
-from . import listing, policy
+from . import drivers, listing, policy
 from .errors import BadRequest, UnsupportedOption
 from .http import Answer, Handler, Request, Services
+from .network import mode
 
 Values = dict[str, Any]
 
-PROVIDERS = {
-    "octavia": "HAProxy, one process for each load balancer.",
-    "amphora": "Another name of octavia.",
-}
 FILTERS = ("name", "description")
+RULES = {"flavor": "provider-flavor:get_all", "availability_zone": "provider-availability-zone:get_all"}
 
 
 @dataclass(frozen=True)
@@ -68,12 +65,13 @@ ZONE = (
     Capability("valid_vip_networks", "The IDs of the networks that a VIP may be in; all without it.", _texts),
 )
 BY_KIND = {"flavor": FLAVOR, "availability_zone": ZONE}
+OF_IDLE = ("amp_image_tag", "compute_zone", "volume_zone")  # what Octavia's own no-op driver names
 
 
 def list_providers(services: Services, request: Request) -> Answer:
     """GET of the providers that can be named."""
-    policy.may_read(request.who)
-    found = [{"name": name, "description": PROVIDERS.get(name, "")} for name in services.config.providers]
+    policy.check(services, request.who, "provider:get_all")
+    found = [{"name": name, "description": each.description} for name, each in services.config.providers.items()]
     return Answer({"providers": _chosen(request, found)})
 
 
@@ -81,9 +79,11 @@ def list_of(kind: str) -> Handler:
     """GET of what a flavor or an availability zone can tell a provider."""
 
     def handler(services: Services, request: Request, provider: str) -> Answer:
-        policy.may_administer(request.who)
+        policy.check(services, request.who, RULES[kind])
         check_enabled(services, provider)
-        found = [{"name": each.name, "description": each.description} for each in BY_KIND[kind]]
+        is_idle = services.config.providers[provider].is_idle
+        known = [each for each in BY_KIND[kind] if each.name in OF_IDLE or not is_idle]
+        found = [{"name": each.name, "description": each.description} for each in known]
         return Answer({CAPABILITIES[kind]: _chosen(request, found)})
 
     return handler
@@ -103,38 +103,42 @@ def check_enabled(services: Services, provider: str) -> None:
         raise BadRequest(f"Provider '{provider}' is not enabled.")
 
 
-def flavor(provider: str, text: str) -> Values:
+def flavor(services: Services, provider: str, text: str) -> Values:
     """What the data of a flavor profile says. Raises BadRequest and UnsupportedOption."""
-    return _checked(provider, FLAVOR, "flavor_data", text)
+    return _checked(services, provider, FLAVOR, "flavor_data", text)
 
 
-def zone(provider: str, text: str) -> Values:
+def zone(services: Services, provider: str, text: str) -> Values:
     """What the data of an availability zone profile says. Raises BadRequest and UnsupportedOption."""
-    return _checked(provider, ZONE, "availability_zone_data", text)
+    return _checked(services, provider, ZONE, "availability_zone_data", text)
 
 
-def check_networks(tx: sa.Connection, zone: Values) -> None:
+def check_networks(tx: sa.Connection, services: Services, zone: Values) -> None:
     """The networks of an availability zone exist. Raises BadRequest."""
     for network_id in zone.get("valid_vip_networks", ()):
-        if tx.scalar(sa.select(NETWORK.c.id).where(NETWORK.c.id == network_id)) is None:
+        if not mode.network(services).network_exists(tx, network_id):
             raise BadRequest(f"Network {network_id} not found.")
 
 
-def _checked(provider: str, known: tuple[Capability, ...], name: str, text: str) -> Values:
+def _checked(services: Services, provider: str, known: tuple[Capability, ...], name: str, text: str) -> Values:
     try:
         data = orjson.loads(text)
     except ValueError:
         raise BadRequest(f"{text} is not a valid option for {name}") from None
-    reason = _objection(known, data)
+    is_idle = drivers.is_idle(services.config.providers, provider)
+    reason = _objection(known, data, is_idle)
     if reason:
         raise UnsupportedOption(f"Provider '{provider}' does not support a requested option: {reason}.")
     found: Values = data
     return found
 
 
-def _objection(known: tuple[Capability, ...], data: Any) -> str | None:
+def _objection(known: tuple[Capability, ...], data: Any, is_idle: bool) -> str | None:
+    """What the provider cannot be told; one that carries no traffic can be told anything."""
     if not isinstance(data, dict):
         return "the data is not a JSON object"
+    if is_idle:
+        return None
     by_name = {each.name: each for each in known}
     for name, value in data.items():
         if name not in by_name:

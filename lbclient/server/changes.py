@@ -27,14 +27,15 @@ BUSY_LOADBALANCER = "Invalid state {status} of loadbalancer resource {id}"
 class Change:
     """One transaction that changes one load balancer, whose row it has locked."""
 
-    def __init__(self, tx: sa.Connection, loadbalancer: Record, is_new: bool = False) -> None:
+    def __init__(self, services: Services, tx: sa.Connection, loadbalancer: Record, is_new: bool = False) -> None:
+        self.services = services
         self.tx = tx
         self.loadbalancer = loadbalancer
         self.revision = loadbalancer.revision + (0 if is_new else 1)
 
     def insert(self, resource: Resource, values: dict[str, Any]) -> Record:
         """A new row, PENDING_CREATE. Raises QuotaMet."""
-        quotas.check(self.tx, resource, self.loadbalancer.project_id)
+        quotas.check(self.services, self.tx, resource, self.loadbalancer.project_id)
         table = TABLES[resource.name]
         row = new_row(values, self.revision)
         if "loadbalancer_id" in table.c:
@@ -92,7 +93,7 @@ def change(
         with services.store.writing() as tx:
             loadbalancer = _lock(tx, loadbalancer_id)
             if loadbalancer.provisioning_status in mutable:
-                result = operation(Change(tx, loadbalancer))
+                result = operation(Change(services, tx, loadbalancer))
                 break
         if time.monotonic() >= deadline or not _is_pending(loadbalancer.provisioning_status):
             raise Conflict(busy.format(id=loadbalancer_id, status=loadbalancer.provisioning_status))

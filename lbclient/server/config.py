@@ -11,6 +11,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, cast
 
+from .drivers import USUAL, Providers
+from .drivers import read as read_providers
+
 SECTION = "server"
 GUIDE_NETWORKS = ("10.0.0.0/24", "203.0.113.0/24")
 LOOPBACK_NETWORKS = ("127.10.0.0/24", "127.203.113.0/24")
@@ -42,6 +45,13 @@ def _number(kind: type, minimum: float, maximum: float, what: str) -> Callable[[
     return read
 
 
+def _patience(value: str) -> float:
+    if value == "strict":
+        return 0.0
+    seconds: float = _number(float, 0, 60, "seconds from 0 to 60, or strict")(value)
+    return seconds
+
+
 def _switch(value: str) -> bool:
     words = configparser.ConfigParser.BOOLEAN_STATES
     if value.lower() not in words:
@@ -54,13 +64,6 @@ def _cidr(value: str) -> str:
         return str(ipaddress.ip_network(value))
     except ValueError:
         raise ValueError("a network like 10.0.0.0/24") from None
-
-
-def _words(value: str) -> tuple[str, ...]:
-    words = tuple(word.strip() for word in value.split(",") if word.strip())
-    if not words:
-        raise ValueError("words with commas between them")
-    return words
 
 
 def _path(value: str) -> Path:
@@ -101,17 +104,55 @@ class Config:
     )
     haproxy: str | None = _option("The HAProxy to run (the wheel's, else the one on PATH).", None)
     database: str | None = _option("An SQLAlchemy URL (SQLite in the state directory).", None)
-    providers: tuple[str, ...] = _option(
-        "The names under which the provider is known (octavia,amphora).", ("octavia", "amphora"), _words
+    providers: Providers = dataclasses.field(
+        default_factory=lambda: USUAL,
+        metadata={
+            "help": "The enabled providers, as name:description or name=driver:description with commas between "
+            f"({','.join(USUAL)}, which are the drivers).",
+            "read": read_providers,
+        },
     )
     default_provider: str = _option("The provider of a load balancer that names none (octavia).", "octavia")
+    auth: Literal["keystone", "noauth"] = _option(
+        "Who sends a request: keystone (its token tells) or noauth (its headers X-Project-Id, X-User-Id and X-Roles "
+        "are believed; keystone).",
+        "keystone",
+        _one_of("keystone", "noauth"),
+    )
+    policy_file: Path | None = dataclasses.field(
+        default=None,
+        metadata={
+            "help": "The file of rules of who may do what, as far as they are not the usual ones "
+            "(policy.yaml in the state directory).",
+            "read": _path,
+        },
+    )
+    network: Literal["neutron", "noop"] = _option(
+        "Where VIPs come from: neutron (the networks beside this API) or noop (every ID exists; neutron).",
+        "neutron",
+        _one_of("neutron", "noop"),
+    )
+    certificates: Literal["barbican", "noop"] = _option(
+        "Where certificates come from: barbican (the key manager beside this API) or noop (every reference is one; "
+        "barbican).",
+        "barbican",
+        _one_of("barbican", "noop"),
+    )
     private_cidr: str | None = _option("The subnet private-subnet, made at the first start.", None, _cidr)
     public_cidr: str | None = _option("The subnet public-subnet, made at the first start.", None, _cidr)
     demo: bool = _option("Make a project demo with a user demo, and the cloud lbclient for it.", False, _switch)
     busy_wait: float = _option(
-        "How many seconds a write waits for its turn on a busy load balancer (1); 0 is an immediate 409.",
+        "How many seconds a write waits for its turn on a busy load balancer (1); strict, or 0, is an immediate 409.",
         1.0,
-        _number(float, 0, 60, "seconds from 0 to 60"),
+        _patience,
+    )
+    secret_bytes: int = _option(
+        "How many bytes a secret of the key manager may have (20000).",
+        20000,
+        _number(int, 1, 1_000_000, "a number from 1 to 1000000"),
+    )
+    proxy_headers: bool = _option(
+        "Build links from X-Forwarded-Proto, -Host and -Prefix; only behind a proxy that sets them.", False, _switch
     )
     threads: int = _option(
         "How many requests are worked on at a time (16).", 16, _number(int, 1, 256, "a number from 1 to 256")
@@ -131,6 +172,10 @@ class Config:
         if defaults:
             return private or defaults[0], public or defaults[1]
         return (private, public) if private and public else None
+
+    @property
+    def policy_path(self) -> Path:
+        return self.policy_file or self.state_directory / "policy.yaml"
 
     @property
     def clouds_file(self) -> Path:

@@ -14,9 +14,11 @@ from ..store.tables import LOADBALANCER as LOADBALANCERS
 from ..store.tables import TABLES
 from . import amphorae, changes, placement, policy, quotas, requests
 from .changes import Change
-from .errors import BadRequest, Conflict, Forbidden, InvalidInput, NotFound, ValidationFailure
+from .errors import BadRequest, Conflict, InvalidInput, NotFound, ValidationFailure
 from .http import Context, Services
-from .network import vip
+from .keymanager import references as certificates
+from .network.mode import network
+from .network.vip import Vip
 from .rules import healthmonitor as healthmonitor_rules
 from .rules import l7policy as l7policy_rules
 from .rules import l7rule as l7rule_rules
@@ -30,13 +32,13 @@ Values = dict[str, Any]
 def create_loadbalancer(services: Services, who: Context, body: Any, tx: sa.Connection) -> Record:
     """A load balancer, its VIPs included. Raises errors.Error; nothing is kept then."""
     values = requests.created(LOADBALANCER, body)
-    values["project_id"] = _project(who, values["project_id"])
+    values["project_id"] = _project(services, who, values)
     place = placement.of(tx, services, values)
     values["provider"] = place.provider
-    quotas.check(tx, LOADBALANCER, values["project_id"])
-    _refuse_what_does_not_exist(values)
-    row = {**changes.new_row(values, revision=1), **amphorae.new(), **amphorae.described(place)}
-    main = vip.allocate(
+    quotas.check(services, tx, LOADBALANCER, values["project_id"])
+    check_references(services, tx, who, values)
+    row = {**changes.new_row(values, revision=1), **amphorae.new(services, place.provider), **amphorae.described(place)}
+    main = network(services).allocate(
         tx,
         loadbalancer_id=row["id"],
         project_id=row["project_id"],
@@ -52,36 +54,45 @@ def create_loadbalancer(services: Services, who: Context, body: Any, tx: sa.Conn
         "vip_port_id": main.port_id,
         "vip_subnet_id": main.subnet_id,
         "vip_network_id": main.network_id,
-        "additional_vips": _additional_vips(tx, who, row),
+        "additional_vips": _additional_vips(services, tx, who, row),
     }
     tx.execute(sa.insert(LOADBALANCERS).values(row))
+    if row["vip_sg_ids"] or row["vip_qos_policy_id"]:  # a port that was given keeps its own otherwise
+        network(services).guard(tx, row["id"], row["vip_sg_ids"], row["vip_qos_policy_id"])
     return tx.execute(sa.select(LOADBALANCERS).where(LOADBALANCERS.c.id == row["id"])).one()
 
 
-def _project(who: Context, asked: str | None) -> str:
-    """The token's project; another one for administrators."""
-    if asked in (None, who.project_id) and who.project_id:
-        return who.project_id
-    if asked and who.roles & policy.GLOBAL_WRITERS:
-        return asked
-    if asked:
-        raise Forbidden("Policy does not allow this request to be performed.")
-    raise ValidationFailure("Missing project ID in request where one is required.")
+def _project(services: Services, who: Context, values: Values) -> str:
+    """The project that is named, else the sender's own. Raises Forbidden."""
+    project_id: str | None = values["project_id"] or who.project_id
+    if project_id is None:
+        policy.check(services, who, "loadbalancer:post")
+        raise ValidationFailure(
+            "Missing project ID in request where one is required. "
+            "An administrator should check the keystone settings in the Octavia configuration."
+        )
+    policy.check(services, who, "loadbalancer:post", project_id)
+    if values["vip_sg_ids"]:
+        policy.check(services, who, "loadbalancer:post:vip_sg_ids", project_id)
+    return project_id
 
 
-def _refuse_what_does_not_exist(values: Values) -> None:
-    """References to things of which there are none here."""
-    if values["vip_qos_policy_id"]:
-        raise BadRequest(f"qos_policy {values['vip_qos_policy_id']} not found.")
-    for group in values["vip_sg_ids"]:
-        raise BadRequest(f"security_group {group} not found.")
+def check_references(services: Services, tx: sa.Connection, who: Context, values: Values) -> None:
+    """What a load balancer's values name beside its VIPs exists. Raises BadRequest."""
+    known = network(services)
+    policy_id = values.get("vip_qos_policy_id")
+    if policy_id and not known.qos_policy_exists(tx, policy_id, who):
+        raise BadRequest(f"qos_policy {policy_id} not found.")
+    for group in values.get("vip_sg_ids", ()):
+        if not known.security_group_exists(tx, group, who):
+            raise BadRequest(f"Security Group {group} not found.")
 
 
-def _additional_vips(tx: sa.Connection, who: Context, row: Values) -> list[Values]:
+def _additional_vips(services: Services, tx: sa.Connection, who: Context, row: Values) -> list[Values]:
     placed = []
     subnets = {row["vip_subnet_id"]}
     for asked in row["additional_vips"]:
-        place = _additional_vip(tx, who, row, asked)
+        place = _additional_vip(services, tx, who, row, asked)
         if place.subnet_id in subnets:
             raise ValidationFailure(f"additional_vips: subnet {place.subnet_id} has a VIP already.")
         if place.network_id != row["vip_network_id"] and row["vip_network_id"]:
@@ -91,13 +102,13 @@ def _additional_vips(tx: sa.Connection, who: Context, row: Values) -> list[Value
     return placed
 
 
-def _additional_vip(tx: sa.Connection, who: Context, row: Values, asked: Values) -> vip.Vip:
+def _additional_vip(services: Services, tx: sa.Connection, who: Context, row: Values, asked: Values) -> Vip:
     unknown = sorted(set(asked) - {"subnet_id", "ip_address", "port_id"})
     if unknown:
         raise BadRequest(f"Unknown attribute for argument additional_vips: {', '.join(unknown)}")
     if not asked.get("subnet_id"):
         raise InvalidInput("additional_vips.subnet_id", None, "Mandatory field missing.")
-    return vip.allocate(
+    return network(services).allocate(
         tx,
         loadbalancer_id=row["id"],
         project_id=row["project_id"],
@@ -121,6 +132,7 @@ def create_listener(change: Change, who: Context, values: Values) -> Record:
         pool = pool_rules.of(change.tx, change.loadbalancer, values["default_pool_id"])
         listener_rules.check_pool_fits(values["protocol"], pool)
         change.touch_pool(pool.id)
+    certificates.check_references(change.services, change.tx, who, LISTENER, values)
     return change.insert(LISTENER, values)
 
 
@@ -129,6 +141,7 @@ def create_pool(change: Change, who: Context, values: Values) -> Record:
     if values["session_persistence"] is not None:
         values["session_persistence"] = pool_rules.persistence(values["session_persistence"], None)
     pool_rules.check(values)
+    certificates.check_references(change.services, change.tx, who, POOL, values)
     row = change.insert(POOL, values)
     if listener_id:
         _make_default(change, listener_id, row)
@@ -149,7 +162,7 @@ def create_member(change: Change, who: Context, values: Values) -> Record:
     if values.pop("request_sriov"):
         raise BadRequest("The load balancer flavor does not allow SR-IOV member ports.")
     member_rules.check(change.tx, values["pool_id"], values)
-    if values["subnet_id"] and not vip.subnet_exists(change.tx, values["subnet_id"], who):
+    if values["subnet_id"] and not network(change.services).subnet_exists(change.tx, values["subnet_id"], who):
         raise NotFound.named("Subnet", values["subnet_id"])
     has_monitor = bool(change.tx.scalar(healthmonitor_rules.of_pool(values["pool_id"])))
     change.touch_pool(values["pool_id"])

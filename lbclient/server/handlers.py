@@ -24,13 +24,15 @@ def list_of(resource: Resource) -> Handler:
     """GET of a collection."""
 
     def handler(services: Services, request: Request, **parents: str) -> Answer:
-        policy.may_read(request.who)
         table = TABLES[resource.name]
         wanted = listing.page(resource, table, request.query)
         with services.store.reading() as tx:
-            _check_parents(tx, request, parents)
-            inside = [table.c[name] == value for name, value in parents.items()]
-            rows = listing.rows(tx, resource, table, wanted, [*policy.scope(request.who, table), *inside])
+            if parents:
+                _check_parents(services, tx, request, f"{resource.name}:get_all", parents)
+                scope = [table.c[name] == value for name, value in parents.items()]
+            else:
+                scope = policy.scope(services, request.who, resource, table)
+            rows = listing.rows(tx, resource, table, wanted, scope)
             found = present.many(tx, resource, rows, wanted.fields)
         path = resource.path.format(**parents)
         links = listing.links(request, path, wanted, rows)
@@ -43,10 +45,10 @@ def show(resource: Resource) -> Handler:
     """GET of one object."""
 
     def handler(services: Services, request: Request, id: str, **parents: str) -> Answer:
-        policy.may_read(request.who)
+        action = f"{resource.name}:get_one"
         with services.store.reading() as tx:
-            _check_parents(tx, request, parents)
-            row = policy.visible(tx, request.who, resource, id, **parents)
+            _check_parents(services, tx, request, action, parents)
+            row = policy.visible(services, tx, request.who, action, resource, id, **parents)
             [found] = present.many(tx, resource, [row], listing.fields(request.query))
         return Answer({resource.key: found})
 
@@ -55,11 +57,10 @@ def show(resource: Resource) -> Handler:
 
 def create_loadbalancer(services: Services, request: Request) -> Answer:
     """POST of a load balancer, if asked with all of its parts."""
-    policy.may_write(request.who)
     body, listeners, pools = tree.split(request.body)
     with services.store.writing() as tx:
         row = creation.create_loadbalancer(services, request.who, body, tx)
-        change = Change(tx, row, is_new=True)
+        change = Change(services, tx, row, is_new=True)
         tree.fill(change, request.who, listeners, pools)
         provider.check(services, change)
         found = tree.answer(tx, row) if listeners or pools else present.one(tx, LOADBALANCER, row)
@@ -71,10 +72,10 @@ def create(resource: Resource) -> Handler:
     """POST of anything that lives in a load balancer."""
 
     def handler(services: Services, request: Request, **parents: str) -> Answer:
-        policy.may_write(request.who)
-        owner_id = _visible_parents(services, request, parents)
+        action = f"{resource.name}:post"
+        owner_id = _visible_parents(services, request, action, parents)
         values = {**requests.created(resource, request.body), **parents}
-        owner = _owner(services, request, values, owner_id)
+        owner = _owner(services, request, action, values, owner_id)
 
         def operation(change: Change) -> Any:
             values["project_id"] = change.loadbalancer.project_id
@@ -93,13 +94,13 @@ def update(resource: Resource) -> Handler:
     table = TABLES[resource.name]
 
     def handler(services: Services, request: Request, id: str, **parents: str) -> Answer:
-        policy.may_write(request.who)
-        before = _find(services, request, resource, id, parents)
+        action = f"{resource.name}:put"
+        before = _find(services, request, action, resource, id, parents)
         values = requests.changed(resource, request.body)
 
         def operation(change: Change) -> Any:
-            row = policy.visible(change.tx, request.who, resource, id, **parents)
-            complete = updating.UPDATE[resource.name](change, row, values)
+            row = policy.visible(services, change.tx, request.who, action, resource, id, **parents)
+            complete = updating.UPDATE[resource.name](change, request.who, row, values)
             row = change.update(table, id, complete)
             change.touch_loadbalancer()
             provider.check(services, change)
@@ -114,12 +115,12 @@ def delete(resource: Resource) -> Handler:
     """DELETE of one object."""
 
     def handler(services: Services, request: Request, id: str, **parents: str) -> Answer:
-        policy.may_write(request.who)
-        before = _find(services, request, resource, id, parents)
+        action = f"{resource.name}:delete"
+        before = _find(services, request, action, resource, id, parents)
         options = {"is_cascade": True} if resource is LOADBALANCER and _is_cascade(request) else {}
 
         def operation(change: Change) -> None:
-            row = policy.visible(change.tx, request.who, resource, id, **parents)
+            row = policy.visible(services, change.tx, request.who, action, resource, id, **parents)
             if resource is not LOADBALANCER:
                 change.touch_loadbalancer()
             deletion.DELETE[resource.name](change, row, **options)
@@ -134,9 +135,8 @@ def statistics(resource: Resource) -> Handler:
     """GET of the traffic counters of a listener, or of all listeners of a load balancer."""
 
     def handler(services: Services, request: Request, id: str) -> Answer:
-        policy.may_read(request.who)
         with services.store.reading() as tx:
-            row = policy.visible(tx, request.who, resource, id)
+            row = policy.visible(services, tx, request.who, f"{resource.name}:get_stats", resource, id)
             column = LISTENERS.c.id if resource is LISTENER else LISTENERS.c.loadbalancer_id
             totals = reading.totals(tx, column == row.id).values()
         return Answer({"stats": {name: sum(each[name] for each in totals) for name in resources.STATISTICS}})
@@ -146,9 +146,8 @@ def statistics(resource: Resource) -> Handler:
 
 def show_status(services: Services, request: Request, id: str) -> Answer:
     """GET of a load balancer's status tree."""
-    policy.may_read(request.who)
     with services.store.reading() as tx:
-        row = policy.visible(tx, request.who, LOADBALANCER, id)
+        row = policy.visible(services, tx, request.who, "loadbalancer:get_status", LOADBALANCER, id)
         return Answer(status.tree(tx, row))
 
 
@@ -158,37 +157,42 @@ def _change(services: Services, resource: Resource, row: Record, operation: Any)
     return changes.change(services, row.loadbalancer_id, operation)
 
 
-def _find(services: Services, request: Request, resource: Resource, id_: str, parents: dict[str, str]) -> Record:
+def _find(
+    services: Services, request: Request, action: str, resource: Resource, id_: str, parents: dict[str, str]
+) -> Record:
     with services.store.reading() as tx:
-        _check_parents(tx, request, parents)
-        return policy.visible(tx, request.who, resource, id_, **parents)
+        _check_parents(services, tx, request, action, parents)
+        return policy.visible(services, tx, request.who, action, resource, id_, **parents)
 
 
-def _check_parents(tx: sa.Connection, request: Request, parents: dict[str, str]) -> str | None:
-    """The load balancer of the parent in the path, which has to exist."""
+def _check_parents(
+    services: Services, tx: sa.Connection, request: Request, action: str, parents: dict[str, str]
+) -> str | None:
+    """The load balancer of the parent in the path, which has to exist for whoever does this."""
     for name, id_ in parents.items():
-        owner: str = policy.visible(tx, request.who, PARENTS[name], id_).loadbalancer_id
+        owner: str = policy.visible(services, tx, request.who, action, PARENTS[name], id_).loadbalancer_id
         return owner
     return None
 
 
-def _visible_parents(services: Services, request: Request, parents: dict[str, str]) -> str | None:
+def _visible_parents(services: Services, request: Request, action: str, parents: dict[str, str]) -> str | None:
     with services.store.reading() as tx:
-        return _check_parents(tx, request, parents)
+        return _check_parents(services, tx, request, action, parents)
 
 
-def _owner(services: Services, request: Request, values: dict[str, Any], owner_id: str | None) -> Record:
-    """The load balancer that a new object goes into. Raises NotFound or BadRequest."""
+def _owner(services: Services, request: Request, action: str, values: dict[str, Any], owner_id: str | None) -> Record:
+    """The load balancer that a new object goes into. Raises NotFound, Forbidden or BadRequest."""
     with services.store.reading() as tx:
         for name, resource in (("listener_id", LISTENER), ("pool_id", POOL), ("l7policy_id", L7POLICY)):
             if values.get(name) and owner_id is None:
-                owner_id = policy.visible(tx, request.who, resource, values[name]).loadbalancer_id
+                found = policy.visible(services, tx, request.who, action, resource, values[name])
+                owner_id = found.loadbalancer_id
         named = values.get("loadbalancer_id") or owner_id
         if named is None:
             raise ValidationFailure("Must provide at least one of: loadbalancer_id, listener_id.")
         if owner_id not in (None, named):
             raise BadRequest(f"Listener {values['listener_id']} belongs to another load balancer.")
-        return policy.visible(tx, request.who, LOADBALANCER, named)
+        return policy.visible(services, tx, request.who, action, LOADBALANCER, named)
 
 
 def _is_cascade(request: Request) -> bool:

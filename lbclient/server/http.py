@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from ..store.store import Store
     from .config import Config
     from .identity.tokens import Tokens
+    from .rulebook import Rulebook
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class Services:
     config: Config
     wake: Callable[[str], None]
     unsupported: Callable[[Snapshot], str | None]
+    rules: Rulebook
 
 
 @dataclass(frozen=True)
@@ -50,14 +53,14 @@ class Request:
 
     http: falcon.Request
     who: Context
-    body: Any = None  # parsed JSON; None without a body
+    body: Any = None  # parsed JSON, or bytes where the route wants them; None without a body
     query: tuple[tuple[str, str], ...] = ()  # in order, repeated names kept
     base: str = ""  # the URL of the API's version, for links: http://host:9876/load-balancer/v2.0
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A JSON body (None: an empty one), a status, and headers beyond the usual ones."""
+    """A JSON body (None: an empty one; bytes: as they are), a status, and headers beyond the usual ones."""
 
     body: Any = None
     status: int = 200
@@ -65,6 +68,14 @@ class Answer:
 
 
 Handler = Callable[..., Answer]  # handler(services, request, **path_arguments)
+
+
+class Body(enum.Enum):
+    """What a route reads of a request's body."""
+
+    USUAL = "JSON with POST, PUT and PATCH"
+    JSON = "JSON with this method, too"
+    BYTES = "whatever was sent"
 
 
 @dataclass(frozen=True)
@@ -75,6 +86,7 @@ class Route:
     path: str  # a Falcon template: /v3/projects/{project_id}
     handler: Handler
     is_open: bool = False  # no token needed: request.who is ANONYMOUS
+    body: Body = Body.USUAL
 
 
 ANONYMOUS = Context(user_id="", project_id=None, roles=frozenset())

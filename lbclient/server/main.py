@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy.engine import make_url
@@ -24,20 +25,25 @@ from ..store.migrations import TooNew
 from ..store.store import Store
 from . import app, clouds, logs, state
 from .config import Config, ConfigError, add_arguments, from_arguments
+from .drivers import is_idle
 from .http import Services
 from .identity.bootstrap import Login, bootstrap, create_demo
 from .identity.tokens import Tokens
+from .keymanager import vault
+from .keymanager.vault import Vault
 from .listen import ListenError, Server
 from .network.world import create_world
+from .rulebook import BadRules, Rulebook
 
 LOG = logging.getLogger("lbclient.server.main")  # also where this is __main__
+LOOK_UP = 0.5  # seconds
 
 
 class DatabaseError(Exception):
     """The database cannot be used; the text says why."""
 
 
-REFUSALS = (DatabaseError, ListenError, NotFound, state.StateError, TooNew)
+REFUSALS = (BadRules, DatabaseError, ListenError, NotFound, state.StateError, TooNew)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -62,7 +68,8 @@ def serve(config: Config) -> int:
     try:
         with state.held(config.state_directory), _running(config) as port:
             print(f"lbclient server is listening on {_url(config.bind_host, port)}", flush=True)
-            is_over.wait()
+            while not is_over.wait(LOOK_UP):
+                pass  # a signal that comes just before a wait without an end would be noticed at its end only
             LOG.info("stopping")
     except REFUSALS as error:
         print(f"lbclient server: {error}", file=sys.stderr)
@@ -74,13 +81,16 @@ def serve(config: Config) -> int:
 def _running(config: Config) -> Iterator[int]:
     """Everything at work; the port that is listened on."""
     haproxy = find_haproxy(config.haproxy)
-    store = _open(config.database_url)
+    store = _open(config.database_url, Vault(config.state_directory / vault.DIRECTORY))
+    rules = Rulebook(config.policy_path)
     tokens = Tokens(store, config.state_directory / "fernet-keys")
     directory = config.state_directory / "haproxy"
-    reconciler = Reconciler(store, directory, haproxy, attachment(config.attachment))
+    reconciler = Reconciler(
+        store, directory, haproxy, attachment(config.attachment), is_idle=partial(is_idle, config.providers)
+    )
     observer = Observer(store, directory, reconciler)
     server = Server(
-        app.build(Services(store, tokens, config, reconciler.wake, unsupported)),
+        app.build(Services(store, tokens, config, reconciler.wake, unsupported, rules)),
         config.bind_host,
         config.bind_port,
         config.threads,
@@ -99,10 +109,10 @@ def _running(config: Config) -> Iterator[int]:
         store.close()
 
 
-def _open(url: str) -> Store:
+def _open(url: str, vault: Vault) -> Store:
     """The database with its schema. Raises DatabaseError."""
     try:
-        store = Store(url)
+        store = Store(url, vault)
         store.migrate()
     except (ArgumentError, ImportError, SQLAlchemyError) as error:
         why = str(getattr(error, "orig", None) or error).splitlines()[0]

@@ -46,7 +46,13 @@ USES = {
     AVAILABILITYZONE.name: Use("Availability Zone", TABLES[LOADBALANCER.name], "availability_zone"),
 }
 PROFILES = {FLAVOR.name: FLAVORPROFILE, AVAILABILITYZONE.name: AVAILABILITYZONEPROFILE}
-ANYBODY_READS = (FLAVOR, AVAILABILITYZONE)
+# What the rules call them.
+NAMES = {
+    FLAVOR.name: "flavor",
+    FLAVORPROFILE.name: "flavor-profile",
+    AVAILABILITYZONE.name: "availability-zone",
+    AVAILABILITYZONEPROFILE.name: "availability-zone-profile",
+}
 
 
 def list_of(resource: Resource) -> Handler:
@@ -54,7 +60,7 @@ def list_of(resource: Resource) -> Handler:
     table = OFFERS[resource.name]
 
     def handler(services: Services, request: Request) -> Answer:
-        _may_read(request, resource)
+        policy.check(services, request.who, f"{NAMES[resource.name]}:get_all")
         with services.store.reading() as tx:
             return listing.answer(tx, request, resource, table)
 
@@ -65,7 +71,7 @@ def show(resource: Resource) -> Handler:
     """GET of one object."""
 
     def handler(services: Services, request: Request, id: str) -> Answer:
-        _may_read(request, resource)
+        policy.check(services, request.who, f"{NAMES[resource.name]}:get_one")
         with services.store.reading() as tx:
             row = _find(tx, resource, id)
         return Answer({resource.key: present.plain(resource, row, listing.fields(request.query))})
@@ -78,7 +84,7 @@ def create(resource: Resource) -> Handler:
     table = OFFERS[resource.name]
 
     def handler(services: Services, request: Request) -> Answer:
-        policy.may_administer(request.who)
+        policy.check(services, request.who, f"{NAMES[resource.name]}:post")
         values = requests.created(resource, request.body)
         values |= {"serial": new_serial(), **({"id": str(uuid4())} if "id" in resource else {})}
         with services.store.writing() as tx, _kept_unique(resource, values):
@@ -96,7 +102,7 @@ def update(resource: Resource) -> Handler:
     table = OFFERS[resource.name]
 
     def handler(services: Services, request: Request, id: str) -> Answer:
-        policy.may_administer(request.who)
+        policy.check(services, request.who, f"{NAMES[resource.name]}:put")
         values = requests.changed(resource, request.body)
         with services.store.writing() as tx, _kept_unique(resource, values):
             row = _find(tx, resource, id, for_update=True)
@@ -116,7 +122,7 @@ def delete(resource: Resource) -> Handler:
     table = OFFERS[resource.name]
 
     def handler(services: Services, request: Request, id: str) -> Answer:
-        policy.may_administer(request.who)
+        policy.check(services, request.who, f"{NAMES[resource.name]}:delete")
         with services.store.writing() as tx:
             _find(tx, resource, id, for_update=True)
             _check_is_unused(tx, resource, id)
@@ -124,13 +130,6 @@ def delete(resource: Resource) -> Handler:
         return Answer(None, 204)
 
     return handler
-
-
-def _may_read(request: Request, resource: Resource) -> None:
-    if resource in ANYBODY_READS:
-        policy.may_read(request.who)
-    else:
-        policy.may_administer(request.who)
 
 
 def _find(tx: sa.Connection, resource: Resource, id_: str, for_update: bool = False) -> Record:
@@ -165,11 +164,11 @@ def _check_data(tx: sa.Connection, services: Services, resource: Resource, value
     """A profile's data is something that its provider can be told."""
     if resource is FLAVORPROFILE:
         capabilities.check_enabled(services, values["provider_name"])
-        capabilities.flavor(values["provider_name"], values["flavor_data"])
+        capabilities.flavor(services, values["provider_name"], values["flavor_data"])
     if resource is AVAILABILITYZONEPROFILE:
         capabilities.check_enabled(services, values["provider_name"])
-        zone = capabilities.zone(values["provider_name"], values["availability_zone_data"])
-        capabilities.check_networks(tx, zone)
+        zone = capabilities.zone(services, values["provider_name"], values["availability_zone_data"])
+        capabilities.check_networks(tx, services, zone)
 
 
 @contextmanager

@@ -24,10 +24,10 @@ class Placement:
     flavor: Values
     zone: Values
 
-    def check_network(self, network_id: str) -> None:
-        """The VIP may be in this network. Raises ValidationFailure."""
+    def check_network(self, network_id: str | None) -> None:
+        """The VIP may be in this network, as far as it is known. Raises ValidationFailure."""
         allowed = self.zone.get("valid_vip_networks")
-        if allowed and network_id not in allowed:
+        if allowed and network_id and network_id not in allowed:
             raise ValidationFailure("Supplied VIP network_id is not allowed by the configuration of this deployment.")
 
 
@@ -39,8 +39,8 @@ def of(tx: sa.Connection, services: Services, values: Values) -> Placement:
     return Placement(
         provider=provider,
         # The provider is asked once more: what it supports may have changed since the profile was made.
-        flavor=capabilities.flavor(provider, flavor.flavor_data) if flavor else {},
-        zone=capabilities.zone(provider, zone.availability_zone_data) if zone else {},
+        flavor=capabilities.flavor(services, provider, flavor.flavor_data) if flavor else {},
+        zone=capabilities.zone(services, provider, zone.availability_zone_data) if zone else {},
     )
 
 

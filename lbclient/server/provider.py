@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from ..store import reading
+from . import capabilities
 from .changes import Change
 from .errors import UnsupportedOption
 from .http import Services
 
 
 def check(services: Services, change: Change) -> None:
-    """Refuse a change after which the load balancer could not be carried. Raises UnsupportedOption."""
+    """Refuse a change after which the load balancer could not be carried. Raises UnsupportedOption and BadRequest."""
+    name = change.loadbalancer.provider
+    capabilities.check_enabled(services, name)
+    if services.config.providers[name].is_idle:
+        return
     snapshot = reading.snapshot(change.tx, change.loadbalancer.id)
     reason = services.unsupported(snapshot) if snapshot else None
     if reason:
-        raise UnsupportedOption(
-            f"Provider '{change.loadbalancer.provider}' does not support a requested option: {reason}"
-        )
+        raise UnsupportedOption(f"Provider '{name}' does not support a requested option: {reason}")

@@ -8,9 +8,11 @@ from typing import Any
 from ..resources import HEALTHMONITOR, L7POLICY, L7RULE, LISTENER, LOADBALANCER, MEMBER, POOL
 from ..store.snapshot import Record
 from ..store.tables import TABLES
-from . import creation
+from . import creation, policy
 from .changes import Change
-from .errors import BadRequest
+from .http import Context
+from .keymanager import references as certificates
+from .network.mode import network
 from .rules import healthmonitor as healthmonitor_rules
 from .rules import l7policy as l7policy_rules
 from .rules import l7rule as l7rule_rules
@@ -22,15 +24,17 @@ Values = dict[str, Any]
 LISTENERS = TABLES["listener"]
 
 
-def update_loadbalancer(change: Change, row: Record, values: Values) -> Values:
-    if values.get("vip_qos_policy_id"):
-        raise BadRequest(f"qos_policy {values['vip_qos_policy_id']} not found.")
-    for group in values.get("vip_sg_ids", ()):
-        raise BadRequest(f"security_group {group} not found.")
+def update_loadbalancer(change: Change, who: Context, row: Record, values: Values) -> Values:
+    if "vip_sg_ids" in values:
+        policy.check(change.services, who, "loadbalancer:put:vip_sg_ids", row.project_id)
+    creation.check_references(change.services, change.tx, who, values)
+    if {"vip_sg_ids", "vip_qos_policy_id"} & set(values):
+        merged = {**row._mapping, **values}
+        network(change.services).guard(change.tx, row.id, merged["vip_sg_ids"], merged["vip_qos_policy_id"])
     return values
 
 
-def update_listener(change: Change, row: Record, values: Values) -> Values:
+def update_listener(change: Change, who: Context, row: Record, values: Values) -> Values:
     merged = {**row._mapping, **values}
     listener_rules.check(merged)
     listener_rules.check_cidrs(change.loadbalancer, merged["allowed_cidrs"])
@@ -38,23 +42,26 @@ def update_listener(change: Change, row: Record, values: Values) -> Values:
         pool = pool_rules.of(change.tx, change.loadbalancer, values["default_pool_id"])
         listener_rules.check_pool_fits(row.protocol, pool)
         change.touch_pool(pool.id)
+    certificates.check_references(change.services, change.tx, who, LISTENER, merged, values)
     return {name: merged[name] for name in values}
 
 
-def update_pool(change: Change, row: Record, values: Values) -> Values:
+def update_pool(change: Change, who: Context, row: Record, values: Values) -> Values:
     if values.get("session_persistence") is not None:
         values["session_persistence"] = pool_rules.persistence(values["session_persistence"], row.session_persistence)
-    pool_rules.check({**row._mapping, **values})
+    merged = {**row._mapping, **values}
+    pool_rules.check(merged)
+    certificates.check_references(change.services, change.tx, who, POOL, merged, values)
     change.touch_pool(row.id)
     return values
 
 
-def update_member(change: Change, row: Record, values: Values) -> Values:
+def update_member(change: Change, who: Context, row: Record, values: Values) -> Values:
     change.touch_pool(row.pool_id)
     return values
 
 
-def update_healthmonitor(change: Change, row: Record, values: Values) -> Values:
+def update_healthmonitor(change: Change, who: Context, row: Record, values: Values) -> Values:
     pool = change.row(TABLES["pool"], row.pool_id)
     merged = {**row._mapping, **values}
     healthmonitor_rules.check(merged, pool.protocol)
@@ -63,7 +70,7 @@ def update_healthmonitor(change: Change, row: Record, values: Values) -> Values:
     return {name: complete[name] for name in values}
 
 
-def update_l7policy(change: Change, row: Record, values: Values) -> Values:
+def update_l7policy(change: Change, who: Context, row: Record, values: Values) -> Values:
     listener = change.row(LISTENERS, row.listener_id)
     position = values.pop("position", None)
     complete = l7policy_rules.complete(values, row)
@@ -74,13 +81,13 @@ def update_l7policy(change: Change, row: Record, values: Values) -> Values:
     return {name: complete[name] for name in {*values, *l7policy_rules.REDIRECTS, "action", "redirect_http_code"}}
 
 
-def update_l7rule(change: Change, row: Record, values: Values) -> Values:
+def update_l7rule(change: Change, who: Context, row: Record, values: Values) -> Values:
     l7rule_rules.check({**row._mapping, **values})
     creation.touch_policy(change, row.l7policy_id)
     return values
 
 
-UPDATE: dict[str, Callable[[Change, Record, Values], Values]] = {
+UPDATE: dict[str, Callable[[Change, Context, Record, Values], Values]] = {
     LOADBALANCER.name: update_loadbalancer,
     LISTENER.name: update_listener,
     POOL.name: update_pool,

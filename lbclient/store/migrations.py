@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import sqlalchemy as sa
 
-from . import identity_tables, network_tables
+from . import identity_tables, keymanager_tables, network_tables
 from .tables import SCHEMA, metadata
 
-OTHER_TABLES = (identity_tables, network_tables)  # imported so that their tables are in the metadata
+OTHER_TABLES = (identity_tables, keymanager_tables, network_tables)  # imported so that their tables are in the metadata
 
 
 class TooNew(Exception):

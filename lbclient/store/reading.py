@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from .. import resources
-from . import network_tables
+from . import materials, network_tables
 from .snapshot import Record, Snapshot
 from .tables import (
     HEALTHMONITOR,
@@ -52,6 +52,7 @@ def snapshot(tx: sa.Connection, loadbalancer_id: str, with_deleted: bool = False
         l7policies=_grouped(kept["listener"], sorted(kept["l7policy"], key=_position), "listener_id"),
         l7rules=_grouped(kept["l7policy"], kept["l7rule"], "l7policy_id"),
         seen={**unsettled, ("loadbalancer", loadbalancer.id): loadbalancer.revision},
+        certificates=materials.of_rows(tx, kept["listener"], kept["pool"]),
     )
 
 

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from .. import resources
 from . import migrations, network_tables, reading
+from .materials import Vault
 from .snapshot import Snapshot
 from .tables import LISTENER, LOADBALANCER, STATISTICS, TABLES
 
@@ -17,10 +18,13 @@ SQLITE_BUSY = 30.0  # seconds that a transaction waits for another one
 
 
 class Store:
-    """A database by its SQLAlchemy URL: sqlite:///path or postgresql+…; safe to use from many threads."""
+    """A database by its SQLAlchemy URL: sqlite:///path or postgresql+…; safe to use from many threads.
 
-    def __init__(self, url: str) -> None:
-        self.engine = _engine(url)
+    Without a vault (None) it can keep no payloads of secrets.
+    """
+
+    def __init__(self, url: str, vault: Vault | None = None) -> None:
+        self.engine = _engine(url).execution_options(vault=vault)
 
     def migrate(self) -> None:
         """Bring the schema to the version of this program. Raises migrations.TooNew."""

@@ -15,6 +15,8 @@ import pytest
 import requests
 import yaml
 
+from lbclient.server import config
+
 MAIN = [sys.executable, "-m", "lbclient.server.main"]
 
 
@@ -170,11 +172,11 @@ def test_answers_name_the_host_that_was_asked(state: Path) -> None:
         (["--bind-port=x"], "--bind-port: 'x' is not allowed: a port number from 0 to 65535."),
         (["--bind-port=70000"], "--bind-port: '70000' is not allowed: a port number from 0 to 65535."),
         (["--attachment=x"], "--attachment: 'x' is not allowed: one of lab, loopback, anyip."),
-        (["--busy-wait=-1"], "--busy-wait: '-1' is not allowed: seconds from 0 to 60."),
-        (["--busy-wait=nan"], "--busy-wait: 'nan' is not allowed: seconds from 0 to 60."),
+        (["--busy-wait=-1"], "--busy-wait: '-1' is not allowed: seconds from 0 to 60, or strict."),
+        (["--busy-wait=nan"], "--busy-wait: 'nan' is not allowed: seconds from 0 to 60, or strict."),
         (["--private-cidr=10.0.0.0/24"], "10.0.0.0/24 is not allowed: with attachment loopback"),
         (["--private-cidr=10.0.0.1/24"], "--private-cidr: '10.0.0.1/24' is not allowed: a network like 10.0.0.0/24."),
-        (["--default-provider=x"], "default_provider: 'x' is not allowed: one of octavia, amphora."),
+        (["--default-provider=x"], "default_provider: 'x' is not allowed: one of octavia, amphora, noop_driver."),
         (["--haproxy=/nonesuch"], "HAProxy not found: /nonesuch cannot be executed."),
         (["--database=nonesuch://u:secret@h/"], "The database nonesuch://u:***@h/ cannot be used: "),
         (["--database=nonsense"], "The database that is configured cannot be used: "),
@@ -219,3 +221,7 @@ def test_the_command_line_wins_over_the_file(tmp_path: Path, state: Path) -> Non
     found = requests.get(url, headers={"X-Auth-Token": token}, timeout=10).json()["subnets"]
     assert found[0]["cidr"] == "127.7.0.0/24"
     server.end()
+
+
+def test_strict_is_no_patience() -> None:
+    assert config.from_arguments({"busy_wait": "strict"}).busy_wait == 0

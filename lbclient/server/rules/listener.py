@@ -42,6 +42,7 @@ def check(values: Values) -> None:
         raise ValidationFailure("TERMINATED_HTTPS needs default_tls_container_ref or sni_container_refs.")
     if has_certificate and protocol not in ("TERMINATED_HTTPS", "PROMETHEUS"):
         raise ValidationFailure(f"A listener of protocol {protocol} takes no certificates; TERMINATED_HTTPS does.")
+    _check_client_authority(bool(has_certificate), values)
     _check_hsts(is_tls, values)
     for name in ("tls_versions", "alpn_protocols"):
         if values[name] is not None and not values[name]:
@@ -63,7 +64,9 @@ def check_port_is_free(tx: sa.Connection, loadbalancer_id: str, values: Values) 
 
 
 def check_cidrs(loadbalancer: Record, cidrs: list[str] | None) -> None:
-    """Each is a network of an IP version that the load balancer has an address of."""
+    """Each is a network of an IP version that the load balancer has an address of, and nothing else guards its VIP."""
+    if cidrs and loadbalancer.vip_sg_ids:
+        raise ValidationFailure("Allowed CIDRs are not allowed when using custom VIP Security Groups.")
     addresses = [loadbalancer.vip_address, *(vip["ip_address"] for vip in loadbalancer.additional_vips)]
     versions = {ipaddress.ip_address(address).version for address in addresses}
     for cidr in cidrs or ():
@@ -98,6 +101,22 @@ def _check_headers(protocol: str, headers: dict[str, str]) -> None:
             raise InvalidInput("insert_headers", name, f"A listener of protocol {protocol} cannot add this header.")
         if value not in ("true", "false", "True", "False"):
             raise InvalidInput("insert_headers", f"{name}={value}", "Value should be one of: true, false")
+
+
+def _check_client_authority(has_certificate: bool, values: Values) -> None:
+    authority = values["client_ca_tls_container_ref"]
+    if authority and not has_certificate:
+        raise ValidationFailure(
+            "An SNI or default certificate container reference must be provided with a client CA container reference."
+        )
+    if values["client_crl_container_ref"] and not authority:
+        raise ValidationFailure(
+            "A client authentication CA reference is required to specify a client authentication revocation list."
+        )
+    if values["client_authentication"] != "NONE" and has_certificate and not authority:
+        raise ValidationFailure(
+            f"Client authentication setting {values['client_authentication']} requires a client CA container reference."
+        )
 
 
 def _check_hsts(is_tls: bool, values: Values) -> None:

@@ -13,9 +13,11 @@ import pytest
 
 from lbclient.dataplane.support import unsupported
 from lbclient.server import app
+from lbclient.server.config import Config
 from lbclient.server.errors import Unauthorized
 from lbclient.server.http import Context, Services
 from lbclient.server.network.world import create_world
+from lbclient.server.rulebook import Rulebook
 from lbclient.store.store import Store
 
 DEMO, OTHER, ADMIN = "d" * 32, "e" * 32, "a" * 32
@@ -25,6 +27,12 @@ PEOPLE = {
     "reader": Context("u3", DEMO, frozenset({"reader"})),
     "nobody": Context("u4", None, frozenset()),
     "admin": Context("u5", ADMIN, frozenset({"admin"})),
+    "lb-observer": Context("u6", DEMO, frozenset({"load-balancer_observer"})),
+    "lb-global-observer": Context("u7", OTHER, frozenset({"load-balancer_global_observer"})),
+    "lb-member": Context("u8", DEMO, frozenset({"load-balancer_member"})),
+    "lb-quota-admin": Context("u9", OTHER, frozenset({"load-balancer_quota_admin"})),
+    "lb-admin": Context("u10", OTHER, frozenset({"load-balancer_admin"})),
+    "guest": Context("u11", DEMO, frozenset({"guest"})),
 }
 
 
@@ -134,15 +142,15 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def make_api(store: Store) -> Callable[..., Api]:
     """An API whose data plane is: settle at once, or never, or whatever wake is given."""
 
-    def make(wake: Callable[[str], None] | None = None, busy_wait: float = 0.0) -> Api:
+    def make(wake: Callable[[str], None] | None = None, busy_wait: float = 0.0, **options: Any) -> Api:
         def settle(loadbalancer_id: str) -> None:
             snapshot = store.snapshot(loadbalancer_id)
             if snapshot is not None:
                 store.settle(snapshot, None)
 
-        config: Any = SimpleNamespace(default_provider="octavia", providers=("octavia", "amphora"), busy_wait=busy_wait)
+        config = Config(busy_wait=busy_wait, **options)
         tokens: Any = People()
-        return Api(Services(store, tokens, config, wake or settle, unsupported))
+        return Api(Services(store, tokens, config, wake or settle, unsupported, Rulebook(config.policy_file)))
 
     return make
 

@@ -313,7 +313,7 @@ def test_lists_of_load_balancers_by_flavor_and_zone(api: Any, admin: Any) -> Non
 
 def test_providers_and_what_they_can_be_told(api: Any, admin: Any) -> None:
     providers = api.get("/providers")["providers"]
-    assert [each["name"] for each in providers] == ["octavia", "amphora"]
+    assert [each["name"] for each in providers] == ["octavia", "amphora", "noop_driver"]
     assert all(each["description"] for each in providers)
     assert api.get("/providers?name=amphora&fields=name") == {"providers": [{"name": "amphora"}]}
     found = admin.get("/providers/octavia/flavor_capabilities")["flavor_capabilities"]

@@ -51,8 +51,8 @@ REFUSED: list[tuple[str, dict[str, Any], int, str]] = [
     (
         "listener",
         {"protocol": "TERMINATED_HTTPS", "default_tls_container_ref": "x", "protocol_port": 81},
-        501,
-        "TERMINATED_HTTPS",
+        400,
+        "Could not retrieve certificate: ['x']",
     ),
     ("listener", {"default_pool_id": UNKNOWN, "protocol_port": 81}, 404, f"Pool {UNKNOWN} not found."),
     (

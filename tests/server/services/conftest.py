@@ -15,7 +15,9 @@ from lbclient.server.config import Config
 from lbclient.server.http import Services
 from lbclient.server.identity.bootstrap import Login, bootstrap, create_demo
 from lbclient.server.identity.tokens import Tokens
+from lbclient.server.keymanager.vault import Vault
 from lbclient.server.network.world import World, create_world
+from lbclient.server.rulebook import Rulebook
 from lbclient.store.store import Store
 
 Result = falcon.testing.Result
@@ -65,7 +67,7 @@ class Person:
         """The error's message."""
         result = self.ask(method, path, body)
         assert result.status_code == status, result.text
-        error = result.json.get("NeutronError") or result.json["error"]
+        error = result.json.get("NeutronError") or result.json.get("error") or {"message": result.json["description"]}
         return str(error["message"])
 
 
@@ -98,7 +100,7 @@ class Front:
 
 @pytest.fixture
 def front(tmp_path: Path) -> Iterator[Front]:
-    store = Store(f"sqlite:///{tmp_path}/state.db")
+    store = Store(f"sqlite:///{tmp_path}/state.db", Vault(tmp_path / "key-manager-keys"))
     store.migrate()
     with store.writing() as tx:
         logins = {"admin": bootstrap(tx), "demo": create_demo(tx)}
@@ -106,7 +108,7 @@ def front(tmp_path: Path) -> Iterator[Front]:
     tokens = Tokens(store, tmp_path / "fernet-keys")
     woken: list[str] = []
     config = Config(state_directory=tmp_path, busy_wait=0.0)
-    services = Services(store, tokens, config, woken.append, lambda snapshot: None)
+    services = Services(store, tokens, config, woken.append, lambda snapshot: None, Rulebook())
     yield Front(store, tokens, falcon.testing.TestClient(app.build(services)), logins, world, woken)
     store.close()
 

@@ -1,0 +1,77 @@
+"""A server for tests of clients, as a process: no tokens, no networks, no traffic; what Octavia's own no-ops answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from running import RunningServer, end_server, start_server, wait_until
+
+PROJECT = "6a1f6d7e1c0b4a2f9b6b0d5a3c2e1f00"
+SUBNET = "e353ba24-cb8e-496f-9904-f90fc941c707"
+MODES = ("--auth=noauth", "--network=noop", "--certificates=noop", "--default-provider=noop_driver")
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[RunningServer]:
+    running = start_server(tmp_path / "state", *MODES)
+    try:
+        yield running
+    finally:
+        end_server(running)
+
+
+def ask(server: RunningServer, method: str, path: str, body: Any = None) -> Any:
+    answer = requests.request(method, f"{server.url}/v2.0/lbaas{path}", json=body, timeout=10)
+    assert answer.status_code < 300, answer.text
+    return next(iter(answer.json().values())) if answer.content else None
+
+
+def statuses(tree: Any) -> set[tuple[str, str]]:
+    """Every (provisioning, operating) pair in a tree."""
+    if isinstance(tree, list):
+        return {pair for each in tree for pair in statuses(each)}
+    if not isinstance(tree, dict):
+        return set()
+    own = {(tree["provisioning_status"], tree["operating_status"])} if "operating_status" in tree else set()
+    return own | {pair for each in tree.values() for pair in statuses(each)}
+
+
+def test_a_whole_tree_is_online_at_once_and_nothing_runs(server: RunningServer) -> None:
+    place = {"project_id": PROJECT, "vip_subnet_id": SUBNET, "vip_address": "10.0.0.9"}
+    made = ask(server, "POST", "/loadbalancers", {"loadbalancer": place})
+    assert (made["provisioning_status"], made["operating_status"]) == ("PENDING_CREATE", "OFFLINE")
+    assert (made["provider"], made["vip_network_id"]) == ("noop_driver", None)
+    path = f"/loadbalancers/{made['id']}"
+    listener = {"loadbalancer_id": made["id"], "protocol": "UDP", "protocol_port": 53}
+    listener_id = ask(server, "POST", "/listeners", {"listener": listener})["id"]
+    pool = {"listener_id": listener_id, "protocol": "UDP", "lb_algorithm": "SOURCE_IP_PORT"}
+    pool_id = ask(server, "POST", "/pools", {"pool": pool})["id"]
+    members = f"/pools/{pool_id}/members"
+    ask(server, "POST", members, {"member": {"address": "10.0.0.20", "protocol_port": 53}})
+    wait_until(lambda: ask(server, "GET", path)["provisioning_status"] == "ACTIVE")
+    assert [each["operating_status"] for each in ask(server, "GET", members)] == ["NO_MONITOR"]
+    monitor = {"pool_id": pool_id, "type": "UDP-CONNECT", "delay": 5, "timeout": 3, "max_retries": 3}
+    ask(server, "POST", "/healthmonitors", {"healthmonitor": monitor})
+    ask(server, "PUT", members, {"members": [{"address": "10.0.0.21", "protocol_port": 53}]})
+    wait_until(lambda: ask(server, "GET", path)["provisioning_status"] == "ACTIVE")
+    assert statuses(ask(server, "GET", f"{path}/status")) == {("ACTIVE", "ONLINE")}
+    assert set(ask(server, "GET", f"{path}/stats").values()) == {0}
+    assert list((server.state_directory / "haproxy").iterdir()) == []
+    ask(server, "PUT", path, {"loadbalancer": {"admin_state_up": False}})
+    wait_until(lambda: ask(server, "GET", path)["operating_status"] == "OFFLINE")
+    ask(server, "DELETE", f"{path}?cascade=true")
+    wait_until(lambda: ask(server, "GET", "/loadbalancers") == [])
+
+
+def test_what_is_active_is_online_already(server: RunningServer) -> None:
+    for _ in range(20):
+        made = ask(server, "POST", "/loadbalancers", {"loadbalancer": {"project_id": PROJECT, "vip_subnet_id": SUBNET}})
+        path = f"/loadbalancers/{made['id']}"
+        while (seen := ask(server, "GET", path))["provisioning_status"] != "ACTIVE":
+            assert seen["provisioning_status"] == "PENDING_CREATE"
+        assert seen["operating_status"] == "ONLINE"
