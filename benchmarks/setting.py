@@ -43,7 +43,9 @@ def wait_for(condition: Callable[[], Any], pause: float = 0.001) -> Any:
 class Client:
     """One kept-alive connection to the API, as the administrator."""
 
-    def __init__(self, port: int, cloud: dict[str, Any]) -> None:
+    def __init__(self, port: int, clouds: Path) -> None:
+        self.clouds = clouds
+        cloud = yaml.safe_load(clouds.read_text())["clouds"]["lbclient-admin"]
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE)
         auth = cloud["auth"]
         user = {"name": auth["username"], "password": auth["password"], "domain": {"id": "default"}}
@@ -96,7 +98,7 @@ def server() -> Iterator[Client]:
         )
         clouds = Path(directory, "clouds.yaml")
         wait_for(lambda: clouds.exists() and _answers(port), 0.02)
-        client = Client(port, yaml.safe_load(clouds.read_text())["clouds"]["lbclient-admin"])
+        client = Client(port, clouds)
         try:
             yield client
         finally:

@@ -55,6 +55,11 @@ def add_credentials(parser: argparse.ArgumentParser, argv: Sequence[str]) -> Non
     verification = group.add_mutually_exclusive_group()
     verification.add_argument("--insecure", action="store_true", help="Do not check the server's certificate.")
     verification.add_argument("--verify", action="store_true", help="Check the server's certificate (default).")
+    group.add_argument(
+        "--no-auth-cache",
+        action="store_true",
+        help="Log in anew, and do not keep the login for the next command (LBCLIENT_AUTH_CACHE=off).",
+    )
     # As `openstack` has it, for scripts that give it.
     group.add_argument("--os-loadbalancer-api-version", help=argparse.SUPPRESS)
     _add_rare(group, argv)
@@ -67,6 +72,8 @@ def credentials(parsed: argparse.Namespace) -> dict[str, Any]:
     }
     if parsed.insecure:
         typed["insecure"] = True
+    if parsed.no_auth_cache:
+        typed["auth_cache"] = "off"
     if parsed.verify:
         typed |= {"insecure": "", "verify": True}
     return typed

@@ -1,13 +1,14 @@
-"""The command of tokens."""
+"""The commands of tokens and of the logins that are kept."""
 
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from typing import Any
 
-from ..client import errors
-from .command import ShowOne
+from ..client import errors, logins
+from .command import Command, ShowOne
 
 
 class IssueToken(ShowOne):
@@ -16,10 +17,10 @@ class IssueToken(ShowOne):
     examples = ("-f value -c id",)
 
     def take_action(self, parsed: argparse.Namespace) -> tuple[Sequence[str], Sequence[Any]]:
-        session = self.services.session
-        plugin: Any = session.auth
         with errors.translated():
-            access = plugin.get_access(session)
+            access = self.services.access(is_new=True)
+        if access is None:
+            raise errors.NotConfigured("This way to authenticate knows no tokens.")
         shown = {
             "expires": access.expires.strftime("%Y-%m-%dT%H:%M:%S%z"),
             "id": access.auth_token,
@@ -29,3 +30,17 @@ class IssueToken(ShowOne):
         }
         present = {name: value for name, value in sorted(shown.items()) if value}
         return tuple(present), tuple(present.values())
+
+
+class Logout(Command):
+    """Forget the logins that are kept on this machine, of all clouds.
+
+    The next command logs in again. The server is not asked to end the tokens: they end at their time.
+    """
+
+    examples = ("",)
+
+    def take_action(self, parsed: argparse.Namespace) -> None:
+        forgotten = logins.clear(os.environ)
+        plural = "login is" if forgotten == 1 else "logins are"
+        self.app.stdout.write(f"{forgotten} {plural} forgotten.\n")

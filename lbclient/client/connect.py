@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
-from . import clouds, errors
+from . import clouds, errors, logins, wire
 from .services import Services
+from .session import KeptSession
 
 if TYPE_CHECKING:
     from keystoneauth1.loading import BaseLoader
@@ -25,6 +26,7 @@ Settings = dict[str, Any]
 
 PLUGINS = "keystoneauth1.plugin"  # the entry points of ways to authenticate
 DEFAULT_DOMAIN = "default"
+DEFAULT_INTERFACE = "public"
 DEFAULT_TIMEOUT = 300.0  # seconds without a byte from the server
 FORMER_NAMES = {"tenant_name": "project_name", "tenant_id": "project_id", "endpoint_type": "interface"}
 IDENTIFYING = ("auth_url", "auth_type", "endpoint", "token", "username", "user_id", "application_credential_id")
@@ -39,17 +41,36 @@ BESIDE_A_NAMED_CLOUD = (
     "api_timeout",
 )
 SERVICE_TYPES = ("load-balancer", "network", "identity")
+# Ways to log in of which the settings say all. Others ask a person, Kerberos or a certificate who it is, or do not log
+# in at all.
+KEPT_LOGINS = (
+    "password",
+    "v2password",
+    "v3password",
+    "token",
+    "v2token",
+    "v3token",
+    "v3applicationcredential",
+    "v3totp",
+    "v3multifactor",
+    "v3oidcpassword",
+    "v3oidcclientcredentials",
+    "v3oidcaccesstoken",
+)
+PASSWORD_KINDS = ("password", "v2password", "v3password", "v3oidcpassword")
+CACHE_SWITCH = "auth_cache"
+CACHE_VARIABLE = "LBCLIENT_AUTH_CACHE"
 
 
 def connect(options: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Services:
     """The services as these options and variables say; nothing is sent yet. Raises NotConfigured."""
     settings = read(options, environ)
     with errors.translated():
-        session = _session(settings, _plugin(settings))
+        session = _kept_session(settings, environ) or _session(settings, _plugin(settings))
     return Services(
         session,
         settings.get("region_name"),
-        settings.get("interface") or "public",
+        settings.get("interface") or DEFAULT_INTERFACE,
         {
             service_type: str(address)
             for service_type in SERVICE_TYPES
@@ -153,6 +174,26 @@ def _with_password(settings: Settings) -> Settings:
     from getpass import getpass
 
     return {**settings, "password": getpass()}
+
+
+def _kept_session(settings: Settings, environ: Mapping[str, str]) -> KeptSession | None:
+    """A session whose login is kept for the next command, unless that is not wanted or not safe."""
+    kind = _kind(settings)
+    is_wanted = _is_true(settings.get(CACHE_SWITCH, environ.get(CACHE_VARIABLE) or "on"))
+    is_asked_for = kind in PASSWORD_KINDS and not settings.get("password")
+    if not is_wanted or is_asked_for or kind not in KEPT_LOGINS:
+        return None
+    entry = logins.entry({**settings, "auth_type": kind}, environ)
+    if entry is None:
+        return None
+    is_direct = wire.is_plain(environ) and not settings.get("cert")
+    return KeptSession(
+        entry,
+        lambda: _session(settings, _plugin(settings)),
+        wire.Wire(_verification(settings), _timeout(settings)) if is_direct else None,
+        {"interface": settings.get("interface") or DEFAULT_INTERFACE, "region_name": settings.get("region_name")},
+        SERVICE_TYPES,
+    )
 
 
 def _session(settings: Settings, plugin: BaseAuthPlugin) -> Session:

@@ -13,6 +13,8 @@ from . import errors
 if TYPE_CHECKING:
     from keystoneauth1.session import Session
 
+    from .session import KeptSession
+
 Json = dict[str, Any]
 Parameters = Mapping[str, Any]
 
@@ -24,7 +26,7 @@ class Rest:
 
     def __init__(
         self,
-        session: Session,
+        session: Session | KeptSession,
         service_type: str,
         version: str,
         *,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .api import Api
 from .rest import Rest
@@ -13,12 +13,14 @@ from .rest import Rest
 if TYPE_CHECKING:
     from keystoneauth1.session import Session
 
+    from .session import KeptSession
+
 
 @dataclass
 class Services:
     """A session, and the services that it reaches."""
 
-    session: Session
+    session: Session | KeptSession
     region_name: str | None = None
     interface: str | None = None
     endpoints: Mapping[str, str] = field(
@@ -40,6 +42,18 @@ class Services:
     @cached_property
     def identity(self) -> Rest:
         return self._service("identity", "v3")
+
+    def access(self, *, is_new: bool = False) -> Any:
+        """Who this is, as keystoneauth1 has it; nothing where nobody logs in."""
+        session: Any = self.session
+        if hasattr(session, "full"):
+            session = session.new() if is_new else session.full
+        get_access = getattr(session.auth, "get_access", None)
+        return get_access(session) if get_access else None
+
+    @cached_property
+    def key_manager(self) -> Rest:
+        return self._service("key-manager", "v1")
 
     def _service(self, service_type: str, version: str) -> Rest:
         return Rest(

@@ -101,7 +101,17 @@ def test_waiting_for_the_object_and_for_its_load_balancer(services, requests_moc
 
 def test_waiting_ends_with_an_error(services, requests_mock):
     requests_mock.get(f"{BASE}/lbaas/loadbalancers/{ID}", status_of("PENDING_UPDATE", "ERROR"))
-    with pytest.raises(errors.Failed, match=f"load balancer {ID} is ERROR"):
+    requests_mock.get(f"{BASE}/lbaas/loadbalancers/{ID}/status", status_code=404, json={})
+    with pytest.raises(errors.Failed, match=f"load balancer {ID} is ERROR\\.$"):
+        wait.until_settled(services.api, LOADBALANCER, {"id": ID}, wait.Deadline(5))
+
+
+def test_an_error_is_explained_as_far_as_the_server_tells(services, requests_mock):
+    listener = {"id": OTHER, "name": "web", "provisioning_status": "ERROR", "pools": []}
+    tree = {"id": ID, "name": "lb1", "provisioning_status": "ACTIVE", "listeners": [listener], "fault": "No room."}
+    requests_mock.get(f"{BASE}/lbaas/loadbalancers/{ID}", status_of("ERROR"))
+    requests_mock.get(f"{BASE}/lbaas/loadbalancers/{ID}/status", json={"statuses": {"loadbalancer": tree}})
+    with pytest.raises(errors.Failed, match=r"is ERROR\. No room\. In ERROR: listener web\.$"):
         wait.until_settled(services.api, LOADBALANCER, {"id": ID}, wait.Deadline(5))
 
 
@@ -116,6 +126,7 @@ def test_waiting_for_a_deletion(services, requests_mock):
     requests_mock.get(url, [*status_of("PENDING_DELETE"), {"status_code": 404, "json": {"faultstring": "gone"}}])
     wait.until_gone(services.api, LOADBALANCER, ID, wait.Deadline(5))
     requests_mock.get(url, status_of("PENDING_DELETE", "ERROR"))
+    requests_mock.get(f"{url}/status", status_code=404, json={})
     with pytest.raises(errors.Failed, match="failed"):
         wait.until_gone(services.api, LOADBALANCER, ID, wait.Deadline(5))
     requests_mock.get(url, status_of("PENDING_DELETE"))
@@ -137,9 +148,9 @@ def test_a_change_is_tried_until_its_turn(services):
         if error:
             raise error
 
-    wait.while_busy(change, wait.Deadline(5))
+    wait.while_busy(services.api, change, wait.Deadline(5))
     with pytest.raises(errors.Busy):
-        wait.while_busy(lambda: (_ for _ in ()).throw(errors.Busy(409, "immutable")), wait.Deadline(0.02))
+        wait.while_busy(services.api, lambda: (_ for _ in ()).throw(errors.Busy(409, "no")), wait.Deadline(0.02))
 
 
 def test_failover(services, requests_mock):

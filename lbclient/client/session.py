@@ -1,0 +1,111 @@
+"""A session that begins with the login of an earlier command, and logs in only when it has to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from . import wire
+from .logins import Entry, Login
+
+if TYPE_CHECKING:
+    from keystoneauth1.session import Session
+
+# 401: the token has ended before its time. 403: the user may have been given a role since the token was made.
+OUTDATED = (401, 403)
+
+
+class KeptSession:
+    """What services need of keystoneauth1's session, which is loaded only when it is needed itself."""
+
+    def __init__(
+        self,
+        entry: Entry,
+        make: Callable[[], Session],
+        direct: wire.Wire | None,
+        catalog: Mapping[str, str | None],
+        service_types: Iterable[str],
+    ) -> None:
+        self._entry = entry
+        self._make = make
+        self._wire = direct  # nothing where requests are always keystoneauth1's
+        self._catalog = catalog  # what, with a service's type, finds an address in the catalog
+        self._service_types = service_types
+        self._kept: Login | None = entry.read()
+        self._written: str | None = None
+        if self._kept is None:
+            _ = self.full  # which says what is missing
+
+    @cached_property
+    def full(self) -> Session:
+        """keystoneauth1's session, with the login that is kept."""
+        session = self._make()
+        if self._kept and session.auth:
+            try:
+                session.auth.set_auth_state(self._kept.state)
+            except (ValueError, TypeError, KeyError):
+                self._forget()
+        return session
+
+    def new(self) -> Session:
+        """keystoneauth1's session with a login of its own, which is not kept."""
+        return self._make()
+
+    def get_endpoint(self, service_type: str, **where: Any) -> str | None:
+        if self._kept and service_type in self._kept.endpoints and where.items() >= self._catalog.items():
+            return self._kept.endpoints[service_type]
+        endpoint = self.full.get_endpoint(service_type=service_type, **where)
+        self._keep()
+        return endpoint
+
+    def request(self, url: str, method: str, **arguments: Any) -> Any:
+        """The answer; if the server does not accept the login that was kept, the one to a new login."""
+        if self._kept is None:
+            return self._afresh(url, method, **arguments)
+        try:
+            answer = self._with_kept(url, method, arguments)
+        except Exception:
+            self._forget()  # the address may be an old one, too
+            raise
+        if answer.status_code not in OUTDATED:
+            return answer
+        self._forget()
+        return self._afresh(url, method, allow_reauth=False, **arguments)
+
+    def _with_kept(self, url: str, method: str, arguments: Mapping[str, Any]) -> Any:
+        if self._wire and self._kept and "full" not in vars(self):
+            headers = {**arguments.get("headers", {}), "X-Auth-Token": self._kept.token}
+            answer = self._wire.request(method, url, headers, arguments.get("params"), arguments.get("json"))
+            if answer is not None:
+                return answer
+        session = self.full
+        if self._kept is None:  # it could not be read
+            return self._afresh(url, method, **arguments)
+        return session.request(url, method, allow_reauth=False, **arguments)
+
+    def _afresh(self, url: str, method: str, **arguments: Any) -> Any:
+        answer = self.full.request(url, method, **arguments)
+        self._keep()
+        return answer
+
+    def _keep(self) -> None:
+        auth: Any = self.full.auth
+        access: Any = getattr(auth, "auth_ref", None)
+        if not access or not access.expires or self._is_known(access.auth_token):
+            return
+        catalog: dict[str, Any] = dict(self._catalog)
+        found = {kind: self.full.get_endpoint(service_type=kind, **catalog) for kind in self._service_types}
+        endpoints = {kind: address for kind, address in found.items() if address}
+        self._entry.write(Login(access.auth_token, access.expires.timestamp(), endpoints, auth.get_auth_state()))
+        self._written = access.auth_token
+
+    def _is_known(self, token: str) -> bool:
+        return token in (self._written, self._kept and self._kept.token)
+
+    def _forget(self) -> None:
+        if self._kept:
+            self._entry.drop(self._kept.token)
+            self._kept = None
+        if "full" in vars(self) and self.full.auth:
+            self.full.auth.invalidate()

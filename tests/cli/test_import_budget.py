@@ -1,0 +1,72 @@
+"""What `lbclient loadbalancer list` may load, where a login is kept: everything else is an intruder."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Mapping
+
+import pytest
+
+LIST = ("loadbalancer", "list", "-f", "json")
+# Modules that are there when Python has started are nobody's.
+PROGRAM = """
+import sys
+before = set(sys.modules)
+from lbclient.cli.shell import main
+status = main(sys.argv[1:])
+print(status, *sorted(set(sys.modules) - before), file=sys.stderr)
+"""
+PACKAGES = {
+    "lbclient",
+    "cliff",  # commands and formats, with what its modules import at their top:
+    "autopage",
+    "prettytable",
+    "stevedore",
+    "wcwidth",
+    "yaml",  # clouds.yaml
+    "cython_runtime",  # of yaml's own C
+}
+# A tenth above what it takes now (250 and 46): room for another Python, none for another library.
+MODULES = 280
+OURS = 52
+# Of the standard library, what is dear and not needed.
+TOO_DEAR = {"asyncio", "concurrent", "ctypes", "curses", "multiprocessing", "sqlite3", "unittest", "uuid", "xml"}
+
+
+@pytest.fixture(scope="module")
+def loaded(cloud, tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    environment: Mapping[str, str] = {
+        **cloud.environment(),
+        "XDG_CACHE_HOME": str(tmp_path_factory.mktemp("budget")),
+        "LBCLIENT_AUTH_CACHE": "on",
+    }
+    command = [sys.executable, "-c", PROGRAM, *LIST]
+    for _ in range(2):  # the first one logs in
+        result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    status, *modules = result.stderr.split()
+    assert status == "0", result.stderr
+    return set(modules)
+
+
+def test_no_other_package(loaded: set[str]) -> None:
+    known = PACKAGES | set(sys.stdlib_module_names)
+    intruders = {module for module in loaded if module.partition(".")[0] not in known}
+    assert {module for module in intruders if not module.startswith("_cython_")} == set()
+
+
+def test_nothing_dear_of_the_standard_library(loaded: set[str]) -> None:
+    assert {module for module in loaded if module.partition(".")[0] in TOO_DEAR} == set()
+
+
+def test_no_other_room_and_no_other_command(loaded: set[str]) -> None:
+    ours = {module for module in loaded if module.startswith("lbclient.")}
+    rooms = {".".join(module.split(".")[:2]) for module in ours}
+    assert rooms == {"lbclient.cli", "lbclient.client", "lbclient.resources"}
+    nouns = {"amphora", "flavor", "healthmonitor", "l7policy", "listener", "member", "networking", "pool", "quota"}
+    assert {module for module in ours if module.startswith("lbclient.cli.") and module.split(".")[2] in nouns} == set()
+    assert len(ours) <= OURS, sorted(ours)
+
+
+def test_not_many(loaded: set[str]) -> None:
+    assert len(loaded) <= MODULES, sorted(loaded)
