@@ -68,9 +68,9 @@ class _Act(verbs.Waiting):
         api, owner = self.services.api, None
         if parsed.wait:
             owner = api.show(AMPHORA, parsed.target)["loadbalancer_id"]
-        self.act(parsed.target)
+        self.written(lambda: self.act(parsed.target), parsed)
         if owner:
-            wait.until_settled(api, LOADBALANCER, {"id": owner}, wait.Deadline(parsed.wait_timeout))
+            wait.until_settled(api, LOADBALANCER, {"id": owner}, self.deadline(parsed))
 
 
 class ConfigureAmphora(_Act):

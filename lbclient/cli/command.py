@@ -4,31 +4,22 @@ from __future__ import annotations
 
 import argparse
 import inspect
-import textwrap
+import logging
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any, TypeVar
 
-from cliff import _argparse, command, lister, show
+from cliff import command, lister, show
 
-from ..client.errors import NotFound
+from ..client.errors import Error, NotFound
 from ..client.names import Names
 from ..client.services import Services
+from . import help, suggestions
+from .progress import Progress
 
 T = TypeVar("T")
 
-
-class Help(_argparse.SmartHelpFormatter):
-    """Help that keeps paragraphs, and the lines of examples as they are."""
-
-    def _fill_text(self, text: str, width: int, indent: str) -> str:
-        return "\n\n".join(self._paragraph(paragraph, width, indent) for paragraph in text.split("\n\n"))
-
-    @staticmethod
-    def _paragraph(paragraph: str, width: int, indent: str) -> str:
-        if "\n  " in paragraph:
-            return textwrap.indent(paragraph, indent)
-        return textwrap.fill(" ".join(paragraph.split()), width, initial_indent=indent, subsequent_indent=indent)
+LOG = logging.getLogger(__name__)
 
 
 class Command(command.Command):
@@ -49,10 +40,14 @@ class Command(command.Command):
     def names(self) -> Names:
         return Names(self.services)
 
+    @cached_property
+    def progress(self) -> Progress:
+        return Progress(self.app)
+
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        parser.formatter_class = Help
-        parser.epilog = self._examples(prog_name)
+        suggestions.attach(parser, self.app)
+        help.complete(parser, self.examples, self.app)
         self.add_arguments(parser)
         return parser
 
@@ -66,6 +61,19 @@ class Command(command.Command):
         # cliff's own looks through all installed distributions for the one that a command is from.
         return ""
 
+    def run(self, parsed_args: argparse.Namespace) -> int:
+        """The exit status, where an error has one of its own; else the program sees the error."""
+        try:
+            return super().run(parsed_args)
+        except Error as error:
+            if error.exit_status == Error.exit_status or getattr(getattr(self.app, "options", None), "debug", False):
+                raise
+            self.progress.clear()
+            LOG.error(error)
+            return error.exit_status
+        finally:
+            self.progress.clear()
+
     def tried(self, action: Callable[[], T]) -> T:
         """The action; once more if something was not found, and a word that looks like an ID proves to be a name."""
         try:
@@ -74,15 +82,6 @@ class Command(command.Command):
             if not self.names.confirm():
                 raise
             return action()
-
-    def _examples(self, prog_name: str) -> str:
-        if not self.examples:
-            return ""
-        title = "examples" if len(self.examples) > 1 else "example"
-        app: Any = self.app
-        if app is None:  # for the documentation, where this has to be a literal block
-            return "\n".join((f"{title}::", "", *(f"    lbclient {prog_name} {example}" for example in self.examples)))
-        return "\n".join((f"{title}:", *(f"  {prog_name} {example}" for example in self.examples)))
 
     def _load_hooks(self) -> None:
         # lbclient has no hooks, and looking for them takes a while.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import functools
 import logging
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from ..client import errors, wait
 from ..client.api import Parents
@@ -17,6 +17,7 @@ from . import columns, options
 from .command import Command, Lister, ShowOne, positive_seconds
 
 Shown = tuple[Sequence[str], Any]
+T = TypeVar("T")
 
 LOG = logging.getLogger(__name__)
 
@@ -69,7 +70,9 @@ class Verb(Command):
 
 
 class Waiting(Verb):
-    """A command that can wait for the change that it makes."""
+    """A command that changes something, and can wait for its turn and for the end of the change."""
+
+    _deadline: wait.Deadline | None = None
 
     @property
     def is_awaited(self) -> bool:
@@ -78,9 +81,14 @@ class Waiting(Verb):
 
     def add_wait(self, parser: argparse.ArgumentParser) -> None:
         if not self.is_awaited:
-            parser.set_defaults(wait=False, wait_timeout=wait.TIMEOUT)
+            parser.set_defaults(wait=False, wait_timeout=wait.TIMEOUT, retry_on_conflict=False)
             return
         parser.add_argument("--wait", action="store_true", help="Wait until the change is done.")
+        parser.add_argument(
+            "--retry-on-conflict",
+            action="store_true",
+            help="While the load balancer is busy with another change, wait for its end rather than fail.",
+        )
         # A health monitor has a --timeout of its own.
         is_free = not any(field.name == "timeout" for field in self.resource.fields)
         parser.add_argument(
@@ -89,15 +97,41 @@ class Waiting(Verb):
             metavar="<seconds>",
             type=positive_seconds,
             default=wait.TIMEOUT,
-            help="With --wait: how long to wait at most (300).",
+            help="With --wait and --retry-on-conflict: how long to wait at most (300).",
         )
+
+    def deadline(self, parsed: argparse.Namespace) -> wait.Deadline:
+        """The end of waiting, for the turn and for the change together; it begins when it is first asked for."""
+        if self._deadline is None:
+            self._deadline = wait.Deadline(parsed.wait_timeout, self.progress if self.progress.is_shown else None)
+        return self._deadline
+
+    def written(
+        self, change: Callable[[], T], parsed: argparse.Namespace, values: Mapping[str, Any] | None = None
+    ) -> T:
+        """What a change returns, made in its turn if that is asked for; a refusal says what may help."""
+        api = self.services.api
+        try:
+            if parsed.retry_on_conflict:
+                return wait.while_busy(api, change, self.deadline(parsed))
+            return change()
+        except errors.Busy as refusal:
+            from ..client import reasons  # here, as most changes are not refused
+
+            if parsed.retry_on_conflict and self.deadline(parsed).is_over:
+                tried = f"it was tried for {parsed.wait_timeout:g} seconds."
+                raise errors.TimedOut(str(reasons.busy(api, refusal, tried))) from refusal
+            raise reasons.busy(api, refusal) from refusal
+        except errors.BadRequest as refusal:
+            from . import hints
+
+            raise hints.hinted(refusal, self.resource, values or {}) from refusal
 
     def settled(self, record: Json, parsed: argparse.Namespace, parents: Parents) -> Json:
         """The object when the change is done, if that is to be waited for."""
         if not parsed.wait:
             return record
-        deadline = wait.Deadline(parsed.wait_timeout)
-        return wait.until_settled(self.services.api, self.resource, record, deadline, parents)
+        return wait.until_settled(self.services.api, self.resource, record, self.deadline(parsed), parents)
 
 
 class Create(Waiting, ShowOne):
@@ -122,7 +156,8 @@ class Create(Waiting, ShowOne):
         values = options.values(self.resource, Cli.CREATE, parsed, self.names)
         values |= options.changed_tags(parsed, Cli.CREATE, list) if self.is_tagged and parsed.tags else {}
         self.check(values)
-        return parents, self.services.api.create(self.resource, values, parents)
+        api = self.services.api
+        return parents, self.written(lambda: api.create(self.resource, values, parents), parsed, values)
 
 
 class List(Verb, Lister):
@@ -145,7 +180,8 @@ class List(Verb, Lister):
     def _list(self, parsed: argparse.Namespace) -> list[Json]:
         filters = options.values(self.resource, Cli.LIST, parsed, self.names)
         filters |= options.tag_filters(parsed) if self.is_tagged else {}
-        return list(self.services.api.list(self.resource, self.parents(parsed), filters))
+        found = self.services.api.list(self.resource, self.parents(parsed), filters)
+        return list(self.progress.counted(found, self.what, KINDS[self.resource.name].titles))
 
 
 class Show(Verb, ShowOne):
@@ -191,7 +227,8 @@ class _Change(Waiting):
         if self.is_tagged:
             values |= options.changed_tags(parsed, self.verb, lambda: self.record(id_, parents)["tags"])
         if values:
-            return parents, self.services.api.update(self.resource, id_, values, parents)
+            api = self.services.api
+            return parents, self.written(lambda: api.update(self.resource, id_, values, parents), parsed, values)
         LOG.warning("Nothing to change: no option says what.")
         return parents, self.record(id_, parents)
 
@@ -233,17 +270,21 @@ class Delete(Waiting):
         return {}
 
     def take_action(self, parsed: argparse.Namespace) -> None:
-        failed = []
+        failed: list[str] = []
+        statuses: set[int] = set()
         for number, word in enumerate(parsed.target):
             try:
                 self.tried(functools.partial(self._delete, word, parsed, is_first=number == 0))
             except errors.Error as error:
                 if len(parsed.target) == 1:
                     raise
+                self.progress.clear()
                 LOG.error("%s: %s", word, error)
                 failed.append(word)
+                statuses.add(error.exit_status)
         if failed:
-            raise errors.Failed(f"{len(failed)} of {len(parsed.target)} could not be deleted: {', '.join(failed)}.")
+            message = f"{len(failed)} of {len(parsed.target)} could not be deleted: {', '.join(failed)}."
+            raise (errors.TimedOut if statuses == {errors.TimedOut.exit_status} else errors.Failed)(message)
 
     def _delete(self, word: str, parsed: argparse.Namespace, *, is_first: bool) -> None:
         api, parents = self.services.api, self.parents(parsed)
@@ -251,14 +292,13 @@ class Delete(Waiting):
         owner = None
         if parsed.wait and self.resource not in (LOADBALANCER, AMPHORA):
             owner = wait.loadbalancer_id(api, self.resource, self.record(id_, parents), parents)
-        deadline = wait.Deadline(parsed.wait_timeout)
 
         def delete() -> None:
             api.delete(self.resource, id_, parents, self.options(parsed))
 
-        if is_first:
-            delete()
-        else:  # the one before keeps their load balancer busy
-            wait.while_busy(delete, deadline)
+        self._deadline = None  # each has its time
+        # The one before keeps their load balancer busy.
+        in_turn = parsed if is_first else argparse.Namespace(**{**vars(parsed), "retry_on_conflict": True})
+        self.written(delete, in_turn)
         if parsed.wait:
-            wait.until_gone(api, self.resource, id_, deadline, parents, owner)
+            wait.until_gone(api, self.resource, id_, self.deadline(parsed), parents, owner)

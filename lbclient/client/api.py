@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
-from ..resources import AMPHORA, PROVIDER, Resource
+from ..resources import AMPHORA, MEMBER, PROVIDER, Resource
 from ..resources.provider import CAPABILITIES
+from . import errors
 from .rest import Json, Parameters, Rest
 
 Parents = Mapping[str, str]  # {"pool_id": ...} for what lives inside a pool
+
+NOT_OFFERED = (404, 405, 501)  # to a path that only some servers have
 
 
 class Api:
@@ -38,10 +41,25 @@ class Api:
     ) -> None:
         self.rest.delete(_path(resource, parents, id_), options)
 
-    def statistics(self, resource: Resource, id_: str) -> Json:
-        """The counters of a load balancer or a listener."""
-        stats: Json = self.rest.get(f"{_path(resource, None, id_)}/stats")["stats"]
+    def statistics(self, resource: Resource, id_: str, parents: Parents | None = None) -> Json:
+        """The counters of a load balancer or a listener; from our own server also those of a pool or a member."""
+        stats: Json = self.rest.get(f"{_path(resource, parents, id_)}/stats")["stats"]
         return stats
+
+    def connections(self, pool_id: str, member_id: str) -> int | None:
+        """How many connections are open to a member; None where the server does not tell, as Octavia's do not."""
+        try:
+            stats = self.rest.get(f"{_path(MEMBER, {'pool_id': pool_id}, member_id)}/stats")["stats"]
+        except errors.Refused as refusal:
+            if refusal.status in NOT_OFFERED:
+                return None
+            raise
+        return int(stats["active_connections"])
+
+    def replace_members(self, pool_id: str, members: Sequence[Json], options: Parameters | None = None) -> None:
+        """Make these the members of a pool, or add them to it with the option additive_only."""
+        query = f"?{urlencode(options)}" if options else ""
+        self.rest.put(f"{_path(MEMBER, {'pool_id': pool_id})}{query}", {MEMBER.collection: list(members)})
 
     def status(self, resource: Resource, id_: str) -> Json:
         """The tree of a load balancer's objects with their statuses."""

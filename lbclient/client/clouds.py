@@ -35,6 +35,16 @@ def entry(name: str | None, region_name: str | None, environ: Mapping[str, str])
     return found
 
 
+def names(environ: Mapping[str, str]) -> list[str]:
+    """The clouds that have an entry. Raises NotConfigured."""
+    return sorted(_clouds(environ)[1])
+
+
+def files(environ: Mapping[str, str]) -> list[Path]:
+    """The files that are read. Raises NotConfigured."""
+    return _clouds(environ)[0]
+
+
 def _clouds(environ: Mapping[str, str]) -> tuple[list[Path], Entry]:
     """The files that were read, and the clouds of them all."""
     path, content = _first("clouds", environ.get("OS_CLIENT_CONFIG_FILE"))

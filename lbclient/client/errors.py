@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
+
+R = TypeVar("R", bound="Refused")
 
 
 class Error(Exception):
     """The root of everything that this client raises on purpose."""
+
+    exit_status = 1  # of a command that it ends
 
 
 class WrongInput(Error):
@@ -33,7 +38,15 @@ class Unreachable(Error):
 
 
 class TimedOut(Error):
-    """The end of waiting."""
+    """The end of waiting; what was waited for may still come."""
+
+    exit_status = 3
+
+
+class Untold(TimedOut):
+    """The end of waiting for something that the server does not tell."""
+
+    exit_status = 4
 
 
 class Failed(Error):
@@ -45,11 +58,16 @@ class Refused(Error):
 
     hint = ""
 
-    def __init__(self, status: int, words: str, request_id: str | None = None) -> None:
-        super().__init__(" ".join(filter(None, (f"{words} (HTTP {status})", self.hint))))
+    def __init__(self, status: int, words: str, request_id: str | None = None, hint: str | None = None) -> None:
+        hint = self.hint if hint is None else hint
+        super().__init__(" ".join(filter(None, (f"{words} (HTTP {status})", hint))))
         self.status = status
         self.words = words
         self.request_id = request_id
+
+    def hinting(self: R, hint: str) -> R:
+        """The same refusal with another hint."""
+        return type(self)(self.status, self.words, self.request_id, hint)
 
 
 class BadRequest(Refused):
@@ -77,7 +95,9 @@ class Conflict(Refused):
 class Busy(Conflict):
     """409, because another change is under way."""
 
-    hint = "It is busy with another change: try again in a moment, or give --wait to the command before."
+    advice = "give --retry-on-conflict to wait for its end, or --wait to the command before."
+    hint = f"It is busy with another change: {advice}"
+    holder: Mapping[str, Any] | None = None  # which change that is, if the answer tells
 
 
 class ServerFailed(Refused):
@@ -94,7 +114,9 @@ def refused(status: int, body: Any, request_id: str | None = None) -> Refused:
     """The error for an answer; its body may be JSON of any OpenStack service, or text."""
     words = words_of(body) or "The server gives no reason."
     if status == 409 and any(busy in words for busy in BUSY_WORDS):
-        return Busy(status, words, request_id)
+        busy = Busy(status, words, request_id)
+        busy.holder = body.get("holder") if isinstance(body, dict) else None
+        return busy
     kind = KINDS.get(status, ServerFailed if status >= 500 else Refused)
     return kind(status, words, request_id)
 
@@ -115,29 +137,35 @@ def words_of(body: Any) -> str:
 @contextmanager
 def translated() -> Iterator[None]:
     """The border to keystoneauth1: its exceptions become ours."""
-    from keystoneauth1 import exceptions as theirs
-
     try:
         yield
-    except theirs.HttpError as error:
-        raise refused(error.http_status, _answer(error), error.request_id) from error
-    except theirs.SSLError as error:
-        raise Unreachable(
+    except Exception as error:
+        ours = _translation(error) if "keystoneauth1.exceptions" in sys.modules else None
+        if ours is None:
+            raise
+        raise ours from error
+
+
+def _translation(error: Exception) -> Error | None:
+    """Our error for one of keystoneauth1, which is loaded where it can have been raised."""
+    from keystoneauth1 import exceptions as theirs
+
+    if isinstance(error, theirs.HttpError):
+        return refused(error.http_status, _answer(error), error.request_id)
+    if isinstance(error, theirs.SSLError):
+        return Unreachable(
             f"{_one_line(error)} Name the authority's certificate with --os-cacert, or use --insecure to trust anyone."
-        ) from error
-    except theirs.ConnectTimeout as error:
-        raise Unreachable(f"No answer in time: {_one_line(error)}") from error
-    except (theirs.ConnectionError, theirs.DiscoveryFailure) as error:
-        raise Unreachable(f"{_short(error)} Is the server running, and is its address right?") from error
-    except theirs.MissingRequiredOptions as error:
+        )
+    if isinstance(error, theirs.ConnectTimeout):
+        return Unreachable(f"No answer in time: {_one_line(error)}")
+    if isinstance(error, (theirs.ConnectionError, theirs.DiscoveryFailure)):
+        return Unreachable(f"{_short(error)} Is the server running, and is its address right?")
+    if isinstance(error, theirs.MissingRequiredOptions):
         names = ", ".join(
             f"--os-{option.name} (OS_{option.name.upper().replace('-', '_')})" for option in error.options
         )
-        raise NotConfigured(
-            f"Credentials are missing: give {names}, or --os-cloud with an entry of clouds.yaml."
-        ) from error
-    except theirs.ClientException as error:
-        raise NotConfigured(_one_line(error)) from error
+        return NotConfigured(f"Credentials are missing: give {names}, or --os-cloud with an entry of clouds.yaml.")
+    return NotConfigured(_one_line(error)) if isinstance(error, theirs.ClientException) else None
 
 
 def _answer(error: Any) -> Any:

@@ -65,6 +65,7 @@ class Names:
         self._found: dict[tuple[str, str, str], str] = {}
         self._records: dict[tuple[str, str], Json] = {}
         self._assumed: dict[tuple[str, str, str], Kind] = {}
+        self._listed: dict[str, list[str]] = {}  # path -> the names there, after a mistake
 
     def id(self, kind: str, word: str, parents: Parents | None = None) -> str:
         """The ID of what has that name or ID. Raises Unnamed or Ambiguous."""
@@ -87,7 +88,7 @@ class Names:
                 continue
             found = self._by(what, path, what.name, word)
             if found:
-                self._found[kind, path, word] = self._only(kind, what, word, found)
+                self._found[kind, path, word] = self._only(kind, what, path, word, found)
                 is_changed = True
         return is_changed
 
@@ -100,22 +101,20 @@ class Names:
             return word
         if kind == "project":
             return self._project(what, word)
-        return self._only(kind, what, word, self._by(what, path, what.name, word))
+        return self._only(kind, what, path, word, self._by(what, path, what.name, word))
 
     def _project(self, what: Kind, word: str) -> str:
         """Who may not list projects knows the name of the own one; anything else is an ID."""
         try:
             found = self._by(what, what.path, what.name, word)
         except errors.Forbidden:
-            session = self.services.session
-            get_access = getattr(session.auth, "get_access", None)
-            access = get_access(session) if get_access else None
+            access = self.services.access()
             return str(access.project_id) if access and access.project_name == word else word
-        return self._only("project", what, word, found)
+        return self._only("project", what, what.path, word, found)
 
-    def _only(self, kind: str, what: Kind, word: str, found: list[Json]) -> str:
+    def _only(self, kind: str, what: Kind, path: str, word: str, found: list[Json]) -> str:
         if not found:
-            raise errors.Unnamed(f"No {what.title} has the name or ID '{word}'.")
+            raise errors.Unnamed(self._unnamed(what, path, word))
         if len(found) > 1:
             ids = [str(one["id"]) for one in found]
             shown = ", ".join(ids[:SHOWN_AT_MOST]) + (", …" if len(ids) > SHOWN_AT_MOST else "")
@@ -123,6 +122,21 @@ class Names:
         id_ = str(found[0]["id"])
         self._records[kind, id_] = found[0]
         return id_
+
+    def _unnamed(self, what: Kind, path: str, word: str) -> str:
+        """That nothing has the name; and what is called almost so, which one request for a list tells."""
+        from . import likeness  # here, as it is needed after a mistake only
+
+        said = f"No {what.title} has the name or ID '{word}'."
+        if path not in self._listed:
+            service: Rest = getattr(self.services, what.service)
+            try:
+                found = service.get(path, {"fields": what.name})[what.collection]
+            except (errors.Error, KeyError):
+                found = []
+            self._listed[path] = [str(one[what.name]) for one in found if one.get(what.name)]
+        question = likeness.question(likeness.closest(word, self._listed[path]))
+        return f"{said} {question}" if question else said
 
     def _by(self, what: Kind, path: str, attribute: str, word: str) -> list[Json]:
         service: Rest = getattr(self.services, what.service)

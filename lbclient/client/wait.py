@@ -4,33 +4,64 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 from ..resources import BY_NAME, LISTENER, LOADBALANCER, POOL, Resource
 from . import errors
 from .api import Api, Parents
+from .names import KINDS
 from .rest import Json
 
-FIRST_PAUSE = 0.1
+T = TypeVar("T")
+
+Report = Callable[[str, float], None]  # what is waited for, and the seconds until now
+
+FIRST_PAUSE = 0.05
 LAST_PAUSE = 3.0
 GROWTH = 1.5
 TIMEOUT = 300.0  # seconds, where nothing is said
+TICK = 0.25  # seconds between two reports
 
 
 class Deadline:
-    """The moment at which waiting ends."""
+    """The moment at which waiting ends; somebody may be told of the progress until then."""
 
-    def __init__(self, seconds: float = TIMEOUT) -> None:
+    def __init__(self, seconds: float = TIMEOUT, report: Report | None = None) -> None:
         self.seconds = seconds
-        self.end = time.monotonic() + seconds
+        self.start = time.monotonic()
+        self.end = self.start + seconds
+        self._report = report
+        self._text = ""
 
-    def pauses(self) -> Iterator[None]:
+    @property
+    def elapsed(self) -> float:
+        return time.monotonic() - self.start
+
+    @property
+    def is_over(self) -> bool:
+        return time.monotonic() >= self.end
+
+    def pauses(self, longest: float = LAST_PAUSE) -> Iterator[None]:
         """Yield at growing intervals until the time is over, and once at its end."""
         pause = FIRST_PAUSE
         yield
         while (left := self.end - time.monotonic()) > 0:
-            time.sleep(min(pause, left))
-            pause = min(pause * GROWTH, LAST_PAUSE)
+            self._sleep(min(pause, left))
+            pause = min(pause * GROWTH, longest)
             yield
+
+    def tell(self, text: str) -> None:
+        """What is being waited for."""
+        self._text = text
+        if self._report:
+            self._report(text, self.elapsed)
+
+    def _sleep(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, TICK) if self._report else left)
+            if self._report and self._text:
+                self._report(self._text, self.elapsed)
 
 
 def until_settled(
@@ -58,26 +89,36 @@ def until_gone(
             record = api.show(resource, id_, parents)
         except errors.NotFound:
             break
+        deadline.tell(f"{_called(resource, record)}: {record[status]}")
         if record[status] == "DELETED":
             break
         if record[status] == "ERROR":
-            raise errors.Failed(f"Deleting {_name(resource, id_)} failed: its {status} is ERROR.")
+            why = _why(api, resource, record, parents)
+            raise errors.Failed(f"Deleting {_name(resource, id_)} failed: its {status} is ERROR.{why}")
     else:
         raise errors.TimedOut(f"{_name(resource, id_)} is still there after {deadline.seconds:g} seconds.")
     if loadbalancer and resource is not LOADBALANCER:
         _until_settled(api, LOADBALANCER, loadbalancer, deadline)
 
 
-def while_busy(change: Callable[[], None], deadline: Deadline) -> None:
-    """Make a change as soon as the load balancer is free for it. Raises Busy when the time is over."""
+def while_busy(api: Api, change: Callable[[], T], deadline: Deadline) -> T:
+    """What a change returns, made as soon as the load balancer is free for it.
+
+    Raises Busy when the time is over, and at once where waiting cannot help.
+    """
+    from . import reasons  # here, as few commands wait
+
     refusal: errors.Busy | None = None
     for _ in deadline.pauses():
         try:
             return change()
         except errors.Busy as error:
+            if refusal is None and not reasons.can_pass(api, error):
+                raise
             refusal = error
-    if refusal:
-        raise refusal
+            deadline.tell("the load balancer is busy with another change")
+    assert refusal  # the loop is passed once at least
+    raise refusal
 
 
 def loadbalancer_id(api: Api, resource: Resource, record: Json, parents: Parents | None = None) -> str:
@@ -87,6 +128,8 @@ def loadbalancer_id(api: Api, resource: Resource, record: Json, parents: Parents
     if resource.parent:
         parent = BY_NAME[resource.parent]
         return loadbalancer_id(api, parent, api.show(parent, (parents or {})[f"{parent.name}_id"]))
+    if record.get("loadbalancer_id"):
+        return str(record["loadbalancer_id"])
     if record.get("loadbalancers"):
         return str(record["loadbalancers"][0]["id"])
     if record.get("listener_id"):
@@ -100,11 +143,28 @@ def _until_settled(api: Api, resource: Resource, id_: str, deadline: Deadline, p
         record = api.show(resource, id_, parents)
         status = record["provisioning_status"]
         if status == "ERROR":
-            raise errors.Failed(f"The change failed: the provisioning_status of {_name(resource, id_)} is ERROR.")
+            why = _why(api, resource, record, parents)
+            raise errors.Failed(f"The change failed: the provisioning_status of {_name(resource, id_)} is ERROR.{why}")
         if status == "ACTIVE":
             return record
+        deadline.tell(f"{_called(resource, record)}: {status}")
     raise errors.TimedOut(f"{_name(resource, id_)} is still {status} after {deadline.seconds:g} seconds.")
 
 
+def _why(api: Api, resource: Resource, record: Json, parents: Parents | None) -> str:
+    """The reason as one more sentence, or nothing."""
+    from . import reasons
+
+    try:
+        found = reasons.failure(api, loadbalancer_id(api, resource, record, parents))
+    except (errors.Error, LookupError):
+        return ""
+    return f" {found}" if found else ""
+
+
+def _called(resource: Resource, record: Json) -> str:
+    return f"{KINDS[resource.name].title} {record.get('name') or record['id']}"
+
+
 def _name(resource: Resource, id_: str) -> str:
-    return f"{resource.title.lower().replace('l7', 'L7')} {id_}"
+    return f"{KINDS[resource.name].title} {id_}"

@@ -1,0 +1,117 @@
+"""What to type instead, where a server does not accept what was typed: asked only after its refusal.
+
+Nothing here decides what is right, the server does; so a rule that one server has and another has not does no harm.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from ..client.errors import BadRequest
+from ..resources import Resource
+from ..resources.listener import POOL_PROTOCOLS
+
+Values = Mapping[str, Any]
+
+LISTENER_PROTOCOL = re.compile(r"listener protocol is '?(\w+)'?")
+NEEDS_TERMINATION = {
+    "default_tls_container_ref": "--default-tls-container-ref",
+    "sni_container_refs": "--sni-container-refs",
+    "client_ca_tls_container_ref": "--client-ca-tls-container-ref",
+    "client_authentication": "--client-authentication",
+    "hsts_max_age": "--hsts-max-age",
+}
+TARGETS = {
+    "REDIRECT_TO_POOL": ("redirect_pool_id", "--redirect-pool <pool>"),
+    "REDIRECT_TO_URL": ("redirect_url", "--redirect-url <url>"),
+    "REDIRECT_PREFIX": ("redirect_prefix", "--redirect-prefix <url>"),
+}
+KEYED_RULES = ("COOKIE", "HEADER", "SSL_DN_FIELD")
+HTTP_CHECKS = ("HTTP", "HTTPS")
+HTTP_OPTIONS = ("http_method", "url_path", "expected_codes", "http_version", "domain_name")
+
+
+def hinted(refusal: BadRequest, resource: Resource, values: Values) -> BadRequest:
+    """The refusal with what may help, if anything is known to."""
+    hints = [*HINTS.get(resource.name, _nothing)(values), *_protocols(refusal.words)]
+    return refusal.hinting(" ".join(hints)) if hints else refusal
+
+
+def _nothing(values: Values) -> Iterator[str]:
+    return iter(())
+
+
+def _protocols(words: str) -> Iterator[str]:
+    found = LISTENER_PROTOCOL.search(words)
+    fitting = POOL_PROTOCOLS.get(found[1].upper()) if found else None
+    if found and fitting:
+        yield f"With a listener of protocol {found[1].upper()}, a pool's --protocol can be {_one_of(fitting)}."
+
+
+def _listener(values: Values) -> Iterator[str]:
+    protocol = values.get("protocol")
+    has_certificate = values.get("default_tls_container_ref") or values.get("sni_container_refs")
+    if protocol == "TERMINATED_HTTPS" and not has_certificate:
+        yield "Add --default-tls-container-ref <ref>: the secret or container with the certificate and its key."
+    elif protocol and protocol != "TERMINATED_HTTPS":
+        given = [flag for name, flag in NEEDS_TERMINATION.items() if values.get(name) not in (None, "NONE", [])]
+        if given:
+            yield f"{' and '.join(given)} may need --protocol TERMINATED_HTTPS."
+    if values.get("client_crl_container_ref") and not values.get("client_ca_tls_container_ref"):
+        yield "--client-crl-container-ref needs --client-ca-tls-container-ref <ref>."
+    if values.get("client_authentication", "NONE") != "NONE" and not values.get("client_ca_tls_container_ref"):
+        yield "--client-authentication needs --client-ca-tls-container-ref <ref>."
+    if "hsts_max_age" not in values and (values.get("hsts_include_subdomains") or values.get("hsts_preload")):
+        yield "--hsts-include-subdomains and --hsts-preload need --hsts-max-age <seconds>."
+
+
+def _pool(values: Values) -> Iterator[str]:
+    persistence = values.get("session_persistence") or {}
+    if persistence and not persistence.get("type"):
+        yield "--session-persistence needs type=SOURCE_IP, type=HTTP_COOKIE or type=APP_COOKIE,cookie_name=<name>."
+    if persistence.get("type") == "APP_COOKIE" and not persistence.get("cookie_name"):
+        yield "Add the cookie: --session-persistence type=APP_COOKIE,cookie_name=<name>."
+    if values.get("crl_container_ref") and not values.get("ca_tls_container_ref"):
+        yield "--crl-container-ref needs --ca-tls-container-ref <ref>."
+
+
+def _healthmonitor(values: Values) -> Iterator[str]:
+    if values.get("domain_name") and str(values.get("http_version", "")) != "1.1":
+        yield "Add --http-version 1.1: --domain-name is its Host header."
+    kind = values.get("type")
+    given = [f"--{name.replace('_', '-')}" for name in HTTP_OPTIONS if name in values]
+    if kind and kind not in HTTP_CHECKS and given:
+        yield f"{' and '.join(given)} {'needs' if len(given) == 1 else 'need'} --type HTTP or --type HTTPS."
+
+
+def _l7policy(values: Values) -> Iterator[str]:
+    action = values.get("action")
+    name, flag = TARGETS.get(str(action), ("", ""))
+    if name and not values.get(name):
+        yield f"Add {flag}: where --action {action} leads."
+    for other, (target, typed) in TARGETS.items():
+        if action and other != action and values.get(target):
+            yield f"{typed.split()[0]} belongs to --action {other}."
+
+
+def _l7rule(values: Values) -> Iterator[str]:
+    kind = values.get("type")
+    if kind in KEYED_RULES and not values.get("key"):
+        yield f"Add --key <name>: which {str(kind).lower().replace('_', ' ')} is compared."
+    if kind and kind not in KEYED_RULES and values.get("key"):
+        yield f"--key belongs to --type {_one_of(KEYED_RULES)}."
+
+
+def _one_of(words: tuple[str, ...]) -> str:
+    return f"{', '.join(words[:-1])} or {words[-1]}" if len(words) > 1 else words[0]
+
+
+HINTS: Mapping[str, Callable[[Values], Iterator[str]]] = {
+    "listener": _listener,
+    "pool": _pool,
+    "healthmonitor": _healthmonitor,
+    "l7policy": _l7policy,
+    "l7rule": _l7rule,
+}

@@ -1,0 +1,70 @@
+"""What a person at a terminal sees while a command takes its time; a pipe or a file gets nothing of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+LINE_START = "\r\x1b[K"  # back to the start, and nothing behind it
+PATIENCE = 0.5  # seconds in which a list may come without a word
+
+
+class Progress:
+    """One line of stderr that is written over, and gone at the end."""
+
+    def __init__(self, app: Any) -> None:
+        options = getattr(app, "options", None)
+        is_quiet = getattr(options, "verbose_level", 1) == 0 or getattr(options, "debug", False)
+        self.is_shown = sys.stderr.isatty() and not is_quiet and os.environ.get("TERM") != "dumb"
+        self._line = ""
+
+    def __call__(self, text: str, seconds: float) -> None:
+        """Show what is waited for, and for how long until now."""
+        self.show(f"{text}, {seconds:.0f} s")
+
+    def show(self, text: str) -> None:
+        if not self.is_shown:
+            return
+        width = shutil.get_terminal_size().columns - 1
+        line = _cut("".join(char if char.isprintable() else "?" for char in text), width)
+        if line != self._line:
+            sys.stderr.write(f"{LINE_START}{line}")
+            sys.stderr.flush()
+            self._line = line
+
+    def clear(self) -> None:
+        if self._line:
+            sys.stderr.write(LINE_START)
+            sys.stderr.flush()
+            self._line = ""
+
+    def counted(self, found: Iterable[T], title: str, titles: str) -> Iterator[T]:
+        """The same things; how many have come is shown as soon as it takes a while."""
+        start = last = time.monotonic()
+        for number, one in enumerate(found, 1):
+            now = time.monotonic()
+            if now - start > PATIENCE and now - last > PATIENCE / 5:
+                last = now
+                self.show(f"{number} {title if number == 1 else titles}, {now - start:.0f} s")
+            yield one
+        self.clear()
+
+
+def _cut(line: str, width: int) -> str:
+    """As much of a line as fits into that many columns; some characters take two of them."""
+    if line.isascii():
+        return line if len(line) <= width else f"{line[: width - 1]}…"
+    import unicodedata  # here, as few lines need it
+
+    columns = 0
+    for place, char in enumerate(line):
+        columns += 2 if unicodedata.east_asian_width(char) in "WF" else 1
+        if columns > width or (columns == width and place < len(line) - 1):
+            return f"{line[:place]}…"
+    return line

@@ -1,0 +1,88 @@
+"""What may have been meant by an unknown option, choice or command."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn
+
+from cliff import _argparse
+
+from ..client import likeness
+
+UNKNOWN = re.compile(r"(?:unrecognized arguments|no such option): (.*)", re.DOTALL)
+NO_CHOICE = re.compile(r"argument ([^:]+): invalid choice: '?([^' ]+)'? \(choose from")
+
+MISSED_WORD = 0.1  # how much less alike a command is for each word that it has more or less
+NEARLY = 0.05  # commands whose likeness differs by less are all named
+ABBREVIATION = 0.9
+
+
+class Parser(_argparse.ArgumentParser):
+    """A parser whose complaints name what is similar to the mistake."""
+
+    others: Iterable[str] = ()  # the options of the program, which are understood everywhere
+
+    def error(self, message: str) -> NoReturn:
+        found = [f"{message}{'' if message.endswith('.') else '.'} {question}" for question in self._questions(message)]
+        super().error(found[0] if found else message)
+
+    def _questions(self, message: str) -> Iterable[str]:
+        unknown = UNKNOWN.match(message)
+        if unknown:
+            words = [word.partition("=")[0] for word in unknown[1].split() if word.startswith("--")]
+            shown = [name for name in (*self._option_string_actions, *self.others) if name.startswith("--")]
+            found = dict.fromkeys(each for word in words for each in likeness.closest(word, shown))
+            yield from filter(None, [likeness.question(found)])
+        wrong = NO_CHOICE.match(message)
+        if wrong:
+            actions = (self._option_string_actions.get(name) for name in wrong[1].split("/"))
+            choices = [str(choice) for action in actions if action for choice in action.choices or ()]
+            yield from filter(None, [likeness.question(likeness.closest(wrong[2], choices))])
+
+
+def attach(parser: argparse.ArgumentParser, app: Any) -> None:
+    """Let a command's parser suggest, since cliff does not ask which class to take."""
+    parser.__class__ = Parser
+    assert isinstance(parser, Parser)
+    parser.others = getattr(getattr(app, "parser", None), "_option_string_actions", ())
+
+
+def unknown(typed: Sequence[str], known: Iterable[str], program: str) -> str:
+    """What to say of words that are no command: how they go on, or what may have been meant."""
+    names = [name.split() for name in sorted(known)]
+    words = list(itertools.takewhile(lambda word: not word.startswith("-"), typed))
+    following = dict.fromkeys(name[len(words)] for name in names if len(name) > len(words) and _begins(name, words))
+    if following:
+        return f"'{' '.join(words)}' is not a {program} command yet: it goes on with {', '.join(following)}."
+    question = likeness.question(_meant(words, names))
+    return f"'{' '.join(words)}' is not a {program} command. {question or f'`{program} help` lists them.'}"
+
+
+def _begins(name: Sequence[str], words: Sequence[str]) -> bool:
+    return list(name[: len(words)]) == list(words)
+
+
+def _meant(words: Sequence[str], names: Sequence[Sequence[str]]) -> list[str]:
+    """The commands that are most alike, word by word; those without their first words, where none is."""
+    scores: dict[str, float] = {}
+    for name in names:
+        likes = [_likeness(word, part) for word, part in zip(words, name, strict=False)]
+        if min(likes, default=0.0) >= likeness.LIKENESS:
+            missed = abs(len(name) - len(words)) * MISSED_WORD
+            scores[" ".join(name[: len(words)])] = sum(likes) / len(likes) - missed
+    best = [text for text in scores if scores[text] > max(scores.values()) - NEARLY]
+    if best:
+        return sorted(best, key=lambda text: -scores[text])[: likeness.AT_MOST]
+    ends = [name for name in names for end in range(len(words), 0, -1) if list(name[-end:]) == list(words[:end])]
+    return [" ".join(name) for name in sorted(ends, key=len)][: likeness.AT_MOST]
+
+
+def _likeness(word: str, part: str) -> float:
+    """Of two words: 1 is the same. An abbreviation is nearly the same."""
+    import difflib  # here, since it is needed after a mistake only
+
+    is_short = len(word) > 1 and part.startswith(word.lower())
+    return max(difflib.SequenceMatcher(None, word.lower(), part).ratio(), ABBREVIATION if is_short else 0.0)
