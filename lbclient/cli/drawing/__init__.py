@@ -1,0 +1,1 @@
+"""Pictures of a load balancer: one diagram, and each way to draw it."""

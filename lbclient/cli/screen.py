@@ -1,0 +1,92 @@
+"""What a terminal can show: colours for states, widths of characters, lines that fit."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import textwrap
+import unicodedata
+from typing import Any
+
+RESET = "\x1b[0m"
+PAINTS = {"green": "\x1b[32m", "yellow": "\x1b[33m", "red": "\x1b[31;1m", "grey": "\x1b[90m", "bold": "\x1b[1m"}
+COLOURS = {
+    "ACTIVE": "green",
+    "ONLINE": "green",
+    "DEGRADED": "yellow",
+    "DRAINING": "yellow",
+    "ERROR": "red",
+    "OFFLINE": "grey",
+    "NO_MONITOR": "grey",
+    "DELETED": "grey",
+}
+AUTO, ALWAYS, NEVER = "auto", "always", "never"
+LEAST_WIDTH = 40
+
+
+def colour_of(state: str) -> str:
+    """How a state is painted; what is on its way is yellow."""
+    return COLOURS.get(state, "yellow" if state.startswith("PENDING_") else "")
+
+
+def is_coloured(stream: Any, wish: str = AUTO) -> bool:
+    """Whether colours are written: on a terminal, unless NO_COLOR is set."""
+    if wish != AUTO:
+        return wish == ALWAYS
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def is_unicode(stream: Any) -> bool:
+    """Whether lines and corners can be written."""
+    try:
+        "└─…".encode(getattr(stream, "encoding", None) or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def columns() -> int:
+    return max(shutil.get_terminal_size((80, 24)).columns, LEAST_WIDTH)
+
+
+def wrapped(line: str, stream: Any) -> list[str]:
+    """The line in as many as a terminal needs; a pipe takes it whole."""
+    if not stream.isatty() or width(line) <= columns():
+        return [line]
+    return textwrap.wrap(line, columns(), subsequent_indent=" " * 8, break_on_hyphens=False)
+
+
+def paint(text: str, colour: str, is_on: bool) -> str:
+    return f"{PAINTS[colour]}{text}{RESET}" if is_on and colour else text
+
+
+def clean(text: str) -> str:
+    """The text without anything that would steer a terminal."""
+    return "".join(char if char.isprintable() else "?" for char in text)
+
+
+def width(text: str) -> int:
+    """The columns that the text takes: two for a wide character, none for one that is put over another."""
+    return sum(_width(char) for char in text)
+
+
+def fit(text: str, room: int) -> str:
+    """The text in exactly that many columns, cut with an ellipsis or filled with blanks."""
+    return f"{cut(text, room)}{' ' * max(0, room - width(cut(text, room)))}"
+
+
+def cut(text: str, room: int) -> str:
+    if width(text) <= room:
+        return text
+    kept = ""
+    for char in text:
+        if width(kept) + _width(char) > room - 1:
+            break
+        kept += char
+    return f"{kept}…" if room > 0 else ""
+
+
+def _width(char: str) -> int:
+    if unicodedata.combining(char) or unicodedata.category(char) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in ("W", "F") else 1
