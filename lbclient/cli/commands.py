@@ -17,6 +17,11 @@ class Commands(CommandManager):
         self.group_list.append(namespace)
         self._add(importlib.metadata.distribution(DISTRIBUTION).entry_points.select(group=namespace))
 
+    def add_command(self, name: str, command_class: type[Command]) -> None:
+        """Add a command; one of cliff's own does not take the place of ours."""
+        if not (name in self.commands and command_class.__module__.startswith("cliff.")):
+            super().add_command(name, command_class)
+
     def find_command(self, argv: list[str]) -> tuple[type[Command], str, list[str]]:
         try:
             return super().find_command(argv)

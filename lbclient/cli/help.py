@@ -2,20 +2,161 @@
 
 from __future__ import annotations
 
+import argparse
+import inspect
+import re
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import autopage.argparse
+from cliff import _argparse
 from cliff import help as cliff_help
+
+from ..client.errors import WrongInput
+
+# What cliff's own options do, said as the others' are.
+WORDS = {
+    "--help": "Show this help and exit.",
+    "--format": "The output format ({default}).",
+    "--column": "Show only this column. Can be repeated.",
+    "--quote": "Which values stand in quotes ({default}).",
+    "--noindent": "Everything in one line.",
+    "--max-width": "How many characters wide at most; 0 is no limit (CLIFF_MAX_TERM_WIDTH, else the terminal).",
+    "--fit-width": "No wider than the terminal; on a terminal it always is so.",
+    "--print-empty": "Print it even without rows.",
+    "--sort-column": "Sort by this column. Can be repeated: the first one given counts most.",
+    "--sort-ascending": "Sort the smallest first.",
+    "--sort-descending": "Sort the largest first.",
+    "--prefix": "What the variables' names begin with.",
+}
+TITLES = {
+    "output formatters": "output",
+    "CSV Formatter": "output as csv",
+    "json formatter": "output as json",
+    "shell formatter": "output as shell variables",
+    "table formatter": "output as a table",
+}
+INDENT = "  "  # of a usage that takes several lines
+GLUE = "\N{NO-BREAK SPACE}"
+
+
+class Help(_argparse.SmartHelpFormatter):
+    """Help that keeps paragraphs, and the lines of examples as they are."""
+
+    def _format_usage(self, *arguments: Any) -> str:
+        usage = str(super()._format_usage(*arguments))
+        if len(usage.strip().splitlines()) == 1:
+            return usage
+        head, parts = _parts(usage, self._prog)
+        lines = textwrap.wrap(
+            " ".join(parts), self._width - len(INDENT), break_on_hyphens=False, break_long_words=False
+        )
+        return "\n".join((head, *(f"{INDENT}{line.replace(GLUE, ' ')}" for line in lines), "", ""))
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return "\n\n".join(self._paragraph(paragraph, width, indent) for paragraph in text.split("\n\n"))
+
+    @staticmethod
+    def _paragraph(paragraph: str, width: int, indent: str) -> str:
+        if "\n  " in paragraph:
+            return textwrap.indent(paragraph, indent)
+        return textwrap.fill(" ".join(paragraph.split()), width, initial_indent=indent, subsequent_indent=indent)
+
+
+def _parts(usage: str, program: str) -> tuple[str, list[str]]:
+    """The beginning of a usage, and what stands behind it: an option and its value stay together."""
+    words = usage.split()
+    start = len(program.split()) + 1
+    text = " ".join(words[start:])
+    return " ".join(words[:start]), [
+        re.sub(r" (?=[<{A-Z.])(?<!\| )", GLUE, part) for part in re.split(r" (?=[\[(])", text)
+    ]
+
+
+def complete(parser: argparse.ArgumentParser, examples: Sequence[str], app: Any) -> None:
+    """Give a command's parser its examples, and cliff's options the words of ours."""
+    parser.formatter_class = Help
+    parser.epilog = _epilog(parser.prog, examples, is_document=app is None)
+    for action in parser._actions:
+        words = WORDS.get(action.option_strings[-1]) if action.option_strings else None
+        if words:
+            action.help = words.format(default=action.default)
+    for group in parser._action_groups:
+        if group.title in TITLES:
+            group.title, group.description = TITLES[group.title], None
+
+
+def _epilog(program: str, examples: Sequence[str], *, is_document: bool) -> str:
+    if not examples:
+        return ""
+    title = "examples" if len(examples) > 1 else "example"
+    lines = [f"{program} {example}".strip() for example in examples]
+    if is_document:  # where this has to be a literal block
+        return "\n".join((f"{title}::", "", *(f"    {line}" for line in lines)))
+    return "\n".join((f"{title}:", *(f"  {line}" for line in lines)))
 
 
 class ShowHelp(cliff_help.HelpCommand):
-    """Show the help of a command."""
+    """Show the help of a command, or of all.
+
+    Words may be abbreviated as long as one command begins so.
+    """
+
+    examples = ("loadbalancer create", "")
 
     def get_epilog(self) -> str:
         return ""  # cliff's own looks through everything that is installed
 
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        complete(parser, self.examples, self.app)
+        (command,) = (action for action in parser._actions if not action.option_strings)
+        command.metavar, command.help = "<command>", "The words of the command."
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> int:
+        words: list[str] = parsed_args.cmd
+        app: Any = self.app
+        if not words or _is_known(app, words):
+            return int(super().take_action(parsed_args))
+        begun = [(name, command) for name, command in app.command_manager if _begins(name.split(), words)]
+        if not begun:
+            raise WrongInput(app.unknown(words))
+        width = shutil.get_terminal_size().columns if app.stdout.isatty() else sys.maxsize
+        app.stdout.writelines(_listed(begun, width))
+        return 0
+
+    def get_description(self) -> str:
+        return inspect.getdoc(type(self)) or ""
+
     def _load_hooks(self) -> None:
         self._hooks: Any = []
+
+
+def _begins(name: Sequence[str], words: Sequence[str]) -> bool:
+    """Whether the words, which may be abbreviated, are the first of that name."""
+    return len(name) > len(words) and all(part.startswith(word) for part, word in zip(name, words, strict=False))
+
+
+def _listed(commands: Iterable[tuple[str, Any]], width: int) -> Iterator[str]:
+    """A line for each command with what it does, or several where one is too narrow."""
+    lines = [(name, _first_line(entry_point)) for name, entry_point in sorted(commands, key=lambda command: command[0])]
+    indent = max(len(name) for name, _ in lines) + 4
+    for name, line in lines:
+        first, *others = textwrap.wrap(line, max(20, width - indent)) or [""]
+        yield f"  {name:<{indent - 4}}  {first}".rstrip() + "\n"
+        yield from (f"{' ' * indent}{other}\n" for other in others)
+
+
+def _is_known(app: Any, words: list[str]) -> bool:
+    try:
+        app.command_manager.find_command(words)
+    except ValueError:
+        return False
+    return True
 
 
 def show_all(app: Any) -> None:
@@ -25,9 +166,8 @@ def show_all(app: Any) -> None:
         autopage.argparse.use_color_for_parser(app.parser, pager.to_terminal())
         app.parser.print_help(out)
         out.write("\ncommands:\n")
-        lines = [(name, _first_line(entry_point)) for name, entry_point in sorted(app.command_manager)]
-        width = max(len(name) for name, _ in lines)
-        out.writelines(f"  {name:<{width}}  {line}\n" for name, line in lines)
+        width = shutil.get_terminal_size().columns if pager.to_terminal() else sys.maxsize
+        out.writelines(_listed(app.command_manager, width))
         out.write(f"\n`{app.NAME} help COMMAND` says more about a command.\n")
     raise cliff_help.HelpExit()
 

@@ -9,6 +9,7 @@ from typing import Any
 from ..client.errors import WrongInput
 from ..client.names import Names
 from ..resources import Cli, Field, Resource, Type
+from . import wording
 
 Container = Any  # what add_argument belongs to: a parser or one of its groups
 
@@ -32,7 +33,7 @@ def add_fields(parser: argparse.ArgumentParser, resource: Resource, verb: Cli) -
     groups = _groups(parser, resource, verb)
     for field in fields_of(resource, verb):
         if verb is Cli.CREATE and field.positional:
-            parser.add_argument(field.name, metavar=f"<{field.flag}>", help=field.help)
+            parser.add_argument(field.name, metavar=f"<{field.flag}>", help=_help(field, verb))
         else:
             _add_field(groups.get(field.name, parser), field, verb)
 
@@ -41,8 +42,8 @@ def add_unsets(parser: argparse.ArgumentParser, resource: Resource) -> None:
     """A switch for every field that can be cleared."""
     for field in fields_of(resource, Cli.UNSET):
         flag = field.unset_flag or _flag(field)
-        words = field.name.removesuffix("_id").replace("_", " ")
-        parser.add_argument(f"--{flag}", dest=field.name, action="store_const", const=True, help=f"Clear the {words}.")
+        words = wording.cleared(field).replace("%", "%%")
+        parser.add_argument(f"--{flag}", dest=field.name, action="store_const", const=True, help=words)
 
 
 def values(resource: Resource, verb: Cli, parsed: argparse.Namespace, names: Names) -> dict[str, Any]:
@@ -80,8 +81,8 @@ def add_tag_filters(parser: argparse.ArgumentParser, what: str) -> None:
         )
 
 
-def tag_filters(parsed: argparse.Namespace) -> dict[str, str]:
-    return {key: value for name, (key, _) in TAG_FILTERS.items() if (value := getattr(parsed, name))}
+def tag_filters(parsed: argparse.Namespace) -> dict[str, list[str]]:
+    return {key: value.split(",") for name, (key, _) in TAG_FILTERS.items() if (value := getattr(parsed, name))}
 
 
 def changed_tags(parsed: argparse.Namespace, verb: Cli, existing: Callable[[], list[str]]) -> dict[str, list[str]]:
@@ -122,21 +123,14 @@ def _add_field(parser: Container, field: Field, verb: Cli) -> None:
 
 def _add_pair(parser: Container, field: Field, flag: str, verb: Cli) -> None:
     on, off = flag.split("/")
-    claim = field.help.removeprefix("Whether ").removesuffix(".")
-    default = ("", "")
-    if verb is Cli.CREATE:
-        default = (" (default)", "") if field.default else ("", " (default)")
     group = parser.add_mutually_exclusive_group()
-    for switch, is_on, words in (
-        (on, True, f"{claim[0].upper()}{claim[1:]}{default[0]}."),
-        (off, False, f"The opposite of --{on}{default[1]}."),
-    ):
+    for switch, is_on, words in zip((on, off), (True, False), wording.switched(field, verb, on), strict=True):
         group.add_argument(f"--{switch}", dest=field.name, action="store_const", const=is_on, help=words)
 
 
 def _described(field: Field, verb: Cli) -> dict[str, Any]:
     """The keyword arguments of add_argument."""
-    described: dict[str, Any] = {"dest": field.name, "help": _help(field), "type": _conversion(field)}
+    described: dict[str, Any] = {"dest": field.name, "help": _help(field, verb), "type": _conversion(field)}
     if field.required and verb is Cli.CREATE:
         described["required"] = True
     if field.type is Type.STRINGS and field.flag is None:
@@ -155,10 +149,8 @@ def _flag(field: Field) -> str:
     return field.flag or field.name.replace("_", "-")
 
 
-def _help(field: Field) -> str:
-    repeated = " Can be repeated." if field.type in (Type.STRINGS, Type.OBJECTS) and field.flag else ""
-    cleared = " 'none' clears it." if field.clear_words else ""
-    return f"{field.help}{repeated}{cleared}".replace("%", "%%")
+def _help(field: Field, verb: Cli) -> str:
+    return wording.given(field, verb).replace("%", "%%")
 
 
 def _metavar(field: Field) -> str:

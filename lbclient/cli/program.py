@@ -11,17 +11,17 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
-from cliff import _argparse
 from cliff.app import App
 
 from .. import __doc__ as description
 from .. import __version__
 from ..client.services import Services
-from .command import Command, Help
+from . import suggestions
+from .command import Command
 from .commands import Commands
 from .credentials import add_credentials, credentials
 from .formatters import Formatters
-from .help import ShowHelp, show_all
+from .help import Help, ShowHelp, show_all
 
 LEVELS = {0: logging.ERROR, 1: logging.WARNING, 2: logging.INFO}
 
@@ -55,10 +55,12 @@ class Shell(App):
     def build_option_parser(
         self, description: str | None, version: str | None, argparse_kwargs: dict[str, Any] | None = None
     ) -> argparse.ArgumentParser:
-        parser: argparse.ArgumentParser = _argparse.ArgumentParser(
+        parser: argparse.ArgumentParser = suggestions.Parser(
             prog=self.NAME, description=description, add_help=False, allow_abbrev=False, formatter_class=Help
         )
-        parser.add_argument("--version", action="version", version=f"{self.NAME} {version}")
+        parser.add_argument(
+            "--version", action="version", version=f"{self.NAME} {version}", help="Show the version and exit."
+        )
         parser.add_argument("-h", "--help", dest="deferred_help", action="store_true", help="Show this and exit.")
         loudness = parser.add_mutually_exclusive_group()
         loudness.add_argument(
@@ -105,4 +107,13 @@ class Shell(App):
     def run_subcommand(self, argv: list[str]) -> int:
         if argv[0].startswith("-"):
             self.parser.error(f"no such option: {argv[0]}")
+        try:
+            self.command_manager.find_command(argv)
+        except ValueError:
+            self.LOG.error("%s: %s", self.NAME, self.unknown(argv))
+            return 2
         return super().run_subcommand(argv)
+
+    def unknown(self, words: Sequence[str]) -> str:
+        """What to say of words that are no command."""
+        return suggestions.unknown(words, [name for name, _ in self.command_manager], self.NAME)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 INTERRUPTED = 130
 BROKEN_PIPE = 141
+COMPLETE = "__complete"  # what the scripts of shells call
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -17,6 +18,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Most commands end before garbage is worth collecting; a tenth of their time is saved.
     gc.disable()
     try:
+        if arguments[:1] == [COMPLETE]:
+            from .completion import answer
+
+            return answer.main(arguments[1:])
         from .program import Shell
 
         status = Shell(arguments).run(arguments)

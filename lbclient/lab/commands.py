@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import inspect
 import sys
 
 from cliff.command import Command
+
+from ..cli import help
 
 NEEDED = ("cheroot", "cryptography", "falcon", "orjson", "pyroute2", "sqlalchemy")  # of the extra `server`
 
@@ -15,6 +18,18 @@ class _ServerCommand(Command):
     """A command that says in one line how to install what it needs."""
 
     auth_required = False
+    examples: tuple[str, ...] = ()
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        help.complete(parser, self.examples, self.app)
+        return parser
+
+    def get_description(self) -> str:
+        return inspect.getdoc(type(self)) or ""
+
+    def get_epilog(self) -> str:
+        return ""  # cliff's own looks through everything that is installed
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
@@ -31,13 +46,15 @@ class Lab(_ServerCommand):
     behind. The exit status is that of the command.
     """
 
+    examples = ("", "-- openstack loadbalancer list", "-- sh -c 'guide-servers & pytest'")
+
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         parser.add_argument(
             "command",
             metavar="-- COMMAND …",
             nargs=argparse.REMAINDER,
-            help="What to run (the shell that $SHELL names)",
+            help="What to run (the shell that $SHELL names).",
         )
         return parser
 
@@ -50,13 +67,15 @@ class Lab(_ServerCommand):
 class Demo(_ServerCommand):
     """Play the load-balancing guide in a lab of its own: each command with its output, and the traffic, checked."""
 
+    examples = ("", "--pause")
+
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        parser.add_argument("--pause", action="store_true", help="Stop after each step until Enter is pressed")
+        parser.add_argument("--pause", action="store_true", help="Stop after each step until Enter is pressed.")
         parser.add_argument(
             "--loopback",
             action="store_true",
-            help="Use addresses out of 127.0.0.0/8 and high ports, as where namespaces are forbidden",
+            help="Use addresses out of 127.0.0.0/8 and high ports, as where namespaces are forbidden.",
         )
         return parser
 
@@ -68,6 +87,8 @@ class Demo(_ServerCommand):
 
 class Server(_ServerCommand):
     """Run the reference server until it is told to stop (SIGTERM or Ctrl-C); its HAProxy processes run on."""
+
+    examples = ("--demo", "--bind-port 9877 --state-directory /var/lib/lbclient")
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         from ..server.config import add_arguments

@@ -1,0 +1,58 @@
+"""What `lbclient __complete SHELL …` prints for the shells' scripts: how to go on, and one candidate a line."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Iterable, Sequence
+from contextlib import redirect_stderr
+
+from . import candidates, place, words
+from .existing import Candidate
+
+FILES, OPEN, WHOLE = ":files", ":open", ":whole"  # the first line; OPEN: no blank follows
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print what can stand at the cursor: `bash LINE`, `zsh WORD…` or `fish WORD…`, up to the cursor. Never fails."""
+    shell, *typed = arguments or ("",)
+    with open(os.devnull, "r+") as nothing, redirect_stderr(nothing):
+        sys.stdin = nothing  # nobody is to be asked for a password now
+        warnings.simplefilter("ignore")
+        try:
+            lines = list(_bash(typed[0]) if shell == "bash" else _others(shell, typed))
+        except (Exception, SystemExit):
+            return 0
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    sys.stdout.flush()
+    return 0
+
+
+def _bash(text: str) -> Iterable[str]:
+    line = words.read(text)
+    answer = candidates.at(place.find(line.words[1:], wants_meanings=False))
+    yield _directive(answer)
+    for each in answer.candidates:
+        yield line.replacement(each.word)
+
+
+def _others(shell: str, typed: Sequence[str]) -> Iterable[str]:
+    """A tab stands between a word and what it means."""
+    current = words.read(typed[-1]).words[-1] if shell == "fish" and typed else ""
+    answer = candidates.at(place.find([*typed[:-1], current] if shell == "fish" else typed))
+    yield _directive(answer)
+    if answer.wants_files:
+        yield current
+    for each in answer.candidates:
+        yield f"{each.word}\t{_line(each)}"
+
+
+def _line(candidate: Candidate) -> str:
+    return " ".join(candidate.meaning.split())
+
+
+def _directive(answer: candidates.Answer) -> str:
+    if answer.wants_files:
+        return FILES
+    return WHOLE if all(each.is_whole for each in answer.candidates) else OPEN

@@ -1,0 +1,104 @@
+"""Names of what exists in the cloud, asked for quickly and without a word when that fails."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ...client import errors
+from ...client.names import KINDS, Kind, Names
+from ...client.rest import Json
+from ...client.services import Services
+from ...resources import BY_NAME
+from .place import Place
+
+SECONDS = 2.0  # how long the cloud has for its answer: whoever waits for a completion types it instead
+# What tells objects apart, beside their names.
+TELLING = (
+    "address",
+    "protocol_port",
+    "vip_address",
+    "type",
+    "compare_type",
+    "value",
+    "action",
+    "protocol",
+    "role",
+    "operating_status",
+)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A whole word, and what it means."""
+
+    word: str
+    meaning: str = ""
+    is_whole: bool = True  # a blank can follow
+
+
+def names_of(place: Place, kind: str) -> list[Candidate]:
+    """The names of what exists; the IDs of what has no name, or not one of its own. Nothing if that takes too long."""
+    found: list[Candidate] = []
+
+    def ask() -> None:
+        with contextlib.suppress(Exception):  # whatever is wrong: an error in the middle of a line helps nobody
+            found.extend(_asked(place, kind))
+
+    # A thread, since looking a host up cannot be interrupted.
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(SECONDS)
+    return list(found)
+
+
+def _asked(place: Place, kind: str) -> list[Candidate]:
+    services, what = place.app.services, KINDS[kind]
+    parents = _parents(place, kind, services)
+    if parents is None:
+        return []
+    records = _records(services, kind, what, parents)
+    count = Counter(record.get(what.name) for record in records)
+    found = []
+    for record in records:
+        name = str(record.get(what.name) or "")
+        is_plain = name.isprintable() and (place.is_behind_dashes or place.prefix or not name.startswith("-"))
+        is_enough = bool(name) and count[name] == 1 and is_plain
+        word = name if is_enough else str(record[what.identifier])
+        found.append(Candidate(word, " ".join([*([] if is_enough else filter(None, [name])), *_telling(record)])))
+    return found
+
+
+def _telling(record: Json) -> list[str]:
+    return [str(record[key]) for key in TELLING if isinstance(record.get(key), (str, int)) and record[key] != ""]
+
+
+def _parents(place: Place, kind: str, services: Services) -> Mapping[str, str] | None:
+    """The ID of what the things are inside of, in paths; None: it is not known."""
+    parent = BY_NAME[kind].parent if kind in BY_NAME else None
+    if not parent:
+        return {}
+    word = next(iter(place.given.get("parent") or place.given.get(parent) or ()), None)
+    return {f"{parent}_id": Names(services).id(parent, word)} if word else None
+
+
+def _records(services: Services, kind: str, what: Kind, parents: Mapping[str, str]) -> list[Json]:
+    fields = list(dict.fromkeys([what.identifier, what.name, *_known(kind)]))
+    rest = getattr(services, what.service)
+    try:
+        return list(rest.pages(what.path.format(**parents), what.collection, {"fields": fields}))
+    except errors.Forbidden:
+        return [_own_project(services)] if kind == "project" else []
+
+
+def _known(kind: str) -> list[str]:
+    resource = BY_NAME.get(kind)
+    return [name for name in TELLING if resource and name in resource]
+
+
+def _own_project(services: Services) -> Json:
+    access = services.access()
+    return {"id": access.project_id, "name": access.project_name}

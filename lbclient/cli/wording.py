@@ -1,0 +1,68 @@
+"""What the help of a command says of a field."""
+
+from __future__ import annotations
+
+from ..resources import Cli, Field, Type
+
+KNOWN_BY = "(name or ID)"
+NOTHING: tuple[object, ...] = (None, "", (), {})
+NO_LIMIT = 2**31 - 1  # what fits into the database's column
+
+
+def given(field: Field, verb: Cli) -> str:
+    """Of the option that gives a field its value, or that filters by it."""
+    if verb is Cli.LIST:
+        return f"Filter by {_lower(_named(field))}"
+    parts = [_named(field), *_limits(field)]
+    parts += ["Can be repeated."] if field.type in (Type.STRINGS, Type.OBJECTS) and field.flag else []
+    parts += ["'none' clears it."] if field.clear_words else []
+    return " ".join(parts)
+
+
+def switched(field: Field, verb: Cli, on: str) -> tuple[str, str]:
+    """Of the two switches of a claim; `on` is the name of the first."""
+    claim = field.help.removeprefix("Whether ").removesuffix(".")
+    if verb is Cli.LIST:
+        return f"Only where {claim}.", f"Only where it is not as --{on} says."
+    default = ("", "")
+    if verb is Cli.CREATE:
+        default = (" (default)", "") if field.default else ("", " (default)")
+    return f"{claim[0].upper()}{claim[1:]}{default[0]}.", f"The opposite of --{on}{default[1]}."
+
+
+def cleared(field: Field) -> str:
+    """Of the switch that takes a field's value away."""
+    if field.default not in NOTHING:
+        return f"Set back to the default: {_lower(field.help)}"
+    article, _, rest = field.help.partition(" ")
+    if field.type is Type.STRINGS:
+        return f"Clear all: {_lower(field.help)}"
+    return f"Clear the {rest}" if article in ("The", "A") else f"Clear it: {_lower(field.help)}"
+
+
+def _named(field: Field) -> str:
+    text = field.help
+    if field.refers and field.type is not Type.OBJECTS and KNOWN_BY not in text:
+        text = f"{text.removesuffix('.')} {KNOWN_BY}."
+    return text
+
+
+def _limits(field: Field) -> list[str]:
+    is_limited = None not in (field.minimum, field.maximum) and field.maximum != NO_LIMIT
+    if field.type is Type.INTEGER and not field.choices and is_limited:
+        return [f"From {field.minimum} to {field.maximum}."]
+    if field.type is Type.STRINGS and field.choices:
+        return [f"One of {', '.join(field.choices)}."]
+    if field.type is Type.MAPPING and field.choices:
+        return [f"Keys: {', '.join(_key(field, key) for key in field.choices)}."]
+    return []
+
+
+def _key(field: Field, key: str) -> str:
+    choices = dict(field.value_choices).get(key, ())
+    return f"{key} ({', '.join(choices)})" if choices else key
+
+
+def _lower(sentence: str) -> str:
+    """In the middle of another sentence; an abbreviation stays as it is."""
+    return sentence if sentence[1:2].isupper() else f"{sentence[0].lower()}{sentence[1:]}"
