@@ -1,0 +1,53 @@
+"""The relay's ear: questions and orders of the server, at a Unix socket."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from collections.abc import Callable
+from functools import partial
+
+from .loop import Loop
+
+SEND_SECONDS = 0.2  # an answer that nobody takes holds up the traffic no longer
+LONGEST_QUESTION = 4096
+
+
+class Control:
+    """Answers one question a connection, as HAProxy's socket does."""
+
+    def __init__(self, path: str, loop: Loop, answer: Callable[[str], str]) -> None:
+        self._loop = loop
+        self._answer = answer
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+        self._listening = socket.socket(socket.AF_UNIX)
+        self._listening.bind(path)
+        os.chmod(path, 0o600)
+        self._listening.listen(16)
+        self._listening.setblocking(False)
+        loop.watch(self._listening.fileno(), self._accept)
+
+    def _accept(self) -> None:
+        try:
+            connection, _ = self._listening.accept()
+        except OSError:
+            return
+        connection.settimeout(0)
+        self._loop.watch(connection.fileno(), partial(self._hear, connection, bytearray()))
+
+    def _hear(self, connection: socket.socket, heard: bytearray) -> None:
+        try:
+            data = connection.recv(LONGEST_QUESTION)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        heard += data
+        if data and b"\n" not in heard and len(heard) < LONGEST_QUESTION:
+            return
+        self._loop.forget(connection.fileno())
+        with contextlib.suppress(OSError), connection:
+            connection.settimeout(SEND_SECONDS)
+            connection.sendall(self._answer(heard.decode(errors="replace").strip()).encode())

@@ -1,0 +1,240 @@
+"""Listeners: datagrams of clients go to members, and the answers back."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+
+from ..ports import sentence
+from . import plan
+from .loop import Loop
+from .pool import Address, Member, Pool
+
+Place = tuple[str, int]  # address, port
+
+BATCH = 64  # datagrams that one socket may have before others have their turn
+LARGEST = 65536
+BUFFER = bytearray(LARGEST)
+VIEW = memoryview(BUFFER)
+QUEUE = 1 << 20  # bytes that wait in the kernel while others are served
+
+
+class CannotListen(Exception):
+    """An address or port cannot be had; the text says which, and why."""
+
+
+@dataclass
+class Room:
+    """How many flows a relay may have, all listeners together."""
+
+    first: Callable[[], None]  # called when there is one again
+    most: int = 0
+    used: int = 0
+
+    def enter(self) -> None:
+        self.used += 1
+        if self.used == 1:
+            self.first()
+
+
+class Flow:
+    """One client on one of a listener's sockets, and the member that serves it."""
+
+    __slots__ = ("answers", "client", "entrance", "member", "seen", "socket")
+
+    def __init__(self, entrance: socket.socket, client: Address, member: Member, seen: float) -> None:
+        self.entrance = entrance
+        self.client = client
+        self.member = member
+        self.seen = seen
+        family = socket.AF_INET6 if ":" in member.address[0] else socket.AF_INET
+        self.socket = socket.socket(family, socket.SOCK_DGRAM)
+        try:
+            self.socket.setblocking(False)
+            self.socket.connect(member.address)
+        except OSError:
+            self.socket.close()
+            raise
+
+
+class Listener:
+    """A listener as it is now: its sockets, its flows in the order of their last datagram, and what it has counted."""
+
+    def __init__(self, wanted: plan.Listener, loop: Loop, room: Room) -> None:
+        self.wanted = wanted
+        self.pool: Pool | None = None
+        self.flows: OrderedDict[tuple[int, Address], Flow] = OrderedDict()
+        self.total = self.most = self.bytes_in = self.bytes_out = self.denied = self.errors = 0
+        self._loop = loop
+        self._room = room
+        self._sockets: list[socket.socket] = []
+        self._allowed: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = []
+
+    def take(self, wanted: plan.Listener, pool: Pool | None, sockets: dict[Place, socket.socket]) -> None:
+        """Becomes what is wanted; `sockets` are those of its addresses."""
+        self.wanted, self.pool = wanted, pool
+        self._allowed = [ipaddress.ip_network(each) for each in wanted.allowed]
+        for entrance in set(self._sockets) - set(sockets.values()):
+            self._leave(entrance)
+        for entrance in set(sockets.values()) - set(self._sockets):
+            self._loop.watch(entrance.fileno(), partial(self._receive, entrance))
+        self._sockets = list(sockets.values())
+        self.look()
+
+    def look(self) -> None:
+        """Ends the flows that may not go on: their member, or their client's permission, is gone."""
+        members = {id(each) for each in self.pool.members.values()} if self.pool else set()
+        for key, flow in list(self.flows.items()):
+            if id(flow.member) not in members or not flow.member.can_serve or not self._is_allowed(flow.client[0]):
+                self._end(key, flow)
+
+    def close(self) -> None:
+        for entrance in self._sockets:
+            self._leave(entrance)
+        self._sockets = []
+
+    def sweep(self) -> None:
+        """Ends the flows that have been silent for too long; they come first."""
+        while self.wanted.idle and self.flows:
+            key, flow = next(iter(self.flows.items()))
+            if self._loop.now - flow.seen < self.wanted.idle:
+                return
+            self._end(key, flow)
+
+    @property
+    def is_full(self) -> bool:
+        return 0 <= self.wanted.limit <= len(self.flows)
+
+    def _leave(self, entrance: socket.socket) -> None:
+        for key, flow in list(self.flows.items()):
+            if flow.entrance is entrance:
+                self._end(key, flow)
+        self._loop.forget(entrance.fileno())
+
+    def _receive(self, entrance: socket.socket) -> None:
+        """Datagrams of clients, to their members."""
+        flows, number, now = self.flows, entrance.fileno(), self._loop.now
+        for _ in range(BATCH):
+            try:
+                size, client = entrance.recvfrom_into(BUFFER)
+            except OSError:
+                return
+            key = number, client
+            flow = flows.get(key) or self._open(key, entrance)
+            if flow is None:
+                continue
+            flows.move_to_end(key)
+            flow.seen = now
+            self.bytes_in += size
+            flow.member.bytes_in += size
+            try:
+                flow.socket.send(VIEW[:size])
+            except OSError as error:
+                self._fail(key, flow, error)
+
+    def _answer(self, key: tuple[int, Address], flow: Flow) -> None:
+        """Datagrams of a member, to its client."""
+        try:
+            size = flow.socket.recv_into(BUFFER)
+        except OSError as error:
+            self._fail(key, flow, error)
+            return
+        self.flows.move_to_end(key)
+        flow.seen = self._loop.now
+        self.bytes_out += size
+        flow.member.bytes_out += size
+        try:
+            flow.entrance.sendto(VIEW[:size], flow.client)
+        except OSError:
+            self.errors += 1  # the client's network is gone, or its queue is full: as on any way of a datagram
+
+    def _open(self, key: tuple[int, Address], entrance: socket.socket) -> Flow | None:
+        client = key[1]
+        if not self._is_allowed(client[0]):
+            self.denied += 1
+            return None
+        member = self.pool.choose(client, self._loop.now) if self.pool and not self.is_full else None
+        if member is None:
+            self.errors += 1
+            return None
+        if self._room.used >= self._room.most and not self._make_room():
+            self.errors += 1
+            return None
+        try:
+            flow = Flow(entrance, client, member, self._loop.now)
+        except OSError:
+            self.errors += 1
+            member.errors += 1
+            return None
+        self._loop.watch(flow.socket.fileno(), partial(self._answer, key, flow))
+        self.flows[key] = flow
+        self._room.enter()
+        member.flows += 1
+        member.total += 1
+        self.total += 1
+        self.most = max(self.most, len(self.flows))
+        return flow
+
+    def _make_room(self) -> bool:
+        """Ends the flow that has been silent for longest, so that a flood of clients shuts out nobody new."""
+        if not self.flows:
+            return False
+        self._end(*next(iter(self.flows.items())))
+        return True
+
+    def _end(self, key: tuple[int, Address], flow: Flow) -> None:
+        if self.flows.pop(key, None) is None:
+            return
+        self._loop.forget(flow.socket.fileno())
+        flow.socket.close()
+        flow.member.flows -= 1
+        self._room.used -= 1
+        if self.pool is not None:
+            self.pool.prolong(flow.client, flow.member, self._loop.now)
+
+    def _fail(self, key: tuple[int, Address], flow: Flow, error: OSError) -> None:
+        """The member refuses: the client's next datagram may go to another one."""
+        if isinstance(error, BlockingIOError):
+            return
+        self.errors += 1
+        flow.member.errors += 1
+        if isinstance(error, ConnectionRefusedError):
+            self._end(key, flow)
+
+    def _is_allowed(self, host: str) -> bool:
+        if not self._allowed:
+            return True
+        address = ipaddress.ip_address(host.partition("%")[0])
+        return any(address in network for network in self._allowed)
+
+
+def open_all(places: Iterable[Place]) -> dict[Place, socket.socket]:
+    """Sockets at all of the places, or at none. Raises CannotListen."""
+    opened: dict[Place, socket.socket] = {}
+    for address, port in places:
+        try:
+            opened[address, port] = _opened(address, port)
+        except OSError as error:
+            for each in opened.values():
+                each.close()
+            raise CannotListen(sentence(address, port, error)) from error
+    return opened
+
+
+def _opened(address: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    made = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        made.setblocking(False)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, QUEUE)
+        if family == socket.AF_INET6:
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        made.bind((address, port))
+    except OSError:
+        made.close()
+        raise
+    return made

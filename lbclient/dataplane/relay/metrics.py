@@ -1,0 +1,124 @@
+"""Serving metrics, to HAProxy, behind whose PROMETHEUS listeners this stands."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import os
+import socket
+import threading
+
+from .exposition import Names, Row, exposition
+from .places import EXPORTER_SOCKET
+
+QUESTION = b"GET /metrics?scope=global&scope=frontend&scope=backend&scope=server HTTP/1.0\r\n\r\n"
+PATIENCE = 5.0  # s
+MOST_AT_ONCE = 4
+
+
+class Unavailable(Exception):
+    """Somebody who should know does not answer."""
+
+
+class Exporter:
+    """Answers in threads of its own, so that no datagram waits for a page of metrics."""
+
+    def __init__(self, path: str, control_path: str) -> None:
+        self._path = path
+        self._control_path = control_path
+        self._names: Names = {}
+        self._is_started = False
+        self._listening: socket.socket | None = None
+        self._turns = threading.BoundedSemaphore(MOST_AT_ONCE)
+
+    def start(self) -> None:
+        """Answers whoever has come meanwhile: a thread would not live through a fork."""
+        self._is_started = True
+        if self._listening is not None:
+            threading.Thread(target=self._serve, args=(self._listening,), daemon=True).start()
+
+    def take(self, names: Names | None) -> None:
+        """Listens from now on, or not any more."""
+        self._names = names or {}
+        if names is not None and self._listening is None:
+            self._listening = self._open()
+            if self._is_started:
+                self.start()
+        elif names is None and self._listening is not None:
+            with contextlib.suppress(OSError):
+                self._listening.shutdown(socket.SHUT_RDWR)  # wakes who waits in accept
+            self._listening.close()
+            self._listening = None
+
+    def _open(self) -> socket.socket:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._path)
+        listening = socket.socket(socket.AF_UNIX)
+        listening.bind(self._path)
+        os.chmod(self._path, 0o600)
+        listening.listen(64)
+        return listening
+
+    def _serve(self, listening: socket.socket) -> None:
+        while True:
+            try:
+                connection, _ = listening.accept()
+            except OSError:
+                return
+            self._turns.acquire()
+            threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
+
+    def _answer(self, connection: socket.socket) -> None:
+        try:
+            with contextlib.suppress(OSError), connection:
+                connection.settimeout(PATIENCE)
+                _until_blank_line(connection)
+                connection.sendall(self._response())
+        finally:
+            self._turns.release()
+
+    def _response(self) -> bytes:
+        try:
+            status, page = "200 OK", self._page()
+        except (Unavailable, OSError) as error:
+            status, page = "503 Service Unavailable", f"{error}\n"
+        head = f"HTTP/1.0 {status}\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n"
+        body = page.encode()
+        return f"{head}Cache-Control: no-cache\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+
+    def _page(self) -> str:
+        head, _, told = _asked(EXPORTER_SOCKET, QUESTION).partition("\r\n\r\n")
+        if " 200 " not in head.partition("\r\n")[0]:
+            raise Unavailable("HAProxy has no metrics")
+        return exposition(told, self._rows(), _machine(), self._names)
+
+    def _rows(self) -> list[Row]:
+        report = _asked(self._control_path, b"show stat\n")
+        return list(csv.DictReader(report.strip().removeprefix("# ").splitlines()))
+
+
+def _until_blank_line(connection: socket.socket) -> None:
+    heard = b""
+    while b"\r\n\r\n" not in heard and len(heard) < 65536:
+        data = connection.recv(4096)
+        if not data:
+            return
+        heard += data
+
+
+def _asked(path: str, question: bytes) -> str:
+    """All that comes back until the end."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(PATIENCE)
+        connection.connect(path)
+        connection.sendall(question)
+        return b"".join(iter(lambda: connection.recv(65536), b"")).decode(errors="replace")
+
+
+def _machine() -> dict[str, float]:
+    """How busy the machine is, in percent."""
+    found = {"cpu": os.getloadavg()[0] / (os.cpu_count() or 1) * 100}
+    with contextlib.suppress(OSError, KeyError, ValueError, ZeroDivisionError), open("/proc/meminfo") as file:
+        sizes = {name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in file)}
+        found["memory"] = (1 - sizes["MemAvailable"] / sizes["MemTotal"]) * 100
+    return found

@@ -1,0 +1,123 @@
+"""What a relay is to do: written by the server, read by the relay."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+VERSION = "1"  # of all below: a running relay that says another one is replaced
+
+
+@dataclass(frozen=True)
+class Member:
+    id: str
+    address: str
+    port: int
+    weight: int
+    is_enabled: bool
+    is_backup: bool
+    check_address: str
+    check_port: int
+
+
+@dataclass(frozen=True)
+class Monitor:
+    """How members are checked; the last five are for HTTP."""
+
+    type: str  # UDP-CONNECT, TCP or HTTP
+    delay: float
+    timeout: float
+    rise: int
+    fall: int
+    method: str = "GET"
+    path: str = "/"
+    version: str = "1.0"
+    host: str = ""
+    codes: tuple[tuple[int, int], ...] = ((200, 200),)
+
+
+@dataclass(frozen=True)
+class Persistence:
+    """Clients of one network stay with one member until they are silent for long enough."""
+
+    timeout: float
+    prefix_v4: int = 32
+    prefix_v6: int = 128
+
+
+@dataclass(frozen=True)
+class Pool:
+    id: str
+    algorithm: str
+    members: tuple[Member, ...]
+    persistence: Persistence | None = None
+    monitor: Monitor | None = None
+
+
+@dataclass(frozen=True)
+class Listener:
+    id: str
+    port: int
+    addresses: tuple[str, ...]
+    pool_id: str | None
+    limit: int  # flows; -1 for as many as the relay can hold
+    idle: float  # s after which a silent flow ends; 0 for never
+    allowed: tuple[str, ...] = ()  # networks; none for everybody
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that one load balancer's relay does."""
+
+    listeners: tuple[Listener, ...] = ()
+    pools: tuple[Pool, ...] = ()
+    most_flows: int = 0
+    names: Mapping[str, Mapping[str, str]] | None = None  # for metrics: kind -> id -> name; None where nobody asks
+
+    @property
+    def is_needed(self) -> bool:
+        return bool(self.listeners) or self.names is not None
+
+    @property
+    def binds(self) -> tuple[tuple[str, int], ...]:
+        return tuple((address, each.port) for each in self.listeners for address in each.addresses)
+
+    @property
+    def fingerprint(self) -> str:
+        return hashlib.sha256(dumps(self).encode()).hexdigest()[:16]
+
+
+def dumps(plan: Plan) -> str:
+    return json.dumps(asdict(plan), sort_keys=True)
+
+
+def loads(text: str) -> Plan:
+    """Raises ValueError, TypeError or KeyError for what dumps did not write."""
+    data = json.loads(text)
+    return Plan(
+        listeners=tuple(_listener(each) for each in data["listeners"]),
+        pools=tuple(_pool(each) for each in data["pools"]),
+        most_flows=data["most_flows"],
+        names=data["names"],
+    )
+
+
+def _listener(data: dict[str, Any]) -> Listener:
+    return Listener(**data | {"addresses": tuple(data["addresses"]), "allowed": tuple(data["allowed"])})
+
+
+def _pool(data: dict[str, Any]) -> Pool:
+    monitor, persistence = data["monitor"], data["persistence"]
+    if monitor:
+        monitor = Monitor(**monitor | {"codes": tuple((low, high) for low, high in monitor["codes"])})
+    return Pool(
+        **data
+        | {
+            "members": tuple(Member(**each) for each in data["members"]),
+            "monitor": monitor,
+            "persistence": Persistence(**persistence) if persistence else None,
+        }
+    )
