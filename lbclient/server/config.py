@@ -127,6 +127,18 @@ class Config:
             "read": _path,
         },
     )
+    keystone_url: str | None = _option(
+        "The URL of another Keystone, whose tokens count (the one beside this API).", None
+    )
+    keystone_username: str = _option("Who asks that Keystone what tokens stand for (octavia).", "octavia")
+    keystone_password_file: Path | None = dataclasses.field(
+        default=None, metadata={"help": "The file with that user's password.", "read": _path}
+    )
+    keystone_project: str = _option("The project of that user (service).", "service")
+    keystone_domain: str = _option("The domain of that user and project, by name (Default).", "Default")
+    barbican_url: str | None = _option(
+        "The URL of another Barbican, which that Keystone's tokens open (the one beside this API).", None
+    )
     network: Literal["neutron", "noop"] = _option(
         "Where VIPs come from: neutron (the networks beside this API) or noop (every ID exists; neutron).",
         "neutron",
@@ -238,6 +250,10 @@ def _checked(config: Config) -> Config:
     if config.default_provider not in config.providers:
         allowed = ", ".join(config.providers)
         raise ConfigError(f"default_provider: {config.default_provider!r} is not allowed: one of {allowed}.")
+    if config.keystone_url and not config.keystone_password_file:
+        raise ConfigError("keystone_url needs keystone_password_file: tokens are validated as a user of that Keystone.")
+    if config.barbican_url and not config.keystone_url:
+        raise ConfigError("barbican_url needs keystone_url: that Barbican does not know the tokens of this server.")
     loopback = ipaddress.IPv4Network("127.0.0.0/8")
     for cidr in (config.networks or ()) if config.attachment == "loopback" else ():
         network = ipaddress.ip_network(cidr)

@@ -13,17 +13,18 @@ ADMIN = "admin"  # what everybody is who names no role
 
 
 def sender(services: Services, req: falcon.Request) -> Context:
-    """Raises Unauthorized; BadRequest where a header does not fit."""
+    """Raises Unauthorized; BadRequest where a header does not fit; Unavailable."""
     if services.config.auth == "noauth":
         return _named(req)
-    return services.tokens.check(_token(req))
+    return (services.keystone or services.tokens).check(token(req))
 
 
-def _token(req: falcon.Request) -> str:
-    token = req.get_header("X-Auth-Token")
-    if not token:
+def token(req: falcon.Request) -> str:
+    """The token of a request. Raises Unauthorized."""
+    found = req.get_header("X-Auth-Token")
+    if not found:
         raise Unauthorized("The request you have made requires authentication.")
-    return token
+    return str(found)
 
 
 def _named(req: falcon.Request) -> Context:

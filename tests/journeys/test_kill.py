@@ -94,8 +94,9 @@ class Load:
 class Server:
     """The server on one port and one state directory, over many lives."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, database_url: str) -> None:
         self.directory = directory
+        self.database_url = database_url
         self.port = free_port("127.0.0.1")
         self.url = f"http://127.0.0.1:{self.port}"
         self.networks = own_networks()
@@ -109,6 +110,7 @@ class Server:
 
     def start(self) -> None:
         command = [sys.executable, "-m", "lbclient.server.main", f"--bind-port={self.port}"]
+        command.append(f"--database={self.database_url}")
         self.process = subprocess.Popen(
             [*command, *self.networks, f"--state-directory={self.directory}"], stdout=subprocess.PIPE, text=True
         )
@@ -151,8 +153,8 @@ def wait_until(condition: Callable[[], bool], what: str) -> None:
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    server = Server(tmp_path / "state")
+def server(tmp_path: Path, database_url: str) -> Iterator[Server]:
+    server = Server(tmp_path / "state", database_url)
     try:
         yield server
     finally:

@@ -40,7 +40,7 @@ def project(request: Request, action: str) -> str:
 
 def changeable(tx: sa.Connection, kind: Kind, id_: str, who: Context, action: str) -> Any:
     """The row, for somebody who wants to change it. Raises NotFound and Forbidden."""
-    row = _find(tx, kind, id_)
+    row = find(tx, kind, id_)
     _refuse_strangers(kind, row, who)
     if not _is_ours(tx, row, who):
         raise _forbidden(action)
@@ -49,17 +49,17 @@ def changeable(tx: sa.Connection, kind: Kind, id_: str, who: Context, action: st
 
 def deletable(tx: sa.Connection, kind: Kind, id_: str, who: Context, action: str) -> Any:
     """The row, for somebody who wants to delete it: an admin of any project may. Raises NotFound and Forbidden."""
-    return _find(tx, kind, id_) if who.is_admin else changeable(tx, kind, id_, who, action)
+    return find(tx, kind, id_) if who.is_admin else changeable(tx, kind, id_, who, action)
 
 
 def visible(tx: sa.Connection, kind: Kind, id_: str, who: Context, action: str) -> Any:
     """The row, for somebody who wants to see what it is. Raises NotFound and Forbidden."""
-    return _find(tx, kind, id_) if who.is_admin else readable(tx, kind, id_, who, action)
+    return find(tx, kind, id_) if who.is_admin else readable(tx, kind, id_, who, action)
 
 
 def readable(tx: sa.Connection, kind: Kind, id_: str, who: Context, action: str) -> Any:
     """The row, for somebody who wants what is in it. Raises NotFound and Forbidden."""
-    row = _find(tx, kind, id_)
+    row = find(tx, kind, id_)
     if who.user_id in _read_acl(tx, row.id)[1]:
         return row
     _refuse_strangers(kind, row, who)
@@ -88,7 +88,8 @@ def _read_acl(tx: sa.Connection, owner_id: str) -> tuple[bool, list[str]]:
     return (found.project_access, found.users) if found else (True, [])
 
 
-def _find(tx: sa.Connection, kind: Kind, id_: str) -> Any:
+def find(tx: sa.Connection, kind: Kind, id_: str) -> Any:
+    """The row, for whoever asks. Raises NotFound."""
     wanted = sa.select(kind.table).where(kind.table.c.id == _id(kind, id_))
     if kind is SECRETS:
         wanted = wanted.where(is_current(now()))
