@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable
 
 import sqlalchemy as sa
 
@@ -24,13 +23,31 @@ from .tables import (
 
 CHILDREN = (LISTENER, POOL, MEMBER, HEALTHMONITOR, L7POLICY, L7RULE)
 
+# Statements that every change needs, composed once: composing one takes longer than running it.
+_ID: sa.BindParameter[str] = sa.bindparam("loadbalancer_id")
+_LOADBALANCER = sa.select(LOADBALANCER).where(LOADBALANCER.c.id == _ID)
+_CHILDREN = {
+    table.name: sa.select(table).where(table.c.loadbalancer_id == _ID).order_by(table.c.serial) for table in CHILDREN
+}
+_PRESENT = sa.select(*(sa.exists().where(table.c.loadbalancer_id == _ID).label(table.name) for table in CHILDREN))
+_STATUSES = sa.union_all(
+    *(
+        sa.select(sa.literal(name, literal_execute=True).label("name"), table.c.id, table.c.operating_status).where(
+            (table.c.id if table is LOADBALANCER else table.c.loadbalancer_id) == _ID
+        )
+        for name, table in TABLES.items()
+    )
+)
+
 
 def snapshot(tx: sa.Connection, loadbalancer_id: str, with_deleted: bool = False) -> Snapshot | None:
     """The whole load balancer in this transaction, if asked with what is being deleted; None where there is none."""
-    loadbalancer = tx.execute(sa.select(LOADBALANCER).where(LOADBALANCER.c.id == loadbalancer_id)).one_or_none()
+    mine = {"loadbalancer_id": loadbalancer_id}
+    loadbalancer = tx.execute(_LOADBALANCER, mine).one_or_none()
     if loadbalancer is None:
         return None
-    rows = {table.name: _children(tx, table, loadbalancer_id) for table in CHILDREN}
+    present = tx.execute(_PRESENT, mine).one()._mapping
+    rows = {name: tx.execute(_CHILDREN[name], mine).all() if present[name] else [] for name in _CHILDREN}
     unsettled = {
         (name, row.id): row.revision
         for name, found in rows.items()
@@ -65,12 +82,8 @@ def addresses(tx: sa.Connection, loadbalancer: Record) -> tuple[str, ...]:
 
 def operating_statuses(tx: sa.Connection, loadbalancer_id: str) -> dict[tuple[str, str], str]:
     """The statuses of a load balancer and all of its parts, {(resource name, id): status}."""
-    known = {}
-    for name, table in TABLES.items():
-        owner = table.c.id if table is LOADBALANCER else table.c.loadbalancer_id
-        for row in tx.execute(sa.select(table.c.id, table.c.operating_status).where(owner == loadbalancer_id)):
-            known[name, row.id] = row.operating_status
-    return known
+    found = tx.execute(_STATUSES, {"loadbalancer_id": loadbalancer_id})
+    return {(row.name, row.id): row.operating_status for row in found}
 
 
 def totals(tx: sa.Connection, condition: sa.ColumnElement[bool]) -> dict[str, dict[str, int]]:
@@ -78,11 +91,6 @@ def totals(tx: sa.Connection, condition: sa.ColumnElement[bool]) -> dict[str, di
     joined = sa.join(STATISTICS, LISTENER, STATISTICS.c.listener_id == LISTENER.c.id)
     rows = tx.execute(sa.select(STATISTICS).select_from(joined).where(condition))
     return {row.listener_id: {name: getattr(row, name) for name in resources.STATISTICS} for row in rows}
-
-
-def _children(tx: sa.Connection, table: sa.Table, loadbalancer_id: str) -> Sequence[sa.Row[Any]]:
-    mine = table.c.loadbalancer_id == loadbalancer_id
-    return tx.execute(sa.select(table).where(mine).order_by(table.c.serial)).all()
 
 
 def _grouped(owners: Iterable[Record], rows: Iterable[Record], key: str) -> dict[str, tuple[Record, ...]]:

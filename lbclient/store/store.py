@@ -4,27 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
 import sqlalchemy as sa
 
-from .. import resources
-from . import migrations, network_tables, reading
+from . import engines, history, migrations, network_tables, observing, reading
+from .history import Outcome as Outcome
 from .materials import Vault
+from .observing import Check as Check
+from .observing import Key, Totals
 from .snapshot import Snapshot
-from .tables import LISTENER, LOADBALANCER, STATISTICS, TABLES
-
-SQLITE_BUSY = 30.0  # seconds that a transaction waits for another one
+from .tables import LISTENER, LOADBALANCER, MEMBER, POOL, STATISTICS, TABLES
 
 
 class Store:
-    """A database by its SQLAlchemy URL: sqlite:///path or postgresql+…; safe to use from many threads.
+    """A database by its SQLAlchemy URL: sqlite:///path or postgresql://…; safe to use from many threads.
 
     Without a vault (None) it can keep no payloads of secrets.
     """
 
     def __init__(self, url: str, vault: Vault | None = None) -> None:
-        self.engine = _engine(url).execution_options(vault=vault)
+        self.engine = engines.engine(url).execution_options(vault=vault)
 
     def migrate(self) -> None:
         """Bring the schema to the version of this program. Raises migrations.TooNew."""
@@ -42,10 +41,10 @@ class Store:
             transaction.rollback()
 
     @contextmanager
-    def writing(self) -> Iterator[sa.Connection]:
-        """One transaction, committed at the end; on SQLite one at a time."""
+    def writing(self, is_lasting: bool = True) -> Iterator[sa.Connection]:
+        """One transaction, committed at the end; one at a time. One that need not last may be undone by a power cut."""
         with self.engine.connect() as connection:
-            tx = connection.execution_options(immediate=True)
+            tx = connection.execution_options(is_writing=True, is_lasting=is_lasting)
             with tx.begin():
                 yield tx
 
@@ -59,39 +58,55 @@ class Store:
         with self.reading() as tx:
             return reading.snapshot(tx, loadbalancer_id)
 
-    def settle(self, snapshot: Snapshot, error: str | None) -> bool:
+    def settle(self, snapshot: Snapshot, error: str | None, outcome: Outcome | None = None) -> bool:
         """End the changes that the snapshot saw: ACTIVE or gone, or ERROR with the reason.
 
         Rows that were changed since are left to the next round; True says that there are some.
         """
-        with self.writing() as tx:
-            for (name, id_), revision in snapshot.seen.items():
-                _settle_row(tx, TABLES[name], id_, revision, error)
-            if snapshot.is_deleted and error is None and not _exists(tx, snapshot.loadbalancer.id):
-                network_tables.release(tx, snapshot.loadbalancer.id)
+        id_ = snapshot.loadbalancer.id
+        if error is None and _is_settled(snapshot) and (outcome is None or outcome.how == "nothing"):
+            return False
+        with self.writing(is_lasting=False) as tx:
+            for (name, revision), ids in _grouped(snapshot).items():
+                _settle_rows(tx, TABLES[name], ids, revision, error)
+            if snapshot.is_deleted and error is None and not _exists(tx, id_):
+                network_tables.release(tx, id_)
+                history.forget(tx, id_)
             else:
-                _note_fault(tx, snapshot.loadbalancer.id, error)
-            return _is_pending(tx, snapshot.loadbalancer.id)
+                _note_fault(tx, id_, error)
+                history.settle(tx, id_, snapshot.loadbalancer.revision, outcome, error)
+            return _is_pending(tx, id_)
 
-    def observed(self, loadbalancer_id: str, statuses: Mapping[tuple[str, str], str]) -> None:
-        """Keep operating statuses, {(resource name, id): status}; a transaction only if some differ."""
+    def observed(
+        self,
+        loadbalancer_id: str,
+        statuses: Mapping[Key, str],
+        checks: Mapping[str, Check] | None = None,
+        reasons: Mapping[Key, str] | None = None,
+    ) -> None:
+        """Keep operating statuses, {(resource name, id): status}, and what checks of members found, by member.
+
+        A transaction only if some differ. `reasons` tell of statuses why they are so; without `checks`, none is known.
+        """
         with self.reading() as tx:
             known = reading.operating_statuses(tx, loadbalancer_id)
+            checked = observing.checks(tx, loadbalancer_id)
         changed = {key: status for key, status in statuses.items() if known.get(key, status) != status}
-        if not changed:
+        found = {id_: each for id_, each in (checked if checks is None else checks).items() if ("member", id_) in known}
+        if not changed and found == checked:
             return
-        with self.writing() as tx:
-            for (name, id_), status in changed.items():
-                table = TABLES[name]
-                tx.execute(sa.update(table).where(table.c.id == id_).values(operating_status=status))
+        with self.writing(is_lasting=False) as tx:
+            observing.keep_statuses(tx, loadbalancer_id, changed, reasons or {})
+            observing.keep_checks(tx, loadbalancer_id, found, checked)
 
-    def counted(self, loadbalancer_id: str, counters: Mapping[str, Mapping[str, int]]) -> None:
-        """Keep the totals of listeners, {listener ID: {counter: total}}, of those that exist."""
-        with self.writing() as tx:
-            existing = set(tx.scalars(sa.select(LISTENER.c.id).where(LISTENER.c.loadbalancer_id == loadbalancer_id)))
-            for listener_id, totals in counters.items():
-                if listener_id in existing:
-                    _put_totals(tx, listener_id, totals)
+    def counted(self, loadbalancer_id: str, totals: Totals) -> None:
+        """Keep the totals of a load balancer's parts that exist, {part's ID: {counter: total}}."""
+        self.all_counted({loadbalancer_id: totals})
+
+    def all_counted(self, totals: Mapping[str, Totals]) -> None:
+        """Keep the totals of many load balancers, by ID, in one transaction."""
+        with self.writing(is_lasting=False) as tx:
+            observing.keep_totals(tx, totals)
 
     def totals(self, loadbalancer_id: str) -> dict[str, dict[str, int]]:
         """The totals that were kept last, {listener ID: {counter: total}}."""
@@ -99,44 +114,37 @@ class Store:
             return reading.totals(tx, LISTENER.c.loadbalancer_id == loadbalancer_id)
 
 
-def _engine(url: str) -> sa.Engine:
-    engine = sa.create_engine(url, pool_size=16, max_overflow=64)
-    if engine.dialect.name == "sqlite":
-        sa.event.listen(engine, "connect", _prepare_sqlite)
-        sa.event.listen(engine, "begin", _begin_sqlite)
-    return engine
+def _grouped(snapshot: Snapshot) -> dict[tuple[str, int], list[str]]:
+    """The rows that it saw, by their resource and revision: those of one change are settled together."""
+    groups: dict[tuple[str, int], list[str]] = {}
+    for (name, id_), revision in snapshot.seen.items():
+        groups.setdefault((name, revision), []).append(id_)
+    return groups
 
 
-def _prepare_sqlite(connection: Any, record: Any) -> None:
-    connection.isolation_level = None  # we say BEGIN ourselves: the driver would begin too late
-    for pragma in (
-        "journal_mode=WAL",
-        "synchronous=FULL",  # an answered write survives a power cut
-        f"busy_timeout={int(SQLITE_BUSY * 1000)}",
-    ):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _begin_sqlite(connection: sa.Connection) -> None:
-    # A transaction that reads first and writes later could find the database changed under it, and fail.
-    immediate = connection.get_execution_options().get("immediate")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
-
-
-def _settle_row(tx: sa.Connection, table: sa.Table, id_: str, revision: int, error: str | None) -> None:
-    row = (table.c.id == id_) & (table.c.revision == revision)
+def _settle_rows(tx: sa.Connection, table: sa.Table, ids: list[str], revision: int, error: str | None) -> None:
+    row = table.c.id.in_(ids) & (table.c.revision == revision)
     status = table.c.provisioning_status
+    is_gone = False
     if error is None or table is not LOADBALANCER:
         # A part is gone even if HAProxy could not be told yet: otherwise it would be back when the cause has healed.
-        tx.execute(sa.delete(table).where(row, status == "PENDING_DELETE"))
+        is_gone = tx.execute(sa.delete(table).where(row, status == "PENDING_DELETE")).rowcount > 0
     if error is None:
         # ERROR as well: what was refused before has been applied by now.
         tx.execute(sa.update(table).where(row, status != "ACTIVE").values(provisioning_status="ACTIVE"))
     else:
         tx.execute(sa.update(table).where(row, status.like("PENDING_%")).values(provisioning_status="ERROR"))
-    if table is LISTENER:
+    if table is LISTENER and is_gone:
         gone = ~sa.exists().where(LISTENER.c.id == STATISTICS.c.listener_id)
-        tx.execute(sa.delete(STATISTICS).where(STATISTICS.c.listener_id == id_, gone))
+        tx.execute(sa.delete(STATISTICS).where(STATISTICS.c.listener_id.in_(ids), gone))
+    if table in (POOL, MEMBER) and is_gone:
+        observing.forget(tx, table, ids)
+
+
+def _is_settled(snapshot: Snapshot) -> bool:
+    """Whether it saw no change: with nothing done either, there is nothing to write."""
+    loadbalancer = snapshot.loadbalancer
+    return loadbalancer.provisioning_status == "ACTIVE" and loadbalancer.fault is None and len(snapshot.seen) == 1
 
 
 def _exists(tx: sa.Connection, loadbalancer_id: str) -> bool:
@@ -155,10 +163,3 @@ def _note_fault(tx: sa.Connection, loadbalancer_id: str, error: str | None) -> N
 def _is_pending(tx: sa.Connection, loadbalancer_id: str) -> bool:
     status = sa.select(LOADBALANCER.c.provisioning_status).where(LOADBALANCER.c.id == loadbalancer_id)
     return (tx.scalar(status) or "").startswith("PENDING_")
-
-
-def _put_totals(tx: sa.Connection, listener_id: str, totals: Mapping[str, int]) -> None:
-    values = {name: totals[name] for name in resources.STATISTICS}
-    row = STATISTICS.c.listener_id == listener_id
-    if tx.execute(sa.update(STATISTICS).where(row).values(values)).rowcount == 0:
-        tx.execute(sa.insert(STATISTICS).values(listener_id=listener_id, **values))
