@@ -1,4 +1,4 @@
-"""The counters of a load balancer or a listener."""
+"""The counters of a load balancer or of a part of it."""
 
 from __future__ import annotations
 
@@ -21,4 +21,5 @@ class ShowStatistics(verbs.Verb, ShowOne):
         return STATISTICS, [counters.get(name) for name in STATISTICS]
 
     def _counters(self, parsed: argparse.Namespace) -> Json:
-        return self.services.api.statistics(self.resource, self.id(parsed.target, {}))
+        parents = self.parents(parsed)
+        return self.services.api.statistics(self.resource, self.id(parsed.target, parents), parents)

@@ -17,6 +17,7 @@ class ListHealthMonitor(verbs.List):
     """List health monitors."""
 
     resource = HEALTHMONITOR
+    examples = ("", "--tags production")
 
 
 class ShowHealthMonitor(verbs.Show):

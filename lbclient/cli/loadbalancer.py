@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -89,7 +88,7 @@ class FailoverLoadBalancer(verbs.Waiting):
 
     def _fail_over(self, parsed: argparse.Namespace) -> str:
         id_ = self.id(parsed.target, {})
-        self.services.api.failover(self.resource, id_)
+        self.written(lambda: self.services.api.failover(self.resource, id_), parsed)
         return id_
 
 
@@ -98,17 +97,3 @@ class ShowLoadBalancerStats(ShowStatistics):
 
     resource = LOADBALANCER
     examples = ("lb1",)
-
-
-class ShowLoadBalancerStatus(verbs.Verb):
-    """Show the statuses of a load balancer and of all that it has, as JSON."""
-
-    resource = LOADBALANCER
-    examples = ("lb1",)
-
-    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        self.add_target(parser)
-
-    def take_action(self, parsed: argparse.Namespace) -> None:
-        statuses = self.tried(lambda: self.services.api.status(self.resource, self.id(parsed.target, {})))
-        self.app.stdout.write(f"{json.dumps(statuses, indent=4)}\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..resources import MEMBER
 from . import verbs
+from .counters import ShowStatistics
 
 
 class CreateMember(verbs.Create):
@@ -49,3 +50,13 @@ class DeleteMember(verbs.Delete):
 
     resource = MEMBER
     examples = ("servers one two",)
+
+
+class ShowMemberStats(ShowStatistics):
+    """Show the counters of a member of a pool.
+
+    Only lbclient's own server has them.
+    """
+
+    resource = MEMBER
+    examples = ("servers one",)

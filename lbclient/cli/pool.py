@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..resources import POOL
 from . import verbs
+from .counters import ShowStatistics
 
 
 class CreatePool(verbs.Create):
@@ -46,6 +47,16 @@ class UnsetPool(verbs.Unset):
 
 class DeletePool(verbs.Delete):
     """Delete pools, with their members and health monitors."""
+
+    resource = POOL
+    examples = ("servers",)
+
+
+class ShowPoolStats(ShowStatistics):
+    """Show the counters of a pool.
+
+    Only lbclient's own server has them.
+    """
 
     resource = POOL
     examples = ("servers",)

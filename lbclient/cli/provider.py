@@ -30,7 +30,7 @@ class ListProviderCapability(verbs.Verb, Lister):
         group = parser.add_mutually_exclusive_group()
         for kind in CAPABILITIES:
             flag = f"--{kind.replace('_', '-')}"
-            words = f"Only what a profile of a {kind.replace('_', ' ')} can say."
+            words = f"Only what profiles of {kind.replace('_', ' ')}s can say."
             group.add_argument(flag, dest="kind", action="store_const", const=kind, help=words)
 
     def take_action(self, parsed: argparse.Namespace) -> verbs.Shown:

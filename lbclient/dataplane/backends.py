@@ -6,16 +6,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..store.snapshot import Record, Snapshot
-from . import cfg, monitors, policies
+from . import cfg, monitors, policies, tls
 
+SOURCE_PORT = "txn.source_port"
 ALGORITHMS = {
     "ROUND_ROBIN": (("balance", "roundrobin"),),
     "LEAST_CONNECTIONS": (("balance", "leastconn"),),
     # Without a consistent hash, HAProxy cannot change weights while it runs.
     "SOURCE_IP": (("balance", "source"), ("hash-type", "consistent")),
+    "SOURCE_IP_PORT": (
+        ("tcp-request", "content", f"set-var({SOURCE_PORT})", "src_port"),
+        ("balance", "hash", f"src,concat(:,{SOURCE_PORT})"),  # since HAProxy 2.6
+        ("hash-type", "consistent"),
+    ),
 }
 PROXY = {"PROXY": ("send-proxy",), "PROXYV2": ("send-proxy-v2",)}
-HTTP_LISTENERS = ("HTTP",)
+HTTP_LISTENERS = ("HTTP", "TERMINATED_HTTPS")
 COOKIE = "SRV"
 COOKIE_TYPES = ("HTTP_COOKIE", "APP_COOKIE")
 PEERS = "tables"
@@ -50,6 +56,7 @@ class Server:
     weight: int
     is_enabled: bool
     is_checked: bool  # so that its health is worth keeping over a reload
+    is_tls: bool = False
 
     @property
     def dynamic(self) -> tuple[str, ...]:
@@ -100,7 +107,7 @@ def servers(backend: Backend, snapshot: Snapshot) -> list[Server]:
     monitor = monitors.of(backend.pool, snapshot)
     is_checked = monitor is not None and (backend.is_first or monitor.type == "PING")
     return [
-        Server(backend.name, member.id, member.weight, member.admin_state_up, is_checked)
+        Server(backend.name, member.id, member.weight, member.admin_state_up, is_checked, backend.pool.tls_enabled)
         for member in snapshot.members[backend.pool.id]
     ]
 
@@ -155,6 +162,7 @@ def _server(backend: Backend, member: Record, monitor: Record | None) -> Iterato
     pool = backend.pool
     yield endpoint(member.address, member.protocol_port)
     yield from PROXY.get(pool.protocol, ())
+    yield from tls.server(pool)
     if monitor:
         words = monitors.words if backend.is_first else monitors.following
         yield from words(monitor, member, pool)

@@ -7,23 +7,37 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .runtime import Rows
+from .runtime import Row, Rows
 
 Totals = dict[str, int]
-Reading = dict[str, Totals]  # by listener ID
+Reading = dict[str, Totals]  # by the ID of a listener, a pool or a member
 
-COLUMNS = {"bytes_in": "bin", "bytes_out": "bout", "total_connections": "stot", "request_errors": "ereq"}
+COLUMNS = {"bytes_in": "bin", "bytes_out": "bout", "total_connections": "stot"}
+# Of clients' requests at a listener; elsewhere of connections to members and of their answers.
+ERRORS = {"FRONTEND": ("ereq",)}
+OTHER_ERRORS = ("econ", "eresp")
+NAMES = (*COLUMNS, "request_errors")
+BACKEND_OF = ":"  # between the pool and the listener in the name of a further backend
 ACTIVE = "active_connections"
 FILE = "counters.json"
 LAST_WORDS = "counted."  # and a worker's pid: what it had counted just before it was replaced
 
 
 def reading(rows: Rows) -> Reading:
-    """What one worker has counted."""
-    return {
-        proxy: {name: int(row[column] or 0) for name, column in {ACTIVE: "scur", **COLUMNS}.items()}
-        for (proxy, server), row in rows.items()
-        if server == "FRONTEND"
+    """What one worker has counted. A pool with several backends is their sum, as are its members."""
+    found: Reading = {}
+    for (proxy, server), row in rows.items():
+        id_ = proxy.partition(BACKEND_OF)[0] if server in ("FRONTEND", "BACKEND") else server
+        known = found.setdefault(id_, dict.fromkeys((ACTIVE, *NAMES), 0))
+        for name, value in _counted(server, row).items():
+            known[name] += value
+    return found
+
+
+def _counted(server: str, row: Row) -> Totals:
+    errors = sum(int(row.get(column) or 0) for column in ERRORS.get(server, OTHER_ERRORS))
+    return {ACTIVE: int(row["scur"] or 0), "request_errors": errors} | {
+        name: int(row[column] or 0) for name, column in COLUMNS.items()
     }
 
 
@@ -48,9 +62,9 @@ class Counters:
                 self._finish(pid, known)
         self._live = dict(live)
 
-    def has_news(self) -> bool:
-        """Whether there are last words of workers."""
-        return any(self._directory.glob(LAST_WORDS + "*"))
+    def has_ended(self) -> bool:
+        """Whether a worker has ended since the last save."""
+        return bool(self._ended)
 
     def hear(self, alive: set[int]) -> None:
         """Takes in the last words of workers that came and went unseen."""
@@ -66,15 +80,15 @@ class Counters:
         """What has been counted in all, and the connections that are open now."""
         result: Reading = {}
         for each in (self._finished, *self._live.values()):
-            for listener, counted in each.items():
-                known = result.setdefault(listener, dict.fromkeys((ACTIVE, *COLUMNS), 0))
+            for part, counted in each.items():
+                known = result.setdefault(part, dict.fromkeys((ACTIVE, *NAMES), 0))
                 for name, value in counted.items():
                     known[name] += value
         return result
 
-    def forget(self, listeners: set[str]) -> None:
-        """Drops what ended workers counted for any listener but these."""
-        self._finished = {id_: counted for id_, counted in self._finished.items() if id_ in listeners}
+    def forget(self, parts: set[str]) -> None:
+        """Drops what ended workers counted for any part but these."""
+        self._finished = {id_: counted for id_, counted in self._finished.items() if id_ in parts}
 
     def save(self) -> None:
         kept = {"finished": self._finished, "live": self._live, "ended": sorted(self._ended)}
@@ -89,16 +103,16 @@ class Counters:
         """Adds the most that is known of a worker that has ended."""
         words: Reading = _read(self._directory / f"{LAST_WORDS}{pid}")
         self._ended.add(pid)
-        for listener in {*seen, *words}:
-            known = self._finished.setdefault(listener, dict.fromkeys(COLUMNS, 0))
-            for name in COLUMNS:
-                known[name] += max(each.get(listener, {}).get(name, 0) for each in (seen, words))
+        for part in {*seen, *words}:
+            known = self._finished.setdefault(part, dict.fromkeys(NAMES, 0))
+            for name in NAMES:
+                known[name] += max(each.get(part, {}).get(name, 0) for each in (seen, words))
 
 
 def _went_back(before: Reading, after: Reading) -> bool:
     """Whether another process has got the same pid."""
     name = "total_connections"
-    return any(listener in after and after[listener][name] < counted[name] for listener, counted in before.items())
+    return any(part in after and after[part][name] < counted[name] for part, counted in before.items())
 
 
 def leave_last_words(directory: Path, pid: int, rows: Rows) -> None:

@@ -8,17 +8,18 @@ from collections.abc import Iterator
 from ..store.snapshot import Record, Snapshot
 from . import cfg
 
-TLS = ("check-ssl", "verify", "none")
 CHECKS: dict[str, tuple[str, ...]] = {
     "TCP": ("check",),
     "HTTP": ("check",),
-    "HTTPS": ("check", *TLS),
+    "HTTPS": ("check", "check-ssl"),
     # A whole handshake: HAProxy's ssl-hello-chk says SSLv3, which today's servers refuse.
-    "TLS-HELLO": ("check", *TLS),
+    "TLS-HELLO": ("check", "check-ssl"),
     # HAProxy cannot ping: pinger.py does, and tells it.
     "PING": (),
 }
 NO_NAME = "localhost"  # HTTP/1.1 wants a Host: servers answer 400 without
+ALARMS = "alarms.sock"  # beside the instances' directories: what is told there makes the server look
+HTTP1 = "http/1.1"
 SHORTEST_DELAY = 1  # s; a delay of 0 would never rest
 
 
@@ -30,6 +31,9 @@ def of(pool: Record, snapshot: Snapshot) -> Record | None:
 
 def lines(monitor: Record) -> Iterator[cfg.Line]:
     """What a backend says about its checks."""
+    # Only a backend has a log: a frontend's would tell of every connection.
+    yield cfg.line("log", f"unix@../{ALARMS}", "local0", "notice")
+    yield cfg.line("option", "log-health-checks")
     if monitor.type == "PING":
         return
     if monitor.type in ("HTTP", "HTTPS"):
@@ -61,6 +65,10 @@ def words(monitor: Record, member: Record, pool: Record) -> Iterator[object]:
     yield from CHECKS[monitor.type]
     if monitor.type == "PING":
         return
+    if "check-ssl" in CHECKS[monitor.type] and not pool.tls_enabled:
+        yield from ("verify", "none")  # where the pool speaks TLS, a check asks of a member what every connection does
+    if pool.tls_enabled and HTTP1 in (pool.alpn_protocols or ()):
+        yield from ("check-alpn", HTTP1)  # the versions of HTTP that monitors can ask for
     if monitor.type == "HTTPS" and monitor.domain_name:
         yield from ("check-sni", monitor.domain_name)
     if pool.protocol in ("PROXY", "PROXYV2"):

@@ -2,122 +2,277 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
+import selectors
+import socket
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from ..store.store import Store
-from . import counters, pinger, poll, runtime
-from .counters import Counters, Reading
-from .pinger import Pinger
+from . import pinger, runtime
+from .account import Account
+from .alarms import Alarms
+from .counters import Reading
+from .deaths import Deaths
+from .pinger import Pinger, Target
+from .poll import Poll
 from .reconcile import Reconciler, State
+from .relay.places import SOCKET as RELAY_SOCKET
 from .render import ADMIN_SOCKET
-from .statuses import Statuses, statuses
+from .schedule import Schedule
 
 LOG = logging.getLogger(__name__)
-INTERVAL = 0.5  # s: with it, the truth is told within a second of HAProxy's own finding
-PATIENCE = 2.0  # s for all answers of a round
-MISSES = 2  # silent rounds before a load balancer is said to be down
+PATIENCE = 2.0  # s for an answer
+SOON = 0.5  # s to the next look where something has just happened, or where nobody but us would tell of a change
+BUSY = 2.0  # s between two looks at most where there is traffic
+IDLE = 10.0  # s between two looks at most
+BLIND = 1.0  # s, where the kernel does not tell that a process has ended
+GRID = 0.25  # s
+KEEP = 1.0  # s between two writings of counters
+REST = 1.0  # s after a failure of our own
+
+
+@dataclass
+class _Round:
+    """Those of one load balancer that have been asked, and what they said."""
+
+    state: State
+    waiting: list[threading.Event]  # who waits for its end
+    missing: int
+    reports: list[runtime.Report] = field(default_factory=list)
+    is_late: bool = False  # something has happened since it began
 
 
 class Observer:
-    """Asks every HAProxy, about twice a second, how it is; has those looked at that do not answer."""
+    """Looks at each HAProxy when it says that something has changed, when it ends, when asked to, and now and then."""
 
     def __init__(self, store: Store, directory: Path, reconciler: Reconciler) -> None:
         self._store = store
         self._directory = directory.absolute()
         self._reconciler = reconciler
         self._pinger = Pinger(self._directory)
-        self._sent: dict[str, tuple[State, Statuses]] = {}
-        self._counted: dict[str, tuple[Counters, Reading]] = {}
-        self._missed: dict[str, int] = {}
-        self._is_over = threading.Event()
+        self._accounts: dict[str, Account] = {}
+        self._paces: dict[str, float] = {}
+        self._pools: dict[str, str] = {}  # whose a pool is
+        self._targets: dict[str, list[Target]] = {}
+        self._seen: dict[str, State] = {}
+        self._uncounted: dict[str, Reading] = {}
+        self._kept_at = 0.0
+        self._under_way: dict[str, _Round] = {}
+        self._looks: dict[str, list[threading.Event]] = {}  # who waits for a look that has not begun
+        self._lock = threading.Lock()
+        self._is_over = False
+        self._schedule = Schedule(GRID)
+        self._selector = selectors.DefaultSelector()
+        self._poll = Poll(self._selector, PATIENCE)
+        self._deaths = Deaths(self._selector, self._schedule.now)
+        self._bell, self._button = socket.socketpair()
+        self._alarms: Alarms | None = None
         self._thread = threading.Thread(target=self._work, name="observe", daemon=True)
 
     def start(self) -> None:
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._alarms = Alarms(self._directory)
+        self._selector.register(self._alarms, selectors.EVENT_READ, partial(self._hear, self._alarms))
+        self._bell.setblocking(False)
+        self._button.setblocking(False)
+        self._selector.register(self._bell, selectors.EVENT_READ, self._woken)
+        self._reconciler.on_change(self.wake)
+        for id_ in self._reconciler.states():
+            self.wake(id_)
         self._thread.start()
 
     def stop(self) -> None:
-        self._is_over.set()
+        self._is_over = True
+        self._ring()
         if self._thread.is_alive():
             self._thread.join()
         self._pinger.stop()
+        if self._alarms is not None:
+            self._alarms.close()
+        self._selector.close()
+        self._bell.close()
+        self._button.close()
+
+    def wake(self, loadbalancer_id: str) -> None:
+        """Have a look at this load balancer; from any thread, at any time."""
+        with self._lock:
+            self._looks.setdefault(loadbalancer_id, [])
+        self._ring()
+
+    def look(self, loadbalancer_id: str, seconds: float = PATIENCE) -> None:
+        """Have a look, and wait until what was found is in the store; not for ever where nobody answers."""
+        is_done = threading.Event()
+        with self._lock:
+            self._looks.setdefault(loadbalancer_id, []).append(is_done)
+        self._ring()
+        is_done.wait(seconds)
+
+    def _ring(self) -> None:
+        try:
+            self._button.send(b"!")
+        except OSError:
+            return  # it rings already, or nobody is there any more
 
     def _work(self) -> None:
-        while not self._is_over.wait(INTERVAL):
+        while not self._is_over:
             try:
-                self.observe()
+                self._turn()
             except Exception:
                 LOG.exception("could not observe, will try again")
+                time.sleep(REST)
+        self._poll.close()
+        self._deaths.close()
+        self._keep()
 
-    def observe(self) -> None:
-        """One round."""
-        states = self._reconciler.states()
-        running = {id_: self._directory / id_ for id_ in states if (self._directory / id_).exists()}
-        answers = poll.ask_all(running, ADMIN_SOCKET, runtime.REPORT, PATIENCE)
-        self._forget(states)
-        reports = {id_: report for id_, text in answers.items() if (report := _parsed(id_, text))}
-        for id_, state in states.items():
-            try:
-                self._observe(id_, state, reports.get(id_))
-            except FileNotFoundError:
-                LOG.debug("load balancer %s: was removed meanwhile", id_)
-        snapshots = {id_: state.snapshot for id_, state in states.items()}
-        self._pinger.watch([each for id_, it in snapshots.items() for each in pinger.targets(id_, it)], reports)
+    def _turn(self) -> None:
+        """Waits for whatever comes first, and does what is due."""
+        for key, _ in self._selector.select(self._rest()):
+            tell: Callable[[], None] = key.data
+            tell()
+        now = time.monotonic()
+        self._poll.give_up(now)
+        for id_ in self._schedule.take(now):
+            self._begin(id_)
+        if now >= self._kept_at + KEEP:
+            self._keep()
 
-    def _observe(self, id_: str, state: State, report: runtime.Report | None) -> None:
-        is_needed = state.configuration is not None and state.configuration.is_needed
+    def _rest(self) -> float | None:
+        keep = self._kept_at + KEEP if self._uncounted else None
+        times = [each for each in (self._schedule.first(), self._poll.deadline(), keep) if each is not None]
+        return max(0.0, min(times) - time.monotonic()) if times else None
+
+    def _hear(self, alarms: Alarms) -> None:
+        pools, is_incomplete = alarms.hear()
+        for id_ in self._accounts if is_incomplete else {self._pools[each] for each in pools if each in self._pools}:
+            self._hurry(id_)
+
+    def _woken(self) -> None:
+        self._bell.recv(4096)
+        with self._lock:
+            looked_for = list(self._looks)
+        for id_ in looked_for:
+            self._hurry(id_)
+
+    def _hurry(self, id_: str) -> None:
+        """Something has changed: look now, and soon again."""
+        self._paces[id_] = SOON
+        self._schedule.now(id_)
+
+    def _begin(self, id_: str) -> None:
+        """Asks; where answers are to come already, once more after them."""
+        if id_ in self._under_way:
+            self._under_way[id_].is_late = True
+            return
+        with self._lock:
+            waiting = self._looks.pop(id_, [])
+        state = self._reconciler.state(id_)
+        if state is None:
+            self._forget(id_)
+            _release(waiting)
+            return
+        if self._seen.get(id_) is not state:
+            self._meet(id_, state)
+        round_ = self._under_way[id_] = _Round(state, waiting, len(_asked(state)))
+        for name in _asked(state):
+            self._poll.ask(self._directory / id_, name, runtime.REPORT, partial(self._take, id_, round_))
+        if not _asked(state):
+            self._end(id_, round_)
+
+    def _meet(self, id_: str, state: State) -> None:
+        """Another state: its pools, and the members that are to be pinged."""
+        for pool in self._seen[id_].snapshot.pools if id_ in self._seen else ():
+            self._pools.pop(pool.id, None)
+        self._pools |= {pool.id: id_ for pool in state.snapshot.pools}
+        self._targets.pop(id_, None)
+        targets = list(pinger.targets(id_, state.snapshot))
+        if targets:
+            self._targets[id_] = targets
+        self._pinger.watch([each for some in self._targets.values() for each in some])
+        self._seen[id_] = state
+        self._paces[id_] = SOON
+
+    def _take(self, id_: str, round_: _Round, answer: str | None) -> None:
+        """One of those that were asked has answered, or never will."""
+        report = _parsed(id_, answer) if answer is not None else None
         if report is not None:
-            self._missed.pop(id_, None)
-            self._count(id_, state, report)
-        elif is_needed:
-            self._missed[id_] = self._missed.get(id_, 0) + 1
-            if state.error is None:
-                self._reconciler.restart(id_)
-            if self._missed[id_] < MISSES:
-                return
-        found = statuses(state.snapshot, report.rows if report else None, state.error, is_needed)
-        if self._sent.get(id_) != (state, found):
-            self._store.observed(id_, found)
-            self._sent[id_] = (state, found)
+            round_.reports.append(report)
+        round_.missing -= 1
+        if round_.missing == 0:
+            self._end(id_, round_)
 
-    def _count(self, id_: str, state: State, report: runtime.Report) -> None:
-        directory = self._directory / id_
-        known, sent = self._counted.get(id_) or (Counters(directory), {})
-        live = {report.pid: counters.reading(report.rows)}
-        if set(known.live()) - set(live) or known.has_news():
-            live |= _of_old_workers(directory, known)
-            known.hear(set(live))
-        known.update(live)
-        known.forget({listener.id for listener in state.snapshot.listeners})
-        totals = known.totals()
-        if totals != sent or known.has_news():
-            known.save()
-        if totals != sent:
-            self._store.counted(id_, totals)
-        self._counted[id_] = (known, totals)
+    def _end(self, id_: str, round_: _Round) -> None:
+        account = self._accounts.get(id_)
+        if account is None:
+            account = self._accounts[id_] = Account(id_, self._directory / id_, self._store)
+        is_silent = len(round_.reports) < len(_needed(round_.state))
+        before = account.totals
+        try:
+            account.take(round_.state, round_.reports, is_silent=is_silent)
+        except Exception:
+            LOG.exception("load balancer %s: could not be observed, will be tried again", id_)
+        if account.totals != before:
+            self._uncounted[id_] = account.totals
+        self._finish(id_, round_, is_busy=account.is_busy)
+        if is_silent and round_.state.error is None:
+            self._reconciler.restart(id_)
+        self._deaths.watch(id_, account.pids)
+        for report in round_.reports if id_ in self._targets else ():
+            self._pinger.reflect(id_, report)
 
-    def _forget(self, states: Mapping[str, State]) -> None:
-        kept: tuple[dict[str, Any], ...] = (self._sent, self._counted, self._missed)
-        for each in kept:
-            for id_ in set(each) - set(states):
-                each.pop(id_)
+    def _finish(self, id_: str, round_: _Round, *, is_busy: bool) -> None:
+        self._under_way.pop(id_, None)
+        if round_.waiting and id_ in self._uncounted:
+            self._keep()
+        _release(round_.waiting)
+        if round_.is_late:
+            self._schedule.now(id_)
+        elif _asked(round_.state):
+            pace = self._paces.get(id_, SOON)
+            self._schedule.at(id_, time.monotonic() + pace)
+            self._paces[id_] = self._next_pace(id_, min(pace * 2, BUSY if is_busy else IDLE))
+
+    def _next_pace(self, id_: str, usual: float) -> float:
+        return min(usual, SOON if id_ in self._targets else IDLE if self._deaths.is_able else BLIND)
+
+    def _forget(self, id_: str) -> None:
+        state = self._seen.pop(id_, None)
+        for pool in state.snapshot.pools if state else ():
+            self._pools.pop(pool.id, None)
+        self._accounts.pop(id_, None)
+        self._paces.pop(id_, None)
+        self._targets.pop(id_, None)
+        self._uncounted.pop(id_, None)
+        self._deaths.watch(id_, ())
+
+    def _keep(self) -> None:
+        """Tells the store of all that was counted, in one transaction."""
+        self._kept_at = time.monotonic()
+        if self._uncounted:
+            self._store.all_counted(self._uncounted)
+            self._uncounted = {}
 
 
-def _of_old_workers(directory: Path, known: Counters) -> dict[int, Reading]:
-    """The readings of workers that have been replaced but not ended; those that cannot be read, as last heard of."""
-    try:
-        pids = runtime.old_workers(directory)
-    except runtime.Unreachable:
-        return known.live()
-    found = {pid: each for pid, each in known.live().items() if pid in pids}
-    for pid in pids:
-        with contextlib.suppress(runtime.Unreachable):
-            found[pid] = counters.reading(runtime.old_rows(directory, pid))
-    return found
+def _release(waiting: list[threading.Event]) -> None:
+    for each in waiting:
+        each.set()
+
+
+def _needed(state: State) -> tuple[str, ...]:
+    """The sockets of those that should be running."""
+    wanted = state.configuration
+    if wanted is None:
+        return ()
+    return (*((ADMIN_SOCKET,) if wanted.is_proxied else ()), *((RELAY_SOCKET,) if wanted.relay.is_needed else ()))
+
+
+def _asked(state: State) -> tuple[str, ...]:
+    """The sockets of those that may be running: what cannot be carried may still run as it was before."""
+    return _needed(state) if state.configuration is not None else (ADMIN_SOCKET, RELAY_SOCKET)
 
 
 def _parsed(id_: str, text: str) -> runtime.Report | None:

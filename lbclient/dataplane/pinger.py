@@ -55,7 +55,7 @@ class Finding:
 
 @dataclass
 class Pinger:
-    """Pings members in a thread of its own; `watch` brings the targets and takes the findings to HAProxy."""
+    """Pings members in a thread of its own; `reflect` takes the findings to HAProxy."""
 
     directory: Path
     _targets: dict[tuple[str, str], Target] = field(default_factory=dict)
@@ -64,19 +64,22 @@ class Pinger:
     _thread: threading.Thread | None = None
     _is_over: threading.Event = field(default_factory=threading.Event)
 
-    def watch(self, targets: list[Target], reports: Mapping[str, runtime.Report]) -> None:
-        """Takes the targets as they are now, and tells HAProxy where it believes otherwise."""
+    def watch(self, targets: list[Target]) -> None:
+        """Takes the targets as they are now."""
         with self._lock:
             known = {(each.loadbalancer_id, each.member_id): each for each in targets}
             self._targets = known
             self._findings = {key: each for key, each in self._findings.items() if key in known}
-            for key, target in known.items():
-                report = reports.get(target.loadbalancer_id)
-                if report is not None:
-                    self._reflect(key, target, report)
         if targets and self._thread is None:
             self._thread = threading.Thread(target=self._work, name="ping", daemon=True)
             self._thread.start()
+
+    def reflect(self, loadbalancer_id: str, report: runtime.Report) -> None:
+        """Tells the HAProxy of a load balancer where it believes otherwise."""
+        with self._lock:
+            for key, target in self._targets.items():
+                if target.loadbalancer_id == loadbalancer_id:
+                    self._reflect(key, target, report)
 
     def stop(self) -> None:
         self._is_over.set()

@@ -14,24 +14,30 @@ WHY = {
 }
 
 
-def refusal(binds: Iterable[tuple[str, int]]) -> str | None:
+def refusal(binds: Iterable[tuple[str, int]], is_datagram: bool = False) -> str | None:
     """Why the first of them that cannot be listened on cannot; None where all can.
 
     HAProxy itself would find out, too, but only after it has told its old worker to stop listening.
     """
     for address, port in binds:
-        error = _try(address, port)
+        error = _try(address, port, is_datagram)
         if error:
-            why = WHY.get(error.errno or 0) or os.strerror(error.errno or 0)
-            return f"Cannot listen on {address} port {port}: {why}."
+            return sentence(address, port, error)
     return None
 
 
-def _try(address: str, port: int) -> OSError | None:
+def sentence(address: str, port: int, error: OSError) -> str:
+    """Why that cannot be listened on."""
+    why = WHY.get(error.errno or 0) or os.strerror(error.errno or 0)
+    return f"Cannot listen on {address} port {port}: {why}."
+
+
+def _try(address: str, port: int, is_datagram: bool) -> OSError | None:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
-        with socket.socket(family, socket.SOCK_STREAM) as trial:
-            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with socket.socket(family, socket.SOCK_DGRAM if is_datagram else socket.SOCK_STREAM) as trial:
+            if not is_datagram:  # two programs could have the same port then
+                trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if family == socket.AF_INET6:
                 trial.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             trial.bind((address, port))

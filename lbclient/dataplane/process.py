@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -12,9 +13,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import counters, haproxy, ports, processes, runtime
+from . import counters, exchange, haproxy, pem, ports, processes, runtime
 from .cfg import Refused
 from .processes import PIDFILE, wait_until
+from .relays import Relay
 from .render import ADMIN_SOCKET, STATES, Configuration
 
 CONFIG = "haproxy.cfg"  # what a restarted HAProxy would read
@@ -25,7 +27,7 @@ RELOAD_SECONDS = 5.0
 RELOAD_ATTEMPTS = 2
 HUNG_SECONDS = 5.0
 NO_STATES = "1\n"
-BIND = re.compile(r"^    bind (\S+):(\d+)$", re.MULTILINE)
+BIND = re.compile(r"^    bind (\S+):(\d+)(?= |$)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -50,12 +52,16 @@ class Instance:
     def apply(self, wanted: Configuration) -> Applied:
         """Makes the running HAProxy what is wanted. Raises Refused, with the last good one still running."""
         start = time.monotonic()
-        how = self._apply(wanted)
-        return Applied(how, (time.monotonic() - start) * 1000)
+        try:
+            how = self._apply(wanted)
+        finally:  # what HAProxy refuses does not keep back UDP
+            relayed = Relay(self.directory).apply(wanted.relay)
+        return Applied(relayed if how == "nothing" else how, (time.monotonic() - start) * 1000)
 
     def _apply(self, wanted: Configuration) -> str:
         worker = self.worker()
-        if not wanted.is_needed:
+        if not wanted.is_proxied:
+            pem.forget(self.directory, wanted)
             return self.stop()
         if worker is None:
             self._start(wanted)
@@ -63,6 +69,8 @@ class Instance:
         if worker.fingerprint != wanted.fingerprint:
             self._reload(wanted)
             return "reloaded"
+        if worker.generation != wanted.generation:
+            return self._exchange(worker.generation, wanted)
         return self._adjust(wanted)
 
     def worker(self) -> runtime.Worker | None:
@@ -82,10 +90,23 @@ class Instance:
         is_orphan = bool(found) and found[0].pid == processes.master(self.directory)
         return found[0] if found and not is_orphan else None
 
+    def revive(self) -> bool:
+        """Starts what ran last, where nothing runs any more; whether it did. Raises Refused."""
+        if not (self.directory / GOOD).exists() or self.worker() is not None:
+            return False
+        processes.end(self.directory)
+        _write(self.directory / STATES, NO_STATES)
+        self._restore()
+        self._launch()
+        return True
+
     def stop(self) -> str:
         """Ends all processes; the directory stays, for what was counted."""
+        (self.directory / GOOD).unlink(missing_ok=True)  # it is not to be revived
         if not (self.directory / PIDFILE).exists():
             return "nothing"
+        with contextlib.suppress(runtime.Unreachable):
+            self._leave_last_words()
         processes.end(self.directory)
         (self.directory / PIDFILE).unlink(missing_ok=True)
         return "stopped"
@@ -94,6 +115,7 @@ class Instance:
         """Ends all processes and forgets the directory."""
         if self.directory.exists():
             processes.end(self.directory)
+            Relay(self.directory).end_all()
             shutil.rmtree(self.directory, ignore_errors=True)
 
     def _start(self, wanted: Configuration) -> None:
@@ -101,32 +123,35 @@ class Instance:
         if (self.directory / PIDFILE).exists():
             processes.end(self.directory)
         _write(self.directory / STATES, NO_STATES)
-        self._check(wanted)
+        self._put_aside(wanted)
         if ports.refusal(wanted.binds):
             processes.end(self.directory)  # one of ours may be left behind without its pidfile
         self._check_ports(wanted.binds)
         os.replace(self.directory / NEXT, self.directory / CONFIG)
-        self._launch()
+        try:
+            self._launch()  # it checks the configuration itself, and nothing runs that it could harm
+        except Refused as refusal:
+            raise _refusal(str(refusal), wanted) from None
         if not self._is_taken_up(wanted, START_SECONDS):
             raise Refused("HAProxy was started but does not answer.")
         self._remember()
+        pem.forget(self.directory, wanted)
 
     def _launch(self) -> None:
         arguments = ("-W", "-D", "-C", str(self.directory), "-f", CONFIG, "-p", PIDFILE)
         with tempfile.TemporaryFile() as log:
             # A pipe would be held open by the daemon.
-            result = subprocess.run(
+            status = processes.run(
                 [self._binary, *arguments, "-S", f"unix@{runtime.MASTER_SOCKET},mode,600"],
+                START_SECONDS,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 env={"PATH": os.environ.get("PATH", os.defpath)},
                 start_new_session=True,
-                timeout=START_SECONDS,
-                check=False,
             )
             log.seek(0)
-            if result.returncode != 0:
+            if status != 0:
                 raise Refused(haproxy.reason(log.read().decode(errors="replace")))
 
     def _reload(self, wanted: Configuration) -> None:
@@ -140,6 +165,7 @@ class Instance:
             self._restore()
             raise
         self._remember()
+        pem.forget(self.directory, wanted)
         self._send(wanted)
 
     def _take_up(self, wanted: Configuration) -> None:
@@ -176,7 +202,18 @@ class Instance:
         if not path.exists() or path.read_text() != wanted.text:
             _write(path, wanted.text)
             self._remember()
+            pem.forget(self.directory, wanted)
         return "runtime" if self._send(wanted) else "nothing"
+
+    def _exchange(self, loaded: str, wanted: Configuration) -> str:
+        """New certificates, without a reload where HAProxy can do that; it looks at them itself."""
+        pem.store(self.directory, wanted)
+        changed = pem.differing(self.directory, loaded, wanted)
+        if not exchange.exchange(self.directory, changed, wanted.generation):
+            self._reload(wanted)
+            return "reloaded"
+        self._adjust(wanted)
+        return "runtime"
 
     def _send(self, wanted: Configuration) -> bool:
         """Tells the worker what differs; whether anything did."""
@@ -191,10 +228,14 @@ class Instance:
         return bool(commands)
 
     def _check(self, wanted: Configuration) -> None:
-        _write(self.directory / NEXT, wanted.text)
+        self._put_aside(wanted)
         objection = haproxy.objection(self._binary, self.directory, NEXT)
         if objection:
-            raise Refused(f"HAProxy refuses the configuration: {objection}")
+            raise _refusal(objection, wanted)
+
+    def _put_aside(self, wanted: Configuration) -> None:
+        pem.store(self.directory, wanted)
+        _write(self.directory / NEXT, wanted.text)
 
     def _check_ports(self, binds: Iterable[tuple[str, int]]) -> None:
         refusal = ports.refusal(sorted(binds))
@@ -212,17 +253,22 @@ class Instance:
     def _keep_states(self, wanted: Configuration) -> None:
         """What the old worker knows goes to the new one, and what it has counted to the observer."""
         try:
-            report = runtime.parse_report(runtime.ask(self.directory, ADMIN_SOCKET, runtime.REPORT))
-            counters.leave_last_words(self.directory, report.pid, report.rows)
+            self._leave_last_words()
             states = runtime.kept_states(wanted.servers, runtime.states(self.directory))
         except runtime.Unreachable:
             states = NO_STATES
         _write(self.directory / STATES, states)
 
+    def _leave_last_words(self) -> None:
+        """What the worker has counted, for the observer. Raises Unreachable."""
+        report = runtime.parse_report(runtime.ask(self.directory, ADMIN_SOCKET, runtime.REPORT))
+        counters.leave_last_words(self.directory, report.pid, report.rows)
+
     def _is_taken_up(self, wanted: Configuration, seconds: float) -> bool:
         def is_loaded() -> bool:
             try:
-                return runtime.worker(self.directory).fingerprint == wanted.fingerprint
+                worker = runtime.worker(self.directory)
+                return (worker.fingerprint, worker.generation) == (wanted.fingerprint, wanted.generation)
             except runtime.Unreachable:
                 return False
 
@@ -238,6 +284,10 @@ class Instance:
         good = self.directory / GOOD
         if good.exists():
             _write(self.directory / CONFIG, good.read_text())
+
+
+def _refusal(objection: str, wanted: Configuration) -> Refused:
+    return Refused(f"HAProxy refuses the configuration: {pem.named(objection, wanted)}")
 
 
 def _write(path: Path, text: str) -> None:

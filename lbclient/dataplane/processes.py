@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
+import subprocess
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 PIDFILE = "haproxy.pid"
 TERM_SECONDS = 3.0
 KILL_SECONDS = 3.0
 POLL = 0.005
+LONGEST_COMMAND = 65536
+HOME_SECONDS = 5.0  # no number of a process comes around again so fast
+MOST_HOMES = 100_000
+
+_homes: dict[int, tuple[float, bytes]] = {}  # {pid: (until when that is believed, its home)}
 
 
 def wait_until(condition: Callable[[], bool], seconds: float, poll: float = POLL) -> bool:
@@ -25,15 +33,64 @@ def wait_until(condition: Callable[[], bool], seconds: float, poll: float = POLL
     return True
 
 
+def run(command: Sequence[str], seconds: float, **options: Any) -> int:
+    """The exit status of a command, told by the kernel in the moment of its end. Raises TimeoutExpired.
+
+    subprocess.run with a timeout looks now and then instead, for up to twice as long as the command takes.
+    """
+    with subprocess.Popen(command, **options) as process:
+        try:
+            return process.wait(0 if _is_awaited(process.pid, seconds) else seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+
+
+def _is_awaited(pid: int, seconds: float) -> bool:
+    """Waits for the end of a process, where the kernel can tell."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except OSError:
+        return False
+    try:
+        end = select.poll()
+        end.register(descriptor, select.POLLIN)
+        end.poll(seconds * 1000)
+    finally:
+        os.close(descriptor)
+    return True
+
+
 def is_ours(pid: int, directory: Path) -> bool:
     """Whether that process is an HAProxy that was started in the directory, and runs."""
+    return _home(_command(pid)) == os.fsencode(directory) and not _is_zombie(pid)
+
+
+def _is_zombie(pid: int) -> bool:
     try:
-        command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        is_zombie = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except (OSError, IndexError):
-        return False
-    wanted = os.fsencode(directory)
-    return not is_zombie and any(pair == (b"-C", wanted) for pair in pairwise(command))
+        return True
+
+
+def _command(pid: int) -> bytes:
+    """Its words, each with a NUL behind it; nothing where there is no such process."""
+    try:
+        descriptor = os.open(f"/proc/{pid}/cmdline", os.O_RDONLY)
+    except OSError:
+        return b""
+    try:
+        return os.read(descriptor, LONGEST_COMMAND)
+    except OSError:
+        return b""
+    finally:
+        os.close(descriptor)
+
+
+def _home(command: bytes) -> bytes:
+    """The directory that a process was started in with -C; nothing where it was not."""
+    words = command.split(b"\0")
+    return next((word for flag, word in pairwise(words) if flag == b"-C"), b"")
 
 
 def master(directory: Path) -> int | None:
@@ -48,8 +105,14 @@ def master(directory: Path) -> int | None:
 
 
 def _eldest(pids: list[int]) -> int | None:
-    """The one that is nobody's child among them."""
-    return next((pid for pid in pids if _parent(pid) not in pids), None)
+    """The one that is nobody's child among them.
+
+    While a master executes itself anew, it has no words for a moment, and is known as its worker's parent alone.
+    """
+    found = next((pid for pid in pids if _parent(pid) not in pids), None)
+    parent = _parent(found) if found else None
+    is_changing = parent is not None and parent > 1 and not _command(parent) and not _is_zombie(parent)
+    return parent if is_changing else found
 
 
 def _parent(pid: int) -> int | None:
@@ -61,7 +124,27 @@ def _parent(pid: int) -> int | None:
 
 def family(directory: Path) -> list[int]:
     """Every process of the directory: master, worker, old workers, and any that were left behind."""
-    return [int(name) for name in os.listdir("/proc") if name.isdigit() and is_ours(int(name), directory)]
+    wanted = os.fsencode(directory)
+    now = time.monotonic()
+    pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    return [pid for pid in pids if _known_home(pid, now) == wanted and is_ours(pid, directory)]
+
+
+def _known_home(pid: int, now: float) -> bytes:
+    """Its home, as it was a moment ago where that is known: with a thousand HAProxy processes, reading takes long.
+
+    A process that has not begun yet to be what it will be is not remembered: its words are still its parent's, or none.
+    """
+    until, home = _homes.get(pid, (0.0, b""))
+    if until > now:
+        return home
+    command = _command(pid)
+    home = _home(command)
+    if command and command != _command(os.getpid()):
+        if len(_homes) > MOST_HOMES:
+            _homes.clear()
+        _homes[pid] = (now + HOME_SECONDS, home)
+    return home
 
 
 def end(directory: Path) -> None:

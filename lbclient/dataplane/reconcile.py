@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..store.snapshot import Snapshot
-from ..store.store import Store
+from ..store.store import Outcome, Store
 from . import haproxy, idle, support
 from .attach import Attachment, AttachmentFailed
 from .cfg import Refused
@@ -33,6 +33,7 @@ class State:
     configuration: Configuration | None
     error: str | None
     applied_at: float
+    outcome: Outcome | None = None
 
 
 class Reconciler:
@@ -56,6 +57,7 @@ class Reconciler:
         self._settings = Settings(haproxy.most_connections())
         self._turns = Turns()
         self._states: dict[str, State] = {}
+        self._tell: Callable[[str], None] = lambda loadbalancer_id: None
         self._threads = [
             threading.Thread(target=self._work, name=f"reconcile-{number}", daemon=True) for number in range(workers)
         ]
@@ -72,6 +74,10 @@ class Reconciler:
         for thread in self._threads:
             thread.start()
 
+    def on_change(self, tell: Callable[[str], None]) -> None:
+        """Has tell(id) called whenever the state of a load balancer has become another one."""
+        self._tell = tell
+
     def stop(self) -> None:
         """Waits for what is under way. The HAProxy processes run on."""
         self._turns.end()
@@ -82,6 +88,13 @@ class Reconciler:
     def states(self) -> Mapping[str, State]:
         """The load balancers that were reconciled, by id."""
         return dict(self._states)
+
+    def state(self, loadbalancer_id: str) -> State | None:
+        return self._states.get(loadbalancer_id)
+
+    def unsupported(self, snapshot: Snapshot) -> str | None:
+        """Why this machine cannot carry it; None where it can."""
+        return support.unsupported(snapshot, self._binary)
 
     def restart(self, loadbalancer_id: str) -> None:
         """Its HAProxy does not answer: look, unless that is under way or was done a moment ago."""
@@ -106,6 +119,7 @@ class Reconciler:
                 self._turns.wake(id_, RETRY_SECONDS)
             finally:
                 self._turns.done(id_)
+                self._tell(id_)
 
     def _reconcile(self, id_: str) -> None:
         snapshot = self._store.snapshot(id_)
@@ -122,7 +136,7 @@ class Reconciler:
         previous = self._states.get(id_)
         state = self._apply(id_, snapshot)
         self._states[id_] = state
-        if not _says_the_same(previous, state) and self._store.settle(snapshot, state.error):
+        if not _says_the_same(previous, state) and self._store.settle(snapshot, state.error, state.outcome):
             self.wake(id_)
         if state.error is not None:
             self._turns.wake(id_, RETRY_SECONDS)
@@ -138,24 +152,37 @@ class Reconciler:
     def _apply(self, id_: str, snapshot: Snapshot) -> State:
         configuration = None
         error = None
+        outcome = None
         try:
-            reason = support.unsupported(snapshot)
+            reason = self.unsupported(snapshot)
             if reason:
                 raise Refused(reason)
             configuration = render(snapshot, self._settings)
             if configuration.is_needed:
                 self._attachment.prepare(snapshot.addresses)
-            _log(id_, self.instance(id_).apply(configuration))
+            outcome = _logged(id_, self.instance(id_).apply(configuration))
         except (Refused, AttachmentFailed) as refusal:
             error = str(refusal)
         except OSError as failure:
-            error = f"The system refuses: {os.strerror(failure.errno or 0)}."
+            what = "HAProxy cannot be run" if failure.filename == self._binary else "The system refuses"
+            error = f"{what}: {os.strerror(failure.errno or 0)}."
         except Exception as fault:
             error = f"Internal error: {type(fault).__name__}; the server's log has the details."
             LOG.exception("load balancer %s: could not be applied", id_)
+        if error is not None:
+            self._revive(id_, snapshot)
         if error is not None and error != self._error(id_):
             LOG.warning("load balancer %s: %s", id_, error)
-        return State(snapshot, configuration, error, time.monotonic())
+        return State(snapshot, configuration, error, time.monotonic(), outcome)
+
+    def _revive(self, id_: str, snapshot: Snapshot) -> None:
+        """While what is wanted cannot run, what ran last does, also after the machine was started anew."""
+        try:
+            self._attachment.prepare(snapshot.addresses)
+            if self.instance(id_).revive():
+                LOG.warning("load balancer %s: started with what it had last", id_)
+        except (Refused, AttachmentFailed, OSError) as failure:
+            LOG.debug("load balancer %s: what ran last does not run either: %s", id_, failure)
 
     def _error(self, id_: str) -> str | None:
         state = self._states.get(id_)
@@ -171,9 +198,10 @@ def _says_the_same(previous: State | None, state: State) -> bool:
     )
 
 
-def _log(id_: str, applied: Applied) -> None:
+def _logged(id_: str, applied: Applied) -> Outcome:
     level = logging.DEBUG if applied.how == "nothing" else logging.INFO
     LOG.log(level, "load balancer %s: %s in %.1f ms", id_, applied.how, applied.milliseconds)
+    return Outcome(applied.how, applied.milliseconds)
 
 
 def _is_uuid(name: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,13 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .backends import Server
-from .render import ADMIN_SOCKET, FINGERPRINT
+from .relay.exposition import INTERNAL
+from .render import ADMIN_SOCKET, FINGERPRINT, FINGERPRINTS
 
 MASTER_SOCKET = "master.sock"
 PATIENCE = 3.0  # s for an answer
 LONGEST_PATH = 107  # bytes of a unix socket's path
 MAINTENANCE = 0x01 | 0x04  # srv_admin_state: forced by an operator, or by the configuration
 STOPPED = "0"
+GENERATION = "proc.generation"  # of the certificates that a worker was told after it had loaded others
+TOLD = re.compile(rf"^{re.escape(GENERATION)}: type=str value=<(\w+)>", re.MULTILINE)
 
 
 Row = Mapping[str, str]
@@ -37,7 +41,8 @@ class Worker:
     """A running worker, by its own account."""
 
     pid: int
-    fingerprint: str
+    fingerprint: str  # of its configuration
+    generation: str = ""  # of its certificates
 
 
 def ask(directory: Path, name: str, command: str, patience: float = PATIENCE) -> str:
@@ -77,11 +82,20 @@ def reachable(directory: Path, name: str) -> Iterator[str]:
 
 def worker(directory: Path) -> Worker:
     """Who carries the traffic. Raises Unreachable."""
-    info = parse_info(ask(directory, ADMIN_SOCKET, "show info"))
+    said = ask(directory, ADMIN_SOCKET, f"show info;get var {GENERATION}")
+    info = parse_info(said)
+    told = TOLD.search(said)
     try:
-        return Worker(int(info["Pid"]), info[FINGERPRINT])
+        fingerprint, _, loaded = info[FINGERPRINT].partition(FINGERPRINTS)
+        return Worker(int(info["Pid"]), fingerprint, told[1] if told else loaded)
     except (KeyError, ValueError):
         raise Unreachable(f"{ADMIN_SOCKET}: not an answer of ours: {info}") from None
+
+
+def set_generation(directory: Path, generation: str) -> bool:
+    """Lets the worker remember which certificates it has been told; whether it can."""
+    ask(directory, ADMIN_SOCKET, f"experimental-mode on;set var {GENERATION} str({generation})")
+    return worker(directory).generation == generation
 
 
 def parse_info(text: str) -> dict[str, str]:
@@ -90,9 +104,10 @@ def parse_info(text: str) -> dict[str, str]:
 
 
 def parse_stat(text: str) -> Rows:
-    """`show stat` by (proxy, server)."""
-    rows = csv.DictReader(text.strip().removeprefix("# ").splitlines())
-    return {(row["pxname"], row["svname"]): row for row in rows}
+    """`show stat` by (proxy, server), without the proxies that are our own affair."""
+    rows = csv.reader(text.strip().removeprefix("# ").splitlines())
+    names = next(rows, [])  # pxname and svname come first
+    return {(row[0], row[1]): dict(zip(names, row, strict=False)) for row in rows if row and row[0] not in INTERNAL}
 
 
 def parse_states(text: str) -> list[dict[str, str]]:
@@ -184,4 +199,5 @@ def _desired(server: Server) -> dict[str, str]:
         "srv_check_state": "0",
         "srv_check_port": "0",
         "srv_check_addr": "-",
+        "srv_use_ssl": str(int(server.is_tls)),
     }

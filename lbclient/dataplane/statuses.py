@@ -33,10 +33,11 @@ def statuses(snapshot: Snapshot, rows: Rows | None, error: str | None, is_needed
 def _loadbalancer(snapshot: Snapshot, found: Mapping[tuple[str, str], str], is_silent: bool) -> str:
     if not snapshot.loadbalancer.admin_state_up:
         return "OFFLINE"
-    pools = _of("pool", found)
-    if is_silent or "ERROR" in pools:
+    listeners = _of("listener", found)
+    # A listener in ERROR: whoever carries it, HAProxy or the relay, is silent.
+    if is_silent or "ERROR" in listeners | _of("pool", found):
         return "ERROR"
-    return "DEGRADED" if "DEGRADED" in _of("listener", found) or "ERROR" in _of("member", found) else "ONLINE"
+    return "DEGRADED" if "DEGRADED" in listeners or "ERROR" in _of("member", found) else "ONLINE"
 
 
 def _of(kind: str, found: Mapping[tuple[str, str], str]) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .amphora import AMPHORA
+from .event import EVENT
 from .fields import Alternatives, Api, Cli, Field, Resource, Type
 from .healthmonitor import HEALTHMONITOR
 from .l7policy import L7POLICY
@@ -17,7 +18,7 @@ from .quota import QUOTA
 
 ALL = (LOADBALANCER, LISTENER, POOL, MEMBER, HEALTHMONITOR, L7POLICY, L7RULE)  # a load balancer and its parts
 OFFERS = (FLAVORPROFILE, FLAVOR, AVAILABILITYZONEPROFILE, AVAILABILITYZONE)
-BY_NAME = {resource.name: resource for resource in (*ALL, *OFFERS, QUOTA, AMPHORA, PROVIDER)}
+BY_NAME = {resource.name: resource for resource in (*ALL, *OFFERS, QUOTA, AMPHORA, PROVIDER, EVENT)}
 
 STATISTICS = ("active_connections", "bytes_in", "bytes_out", "request_errors", "total_connections")
 
@@ -27,6 +28,7 @@ __all__ = [
     "AVAILABILITYZONE",
     "AVAILABILITYZONEPROFILE",
     "BY_NAME",
+    "EVENT",
     "FLAVOR",
     "FLAVORPROFILE",
     "HEALTHMONITOR",

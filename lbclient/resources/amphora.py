@@ -40,6 +40,7 @@ AMPHORA = Resource(
             cli=Cli.LIST,
             flag="loadbalancer",
             refers="loadbalancer",
+            always=True,
         ),
         _fact("compute_id", Type.UUID, "The virtual machine that it runs in, where it does.", cli=Cli.LIST),
         _fact("lb_network_ip", Type.ADDRESS, "Its address in a network for management, where there is one."),

@@ -77,11 +77,16 @@ class Field:
     unique: bool = False  # no two objects have the same
     pattern: str | None = None  # a regular expression that the whole value matches
     refers: str | None = None  # the kind of thing an ID names (of an OBJECTS: its key <kind>_id): a name is taken, too
+    in_key_manager: bool = False  # the key manager's reference of what it keeps
+    filled: bool = False  # without a value, the server puts one that it chooses
     flag: str | None = None  # where it is not the name with hyphens; "on/off" is a pair of switches
     unset_flag: str | None = None  # where unset names it differently
     positional: bool = False  # create takes it as an argument
     aliases: tuple[str, ...] = ()  # flags that are understood but not shown
     clear_words: bool = False  # create and set take none, null or void for null
+    always: bool = False  # no answer has null for it, though it has no default
+    parts: tuple[Field, ...] = ()  # of a MAPPING or an OBJECTS: what each object has
+    as_number: bool = False  # of a CHOICE: answers carry it as a number
     blank: bool = False  # tables show nothing, rather than None, where it has no value
 
 

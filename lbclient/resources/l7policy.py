@@ -73,6 +73,7 @@ L7POLICY = Resource(
             "The status code of a redirect to a URL or a prefix (302).",
             since=9,
             choices=REDIRECT_CODES,
+            filled=True,
         ),
     ),
     columns=("id", "name", "project_id", "provisioning_status", "action", "position", "admin_state_up"),

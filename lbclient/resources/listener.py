@@ -6,7 +6,18 @@ from . import shared
 from .fields import ALL, EDIT, FIXED, INPUT, Cli, Field, Resource, Type
 
 PROTOCOLS = ("TCP", "HTTP", "HTTPS", "TERMINATED_HTTPS", "UDP", "SCTP", "PROMETHEUS")
+# Listener protocol -> the pool protocols that go with it.
+POOL_PROTOCOLS = {
+    "HTTP": ("HTTP", "PROXY", "PROXYV2"),
+    "HTTPS": ("HTTPS", "PROXY", "PROXYV2", "TCP"),
+    "TERMINATED_HTTPS": ("HTTP", "PROXY", "PROXYV2"),
+    "TCP": ("HTTP", "HTTPS", "PROXY", "PROXYV2", "TCP"),
+    "UDP": ("UDP",),
+    "SCTP": ("SCTP",),
+    "PROMETHEUS": (),
+}
 TLS_VERSIONS = ("SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
+OLD_TLS_VERSIONS = TLS_VERSIONS[:3]
 ALPN_PROTOCOLS = ("http/1.0", "http/1.1", "h2")
 TLS_CIPHERS = r"[A-Za-z0-9\-+!:@=_.]+"
 TIMEOUT_MAXIMUM = 2073600000  # ms: 24 days
@@ -79,12 +90,14 @@ LISTENER = Resource(
             "default_tls_container_ref",
             Type.STRING,
             "The key manager's reference of the certificate for TERMINATED_HTTPS.",
+            in_key_manager=True,
         ),
         Field(
             "sni_container_refs",
             Type.STRINGS,
             "Key manager references of more certificates, chosen by SNI.",
             default=(),
+            in_key_manager=True,
         ),
         shared.project_id(Cli.LIST),
         Field(
@@ -127,11 +140,12 @@ LISTENER = Resource(
             "The key manager's reference of the CA that client certificates must be signed by.",
             since=8,
             clear_words=True,
+            in_key_manager=True,
         ),
         Field(
             "client_authentication",
             Type.CHOICE,
-            "Whether TLS clients show a certificate.",
+            "Whether TLS clients show a certificate (NONE).",
             since=8,
             default="NONE",
             choices=("NONE", "OPTIONAL", "MANDATORY"),
@@ -142,6 +156,7 @@ LISTENER = Resource(
             "The key manager's reference of the revocation list for client certificates.",
             since=8,
             clear_words=True,
+            in_key_manager=True,
         ),
         Field(
             "allowed_cidrs",
@@ -158,6 +173,7 @@ LISTENER = Resource(
             since=15,
             length=2048,
             pattern=TLS_CIPHERS,
+            filled=True,
         ),
         Field(
             "tls_versions",
@@ -167,6 +183,7 @@ LISTENER = Resource(
             choices=TLS_VERSIONS,
             flag="tls-version",
             unset_flag="tls-versions",
+            filled=True,
         ),
         Field(
             "alpn_protocols",
@@ -176,6 +193,7 @@ LISTENER = Resource(
             choices=ALPN_PROTOCOLS,
             flag="alpn-protocol",
             unset_flag="alpn-protocols",
+            filled=True,
         ),
         Field(
             "hsts_max_age",

@@ -30,6 +30,7 @@ LOADBALANCER = Resource(
             "The VIP: the IP address that clients connect to (one free in the subnet).",
             api=FIXED,
             cli=Cli.CREATE,
+            always=True,
         ),
         Field(
             "vip_port_id",
@@ -38,6 +39,7 @@ LOADBALANCER = Resource(
             api=FIXED,
             cli=CREATE_AND_LIST,
             refers="port",
+            always=True,
         ),
         Field(
             "vip_subnet_id",
@@ -75,6 +77,11 @@ LOADBALANCER = Resource(
             flag="additional-vip",
             choices=("subnet_id", "ip_address"),
             refers="subnet",
+            parts=(
+                Field("subnet_id", Type.UUID, "The subnet.", required=True),
+                Field("ip_address", Type.ADDRESS, "The IP address (one free in the subnet)."),
+                Field("port_id", Type.UUID, "The port that holds it (a new one)."),
+            ),
         ),
         shared.references("listeners", "Its listeners."),
         shared.references("pools", "Its pools."),
@@ -85,6 +92,7 @@ LOADBALANCER = Resource(
             api=FIXED,
             cli=CREATE_AND_LIST,
             length=64,
+            always=True,
         ),
         Field(
             "flavor_id",

@@ -8,8 +8,26 @@ from .listener import ALPN_PROTOCOLS, TLS_CIPHERS, TLS_VERSIONS
 
 PROTOCOLS = ("TCP", "HTTP", "HTTPS", "PROXY", "PROXYV2", "UDP", "SCTP")
 ALGORITHMS = ("ROUND_ROBIN", "LEAST_CONNECTIONS", "SOURCE_IP", "SOURCE_IP_PORT")
-PERSISTENCE_KEYS = ("type", "cookie_name", "persistence_timeout", "persistence_granularity")
 PERSISTENCE_TYPES = ("SOURCE_IP", "HTTP_COOKIE", "APP_COOKIE")
+COOKIE_NAME = r"[!#$%&'*+\-.0-9A-Z^_`a-z|~]+"
+PERSISTENCE = (
+    Field("type", Type.CHOICE, "What tells a client: its address or a cookie.", choices=PERSISTENCE_TYPES),
+    Field("cookie_name", Type.STRING, "The cookie of the members, for APP_COOKIE.", pattern=COOKIE_NAME),
+    Field(
+        "persistence_timeout",
+        Type.INTEGER,
+        "How long a client stays with a member, in seconds; with UDP and SCTP.",
+        since=2,
+        minimum=0,
+        maximum=2147483647,
+    ),
+    Field(
+        "persistence_granularity",
+        Type.STRING,
+        "The netmask of addresses that stay together; with UDP and SCTP.",
+        since=2,
+    ),
+)
 
 POOL = Resource(
     name="pool",
@@ -46,8 +64,9 @@ POOL = Resource(
             "session_persistence",
             Type.MAPPING,
             "How a client's requests stay with one member, as type=<type>[,cookie_name=<name>].",
-            choices=PERSISTENCE_KEYS,
+            choices=tuple(part.name for part in PERSISTENCE),
             value_choices=(("type", PERSISTENCE_TYPES),),
+            parts=PERSISTENCE,
         ),
         shared.project_id(),
         shared.references("loadbalancers", "The load balancer."),
@@ -82,6 +101,7 @@ POOL = Resource(
             "The key manager's reference of the certificate shown to members.",
             since=8,
             clear_words=True,
+            in_key_manager=True,
         ),
         Field(
             "ca_tls_container_ref",
@@ -89,6 +109,7 @@ POOL = Resource(
             "The key manager's reference of the CA that members' certificates must be signed by.",
             since=8,
             clear_words=True,
+            in_key_manager=True,
         ),
         Field(
             "crl_container_ref",
@@ -96,6 +117,7 @@ POOL = Resource(
             "The key manager's reference of the revocation list for members' certificates.",
             since=8,
             clear_words=True,
+            in_key_manager=True,
         ),
         Field(
             "tls_enabled",
@@ -113,6 +135,7 @@ POOL = Resource(
             since=15,
             length=2048,
             pattern=TLS_CIPHERS,
+            filled=True,
         ),
         Field(
             "tls_versions",
@@ -122,6 +145,7 @@ POOL = Resource(
             choices=TLS_VERSIONS,
             flag="tls-version",
             unset_flag="tls-versions",
+            filled=True,
         ),
         Field(
             "alpn_protocols",
@@ -131,6 +155,7 @@ POOL = Resource(
             choices=ALPN_PROTOCOLS,
             flag="alpn-protocol",
             unset_flag="alpn-protocols",
+            filled=True,
         ),
     ),
     columns=("id", "name", "project_id", "provisioning_status", "protocol", "lb_algorithm", "admin_state_up"),

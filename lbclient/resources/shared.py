@@ -7,8 +7,8 @@ from .fields import ALL, EDIT, FIXED, MUTABLE, NONE, READ, Cli, Field, Type
 PROVISIONING_STATUSES = ("ACTIVE", "ERROR", "PENDING_CREATE", "PENDING_UPDATE", "PENDING_DELETE")
 OPERATING_STATUSES = ("ONLINE", "DRAINING", "OFFLINE", "DEGRADED", "ERROR", "NO_MONITOR")
 
-ID = Field("id", Type.UUID, "The ID.", api=READ, cli=NONE)
-CREATED_AT = Field("created_at", Type.TIME, "When it was created (UTC).", api=READ, cli=NONE)
+ID = Field("id", Type.UUID, "The ID.", api=READ, cli=NONE, always=True)
+CREATED_AT = Field("created_at", Type.TIME, "When it was created (UTC).", api=READ, cli=NONE, always=True)
 UPDATED_AT = Field("updated_at", Type.TIME, "When it was last changed (UTC).", api=READ, cli=NONE)
 
 
@@ -36,6 +36,7 @@ def project_id(cli: Cli = NONE) -> Field:
         length=36,
         flag="project",
         refers="project",
+        always=True,
     )
 
 
@@ -47,6 +48,7 @@ def provisioning_status(cli: Cli = NONE) -> Field:
         api=READ,
         cli=cli,
         choices=PROVISIONING_STATUSES,
+        always=True,
     )
 
 

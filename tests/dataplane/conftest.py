@@ -5,13 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # for the modules beside the tests
 
 from instances import Running, binary
-from members import Echo, Web
+from members import Datagrams, Echo, Web
+from senders import Client
 from world import World
 
 
@@ -61,3 +63,32 @@ def echoes() -> Iterator[Callable[..., list[Echo]]]:
     yield make
     for each in made:
         each.down()
+
+
+@pytest.fixture
+def datagrams() -> Iterator[Callable[..., list[Datagrams]]]:
+    """Makes named UDP servers, which end with the test."""
+    made: list[Datagrams] = []
+
+    def make(*names: str, address: str = "127.0.0.1") -> list[Datagrams]:
+        new = [Datagrams(name, address) for name in names]
+        made.extend(new)
+        return new
+
+    yield make
+    for each in made:
+        each.down()
+
+
+@pytest.fixture
+def clients() -> Iterator[Callable[..., Client]]:
+    """Makes clients of the UDP listener of a tree."""
+    made: list[Client] = []
+
+    def make(*given: Any, **more: Any) -> Client:
+        made.append(Client(*given, **more))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()

@@ -8,6 +8,7 @@ import json
 import random
 import socket
 import socketserver
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -17,9 +18,13 @@ from typing import Any
 class Web:
     """An HTTP server that answers with its name and what it was asked; its health can be spoiled."""
 
-    def __init__(self, name: str, port: int = 0, address: str = "127.0.0.1") -> None:
+    def __init__(
+        self, name: str, port: int = 0, address: str = "127.0.0.1", context: ssl.SSLContext | None = None
+    ) -> None:
+        """With a context it speaks TLS, and answers with what it saw of that, too."""
         self.name = name
         self.address = address
+        self.context = context
         self.health = 200
         self.delay = 0.0
         self.checks: list[dict[str, Any]] = []
@@ -35,6 +40,7 @@ class Web:
 
             def answer(self) -> None:
                 path = self.path.partition("?")[0]
+                self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 headers = [(name.lower(), value) for name, value in self.headers.items()]
                 if path.startswith("/health"):
                     owner.checks.append({"path": self.path, "version": self.request_version, "headers": headers})
@@ -42,7 +48,8 @@ class Web:
                     return
                 owner.requests += 1
                 time.sleep(owner.delay)
-                body = json.dumps({"name": owner.name, "path": self.path, "headers": headers}).encode()
+                seen = {"name": owner.name, "path": self.path, "headers": headers, "tls": _seen(self.connection)}
+                body = json.dumps(seen).encode()
                 self.reply(200, body)
 
             def reply(self, code: int, body: bytes) -> None:
@@ -69,6 +76,10 @@ class Web:
                 """Quiet: a connection may break at any time."""
 
         server = Server((self.address, port), Handler)
+        if self.context:
+            self.context.sni_callback = _note_name
+            # The handshake waits for the handler's thread.
+            server.socket = self.context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         return server
 
@@ -79,6 +90,23 @@ class Web:
 
     def up(self) -> None:
         self._server = self._open(self.port)
+
+
+def _note_name(connection: Any, name: str | None, _: ssl.SSLContext) -> None:
+    connection.asked_for = name
+
+
+def _seen(connection: Any) -> dict[str, Any] | None:
+    if not isinstance(connection, ssl.SSLSocket):
+        return None
+    shown = dict(each for names in (connection.getpeercert() or {}).get("subject", ()) for each in names)
+    return {
+        "version": connection.version(),
+        "cipher": (connection.cipher() or ("",))[0],
+        "alpn": connection.selected_alpn_protocol(),
+        "asked_for": connection.asked_for,
+        "client": shown.get("commonName"),
+    }
 
 
 class Echo:
@@ -108,6 +136,39 @@ class Echo:
     def down(self) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+
+class Datagrams:
+    """A UDP server that answers each datagram with its name and what came; it notes what it was sent."""
+
+    def __init__(self, name: str, address: str = "127.0.0.1", port: int = 0) -> None:
+        self.name = name
+        self.address = address
+        self.port = port
+        self.received: list[bytes] = []
+        self.up()
+
+    def up(self) -> None:
+        self._socket = socket.socket(socket.AF_INET6 if ":" in self.address else socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind((self.address, self.port))
+        self.port = self._socket.getsockname()[1]
+        self._socket.settimeout(0.1)
+        self._is_over = False
+        self._thread = threading.Thread(target=self._serve, args=(self._socket,), daemon=True)
+        self._thread.start()
+
+    def down(self) -> None:
+        """Nobody has the port any more: who asks is refused."""
+        self._is_over = True
+        self._thread.join()
+        self._socket.close()
+
+    def _serve(self, listening: socket.socket) -> None:
+        while not self._is_over:
+            with contextlib.suppress(OSError):
+                data, client = listening.recvfrom(65536)
+                self.received.append(data)
+                listening.sendto(self.name.encode() + b" " + data[:60000], client)
 
 
 GIVEN: set[int] = set()

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import pki
 import sqlalchemy as sa
 import trees
 
+from lbclient.store import materials
+from lbclient.store.keymanager_tables import SECRET
 from lbclient.store.snapshot import Snapshot
 from lbclient.store.store import Store
 from lbclient.store.tables import TABLES
@@ -17,10 +20,11 @@ Key = tuple[str, str]
 
 def put(store: Store, tree: Mapping[str, Any]) -> str:
     """Makes the stored load balancer what the tree says, all that differs PENDING; gives its id."""
-    snapshot = trees.snapshot(tree)
+    snapshot = trees.snapshot({**tree, "certificates": {}})
     id_ = snapshot.loadbalancer.id
     wanted = dict(_rows(snapshot))
     with store.writing() as tx:
+        _put_secrets(tx, tree.get("certificates", {}))
         known = dict(_known(tx, id_))
         revision = 1 + max((row["revision"] for row in known.values()), default=0)
         for serial, (key, values) in enumerate(wanted.items()):
@@ -38,6 +42,21 @@ def status(store: Store, kind: str, name: str, column: str = "provisioning_statu
     table = TABLES[kind]
     with store.reading() as tx:
         return tx.scalar(sa.select(table.c[column]).where(table.c.id == trees.identity(name)))
+
+
+def _put_secrets(tx: sa.Connection, given: Mapping[str, Any]) -> None:
+    """The references are IDs; secrets that are None are deleted, the others replaced where they differ."""
+    if not given:
+        return
+    vault = materials.vault(tx)
+    for id_, each in given.items():
+        if each is not None and tx.scalar(sa.select(SECRET.c.name).where(SECRET.c.id == id_)) == repr(each):
+            continue
+        tx.execute(sa.delete(SECRET).where(SECRET.c.id == id_))
+        if each is not None:
+            row = {"id": id_, "name": repr(each), "project_id": "p", "creator_id": "u", "serial": 0}
+            row |= {"sealed": vault.seal(pki.payload(each)), "created": materials.now(), "updated": materials.now()}
+            tx.execute(sa.insert(SECRET).values(row))
 
 
 def _rows(snapshot: Snapshot) -> Iterator[tuple[Key, dict[str, Any]]]:

@@ -9,11 +9,12 @@ import socket
 from pathlib import Path
 
 import trees
-from members import until
+from members import free_port, until
 from world import World, connected, get, line, member, web
 
 from lbclient.dataplane import counters, processes
 from lbclient.dataplane.counters import Counters, Reading
+from lbclient.store.observing import part_totals
 
 
 def reading(total: int, active: int = 0) -> Reading:
@@ -54,11 +55,11 @@ def test_last_words_are_heard_once(tmp_path: Path) -> None:
     known.update({3: reading(1)})
     last_words(tmp_path, 1, reading(5))
     last_words(tmp_path, 2, reading(7))
-    assert known.has_news()
+    assert list(tmp_path.glob(counters.LAST_WORDS + "*"))
     known.hear({2, 3})  # 2 lives yet, with its last connections
     assert known.totals() == reading(6)
     known.save()
-    assert known.has_news()
+    assert list(tmp_path.glob(counters.LAST_WORDS + "*"))
     known.update({3: reading(1), 2: reading(9)})
     known.update({3: reading(1)})
     assert known.totals() == reading(15)
@@ -67,7 +68,7 @@ def test_last_words_are_heard_once(tmp_path: Path) -> None:
     known.hear({3})
     known.update({3: reading(1)})
     assert known.totals() == reading(16)
-    assert not known.has_news()
+    assert not list(tmp_path.glob(counters.LAST_WORDS + "*"))
 
 
 def test_what_cannot_be_read_is_nothing(tmp_path: Path) -> None:
@@ -77,6 +78,7 @@ def test_what_cannot_be_read_is_nothing(tmp_path: Path) -> None:
 
 
 def totals(world: World) -> dict[str, int]:
+    world.observer.look(world.id)
     return world.store.totals(world.id).get(trees.identity("web"), {})
 
 
@@ -139,3 +141,46 @@ def test_errors_are_counted(world: World, webs) -> None:
         connection.settimeout(5)
         assert b"400" in connection.recv(100)
     until(lambda: totals(world).get("request_errors") == 1)
+
+
+def test_what_is_stopped_is_not_forgotten(world: World, webs) -> None:
+    (one,) = webs("one")
+    tree = web(members={"one": member(one)})
+    world.change(tree)
+    for _ in range(3):
+        get(tree["listeners"]["web"]["protocol_port"])
+    world.change({"loadbalancer": {"admin_state_up": False}})
+    until(lambda: totals(world).get("total_connections") == 3)
+    world.change({"loadbalancer": {"admin_state_up": True}})
+    get(tree["listeners"]["web"]["protocol_port"])
+    world.observer.look(world.id)
+    assert totals(world)["total_connections"] == 4
+
+
+def test_pools_and_members_are_counted_over_all_their_backends(world: World, webs) -> None:
+    one, two = webs("one", "two")
+    tree = web(members={"one": member(one), "two": member(two)})
+    other = {"protocol": "HTTP", "protocol_port": free_port(), "default_pool": "pool", "timeout_member_data": 9000}
+    ports = [tree["listeners"]["web"]["protocol_port"], other["protocol_port"]]
+    world.change(tree, {"listeners": {"other": other}})
+    for port in ports:
+        for _ in range(2):
+            get(port)
+    world.change({"pools": {"pool": {"lb_algorithm": "LEAST_CONNECTIONS"}}})  # a reload
+    for port in ports:
+        get(port)
+    world.observer.look(world.id)
+    assert part(world, "pool")["total_connections"] == 6
+    assert sum(part(world, name)["total_connections"] for name in ("one", "two")) == 6
+    assert part(world, "pool")["bytes_out"] == part(world, "one")["bytes_out"] + part(world, "two")["bytes_out"] > 0
+    one.down()
+    two.down()
+    assert get(ports[0]).status == 503
+    world.observer.look(world.id)
+    assert part(world, "pool")["request_errors"] > 0
+    assert totals(world)["request_errors"] == 0  # the client's request was a good one
+
+
+def part(world: World, name: str) -> dict[str, int]:
+    with world.store.reading() as tx:
+        return part_totals(tx, trees.identity(name))

@@ -122,7 +122,7 @@ def test_whatever_fails_nothing_stays_pending(
         raise failure
 
     with monkeypatch.context() as broken:
-        broken.setattr(process.Instance, "_check", fail)
+        broken.setattr(process.Instance, "_put_aside", fail)
         assert world.change(web(members={"m1": member(one)})) == "ERROR"
         assert world.fault() == reason
     assert world.put() in ("ACTIVE", "ERROR")

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
+import pki
+
 from lbclient import resources
 from lbclient.resources.fields import Resource
 from lbclient.store.snapshot import Snapshot
@@ -32,7 +34,7 @@ def snapshot(tree: Mapping[str, Any]) -> Snapshot:
     """A snapshot of a tree: names stand for IDs, children hang below their parents.
 
     {amphora: name, addresses: [...], listeners: {name: {..., l7policies: {name: {..., rules: [{...}]}}}},
-     pools: {name: {..., members: {name: {...}}, healthmonitor: {...}}}}
+     pools: {name: {..., members: {name: {...}}, healthmonitor: {...}}}, certificates: {reference: see pki.py}}
     """
     loadbalancer = record(resources.LOADBALANCER, "lb", tree.get("loadbalancer", {}))
     loadbalancer.amphora_id = identity(tree.get("amphora", "amphora"))
@@ -64,6 +66,7 @@ def snapshot(tree: Mapping[str, Any]) -> Snapshot:
         l7policies=l7policies,
         l7rules=l7rules,
         seen={},
+        certificates={reference: pki.material(each) for reference, each in tree.get("certificates", {}).items()},
     )
 
 

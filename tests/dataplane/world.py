@@ -18,6 +18,7 @@ from lbclient.dataplane import attach
 from lbclient.dataplane.observe import Observer
 from lbclient.dataplane.process import Instance
 from lbclient.dataplane.reconcile import Reconciler
+from lbclient.server.keymanager.vault import Vault
 from lbclient.store.store import Store
 
 SETTLED = ("ACTIVE", "ERROR", None)
@@ -27,7 +28,7 @@ class World:
     """The data plane in one process, as the server has it; `crash` is the server's death."""
 
     def __init__(self, directory: Path, haproxy: str | None = None) -> None:
-        self.store = Store(f"sqlite:///{directory}/state.db")
+        self.store = Store(f"sqlite:///{directory}/state.db", Vault(directory / "keys"))
         self.store.migrate()
         self.directory = directory / "haproxy"
         self.haproxy = haproxy or binary()
