@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from databases import Cluster, programs
 from lbclient.lab import namespace
 from running import Lab, RunningServer, end_server, lbclient, start_server
 
@@ -18,10 +19,44 @@ NOBODY = "65534"
 ENVIRONMENT = ("env", "HOME=/nonexistent", "PATH=/usr/local/bin:/usr/bin:/bin")  # root's may not be nobody's to read
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", type=int, default=0, help="minutes that each test with random requests takes")
+    parser.addoption("--database", choices=["sqlite", "postgresql"], default="sqlite", help="what stores are kept in")
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Cluster]:
+    """A PostgreSQL of this run's own; skips where none is installed."""
+    binaries = programs()
+    if binaries is None:
+        pytest.skip("PostgreSQL is not installed")
+    cluster = Cluster(binaries)
+    yield cluster
+    cluster.remove()
+
+
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[RunningServer]:
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of the kind that --database names."""
+    if request.config.getoption("database") == "sqlite":
+        return f"sqlite:///{tmp_path}/state.db"
+    cluster: Cluster = request.getfixturevalue("postgresql")
+    return cluster.new_database()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Logins that commands keep are kept for the tests alone."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder))
+        yield folder
+
+
+@pytest.fixture
+def server(tmp_path: Path, database_url: str) -> Iterator[RunningServer]:
     """A server on a free port of 127.0.0.1, whose load balancers get addresses of a subnet of its own."""
-    running = start_server(tmp_path / "state")
+    running = start_server(tmp_path / "state", f"--database={database_url}")
     try:
         yield running
     finally:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,9 +66,11 @@ def own_networks() -> list[str]:
     return [f"--private-cidr=127.{first}.{second}.0/24", f"--public-cidr=127.{first + 100}.{second}.0/24"]
 
 
-def start_server(state_directory: Path, *options: str) -> RunningServer:
+def start_server(
+    state_directory: Path, *options: str, program: Sequence[str] = ("-m", "lbclient.server.main")
+) -> RunningServer:
     """A server on a free port, ready for requests."""
-    command = [sys.executable, "-m", "lbclient.server.main", "--attachment=loopback", "--bind-port=0", "--demo"]
+    command = [sys.executable, *program, "--attachment=loopback", "--bind-port=0", "--demo"]
     command += [f"--state-directory={state_directory}", *own_networks(), *options]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None

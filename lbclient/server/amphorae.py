@@ -91,6 +91,7 @@ def statistics(services: Services, request: Request, id: str) -> Answer:
     """GET of the counters of each listener that an amphora serves."""
     policy.check(services, request.who, "amphora:get_stats")
     owner = _find(services, id).loadbalancer_id
+    services.look(owner)
     mine = LISTENERS.c.loadbalancer_id == owner
     with services.store.reading() as tx:
         listeners = tx.scalars(sa.select(LISTENERS.c.id).where(mine).order_by(LISTENERS.c.serial)).all()
@@ -118,7 +119,7 @@ def configure(services: Services, request: Request, id: str) -> Answer:
 def fail_over(services: Services, request: Request, id: str) -> Answer:
     """PUT: a new amphora takes the place of this one."""
     policy.check(services, request.who, "amphora:put_failover")
-    _replace(services, _find(services, id).loadbalancer_id, id)
+    _replace(services, _find(services, id).loadbalancer_id, id, who=request.who)
     return Answer(None, 202)
 
 
@@ -126,7 +127,7 @@ def fail_over_loadbalancer(services: Services, request: Request, id: str) -> Ans
     """PUT: a new amphora takes the place of the load balancer's."""
     with services.store.reading() as tx:
         amphora_id = policy.visible(services, tx, request.who, "loadbalancer:put_failover", LOADBALANCER, id).amphora_id
-    _replace(services, id, amphora_id, busy=changes.BUSY_LOADBALANCER)
+    _replace(services, id, amphora_id, busy=changes.BUSY_LOADBALANCER, who=request.who)
     return Answer(None, 202)
 
 
@@ -134,7 +135,8 @@ def delete(services: Services, request: Request, id: str) -> Answer:
     """DELETE of a broken one: its load balancer gets another."""
     policy.check(services, request.who, "amphora:delete")
     owner = _find(services, id).loadbalancer_id
-    _replace(services, owner, id, mutable=("ERROR",), busy=f"amphora {id} is immutable and cannot be updated.")
+    busy = f"amphora {id} is immutable and cannot be updated."
+    _replace(services, owner, id, mutable=("ERROR",), busy=busy, who=request.who)
     return Answer(None, 204)
 
 
@@ -156,5 +158,6 @@ def _replace(services: Services, loadbalancer_id: str, amphora_id: str | None, *
             if another:
                 change.tx.execute(sa.update(LOADBALANCERS).where(LB.id == loadbalancer_id).values(another))
             change.touch_loadbalancer()
+            change.note("failover", LOADBALANCER.name, loadbalancer_id)
 
     changes.change(services, loadbalancer_id, operation, **conditions)

@@ -6,70 +6,125 @@ import logging
 import re
 import uuid
 from collections.abc import Callable
+from functools import partial
 from types import ModuleType
 from typing import Any
+from urllib.parse import unquote
 
 import falcon
 import orjson
+import sqlalchemy as sa
 
-from ..resources import ALL, AMPHORA, LISTENER, LOADBALANCER, OFFERS, PROVIDER, Resource
+from ..resources import ALL, AMPHORA, EVENT, LISTENER, LOADBALANCER, OFFERS, POOL, PROVIDER, QUOTA, Resource
 from ..resources.provider import CAPABILITIES
-from . import amphorae, batch, capabilities, errors, handlers, offers, quotas
+from . import amphorae, batch, capabilities, chunks, counters, errors, events, handlers, offers, quotas
 from .discovery import version, versions
 from .forwarded import Forwarded
 from .http import ANONYMOUS, Answer, Body, Request, Route, Services
 from .identity.routes import ROUTES as IDENTITY
 from .keymanager.routes import ROUTES as KEY_MANAGER
 from .network.routes import ROUTES as NETWORKING
-from .sender import sender
+from .openapi import description
+from .openapi import operations as to
+from .sender import sender, token
 
 Wsgi = Any  # a Falcon application; its type takes parameters that nobody needs
 
 LOG = logging.getLogger(__name__)
 
 BODY_MAXIMUM = 4 * 1024 * 1024  # bytes
-JSON_TYPES = ("application/json", "")
+JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
 
 
 def _resource_routes(resource: Resource, verbs: ModuleType = handlers) -> list[Route]:
     one = f"{resource.path}/{{id}}"
     create = handlers.create_loadbalancer if resource is LOADBALANCER else verbs.create(resource)
     return [
-        Route("GET", resource.path, verbs.list_of(resource)),
-        Route("POST", resource.path, create),
-        Route("GET", one, verbs.show(resource)),
-        Route("PUT", one, verbs.update(resource)),
-        Route("DELETE", one, verbs.delete(resource)),
+        Route("GET", resource.path, verbs.list_of(resource), operation=to.list_all(resource)),
+        Route("POST", resource.path, create, operation=to.create(resource)),
+        Route("GET", one, verbs.show(resource), operation=to.show(resource)),
+        Route("PUT", one, verbs.update(resource), operation=to.update(resource)),
+        Route("DELETE", one, verbs.delete(resource), operation=to.delete(resource)),
     ]
 
 
+def _capability_route(kind: str, collection: str) -> Route:
+    operation = to.list_short(PROVIDER, collection, f"what {kind} profiles can tell a provider".replace("_", " "))
+    path = f"{PROVIDER.path}/{{provider}}/{collection}"
+    return Route("GET", path, capabilities.list_of(kind), operation=operation)
+
+
+_STATUS = "/lbaas/loadbalancers/{id}/status"
+_QUOTA = "/lbaas/quotas/{project_id}"
+_AMPHORA = f"{AMPHORA.path}/{{id}}"
 LOAD_BALANCING = (
     *(route for resource in ALL for route in _resource_routes(resource)),
-    Route("GET", "/lbaas/loadbalancers/{id}/stats", handlers.statistics(LOADBALANCER)),
-    Route("GET", "/lbaas/loadbalancers/{id}/status", handlers.show_status),
-    Route("GET", "/lbaas/loadbalancers/{id}/statuses", handlers.show_status),
-    Route("PUT", "/lbaas/loadbalancers/{id}/failover", amphorae.fail_over_loadbalancer),
-    Route("GET", "/lbaas/listeners/{id}/stats", handlers.statistics(LISTENER)),
-    Route("PUT", "/lbaas/pools/{pool_id}/members", batch.update_members),
-    Route("GET", "/lbaas/quotas", quotas.list_all),
-    Route("GET", "/lbaas/quotas/defaults", quotas.show_defaults),
-    Route("GET", "/lbaas/quotas/{project_id}", quotas.show),
-    Route("GET", "/lbaas/quotas/{project_id}/default", quotas.show_defaults),
-    Route("PUT", "/lbaas/quotas/{project_id}", quotas.update),
-    Route("DELETE", "/lbaas/quotas/{project_id}", quotas.reset),
-    *(route for resource in OFFERS for route in _resource_routes(resource, offers)),
-    Route("GET", PROVIDER.path, capabilities.list_providers),
-    *(
-        Route("GET", f"{PROVIDER.path}/{{provider}}/{collection}", capabilities.list_of(kind))
-        for kind, collection in CAPABILITIES.items()
+    Route(
+        "GET",
+        "/lbaas/loadbalancers/{id}/stats",
+        counters.of(LOADBALANCER),
+        operation=to.statistics(LOADBALANCER),
     ),
-    Route("GET", AMPHORA.path, amphorae.list_all),
-    Route("GET", f"{AMPHORA.path}/{{id}}", amphorae.show),
-    Route("DELETE", f"{AMPHORA.path}/{{id}}", amphorae.delete),
-    Route("GET", f"{AMPHORA.path}/{{id}}/stats", amphorae.statistics),
-    Route("PUT", f"{AMPHORA.path}/{{id}}/config", amphorae.configure),
-    Route("PUT", f"{AMPHORA.path}/{{id}}/failover", amphorae.fail_over),
+    Route("GET", _STATUS, handlers.show_status, operation=to.status("show_status")),
+    Route("GET", f"{_STATUS}es", handlers.show_status, operation=to.status("show_statuses")),
+    Route(
+        "PUT",
+        "/lbaas/loadbalancers/{id}/failover",
+        amphorae.fail_over_loadbalancer,
+        operation=to.do(LOADBALANCER, "failover_loadbalancer", "Put a new proxy in place of its own"),
+    ),
+    Route("GET", EVENT.path, events.list_of, operation=to.list_all(EVENT)),
+    Route("GET", "/lbaas/listeners/{id}/stats", counters.of(LISTENER), operation=to.statistics(LISTENER)),
+    Route("GET", "/lbaas/pools/{id}/stats", counters.of(POOL), operation=to.statistics(POOL)),
+    Route("PUT", "/lbaas/pools/{pool_id}/members", batch.update_members, operation=to.update_members()),
+    Route(
+        "GET",
+        "/lbaas/pools/{pool_id}/members/{id}/stats",
+        counters.of_member,
+        operation=to.member_statistics(),
+    ),
+    Route("GET", QUOTA.path, quotas.list_all, operation=to.list_all(QUOTA)),
+    Route(
+        "GET",
+        _QUOTA,
+        quotas.show,
+        operation=to.show_quota("show_quota", "Show a project's quota; the project defaults has the defaults"),
+    ),
+    Route(
+        "GET",
+        f"{_QUOTA}/default",
+        quotas.show_defaults,
+        operation=to.show_quota("show_quota_default", "Show what a project would have without a quota of its own"),
+    ),
+    Route("PUT", _QUOTA, quotas.update, operation=to.update_quota()),
+    Route("DELETE", _QUOTA, quotas.reset, operation=to.reset_quota()),
+    *(route for resource in OFFERS for route in _resource_routes(resource, offers)),
+    Route(
+        "GET",
+        PROVIDER.path,
+        capabilities.list_providers,
+        operation=to.list_short(PROVIDER, PROVIDER.collection, "providers"),
+    ),
+    *(_capability_route(kind, collection) for kind, collection in CAPABILITIES.items()),
+    Route("GET", AMPHORA.path, amphorae.list_all, operation=to.list_all(AMPHORA)),
+    Route("GET", _AMPHORA, amphorae.show, operation=to.show(AMPHORA)),
+    Route("DELETE", _AMPHORA, amphorae.delete, operation=to.delete(AMPHORA)),
+    Route("GET", f"{_AMPHORA}/stats", amphorae.statistics, operation=to.amphora_statistics()),
+    Route(
+        "PUT",
+        f"{_AMPHORA}/config",
+        amphorae.configure,
+        operation=to.do(AMPHORA, "configure_amphora", "Have another look whether it runs as it is to"),
+    ),
+    Route(
+        "PUT",
+        f"{_AMPHORA}/failover",
+        amphorae.fail_over,
+        operation=to.do(AMPHORA, "failover_amphora", "Put a new one in its place"),
+    ),
 )
+DESCRIPTION = description.routes(LOAD_BALANCING)
 VERSIONS = (
     Route("GET", "/", versions, is_open=True),
     Route("GET", "/v2", version, is_open=True),
@@ -85,9 +140,9 @@ def build(services: Services) -> Wsgi:
     app = falcon.App(middleware=[*proxy, Middleware()])
     app.req_options.strip_url_path_trailing_slash = True
     for kind in (Exception, falcon.HTTPError):  # Falcon has a handler of its own for the latter
-        app.add_error_handler(kind, _answer_error)
+        app.add_error_handler(kind, partial(_answer_error, services))
     table: dict[str, dict[str, tuple[str, Route]]] = {}
-    for mount, base, routes in _mounts():
+    for mount, base, routes in _mounts(services):
         for route in routes:
             table.setdefault(_template(mount + route.path), {})[route.method] = (base, route)
     for path, methods in table.items():
@@ -95,19 +150,20 @@ def build(services: Services) -> Wsgi:
     return app
 
 
-def _mounts() -> list[tuple[str, str, tuple[Route, ...]]]:
+def _mounts(services: Services) -> list[tuple[str, str, tuple[Route, ...]]]:
     """(where the paths are mounted, the part of it that links begin with, the routes)"""
-    mounts: list[tuple[str, str, tuple[Route, ...]]] = [
-        ("/identity", "/identity", IDENTITY),
-        ("/networking", "/networking", NETWORKING),
-        ("/key-manager", "/key-manager", KEY_MANAGER),
-    ]
+    mounts: list[tuple[str, str, tuple[Route, ...]]] = [("/networking", "/networking", NETWORKING)]
+    if services.keystone is None:
+        mounts.append(("/identity", "/identity", IDENTITY))
+    if services.barbican is None:
+        mounts.append(("/key-manager", "/key-manager", KEY_MANAGER))
     short = tuple(Route(r.method, r.path.removeprefix("/lbaas"), r.handler) for r in LOAD_BALANCING)
     for prefix in ("/load-balancer", ""):
         mounts.append((prefix, prefix, VERSIONS))
         for number in ("/v2", "/v2.0"):
             mounts.append((prefix + number, prefix + number, LOAD_BALANCING))
             mounts.append((prefix + number, prefix + number, short))
+            mounts.append((prefix + number, prefix + number, DESCRIPTION))
     return mounts
 
 
@@ -132,6 +188,10 @@ def _responder(services: Services, base: str, route: Route) -> Callable[..., Non
         who = ANONYMOUS if route.is_open else sender(services, req)
         request = Request(req, who, _body(req, route.body), _query(req), req.prefix + base)
         arguments = dict(zip(names, places.values(), strict=True))
+        if any("\0" in place for place in places.values()):  # which PostgreSQL cannot even look for
+            raise errors.NotFound("There is nothing whose ID has a NUL.")
+        if services.barbican and isinstance(request.body, dict) and _is_load_balancing(req.path):
+            services.barbican.copy(who, token(req), request.body)
         _write(resp, route.handler(services, request, **arguments))
 
     return respond
@@ -141,22 +201,38 @@ def _body(req: falcon.Request, wanted: Body) -> Any:
     if wanted is Body.USUAL and req.method not in ("POST", "PUT", "PATCH"):
         return None
     if (req.content_length or 0) > BODY_MAXIMUM:
+        chunks.pass_over(req.bounded_stream)  # who is still sending would not see the answer
         raise errors.TooLarge(f"The body is larger than {BODY_MAXIMUM} bytes.")
     raw = req.bounded_stream.read(BODY_MAXIMUM + 1)
     if not raw:
         return None
     if wanted is Body.BYTES:
         return raw
-    mimetype = (req.content_type or "").split(";")[0].strip().lower()
-    if mimetype not in JSON_TYPES:
-        raise errors.UnsupportedMediaType(f"Unknown mimetype: {mimetype}")
+    _check_type(req)
     try:
+        raw.decode()
         return orjson.loads(raw)
+    except UnicodeDecodeError:
+        raise errors.Undecodable("The body is not in UTF-8.") from None
     except ValueError:
         raise errors.BadRequest("Request is not in valid JSON format") from None
 
 
+def _check_type(req: falcon.Request) -> None:
+    """The body says of itself that it is JSON; the other services believe so where it says nothing."""
+    mimetype = (req.content_type or "").split(";")[0].strip().lower()
+    if mimetype == JSON or not (mimetype or _is_load_balancing(req.path)):
+        return
+    if mimetype == FORM or (req.method == "POST" and req.content_type is None):  # the default of forms
+        raise errors.BadRequest("Unknown argument: the body is a form; it has to be application/json.")
+    raise errors.UnsupportedMediaType(f"Unknown mimetype: {mimetype}")
+
+
 def _query(req: falcon.Request) -> tuple[tuple[str, str], ...]:
+    try:
+        unquote(req.query_string, errors="strict")
+    except UnicodeDecodeError:
+        raise errors.Undecodable("What stands behind the question mark is not in UTF-8.") from None
     return tuple(
         (name, value)
         for name, values in req.params.items()
@@ -180,9 +256,10 @@ class Middleware:
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
         resp.set_header("x-openstack-request-id", f"req-{uuid.uuid4()}")
+        chunks.collect(req.env, BODY_MAXIMUM)
         if req.path.endswith(".json"):
             req.path = req.path.removesuffix(".json")
-        if _is_load_balancing(req.path) and not _accepts_json(req):
+        if _is_json(req.path) and not _accepts_json(req):
             raise errors.NotAcceptable("Only content type application/json is accepted.")
 
 
@@ -194,7 +271,13 @@ def _is_load_balancing(path: str) -> bool:
     return not path.startswith(("/identity", "/networking", "/key-manager"))
 
 
-def _answer_error(req: falcon.Request, resp: falcon.Response, error: Exception, params: dict[str, str]) -> None:
+def _is_json(path: str) -> bool:
+    return _is_load_balancing(path) and not path.endswith(".html")
+
+
+def _answer_error(
+    services: Services, req: falcon.Request, resp: falcon.Response, error: Exception, params: dict[str, str]
+) -> None:
     """Every error that leaves a handler, as JSON of the service that was asked."""
     known = _translate(error)
     if known.status >= 500 and not isinstance(known, errors.UnsupportedOption):
@@ -203,7 +286,8 @@ def _answer_error(req: falcon.Request, resp: falcon.Response, error: Exception, 
     if isinstance(known, errors.MethodNotAllowed):
         resp.set_header("Allow", known.allowed)
     if isinstance(known, errors.Unauthorized):
-        resp.set_header("WWW-Authenticate", f'Keystone uri="{req.prefix}/identity"')
+        identity = services.keystone.url if services.keystone else f"{req.prefix}/identity"
+        resp.set_header("WWW-Authenticate", f'Keystone uri="{identity}"')
     resp.content_type = "application/json"
     resp.data = orjson.dumps(_render(req.path, known))
 
@@ -218,6 +302,8 @@ def _translate(error: Exception) -> errors.Error:
         return errors.NoSuchPath("")
     if isinstance(error, falcon.HTTPError):
         return errors.BadRequest(error.description or error.title or "Bad Request")
+    if isinstance(error, sa.exc.OperationalError | sa.exc.TimeoutError):
+        return errors.Unavailable("The database cannot be reached or is busy; try again.")
     return errors.Error("An unexpected error prevented the server from fulfilling the request; its log tells more.")
 
 
@@ -229,8 +315,15 @@ def _render(path: str, error: errors.Error) -> dict[str, Any]:
     if isinstance(error, OTHER_FORMAT) or path.startswith("/key-manager"):
         return {"code": error.status, "title": error.title, "description": error.message}
     side = "Client" if error.status < 500 or isinstance(error, errors.UnsupportedOption) else "Server"
-    return {"faultcode": side, "faultstring": error.message, "debuginfo": None}
+    told = {"holder": error.holder} if isinstance(error, errors.Busy) else {}
+    return {"faultcode": side, "faultstring": error.message, "debuginfo": None, **told}
 
 
 # Octavia answers what its framework refuses, before its own code is reached, in a format of its own.
-OTHER_FORMAT = (errors.NoSuchPath, errors.MethodNotAllowed, errors.NotAcceptable, errors.InvalidPaging)
+OTHER_FORMAT = (
+    errors.NoSuchPath,
+    errors.MethodNotAllowed,
+    errors.NotAcceptable,
+    errors.InvalidPaging,
+    errors.Undecodable,
+)

@@ -47,7 +47,7 @@ def update_members(services: Services, request: Request, pool_id: str) -> Answer
         change.touch_loadbalancer()
         provider.check(services, change)
 
-    changes.change(services, pool.loadbalancer_id, operation)
+    changes.change(services, pool.loadbalancer_id, operation, who=request.who)
     return Answer(None, 202)
 
 
@@ -96,7 +96,4 @@ def _carry_out(change: Change, request: Request, pool_id: str, plan: Plan) -> No
 
 
 def _is_additive(request: Request) -> bool:
-    value = dict(request.query).get("additive_only", "false").lower()
-    if value not in ("true", "false"):
-        raise BadRequest(f"Invalid input for field/attribute additive_only. Value: '{value}'. Use true or false.")
-    return value == "true"
+    return requests.is_true(dict(request.query).get("additive_only", "false"))

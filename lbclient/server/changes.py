@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timezone
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from ..resources import Resource
+from ..resources import Api, Resource
+from ..store import history
+from ..store.history import Event
 from ..store.snapshot import Record
 from ..store.tables import LISTENER, LOADBALANCER, POOL, TABLES
-from . import quotas
-from .errors import Conflict, NotFound
-from .http import Services
+from . import holder, quotas
+from .errors import Busy, Conflict, NotFound
+from .http import Context, Services
 
 T = TypeVar("T")
 
@@ -27,7 +29,17 @@ BUSY_LOADBALANCER = "Invalid state {status} of loadbalancer resource {id}"
 class Change:
     """One transaction that changes one load balancer, whose row it has locked."""
 
-    def __init__(self, services: Services, tx: sa.Connection, loadbalancer: Record, is_new: bool = False) -> None:
+    def __init__(
+        self,
+        services: Services,
+        tx: sa.Connection,
+        loadbalancer: Record,
+        is_new: bool = False,
+        who: Context | None = None,
+    ) -> None:
+        self._who = who
+        self._is_new = is_new
+        self._events: list[Event] = []
         self.services = services
         self.tx = tx
         self.loadbalancer = loadbalancer
@@ -41,21 +53,41 @@ class Change:
         if "loadbalancer_id" in table.c:
             row["loadbalancer_id"] = self.loadbalancer.id
         self.tx.execute(sa.insert(table).values(row))
+        self.note("create", resource.name, row["id"], _telling(resource, values))
         return self.row(table, row["id"])
 
     def update(self, table: sa.Table, id_: str, values: dict[str, Any]) -> Record:
         """The row with its changes, PENDING_UPDATE."""
         marks = {"provisioning_status": "PENDING_UPDATE", "revision": self.revision, "updated_at": now()}
         self.tx.execute(sa.update(table).where(table.c.id == id_).values({**values, **marks}))
+        self.note("update", table.name, id_, values)
         return self.row(table, id_)
 
     def delete(self, table: sa.Table, ids: Iterable[str]) -> None:
         """PENDING_DELETE: the rows vanish when the data plane has let go of them."""
         marks = {"provisioning_status": "PENDING_DELETE", "revision": self.revision, "updated_at": now()}
-        self.tx.execute(sa.update(table).where(table.c.id.in_(list(ids))).values(marks))
+        deleted = list(ids)
+        self.tx.execute(sa.update(table).where(table.c.id.in_(deleted)).values(marks))
+        for id_ in deleted:
+            self.note("delete", table.name, id_)
+
+    def note(self, action: str, resource: str, id_: str, attributes: Mapping[str, Any] | None = None) -> None:
+        """Have the load balancer's history tell of it."""
+        user_id = self._who.user_id if self._who else None
+        self._events.append(Event(action, resource, id_, attributes, user_id, self.revision))
+
+    def note_new(self, resource: Resource, row: Record) -> None:
+        self.note("create", resource.name, row.id, _telling(resource, row._mapping))
+
+    def record(self) -> None:
+        """Write down what was noted, at the end of the transaction."""
+        history.record(self.tx, self.loadbalancer.id, self._events)
+        self._events = []
 
     def touch(self, table: sa.Table, ids: Iterable[str | None]) -> None:
         """Rows that a change of others concerns: PENDING_UPDATE, as Octavia shows it."""
+        if self._is_new:
+            return  # whatever is in it is new, too
         marks = {"provisioning_status": "PENDING_UPDATE", "revision": self.revision}
         mine = table.c.id.in_([id_ for id_ in ids if id_]) & table.c.provisioning_status.in_(("ACTIVE", "ERROR"))
         self.tx.execute(sa.update(table).where(mine).values(marks))
@@ -81,6 +113,7 @@ def change(
     operation: Callable[[Change], T],
     mutable: tuple[str, ...] = MUTABLE,
     busy: str = "Load Balancer {id} is immutable and cannot be updated.",
+    who: Context | None = None,
 ) -> T:
     """Run the operation in a transaction of its own, then wake the data plane.
 
@@ -93,12 +126,25 @@ def change(
         with services.store.writing() as tx:
             loadbalancer = _lock(tx, loadbalancer_id)
             if loadbalancer.provisioning_status in mutable:
-                result = operation(Change(services, tx, loadbalancer))
+                made = Change(services, tx, loadbalancer, who=who)
+                result = operation(made)
+                made.record()
                 break
-        if time.monotonic() >= deadline or not _is_pending(loadbalancer.provisioning_status):
-            raise Conflict(busy.format(id=loadbalancer_id, status=loadbalancer.provisioning_status))
+            held_by = holder.of(tx, loadbalancer)
+        text = busy.format(id=loadbalancer_id, status=loadbalancer.provisioning_status)
+        if not _is_pending(loadbalancer.provisioning_status):
+            raise Conflict(text)
+        if time.monotonic() >= deadline:
+            raise Busy(text, held_by)
     services.wake(loadbalancer_id)
     return result
+
+
+def _telling(resource: Resource, values: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a new row is neither a default nor the same for everything in a load balancer."""
+    given = [field for field in resource.fields if Api.POST in field.api and field.name in values]
+    told = {field.name: values[field.name] for field in given if field.name != "project_id"}
+    return {name: value for name, value in told.items() if value not in (None, resource[name].default, [], {})}
 
 
 def new_row(values: dict[str, Any], revision: int) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from .rules import l7rule as l7rule_rules
 from .rules import listener as listener_rules
 from .rules import member as member_rules
 from .rules import pool as pool_rules
+from .rules import tls
 
 Values = dict[str, Any]
 
@@ -133,6 +134,8 @@ def create_listener(change: Change, who: Context, values: Values) -> Record:
         listener_rules.check_pool_fits(values["protocol"], pool)
         change.touch_pool(pool.id)
     certificates.check_references(change.services, change.tx, who, LISTENER, values)
+    if values["protocol"] == "TERMINATED_HTTPS":
+        tls.fill(values)
     return change.insert(LISTENER, values)
 
 
@@ -141,6 +144,8 @@ def create_pool(change: Change, who: Context, values: Values) -> Record:
     if values["session_persistence"] is not None:
         values["session_persistence"] = pool_rules.persistence(values["session_persistence"], None)
     pool_rules.check(values)
+    if values["tls_enabled"]:
+        tls.fill(values)
     certificates.check_references(change.services, change.tx, who, POOL, values)
     row = change.insert(POOL, values)
     if listener_id:
@@ -179,8 +184,9 @@ def create_healthmonitor(change: Change, who: Context, values: Values) -> Record
 
 def create_l7policy(change: Change, who: Context, values: Values) -> Record:
     listener = change.row(LISTENERS, values["listener_id"])
+    listener_rules.check_has_children(listener.protocol)
+    check_redirect_pool(change, listener, values["redirect_pool_id"])  # also where the action leaves it aside
     values = l7policy_rules.complete(values, None)
-    check_redirect_pool(change, listener, values["redirect_pool_id"])
     row = change.insert(L7POLICY, values)
     l7policy_rules.move(change.tx, listener.id, row.id, values["position"])
     change.touch(LISTENERS, [listener.id])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 
 class Error(Exception):
     """A request that cannot be answered as asked; its text is for the person who sent it."""
@@ -36,6 +39,10 @@ class ValidationFailure(BadRequest):
 
 class InvalidPaging(BadRequest):
     """A bad limit or sort direction: Octavia answers it in its second error format."""
+
+
+class Undecodable(BadRequest):
+    """Text that is not in UTF-8; in the second format, too."""
 
 
 class Unauthorized(Error):
@@ -87,6 +94,14 @@ class Conflict(Error):
     title = "Conflict"
 
 
+class Busy(Conflict):
+    """Another change is under way; which one is told beside the text, which is Octavia's."""
+
+    def __init__(self, message: str, holder: Mapping[str, Any]) -> None:
+        super().__init__(message)
+        self.holder = holder
+
+
 class TooLarge(Error):
     status = 413
     title = "Payload Too Large"
@@ -95,6 +110,13 @@ class TooLarge(Error):
 class UnsupportedMediaType(Error):
     status = 415
     title = "Unsupported Media Type"
+
+
+class Unavailable(Error):
+    """Something that could be asked at another time."""
+
+    status = 503
+    title = "Service Unavailable"
 
 
 class UnsupportedOption(Error):

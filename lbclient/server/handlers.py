@@ -6,16 +6,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from .. import resources
 from ..resources import L7POLICY, LISTENER, LOADBALANCER, POOL, Resource
-from ..store import reading
 from ..store.snapshot import Record
-from ..store.tables import LISTENER as LISTENERS
 from ..store.tables import TABLES
 from . import changes, creation, deletion, listing, policy, present, provider, requests, status, tree, updating
 from .changes import Change
-from .errors import BadRequest, ValidationFailure
-from .http import Answer, Handler, Request, Services
+from .errors import BadRequest, InvalidInput, ValidationFailure
+from .http import Answer, Context, Handler, Request, Services
 
 PARENTS = {"pool_id": POOL, "l7policy_id": L7POLICY}
 
@@ -60,9 +57,11 @@ def create_loadbalancer(services: Services, request: Request) -> Answer:
     body, listeners, pools = tree.split(request.body)
     with services.store.writing() as tx:
         row = creation.create_loadbalancer(services, request.who, body, tx)
-        change = Change(services, tx, row, is_new=True)
+        change = Change(services, tx, row, is_new=True, who=request.who)
+        change.note_new(LOADBALANCER, row)
         tree.fill(change, request.who, listeners, pools)
         provider.check(services, change)
+        change.record()
         found = tree.answer(tx, row) if listeners or pools else present.one(tx, LOADBALANCER, row)
     services.wake(row.id)
     return Answer({LOADBALANCER.key: found}, 201)
@@ -84,7 +83,7 @@ def create(resource: Resource) -> Handler:
             provider.check(services, change)
             return present.one(change.tx, resource, row)
 
-        return Answer({resource.key: changes.change(services, owner.id, operation)}, 201)
+        return Answer({resource.key: changes.change(services, owner.id, operation, who=request.who)}, 201)
 
     return handler
 
@@ -95,8 +94,9 @@ def update(resource: Resource) -> Handler:
 
     def handler(services: Services, request: Request, id: str, **parents: str) -> Answer:
         action = f"{resource.name}:put"
-        before = _find(services, request, action, resource, id, parents)
+        _visible_parents(services, request, action, parents)
         values = requests.changed(resource, request.body)
+        before = _find(services, request, action, resource, id, parents)
 
         def operation(change: Change) -> Any:
             row = policy.visible(services, change.tx, request.who, action, resource, id, **parents)
@@ -106,7 +106,7 @@ def update(resource: Resource) -> Handler:
             provider.check(services, change)
             return present.one(change.tx, resource, row)
 
-        return Answer({resource.key: _change(services, resource, before, operation)})
+        return Answer({resource.key: _change(services, request.who, resource, before, operation)})
 
     return handler
 
@@ -125,21 +125,8 @@ def delete(resource: Resource) -> Handler:
                 change.touch_loadbalancer()
             deletion.DELETE[resource.name](change, row, **options)
 
-        _change(services, resource, before, operation)
+        _change(services, request.who, resource, before, operation)
         return Answer(None, 204)
-
-    return handler
-
-
-def statistics(resource: Resource) -> Handler:
-    """GET of the traffic counters of a listener, or of all listeners of a load balancer."""
-
-    def handler(services: Services, request: Request, id: str) -> Answer:
-        with services.store.reading() as tx:
-            row = policy.visible(services, tx, request.who, f"{resource.name}:get_stats", resource, id)
-            column = LISTENERS.c.id if resource is LISTENER else LISTENERS.c.loadbalancer_id
-            totals = reading.totals(tx, column == row.id).values()
-        return Answer({"stats": {name: sum(each[name] for each in totals) for name in resources.STATISTICS}})
 
     return handler
 
@@ -151,10 +138,10 @@ def show_status(services: Services, request: Request, id: str) -> Answer:
         return Answer(status.tree(tx, row))
 
 
-def _change(services: Services, resource: Resource, row: Record, operation: Any) -> Any:
+def _change(services: Services, who: Context, resource: Resource, row: Record, operation: Any) -> Any:
     if resource is LOADBALANCER:
-        return changes.change(services, row.id, operation, busy=changes.BUSY_LOADBALANCER)
-    return changes.change(services, row.loadbalancer_id, operation)
+        return changes.change(services, row.id, operation, busy=changes.BUSY_LOADBALANCER, who=who)
+    return changes.change(services, row.loadbalancer_id, operation, who=who)
 
 
 def _find(
@@ -176,6 +163,8 @@ def _check_parents(
 
 
 def _visible_parents(services: Services, request: Request, action: str, parents: dict[str, str]) -> str | None:
+    if not parents:
+        return None
     with services.store.reading() as tx:
         return _check_parents(services, tx, request, action, parents)
 
@@ -196,7 +185,7 @@ def _owner(services: Services, request: Request, action: str, values: dict[str, 
 
 
 def _is_cascade(request: Request) -> bool:
-    value = dict(request.query).get("cascade", "false").lower()
-    if value not in ("true", "false", "1", "0"):
-        raise BadRequest(f"Invalid input for field/attribute cascade. Value: '{value}'. Value should be true or false")
-    return value in ("true", "1")
+    value = dict(request.query).get("cascade", "false")
+    if value.lower() not in requests.BOOLEANS:
+        raise InvalidInput("cascade", value, f"Value not an unambiguous boolean: {value}")
+    return requests.is_true(value)

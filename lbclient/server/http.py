@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from ..store.store import Store
     from .config import Config
     from .identity.tokens import Tokens
+    from .openapi.operations import Operation
+    from .outside.barbican import Barbican
+    from .outside.keystone import Keystone
     from .rulebook import Rulebook
 
 
@@ -36,7 +39,8 @@ class Services:
     """What handlers work with.
 
     wake(id) asks the data plane to look at a load balancer, after a commit; unsupported(snapshot) tells why it could
-    not carry one, or None.
+    not carry one, or None; connections(loadbalancer_id, pool_id, member_id) counts those that are open to a member,
+    or None where nobody answers; look(loadbalancer_id) has it observed now, so that what the store tells is fresh.
     """
 
     store: Store
@@ -45,6 +49,10 @@ class Services:
     wake: Callable[[str], None]
     unsupported: Callable[[Snapshot], str | None]
     rules: Rulebook
+    connections: Callable[[str, str, str], int | None] = lambda loadbalancer_id, pool_id, member_id: 0
+    look: Callable[[str], None] = lambda loadbalancer_id: None
+    keystone: Keystone | None = None  # an outside one, instead of ours
+    barbican: Barbican | None = None
 
 
 @dataclass(frozen=True)
@@ -87,6 +95,7 @@ class Route:
     handler: Handler
     is_open: bool = False  # no token needed: request.who is ANONYMOUS
     body: Body = Body.USUAL
+    operation: Operation | None = None  # what it does, for the description of the load-balancer API
 
 
 ANONYMOUS = Context(user_id="", project_id=None, roles=frozenset())

@@ -12,6 +12,7 @@ from cheroot import wsgi
 LOG = logging.getLogger(__name__)
 BACKLOG = 128  # connections that wait to be accepted
 IDLE_CONNECTIONS = 1000  # that are kept open
+BODY_MAXIMUM = 64 * 1024 * 1024  # bytes; what is larger is not even read, so that it can be refused
 FINISH = 10  # seconds that requests under way have at the end
 SILENCE = 30  # seconds after which a silent connection is closed
 
@@ -34,6 +35,7 @@ class Server:
             shutdown_timeout=FINISH,
         )
         self._server.keep_alive_conn_limit = IDLE_CONNECTIONS
+        self._server.max_request_body_size = BODY_MAXIMUM
         self._server.error_log = _log  # type: ignore[method-assign]  # its documented way
         self._thread = threading.Thread(target=self._server.serve, name="http", daemon=True)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any
 from urllib.parse import urlencode
 
@@ -13,13 +15,14 @@ import sqlalchemy as sa
 from ..resources import Resource, Type
 from ..store.snapshot import Record
 from . import present, requests
-from .errors import BadRequest, InvalidInput, InvalidPaging
+from .errors import BadRequest, InvalidPaging
 from .http import Answer, Request
 
 PAGE_MAXIMUM = 1000
 PAGING = {"limit", "marker", "page_reverse", "sort", "sort_key", "sort_dir", "fields"}
 TAG_FILTERS = {"tags", "tags-any", "not-tags", "not-tags-any"}
 DIRECTIONS = ("asc", "desc")
+NUMBER = re.compile(r"-?[0-9]{1,18}")  # what else is asked for is no value of any column
 
 Pairs = Sequence[tuple[str, str]]
 Table = sa.Table | sa.Subquery
@@ -44,7 +47,7 @@ def page(resource: Resource, table: Table, query: Pairs, unique: str = "serial")
         limit=_limit(single.get("limit")),
         marker=single.get("marker"),
         is_reverse=single.get("page_reverse", "").lower() == "true",
-        order=_order(table, single, unique),
+        order=_order(resource, table, single, unique),
         fields=fields(query),
         filters=_filters(resource, table, query),
     )
@@ -104,10 +107,10 @@ def links(request: Request, path: str, wanted: Page, rows: Sequence[Any]) -> lis
     The first column of a row is its key.
     """
     found = []
-    if rows and len(rows) == wanted.limit:
-        found.append({"href": _href(request, path, marker=rows[-1][0]), "rel": "next"})
     if rows and wanted.marker is not None:
         found.append({"href": _href(request, path, marker=rows[0][0], page_reverse="True"), "rel": "previous"})
+    if rows and len(rows) == wanted.limit:
+        found.append({"href": _href(request, path, marker=rows[-1][0]), "rel": "next"})
     return found
 
 
@@ -126,19 +129,25 @@ def _limit(text: str | None) -> int:
     return min(limit, PAGE_MAXIMUM) if limit > 0 else PAGE_MAXIMUM
 
 
-def _order(table: Table, single: dict[str, str], unique: str) -> tuple[tuple[str, str], ...]:
-    if "sort" in single:
-        asked = [tuple(part.split(":", 1)) if ":" in part else (part, "asc") for part in single["sort"].split(",")]
-    elif "sort_key" in single:
-        asked = [(single["sort_key"], single.get("sort_dir", "asc"))]
-    else:
-        asked = []
-    for key, direction in asked:
-        if key not in table.c or isinstance(table.c[key].type, sa.types.TypeDecorator):
+def _order(resource: Resource, table: Table, single: dict[str, str], unique: str) -> tuple[tuple[str, str], ...]:
+    asked = _asked_order(single)
+    for _, way in asked:
+        if way not in DIRECTIONS:
+            raise InvalidPaging(f"Supplied sort direction '{way}' is not valid.")
+    for key, _ in asked:
+        if not _is_filter(resource, table, key) or isinstance(table.c[key].type, sa.types.TypeDecorator):
             raise BadRequest(f"Supplied sort key '{key}' is not valid.")
-        if direction not in DIRECTIONS:
-            raise InvalidPaging(f"Supplied sort direction '{direction}' is not valid.")
-    return (*((key, direction) for key, direction in asked), (unique, "asc"))
+    return (*asked, (unique, "asc"))
+
+
+def _asked_order(single: dict[str, str]) -> list[tuple[str, str]]:
+    """sort=name:desc,weight is sort_key=name,weight&sort_dir=desc,asc."""
+    if single.get("sort"):
+        pairs = [part.partition(":") for part in single["sort"].split(",")]
+        return [(key, way.lower() if colon else "asc") for key, colon, way in pairs]
+    keys = single["sort_key"].split(",") if single.get("sort_key") else []
+    ways = single["sort_dir"].lower().split(",") if single.get("sort_dir") else []
+    return list(zip_longest(keys, ways[: len(keys)], fillvalue="asc"))
 
 
 def _ordered(column: sa.ColumnElement[Any], is_down: bool) -> Any:
@@ -158,6 +167,8 @@ def _filters(resource: Resource, table: Table, query: Pairs) -> tuple[tuple[str,
         name = "project_id" if key == "tenant_id" else key
         if name in PAGING:
             continue
+        if name in TAG_FILTERS and "tags" not in resource:
+            continue  # as Octavia does: what has no tags is not filtered by them
         if name not in TAG_FILTERS and not _is_filter(resource, table, name):
             raise BadRequest("One or more arguments are either duplicate or invalid")
         found.append((name, value))
@@ -174,28 +185,24 @@ def _merged_tags(query: Pairs) -> list[tuple[str, str]]:
 
 
 def _is_filter(resource: Resource, table: Table, name: str) -> bool:
-    return any(field.name == name for field in resource.fields) and name in table.c
+    """An attribute with a column; what the path names can be named again."""
+    return (name in resource or name == f"{resource.parent}_id") and name in table.c
 
 
 def _condition(resource: Resource, table: Table, name: str, value: str) -> sa.ColumnElement[bool]:
     if name in TAG_FILTERS:
         return _tag_condition(table, name, value)
-    wanted = resource[name]
     column = table.c[name]
+    if name not in resource:
+        return column == value
+    wanted = resource[name]
     if wanted.type is Type.BOOLEAN:
-        return column.is_(requests.check(wanted, value))
+        return column.is_(requests.is_true(value))
     if wanted.type is Type.INTEGER:
-        return column == _number(name, value)
+        return column == int(value) if NUMBER.fullmatch(value) else sa.false()
     if wanted.type in (Type.STRINGS, Type.MAPPING, Type.OBJECTS):
         return _holds(column, value)
     return column == value
-
-
-def _number(name: str, value: str) -> int:
-    try:
-        return int(value[:18])  # more is no value of any column
-    except ValueError:
-        raise InvalidInput(name, value, "Value should be an integer.") from None
 
 
 def _tag_condition(table: Table, name: str, value: str) -> sa.ColumnElement[bool]:

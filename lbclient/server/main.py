@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import resource
 import signal
 import sys
 import threading
@@ -13,19 +14,22 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
+from ..dataplane import connections
 from ..dataplane.attach import attachment
 from ..dataplane.haproxy import NotFound, find_haproxy
 from ..dataplane.observe import Observer
 from ..dataplane.reconcile import Reconciler
-from ..dataplane.support import unsupported
 from ..store.migrations import TooNew
+from ..store.network_tables import NETWORK
 from ..store.store import Store
 from . import app, clouds, logs, state
 from .config import Config, ConfigError, add_arguments, from_arguments
 from .drivers import is_idle
+from .errors import Unavailable
 from .http import Services
 from .identity.bootstrap import Login, bootstrap, create_demo
 from .identity.tokens import Tokens
@@ -33,17 +37,20 @@ from .keymanager import vault
 from .keymanager.vault import Vault
 from .listen import ListenError, Server
 from .network.world import create_world
+from .outside.barbican import Barbican
+from .outside.keystone import Keystone
 from .rulebook import BadRules, Rulebook
 
 LOG = logging.getLogger("lbclient.server.main")  # also where this is __main__
 LOOK_UP = 0.5  # seconds
+FILES = 65536
 
 
 class DatabaseError(Exception):
     """The database cannot be used; the text says why."""
 
 
-REFUSALS = (BadRules, DatabaseError, ListenError, NotFound, state.StateError, TooNew)
+REFUSALS = (BadRules, ConfigError, DatabaseError, Unavailable, ListenError, NotFound, state.StateError, TooNew)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -62,6 +69,7 @@ def serve(config: Config) -> int:
     """Serve until SIGTERM or SIGINT; the exit status. HAProxy processes run on."""
     logs.configure(config.log_format, config.debug)
     os.umask(0o077)
+    _allow_files()
     is_over = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: is_over.set())
@@ -89,14 +97,31 @@ def _running(config: Config) -> Iterator[int]:
         store, directory, haproxy, attachment(config.attachment), is_idle=partial(is_idle, config.providers)
     )
     observer = Observer(store, directory, reconciler)
+    open_to = partial(connections.open_to, directory)
+    keystone = _keystone(config)
+    services = Services(
+        store,
+        tokens,
+        config,
+        reconciler.wake,
+        reconciler.unsupported,
+        rules,
+        open_to,
+        observer.look,
+        keystone,
+        Barbican(config.barbican_url, store) if config.barbican_url else None,
+    )
     server = Server(
-        app.build(Services(store, tokens, config, reconciler.wake, unsupported, rules)),
+        app.build(services),
         config.bind_host,
         config.bind_port,
         config.threads,
     )
     port = server.bind()
-    _prepare(config, store, f"{_url(config.bind_host, port)}/identity")
+    if keystone:
+        _prepare_networks(config, store, keystone)
+    else:
+        _prepare(config, store, f"{_url(config.bind_host, port)}/identity")
     reconciler.start()
     observer.start()
     server.start()
@@ -107,6 +132,23 @@ def _running(config: Config) -> Iterator[int]:
         observer.stop()
         reconciler.stop()
         store.close()
+
+
+def _keystone(config: Config) -> Keystone | None:
+    """The outside Keystone, if there is one. Raises ConfigError."""
+    try:
+        return Keystone(config) if config.keystone_url else None
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise ConfigError(f"keystone_password_file: {config.keystone_password_file} cannot be read: {why}.") from None
+
+
+def _allow_files() -> None:
+    """The soft limit is often 1024, and each HAProxy that is watched is an open file."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _open(url: str, vault: Vault) -> Store:
@@ -144,6 +186,16 @@ def _prepare(config: Config, store: Store, auth_url: str) -> None:
         if after != before:  # before the commit: a password that nobody was told would lock everybody out
             clouds.write(config.clouds_file, after)
     _warn_of_strangers(config.clouds_file, admin, after)
+
+
+def _prepare_networks(config: Config, store: Store, keystone: Keystone) -> None:
+    """What the first start makes where users and projects are an outside Keystone's."""
+    with store.reading() as tx:
+        is_first = tx.scalar(sa.select(NETWORK.c.id).limit(1)) is None
+    if is_first and config.networks:
+        project_id = keystone.project_id()
+        with store.writing() as tx:
+            create_world(tx, project_id, *config.networks)
 
 
 def _add(known: clouds.Clouds, name: str, login: Login, auth_url: str) -> None:

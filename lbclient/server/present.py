@@ -25,11 +25,14 @@ def many(tx: sa.Connection, resource: Resource, rows: Sequence[Record], fields: 
     """Rows as JSON objects, with those attributes only that are asked for; names that are not known are passed over."""
     plain = [field.name for field in resource.fields if Api.GET in field.api and field.type is not Type.REFERENCES]
     plain = [name for name in plain if name in tables.TABLES[resource.name].c]
+    numbers = [field.name for field in resource.fields if field.as_number]
     relations = _relations(tx, resource, rows, fields)
     objects = []
     for row in rows:
         values = row._mapping
         item = {name: values[name] for name in plain}
+        for name in numbers:
+            item[name] = item[name] and float(item[name])
         for name, related in relations.items():
             item[name] = [{"id": id_} for id_ in related.get(row.id, ())]
         item["tenant_id"] = values["project_id"]

@@ -11,11 +11,12 @@ from ..resources.quota import SPELLINGS, UNLIMITED
 from ..store.tables import QUOTA as QUOTAS
 from ..store.tables import TABLES
 from . import listing, policy, requests
-from .errors import QuotaMet
+from .errors import BadRequest, QuotaMet
 from .http import Answer, Request, Services
 
 LIMITS = [field.name for field in QUOTA.fields if field.name != "project_id"]
 DEFAULTS = dict.fromkeys(LIMITS, UNLIMITED)
+DEFAULTS_NAME = "defaults"
 
 
 def check(services: Services, tx: sa.Connection, resource: Resource, project_id: str) -> None:
@@ -48,7 +49,12 @@ def list_all(services: Services, request: Request) -> Answer:
 
 
 def show(services: Services, request: Request, project_id: str) -> Answer:
-    """GET of a project's quota, which is the default where nobody has said otherwise."""
+    """GET of a project's quota, which is the default where nobody has said otherwise.
+
+    Clients ask for the project "defaults" to see the defaults.
+    """
+    if project_id == DEFAULTS_NAME:
+        return show_defaults(services, request)
     policy.check(services, request.who, "quota:get_one", project_id)
     with services.store.reading() as tx:
         return Answer({"quota": _present(project_id, _limits(tx, project_id))})
@@ -57,7 +63,7 @@ def show(services: Services, request: Request, project_id: str) -> Answer:
 def show_defaults(services: Services, request: Request, project_id: str | None = None) -> Answer:
     """GET of what a project has whose quota nobody has set."""
     policy.check(services, request.who, "quota:get_defaults", project_id)
-    return Answer({"quota": _present(project_id or "defaults", DEFAULTS)})
+    return Answer({"quota": _present(project_id or DEFAULTS_NAME, DEFAULTS)})
 
 
 def update(services: Services, request: Request, project_id: str) -> Answer:
@@ -96,8 +102,13 @@ def _present(project_id: str, limits: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_one_spelling(body: Any) -> Any:
-    """load_balancer is loadbalancer, and health_monitor is healthmonitor."""
+    """load_balancer is loadbalancer, and health_monitor is healthmonitor. Raises BadRequest."""
     if not isinstance(body, dict) or not isinstance(body.get("quota"), dict):
         return body
-    known = {former: name for name, former in SPELLINGS.items()}
-    return {**body, "quota": {known.get(key, key): value for key, value in body["quota"].items()}}
+    limits = dict(body["quota"])
+    for name, former in SPELLINGS.items():
+        if former in limits:
+            value = limits.pop(former)
+            if repr(limits.setdefault(name, value)) != repr(value):  # False is not 0
+                raise BadRequest(f"{name} and {former} are the same limit, and cannot be {limits[name]} and {value}.")
+    return {**body, "quota": limits}

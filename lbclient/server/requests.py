@@ -25,6 +25,12 @@ ARGUMENT_NAMES = {
 CONTROL_CHARACTERS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 BLANKS_AND_CONTROL_CHARACTERS = re.compile(r"[\x00-\x20\x7f]")
 
+SWITCH = "admin_state_up"  # null is false here, as Octavia has it, rather than the default
+BOOLEANS = {
+    **dict.fromkeys(("true", "t", "yes", "y", "on", "1"), True),
+    **dict.fromkeys(("false", "f", "no", "n", "off", "0"), False),
+}
+
 Values = dict[str, Any]
 
 
@@ -35,6 +41,8 @@ def created(resource: Resource, body: Any) -> Values:
     for field in _writable(resource, Api.POST):
         if given.get(field.name) is not None:
             values[field.name] = check(field, given[field.name])
+        elif field.name == SWITCH and field.name in given:
+            values[field.name] = False
         elif field.required:
             raise InvalidInput(field.name, None, "Mandatory field missing.")
         elif not field.stored:
@@ -76,11 +84,10 @@ def _attributes(resource: Resource, body: Any, verb: Api) -> Values:
 
 
 def _without_alias(attributes: Values) -> Values:
-    """tenant_id is what project_id was called."""
+    """tenant_id is what project_id was called; where both are given, it counts."""
     if "tenant_id" not in attributes:
         return attributes
-    project_id = attributes.get("project_id", attributes["tenant_id"])
-    return {**{key: attributes[key] for key in attributes if key != "tenant_id"}, "project_id": project_id}
+    return {**{key: attributes[key] for key in attributes if key != "tenant_id"}, "project_id": attributes["tenant_id"]}
 
 
 def _writable(resource: Resource, verb: Api) -> list[Field]:
@@ -92,8 +99,8 @@ def _default(field: Field) -> Any:
 
 
 def _reset(field: Field) -> Any:
-    if field.name == "admin_state_up":
-        return False  # as Octavia does: null is not true
+    if field.name == SWITCH:
+        return False
     if not field.null_means_default:
         raise InvalidInput(field.name, None, "It cannot be null.")
     return _default(field)
@@ -112,9 +119,9 @@ def _string(field: Field, value: Any) -> str:
 
 
 def _integer(field: Field, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, str)):
+    if not isinstance(value, (int, float, str)):
         raise InvalidInput(field.name, value, f"Wrong type. Expected an integer, got {_kind(value)}.")
-    if isinstance(value, str) and not re.fullmatch(r"-?[0-9]{1,18}", value):
+    if isinstance(value, str) and not re.fullmatch(r"\s*[+-]?[0-9]{1,18}\s*", value):
         raise InvalidInput(field.name, _readable(value), "Value should be an integer.")
     number = int(value)
     if field.choices and str(number) not in field.choices:
@@ -126,12 +133,16 @@ def _integer(field: Field, value: Any) -> int:
     return number
 
 
+def is_true(text: str) -> bool:
+    """A word behind a question mark; what is not a word for yes is one for no, as Octavia reads it."""
+    return BOOLEANS.get(text.strip().lower(), False)
+
+
 def _boolean(field: Field, value: Any) -> bool:
-    words = {"true": True, "t": True, "yes": True, "y": True, "on": True, "1": True}
-    words |= {"false": False, "f": False, "no": False, "n": False, "off": False, "0": False}
-    word = str(value).strip().lower()
-    if isinstance(value, (bool, int, str)) and word in words:
-        return words[word]
+    if isinstance(value, int):
+        return bool(value)
+    if isinstance(value, str) and value in BOOLEANS:
+        return BOOLEANS[value]
     raise InvalidInput(field.name, _readable(str(value)), f"Value not an unambiguous boolean: {_readable(str(value))}")
 
 
@@ -165,7 +176,8 @@ def _url(field: Field, value: Any) -> str:
     text = _string(field, value)
     try:
         parts = urlsplit(text)
-        is_good = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+        is_good = text.startswith(("http://", "https://")) and bool(parts.hostname) and (parts.port or 1) > 0
+        is_good = is_good and parts.netloc.isascii()
     except ValueError:
         is_good = False
     if not is_good or BLANKS_AND_CONTROL_CHARACTERS.search(text):
@@ -176,7 +188,7 @@ def _url(field: Field, value: Any) -> str:
 def _strings(field: Field, value: Any) -> list[str]:
     if not isinstance(value, list):
         raise InvalidInput(field.name, value, f"Wrong type. Expected a list of strings, got {_kind(value)}.")
-    strings = [_string(field, element) for element in value]
+    strings = [_uuid(field, element) if field.refers else _string(field, element) for element in value]
     for element in strings:
         if field.choices and element not in field.choices:
             raise InvalidInput(field.name, element, f"Value should be one of: {', '.join(field.choices)}")

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
 
-from ..store import reading
+from ..store import observing, reading
 from ..store.snapshot import Record, Snapshot
 from ..store.tables import L7POLICY
 
 Object = dict[str, Any]
+Checks = Mapping[str, Object]
 
 
 def tree(tx: sa.Connection, loadbalancer: Record) -> Object:
     """The answer of …/status, in Octavia's shape."""
     snapshot = reading.snapshot(tx, loadbalancer.id, with_deleted=True)
     assert snapshot is not None  # its row was read in this transaction
-    listeners = [_listener(snapshot, listener, tx) for listener in snapshot.listeners]
-    return {"statuses": {"loadbalancer": {**_states(loadbalancer), "listeners": listeners}}}
+    checks = observing.checks_told(tx, loadbalancer.id)
+    listeners = [_listener(snapshot, listener, tx, checks) for listener in snapshot.listeners]
+    fault = {"fault": loadbalancer.fault} if loadbalancer.fault else {}  # beyond Octavia: why it is in ERROR
+    return {"statuses": {"loadbalancer": {**_states(loadbalancer), **fault, "listeners": listeners}}}
 
 
-def _listener(snapshot: Snapshot, listener: Record, tx: sa.Connection) -> Object:
+def _listener(snapshot: Snapshot, listener: Record, tx: sa.Connection, checks: Checks) -> Object:
     used = {listener.default_pool_id, *_redirect_pools(tx, listener.id)}
-    pools = [_pool(snapshot, pool) for pool in snapshot.pools if pool.id in used]
+    pools = [_pool(snapshot, pool, checks) for pool in snapshot.pools if pool.id in used]
     return {**_states(listener), "pools": pools}
 
 
@@ -31,16 +35,20 @@ def _redirect_pools(tx: sa.Connection, listener_id: str) -> list[str | None]:
     return list(tx.scalars(sa.select(L7POLICY.c.redirect_pool_id).where(L7POLICY.c.listener_id == listener_id)))
 
 
-def _pool(snapshot: Snapshot, pool: Record) -> Object:
+def _pool(snapshot: Snapshot, pool: Record, checks: Checks) -> Object:
     answer = _states(pool)
     monitor = snapshot.healthmonitors.get(pool.id)
     if monitor is not None:
         answer["health_monitor"] = {**_states(monitor), "type": monitor.type}
-    answer["members"] = [
-        {**_states(member), "address": member.address, "protocol_port": member.protocol_port}
-        for member in snapshot.members[pool.id]
-    ]
+    answer["members"] = [_member(member, checks) for member in snapshot.members[pool.id]]
     return answer
+
+
+def _member(member: Record, checks: Checks) -> Object:
+    """Beyond Octavia: what its health check found last, where it has one."""
+    place = {"address": member.address, "protocol_port": member.protocol_port}
+    found = {"last_check": checks[member.id]} if member.id in checks else {}
+    return {**_states(member), **place, **found}
 
 
 def _states(row: Record) -> Object:

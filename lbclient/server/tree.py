@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..resources import HEALTHMONITOR, L7POLICY, L7RULE, LISTENER, LOADBALANCER, MEMBER, POOL, Resource
+from ..resources.tree import OWNERS
 from ..store import reading
 from ..store.snapshot import Record, Snapshot
 from . import creation, present, requests
@@ -100,10 +101,13 @@ class _Filling:
         elif pool["name"] in self._pools:
             attributes[f"{name}_id"] = self._pools[pool["name"]]
         else:
-            raise ValidationFailure(f"{name} names the pool {pool['name']}, which is not in the request.")
+            raise BadRequest(f"Missing details for Pool object: {pool['name']}")
 
     def _create(self, resource: Resource, attributes: Object, **owner: str) -> Record:
         """A row by the same rules as one that is asked for by itself."""
+        unknown = sorted({*OWNERS, "tenant_id"} & attributes.keys())
+        if unknown:
+            raise BadRequest(f"Unknown attribute for argument {resource.key}: {', '.join(unknown)}")
         values = requests.created(resource, {resource.key: {**attributes, **_known(resource, owner)}})
         values |= {**owner, "project_id": self._change.loadbalancer.project_id}
         return creation.CREATE[resource.name](self._change, self._who, values)
@@ -117,7 +121,8 @@ def _known(resource: Resource, owner: dict[str, str]) -> dict[str, str]:
 
 def _objects(attributes: Object, name: str) -> list[Object]:
     """A list of objects, taken out of the attributes."""
-    found = attributes.pop(name, None) or []
+    found = attributes.pop(name, None)
+    found = [] if found is None else found
     if not isinstance(found, list):
         raise InvalidInput(name, found, "It should be a list of objects.")
     return [_object(each, name) for each in found]

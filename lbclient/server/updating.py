@@ -18,6 +18,7 @@ from .rules import l7policy as l7policy_rules
 from .rules import l7rule as l7rule_rules
 from .rules import listener as listener_rules
 from .rules import pool as pool_rules
+from .rules import tls
 
 Values = dict[str, Any]
 
@@ -35,6 +36,7 @@ def update_loadbalancer(change: Change, who: Context, row: Record, values: Value
 
 
 def update_listener(change: Change, who: Context, row: Record, values: Values) -> Values:
+    tls.reset(values, tls.DEFAULTS)
     merged = {**row._mapping, **values}
     listener_rules.check(merged)
     listener_rules.check_cidrs(change.loadbalancer, merged["allowed_cidrs"])
@@ -49,6 +51,7 @@ def update_listener(change: Change, who: Context, row: Record, values: Values) -
 def update_pool(change: Change, who: Context, row: Record, values: Values) -> Values:
     if values.get("session_persistence") is not None:
         values["session_persistence"] = pool_rules.persistence(values["session_persistence"], row.session_persistence)
+    tls.reset(values, ("tls_ciphers", "tls_versions"))
     merged = {**row._mapping, **values}
     pool_rules.check(merged)
     certificates.check_references(change.services, change.tx, who, POOL, merged, values)
@@ -64,6 +67,7 @@ def update_member(change: Change, who: Context, row: Record, values: Values) -> 
 def update_healthmonitor(change: Change, who: Context, row: Record, values: Values) -> Values:
     pool = change.row(TABLES["pool"], row.pool_id)
     merged = {**row._mapping, **values}
+    healthmonitor_rules.check_options(row.type, values)
     healthmonitor_rules.check(merged, pool.protocol)
     change.touch_pool(pool.id)
     complete = healthmonitor_rules.with_defaults(merged)
@@ -72,6 +76,7 @@ def update_healthmonitor(change: Change, who: Context, row: Record, values: Valu
 
 def update_l7policy(change: Change, who: Context, row: Record, values: Values) -> Values:
     listener = change.row(LISTENERS, row.listener_id)
+    l7policy_rules.check_is_a_change(values)
     position = values.pop("position", None)
     complete = l7policy_rules.complete(values, row)
     creation.check_redirect_pool(change, listener, complete["redirect_pool_id"])
@@ -82,6 +87,8 @@ def update_l7policy(change: Change, who: Context, row: Record, values: Values) -
 
 
 def update_l7rule(change: Change, who: Context, row: Record, values: Values) -> Values:
+    if values.get("type", row.type) in l7rule_rules.WITHOUT_KEY:
+        values["key"] = None
     l7rule_rules.check({**row._mapping, **values})
     creation.touch_policy(change, row.l7policy_id)
     return values

@@ -90,6 +90,8 @@ def update(services: Services, request: Request, id_: str) -> Answer:
     values = bodies.changed(PORTS, request.body, request.who)
     with services.store.writing() as tx:
         row = objects.own(tx, PORTS, id_, request.who, "update")
+        for name in _unchanged(tx, row, values):
+            del values[name]
         if KEPT & set(values):
             _refuse_if_used(tx, row)
         _check_guards(tx, request, values)
@@ -100,23 +102,35 @@ def update(services: Services, request: Request, id_: str) -> Answer:
         return Answer({"port": present.ports(tx, [changed])[0]})
 
 
+def _unchanged(tx: sa.Connection, port: Any, values: Values) -> set[str]:
+    """Which of the values that are kept for a user of the port it has already: programs send them again."""
+    same = {name for name in KEPT & set(values) - {"fixed_ips"} if values[name] == getattr(port, name)}
+    if "fixed_ips" in values:
+        subnets = rows.subnets(tx, port.network_id)
+        asked = [_place(subnets, port.network_id, fixed_ip) for fixed_ip in values["fixed_ips"]]
+        held = [(fixed_ip.subnet_id, fixed_ip.ip_address) for fixed_ip in rows.fixed_ips(tx, port.id)]
+        if sorted(held) == sorted((subnet.id, address or "") for subnet, address in asked):
+            same.add("fixed_ips")
+    return same
+
+
 def _refuse_if_used(tx: sa.Connection, port: Any) -> None:
-    _refuse_if_served(port)
+    _refuse_if_served(port, "updated")
     if tx.scalar(sa.select(FLOATING_IP.c.id).where(FLOATING_IP.c.port_id == port.id).limit(1)) is not None:
         raise errors.Conflict(f"Port {port.id} is in use by a floating IP.", kind="PortInUse")
 
 
-def _refuse_if_served(port: Any) -> None:
+def _refuse_if_served(port: Any, done: str) -> None:
     if port.device_owner in (DEVICE_OWNER, FLOATING_IP_PORT, ROUTER_PORT):
         raise errors.Conflict(
-            f"Port {port.id} cannot be deleted directly via the port API: has device owner {port.device_owner}.",
+            f"Port {port.id} cannot be {done} directly via the port API: has device owner {port.device_owner}.",
             kind="ServicePortInUse",
         )
 
 
 def delete(services: Services, request: Request, id_: str) -> Answer:
     with services.store.writing() as tx:
-        _refuse_if_served(objects.own(tx, PORTS, id_, request.who, "delete"))
+        _refuse_if_served(objects.own(tx, PORTS, id_, request.who, "delete"), "deleted")
         disassociate(tx, [id_])
         delete_ports(tx, [id_])
     return Answer(status=204)

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from ...store.snapshot import Record
 from ...store.tables import L7POLICY
-from ..errors import ValidationFailure
+from ..errors import BadRequest
 
 Values = dict[str, Any]
 
@@ -18,33 +18,47 @@ REDIRECTS = {
     "redirect_url": "REDIRECT_TO_URL",
     "redirect_prefix": "REDIRECT_PREFIX",
 }
+# What an action that is given leaves aside, though it may be given with it.
+LEFT_ASIDE = {
+    "REJECT": ("redirect_pool_id", "redirect_url"),
+    "REDIRECT_TO_URL": ("redirect_pool_id",),
+    "REDIRECT_TO_POOL": ("redirect_url",),
+}
+DEFAULT_CODE = 302
+
+
+def check_is_a_change(values: Values) -> None:
+    """Other resources can be changed by nothing."""
+    if not values:
+        raise BadRequest("Invalid L7 Policy arguments: there is nothing to change.")
 
 
 def complete(values: Values, current: Record | None) -> Values:
-    """What the action needs and nothing else; a new target of a PUT decides the action."""
-    given = {name for name in REDIRECTS if values.get(name) is not None}
-    if len(given) > 1:
-        raise ValidationFailure(f"{' and '.join(sorted(given))} cannot be given together: an action has one target.")
+    """What the action needs and nothing else, as Octavia decides it: a target that is given decides the action."""
     merged = {**({} if current is None else current._mapping), **values}
-    if current is not None and given and "action" not in values:
-        merged["action"] = REDIRECTS[next(iter(given))]
-    action = merged["action"]
+    aside = LEFT_ASIDE.get(values.get("action", ""), ())
+    given = [name for name in REDIRECTS if values.get(name) is not None and name not in aside]
+    if "redirect_pool_id" in given and len(given) > 1:
+        raise BadRequest(f"Invalid L7 Policy arguments: {' and '.join(given)} cannot be given together.")
+    chosen = _chosen(given)
+    action = REDIRECTS[chosen] if chosen else merged["action"]
     for name, owner in REDIRECTS.items():
         if owner == action and merged[name] is None:
-            raise ValidationFailure(f"{name} must not be None: {action} needs it.")
-        if owner != action:
-            if name in given:
-                raise ValidationFailure(f"{name} is not possible with action {action}.")
-            merged[name] = None
-    return {**merged, "redirect_http_code": _redirect_code(action, values, merged)}
+            raise BadRequest(f"Invalid L7 Policy arguments: {name} must not be None: {action} needs it.")
+        merged[name] = merged[name] if owner == action else None
+    return {**merged, "action": action, "redirect_http_code": _redirect_code(action, merged)}
 
 
-def _redirect_code(action: str, values: Values, merged: Values) -> int | None:
-    if action in ("REDIRECT_TO_URL", "REDIRECT_PREFIX"):
-        return merged["redirect_http_code"] or 302
-    if values.get("redirect_http_code") is not None:
-        raise ValidationFailure(f"redirect_http_code is not possible with action {action}.")
-    return None
+def _chosen(given: list[str]) -> str | None:
+    """Of a URL and a prefix the URL counts, unless it was left aside."""
+    return "redirect_url" if "redirect_url" in given else given[-1] if given else None
+
+
+def _redirect_code(action: str, merged: Values) -> int | None:
+    code: int | None = merged["redirect_http_code"]
+    if action == "REDIRECT_TO_POOL":
+        return None
+    return code if action == "REJECT" else code or DEFAULT_CODE
 
 
 def move(tx: sa.Connection, listener_id: str, policy_id: str, position: int) -> int:

@@ -12,13 +12,18 @@ from ..errors import Conflict, InvalidInput
 
 Values = dict[str, Any]
 
+WITHOUT_KEY = ("HOST_NAME", "PATH", "FILE_TYPE")  # a change of these drops a key that they have
 RULES_MAXIMUM = 50  # of one policy
+ONE_WORD = r'[!-~]+|"[ -~\t]*"'  # RFC 7230: visible ASCII, or anything of ASCII in quotes
+COOKIE_VALUE = r"[!#-:<-\[\]-~]+"  # RFC 6265: no quotes, semicolons and backslashes
 TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 
 
 def check(values: Values) -> None:
     """The rules across a rule's own fields."""
     kind, compare, key, value = (values[name] for name in ("type", "compare_type", "key", "value"))
+    if not value:
+        raise InvalidInput("value", value, "L7 rule type requires a value")
     if kind in ("HEADER", "COOKIE", "SSL_DN_FIELD") and not key:
         raise InvalidInput("key", key, f"L7 rule type {kind} needs a key.")
     if kind in ("HEADER", "COOKIE") and not re.fullmatch(TOKEN, key):
@@ -31,6 +36,8 @@ def check(values: Values) -> None:
         _check_tls_rule(kind, compare, key, value)
     if compare == "REGEX":
         _check_expression(value)
+    elif kind != "SSL_DN_FIELD":
+        _check_characters(kind, value)
 
 
 def _check_tls_rule(kind: str, compare: str, key: str | None, value: str) -> None:
@@ -42,6 +49,11 @@ def _check_tls_rule(kind: str, compare: str, key: str | None, value: str) -> Non
         raise InvalidInput("value", value, f"L7 rule type {kind} allows true.")
     if kind == "SSL_VERIFY_RESULT" and not value.isdecimal():
         raise InvalidInput("value", value, f"L7 rule type {kind} allows a number from 0.")
+
+
+def _check_characters(kind: str, value: str) -> None:
+    if not re.fullmatch(COOKIE_VALUE if kind == "COOKIE" else ONE_WORD, value):
+        raise InvalidInput("value", value, f"It should be what a {kind.lower()} can be, as RFC 7230 and 6265 allow it.")
 
 
 def _check_expression(value: str) -> None:

@@ -10,19 +10,9 @@ import sqlalchemy as sa
 from ...resources import listener as listeners
 from ...store.snapshot import Record
 from ...store.tables import LISTENER
-from ..errors import Conflict, InvalidInput, ValidationFailure
+from ..errors import BadRequest, Conflict, InvalidInput, ValidationFailure
 
 Values = dict[str, Any]
-
-POOL_PROTOCOLS = {
-    "HTTP": ("HTTP", "PROXY", "PROXYV2"),
-    "HTTPS": ("HTTPS", "PROXY", "PROXYV2", "TCP"),
-    "TERMINATED_HTTPS": ("HTTP", "PROXY", "PROXYV2"),
-    "TCP": ("HTTP", "HTTPS", "PROXY", "PROXYV2", "TCP"),
-    "UDP": ("UDP",),
-    "SCTP": ("SCTP",),
-    "PROMETHEUS": (),
-}
 
 DATAGRAM_PROTOCOLS = ("UDP", "SCTP")
 
@@ -56,11 +46,12 @@ def check_port_is_free(tx: sa.Connection, loadbalancer_id: str, values: Values) 
     others = sa.select(LISTENER.c.protocol).where(
         LISTENER.c.loadbalancer_id == loadbalancer_id, LISTENER.c.protocol_port == values["protocol_port"]
     )
-    if l4_protocol(values["protocol"]) in map(l4_protocol, tx.scalars(others)):
-        raise Conflict(
-            "Another Listener on this Load Balancer is already using "
-            f"protocol {values['protocol']} and protocol_port {values['protocol_port']}"
-        )
+    for other in tx.scalars(others):
+        if l4_protocol(values["protocol"]) == l4_protocol(other):
+            raise Conflict(
+                "Another Listener on this Load Balancer is already using "
+                f"protocol {other} and protocol_port {values['protocol_port']}"
+            )
 
 
 def check_cidrs(loadbalancer: Record, cidrs: list[str] | None) -> None:
@@ -82,11 +73,16 @@ def _cidr(text: str) -> str:
         raise InvalidInput("allowed_cidrs", text, "Value should be an IPv4 or IPv6 CIDR") from None
 
 
+def check_has_children(protocol: str) -> None:
+    """A listener of the protocol can have pools and policies."""
+    if protocol == "PROMETHEUS":
+        raise BadRequest("Protocol PROMETHEUS listeners cannot have child objects.")
+
+
 def check_pool_fits(listener_protocol: str, pool: Record) -> None:
     """A listener and a pool that it sends requests to speak protocols that go together."""
-    if listener_protocol == "PROMETHEUS":
-        raise ValidationFailure("Protocol PROMETHEUS listeners cannot have child objects.")
-    if pool.protocol not in POOL_PROTOCOLS[listener_protocol]:
+    check_has_children(listener_protocol)
+    if pool.protocol not in listeners.POOL_PROTOCOLS[listener_protocol]:
         raise ValidationFailure(
             f"The pool protocol '{pool.protocol}' is invalid while the listener protocol is '{listener_protocol}'."
         )
@@ -113,7 +109,8 @@ def _check_client_authority(has_certificate: bool, values: Values) -> None:
         raise ValidationFailure(
             "A client authentication CA reference is required to specify a client authentication revocation list."
         )
-    if values["client_authentication"] != "NONE" and has_certificate and not authority:
+    is_asked = values["protocol"] in ("TERMINATED_HTTPS", "PROMETHEUS")  # others get another reason
+    if values["client_authentication"] != "NONE" and is_asked and not authority:
         raise ValidationFailure(
             f"Client authentication setting {values['client_authentication']} requires a client CA container reference."
         )

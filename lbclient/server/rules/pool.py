@@ -7,14 +7,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from ...resources.pool import COOKIE_NAME
 from ...store.snapshot import Record
 from ...store.tables import L7POLICY, POOL
-from ..errors import BadRequest, Conflict, InvalidInput, NotFound, ValidationFailure
+from ..errors import Conflict, InvalidInput, NotFound, ValidationFailure
 from .listener import DATAGRAM_PROTOCOLS
 
 Values = dict[str, Any]
-
-COOKIE_NAME = r"[!#$%&'*+\-.0-9A-Z^_`a-z|~]+"
 
 
 def check(values: Values) -> None:
@@ -74,15 +73,15 @@ def _check_persistence(protocol: str, whole: dict[str, Any]) -> None:
 
 def check_is_unused(tx: sa.Connection, pool_id: str) -> None:
     """No policy redirects to a pool that is to be deleted."""
-    if tx.scalar(sa.select(L7POLICY.c.id).where(L7POLICY.c.redirect_pool_id == pool_id).limit(1)):
-        raise Conflict(f"Pool {pool_id} is in use by an L7 policy: change or delete that first.")
+    user = tx.scalar(sa.select(L7POLICY.c.id).where(L7POLICY.c.redirect_pool_id == pool_id).limit(1))
+    if user:
+        raise Conflict(f"Pool {pool_id} is in use by L7 policy {user}")
 
 
 def of(tx: sa.Connection, loadbalancer: Record, pool_id: str) -> Record:
-    """The pool, which belongs to the same load balancer. Raises NotFound or BadRequest."""
-    pool = tx.execute(sa.select(POOL).where(POOL.c.id == pool_id)).one_or_none()
-    if pool is None or pool.project_id != loadbalancer.project_id:
+    """The pool, if it belongs to the same load balancer. Raises NotFound."""
+    mine = (POOL.c.id == pool_id) & (POOL.c.loadbalancer_id == loadbalancer.id)
+    pool = tx.execute(sa.select(POOL).where(mine)).one_or_none()
+    if pool is None:
         raise NotFound.named("Pool", pool_id)
-    if pool.loadbalancer_id != loadbalancer.id:
-        raise BadRequest(f"Pool {pool_id} belongs to another load balancer.")
     return pool

@@ -57,12 +57,17 @@ def test_a_busy_load_balancer_is_immutable(make_api: Any) -> None:
 def test_a_write_waits_for_its_turn(make_api: Any, store: Any) -> None:
     """The first change settles while the second one waits for it."""
 
+    timers = []
+
     def settle_later(loadbalancer_id: str) -> None:
-        threading.Timer(0.2, lambda: store.settle(store.snapshot(loadbalancer_id), None)).start()
+        timers.append(threading.Timer(0.2, lambda: store.settle(store.snapshot(loadbalancer_id), None)))
+        timers[-1].start()
 
     api = make_api(wake=settle_later, busy_wait=20.0)
     listener = api.listener(api.loadbalancer())
     assert listener["provisioning_status"] == "PENDING_CREATE"
+    for timer in timers:
+        timer.join()
 
 
 def test_delete_takes_what_belongs_to_it(api: Any, tree: SimpleNamespace) -> None:
@@ -136,7 +141,7 @@ def test_session_persistence_inherits_its_type(api: Any, tree: SimpleNamespace) 
 
 def test_a_choice_may_come_as_a_number(api: Any, tree: SimpleNamespace) -> None:
     """python-octaviaclient sends http_version so."""
-    assert api.put(tree.paths["healthmonitor"], "healthmonitor", http_version=1.1)["http_version"] == "1.1"
+    assert api.put(tree.paths["healthmonitor"], "healthmonitor", http_version=1.1)["http_version"] == 1.1
     api.fails("PUT", tree.paths["healthmonitor"], {"healthmonitor": {"http_version": 2}}, 400)
 
 
@@ -169,3 +174,63 @@ def test_cidrs_are_brought_into_their_usual_form(api: Any, tree: SimpleNamespace
     found = api.put(tree.paths["listener"], "listener", allowed_cidrs=allowed)["allowed_cidrs"]
     assert found[0] == "10.0.0.0/8"
     assert api.put(tree.paths["listener"], "listener", allowed_cidrs=[])["allowed_cidrs"] is None
+
+
+TARGETS = {"redirect_pool_id", "redirect_url", "redirect_prefix"}
+
+
+@pytest.mark.parametrize(
+    ("given", "action", "target"),
+    [
+        ({"action": "REJECT", "redirect_url": "http://a/"}, "REJECT", None),
+        ({"action": "REDIRECT_TO_URL", "redirect_url": "http://a/", "redirect_pool_id": "pool"}, None, "redirect_url"),
+        (
+            {"action": "REDIRECT_TO_POOL", "redirect_url": "http://a/", "redirect_pool_id": "pool"},
+            None,
+            "redirect_pool_id",
+        ),
+        ({"action": "REJECT", "redirect_prefix": "http://a/"}, "REDIRECT_PREFIX", "redirect_prefix"),
+        (
+            {"action": "REDIRECT_PREFIX", "redirect_prefix": "http://a/", "redirect_url": "http://b/"},
+            "REDIRECT_TO_URL",
+            "redirect_url",
+        ),
+    ],
+)
+def test_a_target_beside_an_action_that_has_another(
+    api: Any, tree: SimpleNamespace, given: dict[str, str], action: str | None, target: str | None
+) -> None:
+    if "redirect_pool_id" in given:
+        given = {**given, "redirect_pool_id": tree.pool["id"]}
+    made = api.l7policy(tree.listener, **given)
+    assert made["action"] == (action or given["action"])
+    assert {name for name in TARGETS if made[name] is not None} == ({target} if target else set())
+
+
+def test_a_policy_cannot_be_changed_by_nothing(api: Any, tree: SimpleNamespace) -> None:
+    assert "L7 Policy" in api.fails("PUT", tree.paths["l7policy"], {"l7policy": {}}, 400)
+
+
+def test_a_listener_of_prometheus_has_no_policies(make_api: Any) -> None:
+    api = make_api(default_provider="noop_driver")
+    listener = api.listener(api.loadbalancer(), protocol="PROMETHEUS")
+    body = {"l7policy": {"listener_id": listener["id"], "action": "REJECT"}}
+    text = api.fails("POST", "/l7policies", body, 400)
+    assert text == "Protocol PROMETHEUS listeners cannot have child objects."
+
+
+def test_a_pool_of_another_load_balancer_is_not_found(api: Any, tree: SimpleNamespace) -> None:
+    other = api.pool(api.loadbalancer())
+    body = {"listener": {"default_pool_id": other["id"]}}
+    assert api.fails("PUT", tree.paths["listener"], body, 404) == f"Pool {other['id']} not found."
+
+
+def test_security_groups_are_ids(api: Any, tree: SimpleNamespace) -> None:
+    body = {"loadbalancer": {"vip_sg_ids": ["web"]}}
+    assert "UUID" in api.fails("PUT", tree.paths["loadbalancer"], body, 400)
+
+
+def test_a_part_belongs_to_what_it_stands_in(api: Any, tree: SimpleNamespace) -> None:
+    pool = {"name": "p", "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN", "listener_id": tree.listener["id"]}
+    body = {"loadbalancer": {"vip_subnet_id": tree.loadbalancer["vip_subnet_id"], "pools": [pool]}}
+    assert "listener_id" in api.fails("POST", "/loadbalancers", body, 400)

@@ -37,9 +37,13 @@ def names(api: Any, path: str, query: str) -> list[str]:
         ("admin_state_up=false", []),
         ("admin_state_up=True", NAMES),
         ("backup=0", NAMES),
+        ("backup=x", NAMES),
+        ("backup=Yes", []),
         ("protocol_port=81", ["a"]),
         ("address=10.0.0.4&name=c", ["c"]),
         ("sort=name:desc,weight", ["c", "b", "b", "a", "a", ""]),
+        ("sort_key=name,weight&sort_dir=DESC", ["c", "b", "b", "a", "a", ""]),
+        ("sort=&sort_dir=up", NAMES),
         ("sort_key=name&sort_dir=asc", ["", "a", "a", "b", "b", "c"]),
         ("limit=2", ["b", "a"]),
         ("limit=0", NAMES),
@@ -54,6 +58,7 @@ def names(api: Any, path: str, query: str) -> list[str]:
         ("not-tags=all,a", ["b", "c", "", "b"]),
         ("not-tags-any=a,c", ["b", "", "b"]),
         ("tags=%22", []),
+        ("pool_id=elsewhere", []),
     ],
 )
 def test_queries(api: Any, members: SimpleNamespace, query: str, expected: list[str]) -> None:
@@ -61,10 +66,24 @@ def test_queries(api: Any, members: SimpleNamespace, query: str, expected: list[
 
 
 @pytest.mark.parametrize(
-    "query", ["bogus=1", "name=a&bogus=", "sort=bogus", "sort=tags", "marker=bogus", "weight=x", "admin_state_up=x"]
+    "query",
+    [
+        "bogus=1",
+        "name=a&bogus=",
+        "sort=bogus",
+        "sort=tags",
+        "sort=revision",
+        "marker=bogus",
+    ],
 )
 def test_queries_that_are_refused(api: Any, members: SimpleNamespace, query: str) -> None:
     api.fails("GET", f"{members.path}?{query}", None, 400)
+
+
+@pytest.mark.parametrize("query", ["limit=x", "sort=name:up", "sort_key=name&sort_dir=up", "sort=name:up:down"])
+def test_queries_that_are_refused_in_the_other_format(api: Any, members: SimpleNamespace, query: str) -> None:
+    result = api.request("GET", f"{members.path}?{query}")
+    assert (result.status_code, set(result.json)) == (400, {"code", "title", "description"})
 
 
 def test_chosen_attributes(api: Any, members: SimpleNamespace) -> None:
@@ -115,6 +134,6 @@ def test_pages_are_the_whole_list_cut_up(api: Any, members: SimpleNamespace, lim
     assert len(set(whole)) == len(NAMES)
 
 
-@pytest.mark.parametrize("number", ["9" * 19, "-" + "9" * 19, "9" * 400])
+@pytest.mark.parametrize("number", ["9" * 19, "-" + "9" * 19, "9" * 400, "x", ""])
 def test_a_number_that_no_column_can_hold_is_found_nowhere(api: Any, number: str) -> None:
     assert api.get(f"/listeners?protocol_port={number}")["listeners"] == []

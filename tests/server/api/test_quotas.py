@@ -56,7 +56,15 @@ def test_only_administrators_set_them_and_foreign_ones_are_hidden(api: Any) -> N
 
 
 @pytest.mark.parametrize(
-    "limits", [{"pool": -2}, {"pool": 2000000001}, {"pool": "x"}, {"bogus": 1}, {"project_id": "x"}]
+    "limits",
+    [
+        {"pool": -2},
+        {"pool": 2000000001},
+        {"pool": "x"},
+        {"bogus": 1},
+        {"project_id": "x"},
+        {"load_balancer": 1, "loadbalancer": 2},
+    ],
 )
 def test_limits_that_are_refused(api: Any, limits: dict[str, Any]) -> None:
     api.as_("admin").fails("PUT", f"/quotas/{DEMO}", {"quota": limits}, 400)

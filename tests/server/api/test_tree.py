@@ -82,7 +82,7 @@ def at(tree: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
         ("pools.0.name", "", 400),
         ("pools.0.members", [{"address": "10.0.0.4", "protocol_port": 80}] * 2, 409),
         ("pools.0.healthmonitor", [], 400),
-        ("pools.0.tls_enabled", True, 501),
+        ("listeners.0.l7policies.0.rules", [{"type": "PATH", "compare_type": "REGEX", "value": r"\u0041"}], 501),
     ],
 )
 def test_one_wrong_part_and_nothing_is_made(api: Any, path: str, value: Any, status: int) -> None:

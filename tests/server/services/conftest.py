@@ -99,8 +99,8 @@ class Front:
 
 
 @pytest.fixture
-def front(tmp_path: Path) -> Iterator[Front]:
-    store = Store(f"sqlite:///{tmp_path}/state.db", Vault(tmp_path / "key-manager-keys"))
+def front(database_url: str, tmp_path: Path) -> Iterator[Front]:
+    store = Store(database_url, Vault(tmp_path / "key-manager-keys"))
     store.migrate()
     with store.writing() as tx:
         logins = {"admin": bootstrap(tx), "demo": create_demo(tx)}

@@ -166,6 +166,19 @@ def test_the_port_of_a_vip_belongs_to_its_load_balancer(front: Any, demo: Any) -
     assert demo.changed(path, "port", name="mine")["name"] == "mine"
 
 
+def test_a_used_port_takes_what_it_has_already(front: Any, demo: Any) -> None:
+    _, port = vip_port(front, demo.login.project_id)
+    path = f"{PORTS}/{port}"
+    before = demo.get(path)["port"]
+    same = {name: before[name] for name in ("device_id", "device_owner", "fixed_ips")}
+    assert demo.changed(path, "port", description="d", **same)["fixed_ips"] == before["fixed_ips"]
+    address = before["fixed_ips"][0]["ip_address"]
+    assert demo.changed(path, "port", fixed_ips=[{"ip_address": address}])["fixed_ips"] == before["fixed_ips"]
+    refusal = demo.refused(409, "PUT", path, {"port": {"fixed_ips": [{"ip_address": "10.0.0.211"}]}})
+    assert "cannot be updated directly" in refusal
+    demo.refused(409, "PUT", path, {"port": {"fixed_ips": []}})
+
+
 def test_a_floating_ip_leads_to_a_vip(front: Any, demo: Any) -> None:
     loadbalancer_id, port = vip_port(front, demo.login.project_id)
     floating = demo.made(FLOATING_IPS, "floatingip", floating_network_id=front.world.public_net)

@@ -241,13 +241,15 @@ def test_load_balancers_are_consumers(balancer: Balancer, demo: Any) -> None:
     assert demo.ask("DELETE", f"{path_of(bundle)}?force=true", **newest).status_code == 204
 
 
-def test_a_lost_key_is_a_fault_and_no_crash(front: Any, balancer: Balancer, demo: Any, tmp_path: Any) -> None:
+def test_a_lost_key_is_a_fault_and_no_crash(
+    front: Any, balancer: Balancer, demo: Any, tmp_path: Any, database_url: str
+) -> None:
     bundle = secret(demo, SHOP.pkcs12())
     balancer.listener(default_tls_container_ref=bundle)
     [key] = (tmp_path / "key-manager-keys").iterdir()
     kept = key.read_bytes()
     key.unlink()
-    store = Store(f"sqlite:///{tmp_path}/state.db", Vault(tmp_path / "key-manager-keys"))
+    store = Store(database_url, Vault(tmp_path / "key-manager-keys"))
     assert store.snapshot(balancer.id).certificates[bundle].fault.startswith("the key that the payload")
     key.write_bytes(kept)
     assert store.snapshot(balancer.id).certificates[bundle].certificate == SHOP.pem
