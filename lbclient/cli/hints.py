@@ -30,7 +30,7 @@ TARGETS = {
 }
 KEYED_RULES = ("COOKIE", "HEADER", "SSL_DN_FIELD")
 HTTP_CHECKS = ("HTTP", "HTTPS")
-HTTP_OPTIONS = ("http_method", "url_path", "expected_codes", "http_version", "domain_name")
+HTTP_OPTIONS = ("http_method", "url_path", "expected_codes")
 
 
 def hinted(refusal: BadRequest, resource: Resource, values: Values) -> BadRequest:

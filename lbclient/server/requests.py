@@ -147,11 +147,19 @@ def _boolean(field: Field, value: Any) -> bool:
 
 
 def _choice(field: Field, value: Any) -> str:
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        value = str(value)  # python-octaviaclient sends an http_version as the number 1.1
+    if field.as_number and isinstance(value, (int, float, str)):
+        value = _decimal(value)
     if not isinstance(value, str) or value not in field.choices:
         raise InvalidInput(field.name, _readable(str(value)), f"Value should be one of: {', '.join(field.choices)}")
     return value
+
+
+def _decimal(value: int | float | str) -> str:
+    """1.0 for 1, true and "1": python-octaviaclient sends an http_version as a number."""
+    try:
+        return str(float(value))
+    except ValueError:
+        return str(value)
 
 
 def _uuid(field: Field, value: Any) -> str:

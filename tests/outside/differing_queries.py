@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from differences import Call, Pair
-from differing_requests import BASE, LEAST, OTHER, PROJECT, UNKNOWN, path
+from tests.outside.differences import Call, Pair
+from tests.outside.differing_requests import BASE, LEAST, OTHER, PROJECT, UNKNOWN, path
 
 from lbclient.resources import ALL, AMPHORA, OFFERS, QUOTA
 

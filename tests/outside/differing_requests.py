@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from differences import Call, Pair
+from tests.outside.differences import Call, Pair
 
 from lbclient.resources import ALL, Api, Field, Resource, Type
 

@@ -6,8 +6,8 @@ import itertools
 from collections.abc import Iterator
 from typing import Any
 
-from differences import Call, Pair
-from differing_requests import BASE, LEAST, PROJECT, SUBNET, UNKNOWN, attempt, create
+from tests.outside.differences import Call, Pair
+from tests.outside.differing_requests import BASE, LEAST, PROJECT, SUBNET, UNKNOWN, attempt, create
 
 from lbclient.resources import (
     HEALTHMONITOR,

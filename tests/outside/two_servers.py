@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from differences import Call, Side
-from genuine import free_port
+from tests.outside.differences import Call, Side
+from tests.outside.genuine import free_port
 
 CONFIGURATION = """
 [DEFAULT]

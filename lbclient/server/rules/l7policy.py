@@ -40,13 +40,19 @@ def complete(values: Values, current: Record | None) -> Values:
     given = [name for name in REDIRECTS if values.get(name) is not None and name not in aside]
     if "redirect_pool_id" in given and len(given) > 1:
         raise BadRequest(f"Invalid L7 Policy arguments: {' and '.join(given)} cannot be given together.")
+    _check_target(values.get("action"), merged)
     chosen = _chosen(given)
     action = REDIRECTS[chosen] if chosen else merged["action"]
+    _check_target(action, merged)
+    for name, owner in REDIRECTS.items():
+        merged[name] = merged[name] if owner == action else None
+    return {**merged, "action": action, "redirect_http_code": _redirect_code(action, merged)}
+
+
+def _check_target(action: str | None, merged: Values) -> None:
     for name, owner in REDIRECTS.items():
         if owner == action and merged[name] is None:
             raise BadRequest(f"Invalid L7 Policy arguments: {name} must not be None: {action} needs it.")
-        merged[name] = merged[name] if owner == action else None
-    return {**merged, "action": action, "redirect_http_code": _redirect_code(action, merged)}
 
 
 def _chosen(given: list[str]) -> str | None:

@@ -90,7 +90,8 @@ def test_a_pool_that_is_left_aside_has_to_exist(api: Any, tree: SimpleNamespace)
 
 
 def test_a_changed_rule_has_no_key_that_its_type_has_no_use_for(api: Any, tree: SimpleNamespace) -> None:
-    assert api.put(tree.paths["l7rule"], "rule", type="PATH", key="x")["key"] is None
+    answer = api.request("PUT", tree.paths["l7rule"], {"rule": {"type": "PATH", "key": "x"}})
+    assert answer.json["rule"]["key"] is None
 
 
 def test_what_only_http_checks_have(api: Any, tree: SimpleNamespace) -> None:
@@ -98,3 +99,13 @@ def test_what_only_http_checks_have(api: Any, tree: SimpleNamespace) -> None:
     assert (monitor["http_version"], monitor["domain_name"]) == (1.1, "e.example")
     text = api.fails("PUT", f"/healthmonitors/{monitor['id']}", {"healthmonitor": {"http_method": None}}, 400)
     assert text == "http_method is not a valid option for health monitors of type TCP"
+
+
+def test_an_action_that_is_given_needs_its_own_target(api: Any, tree: SimpleNamespace) -> None:
+    body = {"listener_id": tree.listener["id"], "action": "REDIRECT_TO_URL", "redirect_prefix": "http://e.example"}
+    assert "redirect_url must not be None" in api.fails("POST", "/l7policies", {"l7policy": body}, 400)
+
+
+@pytest.mark.parametrize("given", [1, "1", "1.0", 1.0])
+def test_a_version_is_a_number(api: Any, tree: SimpleNamespace, given: Any) -> None:
+    assert api.put(tree.paths["healthmonitor"], "healthmonitor", http_version=given)["http_version"] == 1.0
