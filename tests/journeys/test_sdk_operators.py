@@ -24,7 +24,7 @@ def refused(kind, function, *arguments, **values):
 def settled(balancer):
     return api.wait_for_load_balancer(balancer.id, interval=0.1, wait=20)
 
-assert [each.name for each in api.providers()] == ["octavia", "amphora"]
+assert [each.name for each in api.providers()] == ["octavia", "amphora", "noop_driver"]
 assert "compute_flavor" in [each.name for each in api.provider_flavor_capabilities("octavia")]
 
 data = '{"loadbalancer_topology": "ACTIVE_STANDBY"}'
