@@ -46,6 +46,7 @@ http {{
  server {{
   listen 127.0.0.1:{http};
   listen 127.0.0.1:{tls} ssl;
+  ssl_protocols TLSv1.2 TLSv1.3;
   ssl_certificate {secret}/cert.pem; ssl_certificate_key {secret}/key.pem;
   keepalive_requests 1000000000;
   location / {{ proxy_pass http://members; proxy_http_version 1.1; proxy_set_header Connection ""; }}
@@ -85,7 +86,11 @@ def envoy(ports: Ports, to: tuple[int, int], secret: Path) -> str:
         "http_filters": [{"name": "router", "typed_config": _typed("filters.http.router.v3.Router", {})}],
         "route_config": {
             "virtual_hosts": [
-                {"name": "all", "domains": ["*"], "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "members"}}]}
+                {
+                    "name": "all",
+                    "domains": ["*"],
+                    "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "members"}}],
+                }
             ]
         },
     }

@@ -1,9 +1,10 @@
 """Traffic through a load balancer, beside the same HAProxy by hand, nginx and Envoy: HTTP, TCP and TLS.
 
-`python benchmarks/throughput.py [ROUNDS [SECONDS]]`. In each round everybody carries the same load in turn, each time in
-another order, and ratios are those of one round, so that a machine whose speed drifts does not decide. It needs wrk, the
-load generator; members are an HAProxy that answers by itself, since nothing slower would show a difference. NGINX and
-ENVOY may name the programs, NGINX_STREAM nginx's stream module; without, they are looked for, and left out if missing.
+`python benchmarks/throughput.py [ROUNDS [SECONDS]]`. In each round everybody carries the same load in turn, each time
+in another order, and ratios are those of one round, so that a machine whose speed drifts does not decide. It needs
+wrk, the load generator; members are an HAProxy that answers by itself, since nothing slower would show a difference.
+NGINX and ENVOY may name the programs, NGINX_STREAM nginx's stream module; without, they are looked for, and left out
+if missing.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ LOADS = {
     "TLS": ("tls", ()),
     "TLS, a handshake for each": ("tls", ("-H", "Connection: close")),
 }
-MOST_HANDSHAKES = 1.0  # s; each takes a port from the kernel for a minute
+MOST_HANDSHAKES = 1  # s; each takes a port from the kernel for a minute
 UNITS = {"us": 0.001, "ms": 1, "s": 1000}
 
 
@@ -93,7 +94,9 @@ def certificate() -> Iterator[Path]:
 
 @contextmanager
 def running(command: list[str], *ports: int) -> Iterator[int]:
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    # In a session of its own, as all daemons are: Linux shares the processor among sessions.
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen(command, start_new_session=True, **quiet)
     try:
         wait_for(lambda: all(accepts("127.0.0.1", port) for port in ports))
         yield process.pid
@@ -135,12 +138,12 @@ def ours(client: Client, to: tuple[int, int], secret: Path) -> Proxy:
     return Proxy("lbclient", balancer["vip_address"], ports, tuple(processes.family(directory)))
 
 
-def measure(proxy: Proxy, load: str, seconds: float) -> Measured:
+def measure(proxy: Proxy, load: str, seconds: int) -> Measured:
     """One run. Raises RuntimeError when a request failed."""
     what, more = LOADS[load]
     url = f"{'https' if what == 'tls' else 'http'}://{proxy.address}:{getattr(proxy.ports, what)}/"
     before = proxy.processor()
-    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds:g}s", "--latency", *more, url]
+    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency", *more, url]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     used = proxy.processor() - before
     if "Non-2xx" in output or ("Socket errors" in output and not more):  # wrk takes an announced end for one
@@ -153,7 +156,7 @@ def measure(proxy: Proxy, load: str, seconds: float) -> Measured:
     return Measured(float(figures[0][1]), float(figures[1][1]) * UNITS[figures[1][2]], used / int(count[1]) * 1e6)
 
 
-def compare(proxies: list[Proxy], load: str, rounds: int, seconds: float) -> None:
+def compare(proxies: list[Proxy], load: str, rounds: int, seconds: int) -> None:
     """Everybody in turn, and a line for each."""
     results: dict[str, list[Measured]] = {each.name: [] for each in proxies}
     for each in proxies:
@@ -161,7 +164,7 @@ def compare(proxies: list[Proxy], load: str, rounds: int, seconds: float) -> Non
     for _ in range(rounds):
         for each in random.sample(proxies, len(proxies)):
             results[each.name].append(measure(each, load, seconds))
-    print(f"\n{load}, {rounds} rounds of {seconds:g} s; in brackets lbclient's to theirs, middle half of the rounds")
+    print(f"\n{load}, {rounds} rounds of {seconds} s; in brackets lbclient's to theirs, middle half of the rounds")
     for name, found in results.items():
         print(f"{name:<18}" + "   ".join(_figure(what, found, results["lbclient"]) for what in FIGURES))
 
@@ -192,7 +195,7 @@ COMMANDS = {
 def main() -> None:
     if not which("wrk"):
         sys.exit("This benchmark needs wrk, which most distributions have as a package.")
-    rounds, seconds = (float(word) for word in [*sys.argv[1:], "9", "3"][:2])
+    rounds, seconds = (int(word) for word in [*sys.argv[1:], "9", "3"][:2])
     to = free_port(), free_port()
     with ExitStack() as stack:
         secret = stack.enter_context(certificate())
@@ -203,7 +206,7 @@ def main() -> None:
         proxies = [ours(client, to, secret)]
         proxies += [stack.enter_context(started(name, to, secret)) for name, path in PROGRAMS.items() if path]
         for load in LOADS:
-            compare(proxies, load, int(rounds), min(seconds, MOST_HANDSHAKES) if LOADS[load][1] else seconds)
+            compare(proxies, load, rounds, min(seconds, MOST_HANDSHAKES) if LOADS[load][1] else seconds)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Constant load on a load balancer, in a process of its own: `python load.py PLAN`.
 
 PLAN is JSON: {"address": VIP, "http": port, "https": port, "tcp": port, "authority": PEM, "host": name}. The load lasts
-until the standard input ends. Then {"done": {kind: number}, "failed": {kind: [text, ...]}} is printed: requests, and
+until the standard input ends. Then {"done": {kind: number}, "failed": {kind: {text: number}}} is printed: requests, and
 messages over sockets that stay open. A server that says "Connection: close" has not failed; one that just closes has.
 """
 
@@ -12,6 +12,7 @@ import contextlib
 import json
 import shutil
 import ssl
+import subprocess
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -30,6 +31,18 @@ BODY = b"b" * 20_000
 STREAM = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
+def speaks_http2() -> bool:
+    """Whether there is a curl that can be the client for it."""
+    if not shutil.which("curl"):
+        return False
+    version, options = (_said("curl", *words) for words in (["-V"], ["--help", "all"]))
+    return "HTTP2" in version and "--rate" in options
+
+
+def _said(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, timeout=10, check=False).stdout
+
+
 class Load:
     """All clients, and what became of what they did."""
 
@@ -38,7 +51,7 @@ class Load:
         self.host = plan["host"]
         self.tls = ssl.create_default_context(cadata=plan["authority"])
         self.done: Counter[str] = Counter()
-        self.failed: dict[str, list[str]] = {}
+        self.failed: dict[str, Counter[str]] = {}
         self.is_over = asyncio.Event()
 
     async def run(self) -> None:
@@ -56,7 +69,7 @@ class Load:
             made += [(f"{port} slow", partial(self._slow, port))]
             made += [(f"{port} websocket", partial(self._websocket, port, life)) for life in LIVES]
         made += [("tcp socket", partial(self._tcp_socket, life)) for life in LIVES]
-        if shutil.which("curl"):
+        if speaks_http2():
             made += [("http/2", self._curl)]
         return made
 
@@ -65,9 +78,9 @@ class Load:
         asyncio.current_task().set_name(kind)
         while not self.is_over.is_set():
             try:
-                await asyncio.wait_for(client(), None)
+                await client()
             except (OSError, EOFError, ValueError, WebSocketException, asyncio.TimeoutError) as error:
-                self.failed.setdefault(kind, []).append(f"{type(error).__name__}: {error}"[:300])
+                self.failed.setdefault(kind, Counter())[f"{type(error).__name__}: {error}"[:100]] += 1
                 await asyncio.sleep(PAUSE)
 
     def _count(self, number: int = 1) -> None:
@@ -170,8 +183,4 @@ class Load:
 
 
 if __name__ == "__main__":
-
-    async def _main() -> None:
-        await Load(json.loads(sys.argv[1])).run()
-
-    asyncio.run(_main())
+    asyncio.run(Load(json.loads(sys.argv[1])).run())

@@ -81,7 +81,7 @@ class Balancer:
         self.id, self.address = made["id"], made["vip_address"]
         self.wait()
         self.pools = {
-            name: self._pool(protocol, port)
+            name: self.new_pool(protocol, port)
             for name, protocol, port in (
                 ("main", "HTTP", self.ports["http"][0]),
                 ("spare", "HTTP", self.ports["http"][1]),
@@ -115,7 +115,7 @@ class Balancer:
     def shown(self) -> Any:
         return self.api.ask("GET", f"{LBAAS}/loadbalancers/{self.id}")["loadbalancer"]
 
-    def _pool(self, protocol: str, port: int) -> str:
+    def new_pool(self, protocol: str, port: int) -> str:
         values = {"protocol": protocol, "lb_algorithm": "ROUND_ROBIN", "loadbalancer_id": self.id}
         made: str = self.api.create("pool", "pools", **values)["id"]
         self.wait()
@@ -221,7 +221,7 @@ class Mixer:
         self.api.update("pool", f"pools/{self.on.pools['main']}", **values)
 
     def pool_comes_and_goes(self) -> None:
-        pool = self.on._pool("HTTP", self.on.ports["http"][0])
+        pool = self.on.new_pool("HTTP", self.on.ports["http"][0])
         rule = {"type": "PATH", "compare_type": "STARTS_WITH", "value": self.chance.choice(LOADED)}
         policy = self.on.policy("http", [rule], action="REDIRECT_TO_POOL", redirect_pool_id=pool)
         self.api.delete(f"l7policies/{policy}")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-import re
 from typing import Any
 
 import pytest
@@ -202,98 +200,3 @@ def test_types_and_comparisons(running: Running, webs) -> None:
         if (get(port, path, headers).name == "two") != matches:
             wrong.append(case)
     assert not wrong
-
-
-def test_random_policies_against_a_plain_reading(running: Running, webs) -> None:
-    """HAProxy's choice is that of a naive evaluation of the same policies, over random requests."""
-    one, two = webs("one", "two")
-    chance = random.Random(20260131)
-    ports = {}
-    tree = web(members={"one": member(one)})
-    tree["pools"]["other"] = {"protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN", "members": {"two": member(two)}}
-    for number in range(20):
-        wanted = {f"{number} {place}": random_policy(chance, place) for place in range(chance.randint(1, 8))}
-        port = free_port()
-        ports[port] = list(wanted.values())
-        tree["listeners"][f"{number}"] = {
-            "protocol": "HTTP",
-            "protocol_port": port,
-            "default_pool": "pool",
-            "l7policies": wanted,
-        }
-    running.apply(tree)
-    for port, wanted in ports.items():
-        for _ in range(20):
-            path, headers = random_request(chance)
-            answer = get(port, path, headers)
-            assert (answer.headers["Location"] or answer.name) == expected(wanted, path, headers), (
-                wanted,
-                path,
-                headers,
-            )
-
-
-WORDS = ("a", "b", "ab", "/a", "/b/", "a.b", "/")
-MATCH = {
-    "EQUAL_TO": lambda value, wanted: value == wanted,
-    "STARTS_WITH": str.startswith,
-    "ENDS_WITH": str.endswith,
-    "CONTAINS": lambda value, wanted: wanted in value,
-    "REGEX": lambda value, wanted: re.search(wanted, value) is not None,
-}
-
-
-def random_policy(chance: random.Random, place: int) -> dict[str, Any]:
-    rules = [
-        rule(
-            type_ := chance.choice(("PATH", "HEADER", "COOKIE", "FILE_TYPE")),
-            chance.choice(("REGEX", "EQUAL_TO") if type_ == "FILE_TYPE" else tuple(MATCH)),
-            chance.choice(WORDS),
-            key=chance.choice(("A", "B")),
-            invert=chance.random() < 0.3,
-            admin_state_up=chance.random() < 0.9,
-        )
-        for _ in range(chance.randint(0, 3))
-    ]
-    action = chance.choice(
-        (
-            {"action": "REJECT"},
-            {"action": "REDIRECT_TO_POOL", "redirect_pool": "other"},
-            {"action": "REDIRECT_TO_URL", "redirect_url": f"http://{place}/"},
-            {"action": "REDIRECT_PREFIX", "redirect_prefix": f"http://prefix{place}"},
-        )
-    )
-    return {**action, "rules": rules, "admin_state_up": chance.random() < 0.9}
-
-
-def random_request(chance: random.Random) -> tuple[str, dict[str, str]]:
-    path = "/" + "".join(chance.choice(("a", "b", "/", ".")) for _ in range(chance.randint(0, 5)))
-    path = re.sub("/+", "/", path)
-    headers = {name: chance.choice(("a", "b", "ab", "a.b")) for name in ("A", "B") if chance.random() < 0.6}
-    cookies = [f"{name}={chance.choice(('a', 'b', 'ab'))}" for name in ("A", "B") if chance.random() < 0.6]
-    return path, {**headers, **({"Cookie": "; ".join(cookies)} if cookies else {})}
-
-
-def expected(wanted: list[dict[str, Any]], path: str, headers: dict[str, str]) -> str:
-    for policy in wanted:
-        rules = [each for each in policy["rules"] if each["admin_state_up"]]
-        if policy["admin_state_up"] and rules and all(holds(each, path, headers) for each in rules):
-            return {
-                "REJECT": "403",
-                "REDIRECT_TO_POOL": "two",
-                "REDIRECT_TO_URL": policy.get("redirect_url", ""),
-                "REDIRECT_PREFIX": policy.get("redirect_prefix", "") + path,
-            }[policy["action"]]
-    return "one"
-
-
-def holds(wanted: dict[str, Any], path: str, headers: dict[str, str]) -> bool:
-    cookies = dict(pair.split("=") for pair in headers.get("Cookie", "").split("; ") if pair)
-    _, _, segment = path.rpartition("/")
-    value = {
-        "PATH": path,
-        "HEADER": headers.get(wanted["key"]),
-        "COOKIE": cookies.get(wanted["key"]),
-        "FILE_TYPE": segment.rpartition(".")[2] if "." in segment else "",
-    }[wanted["type"]]
-    return (value is not None and MATCH[wanted["compare_type"]](value, wanted["value"])) != wanted["invert"]

@@ -238,9 +238,7 @@ def tree(listeners: list[dict[str, Any]], pools: list[dict[str, Any]], addresses
     return result
 
 
-@settings(
-    max_examples=int(os.environ.get("TEST_TREES", "250")), deadline=None, suppress_health_check=list(HealthCheck)
-)
+@settings(max_examples=int(os.environ.get("TEST_TREES", "250")), deadline=None, suppress_health_check=list(HealthCheck))
 @given(given_tree=load_balancers())
 def test_what_is_accepted_is_taken(given_tree: dict[str, Any]) -> None:
     snapshot = trees.snapshot(given_tree)

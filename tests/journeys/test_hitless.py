@@ -11,14 +11,11 @@ import random
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 import load
 import load_members
@@ -26,12 +23,12 @@ from lbclient.dataplane import processes, runtime
 from mixed_changes import Api, Balancer, Mixer
 from running import RunningServer, end_server, start_server, wait_until
 
-CHANGES = int(os.environ.get("TEST_CHANGES", "60"))
+CHANGES = int(os.environ.get("TEST_CHANGES", "100"))
 SEED = int(os.environ.get("TEST_SEED", "20260131"))
-RESTARTS = 12  # enough to show failures
+RESTARTS = 8  # enough to show failures
 MEMBERS = 4  # ports of each kind
 LISTENERS = 12  # ports
-KINDS = 11  # of clients
+KINDS = 10 + load.speaks_http2()  # of clients
 RESTARTING = """
 import sys
 from lbclient.dataplane import process, processes
@@ -51,7 +48,7 @@ class Result:
     """What became of the load, and of the changes."""
 
     done: dict[str, int]
-    failed: dict[str, list[str]]
+    failed: dict[str, dict[str, int]]
     made: dict[str, int] = field(default_factory=dict)
     workers: int = 0  # one after another
 

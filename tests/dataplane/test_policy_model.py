@@ -1,0 +1,171 @@
+"""HAProxy's choice is that of a plain reading of the same policies, over random requests.
+
+All types of rules, all comparisons, inversions, up to 50 rules a policy, all actions and redirect codes, plain and TLS.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import pki
+from handshakes import shake, trusting
+from instances import Running
+from members import free_port
+from test_policies import rule
+from world import Answer, get, member, web
+
+LISTENERS, REQUESTS = 20, 20  # requests of each listener
+WORDS = ("a", "b", "ab", "/a", "/b/", "a.b", "/", "A")
+CLIENTS = (None, "alice", "a.b")  # the common names of those who show a certificate
+COMPANY = "Test & Co"
+CODES = (None, 301, 302, 303, 307, 308)
+MATCH = {
+    "EQUAL_TO": lambda value, wanted: value == wanted,
+    "STARTS_WITH": str.startswith,
+    "ENDS_WITH": str.endswith,
+    "CONTAINS": lambda value, wanted: wanted in value,
+    "REGEX": lambda value, wanted: re.search(wanted, value) is not None,
+}
+KINDS = ("HOST_NAME", "PATH", "FILE_TYPE", "HEADER", "COOKIE", "SSL_CONN_HAS_CERT", "SSL_VERIFY_RESULT", "SSL_DN_FIELD")
+TLS = {
+    "protocol": "TERMINATED_HTTPS",
+    "default_tls_container_ref": "shop",
+    "client_authentication": "OPTIONAL",
+    "client_ca_tls_container_ref": "ca",
+}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a client asks for, and how."""
+
+    path: str
+    headers: dict[str, str]
+    is_tls: bool
+    client: str | None
+
+    def send(self, port: int) -> Answer:
+        if not self.is_tls:
+            return get(port, self.path, self.headers)
+        context = trusting(shows=pki.certified(self.client) if self.client else None)
+        return shake(port, context=context, path=self.path, headers=self.headers).answer
+
+
+def test_random_policies(running: Running, webs) -> None:
+    one, two = webs("one", "two")
+    chance = random.Random(20260131)
+    tree = web(members={"one": member(one)})
+    tree["pools"]["other"] = {"protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN", "members": {"two": member(two)}}
+    tree["certificates"] = {"shop": {"host": "shop.example"}, "ca": {"authority": "ca"}}
+    listeners = {}
+    for number in range(LISTENERS):
+        wanted = {f"{number} {place}": random_policy(chance, place) for place in range(chance.randint(1, 8))}
+        listener = {"protocol_port": free_port(), "default_pool": "pool", "l7policies": wanted}
+        listeners[f"{number}"] = {**listener, **(TLS if number % 2 else {"protocol": "HTTP"})}
+    running.apply(tree, {"listeners": listeners})
+    met = set()
+    for listener in listeners.values():
+        policies = list(listener["l7policies"].values())
+        for _ in range(REQUESTS):
+            request = random_request(chance, listener["protocol"] == "TERMINATED_HTTPS")
+            answer = request.send(listener["protocol_port"])
+            seen = answer.name, answer.headers["Location"]
+            assert seen == expected(policies, request), (policies, request)
+            met.add(answer.name)
+    assert met >= {"one", "two", "403", *(str(code) for code in CODES if code)}
+
+
+def random_policy(chance: random.Random, place: int) -> dict[str, Any]:
+    """Some have 50 rules, most of which hold for most requests: else hardly any would decide."""
+    is_long = chance.random() < 0.1
+    rules = (
+        [unlikely(chance) for _ in range(50)] if is_long else [random_rule(chance) for _ in range(chance.randint(0, 3))]
+    )
+    action = chance.choice(
+        (
+            {"action": "REJECT"},
+            {"action": "REDIRECT_TO_POOL", "redirect_pool": "other"},
+            {"action": "REDIRECT_TO_URL", "redirect_url": f"http://{place}/"},
+            {"action": "REDIRECT_PREFIX", "redirect_prefix": f"http://prefix{place}"},
+        )
+    )
+    code = (
+        {"redirect_http_code": chance.choice(CODES)}
+        if action["action"] in ("REDIRECT_TO_URL", "REDIRECT_PREFIX")
+        else {}
+    )
+    return {**action, **code, "rules": rules, "admin_state_up": chance.random() < 0.9}
+
+
+def unlikely(chance: random.Random) -> dict[str, Any]:
+    value = f"never{chance.random()}" if chance.random() < 0.98 else "a"
+    return rule("HEADER", chance.choice(tuple(MATCH)), value, key="A", invert=True)
+
+
+def random_rule(chance: random.Random) -> dict[str, Any]:
+    kind = chance.choice(KINDS)
+    compare = chance.choice({"FILE_TYPE": ("REGEX", "EQUAL_TO")}.get(kind, tuple(MATCH)))
+    key, value = chance.choice(("A", "B")), chance.choice(WORDS)
+    if kind in ("SSL_CONN_HAS_CERT", "SSL_VERIFY_RESULT"):
+        key, compare, value = None, "EQUAL_TO", "True" if kind == "SSL_CONN_HAS_CERT" else chance.choice(("0", "10"))
+    if kind == "SSL_DN_FIELD":
+        key, value = chance.choice((("CN", "alice"), ("CN", "a"), ("O", COMPANY), ("O", "Co"), ("OU", "a")))
+    state = {"invert": chance.random() < 0.3, "admin_state_up": chance.random() < 0.9}
+    return rule(kind, compare, value, key=key, **state)
+
+
+def random_request(chance: random.Random, is_tls: bool) -> Request:
+    path = "/" + "".join(chance.choice(("a", "b", "/", ".")) for _ in range(chance.randint(0, 5)))
+    path = re.sub("/+", "/", path)
+    headers = {name: chance.choice(("a", "b", "ab", "a.b")) for name in ("A", "B") if chance.random() < 0.6}
+    cookies = [f"{name}={chance.choice(('a', 'b', 'ab'))}" for name in ("A", "B") if chance.random() < 0.6]
+    headers |= {"Host": chance.choice(("a", "AB", "a.b", "b:80", "a.b:8080"))}
+    headers |= {"Cookie": "; ".join(cookies)} if cookies else {}
+    return Request(path, headers, is_tls, chance.choice(CLIENTS) if is_tls else None)
+
+
+def expected(policies: list[dict[str, Any]], request: Request) -> tuple[str, str | None]:
+    """Who answers, or with which status; and where to it redirects."""
+    for policy in policies:
+        rules = [each for each in policy["rules"] if each.get("admin_state_up", True)]
+        if policy["admin_state_up"] and rules and all(holds(each, request) for each in rules):
+            code = str(policy.get("redirect_http_code") or 302)
+            return {
+                "REJECT": ("403", None),
+                "REDIRECT_TO_POOL": ("two", None),
+                "REDIRECT_TO_URL": (code, policy.get("redirect_url")),
+                "REDIRECT_PREFIX": (code, f"{policy.get('redirect_prefix')}{request.path}"),
+            }[policy["action"]]
+    return "one", None
+
+
+def holds(wanted: dict[str, Any], request: Request) -> bool:
+    return any(_matches(wanted, each) for each in looked_at(wanted, request)) != wanted["invert"]
+
+
+def _matches(wanted: dict[str, Any], value: str) -> bool:
+    if wanted["type"] == "HOST_NAME":  # whose case does not matter
+        return bool(MATCH[wanted["compare_type"]](value.lower(), wanted["value"].lower()))
+    return bool(MATCH[wanted["compare_type"]](value, wanted["value"]))
+
+
+def looked_at(wanted: dict[str, Any], request: Request) -> list[str]:
+    """What of the request a rule is about; any of it may match."""
+    headers, key = request.headers, wanted["key"]
+    cookies = dict(pair.split("=") for pair in headers.get("Cookie", "").split("; ") if pair)
+    _, _, segment = request.path.rpartition("/")
+    subject = {"CN": request.client, "O": COMPANY} if request.client else {}
+    found = {
+        "HOST_NAME": [headers["Host"], headers["Host"].partition(":")[0]],
+        "PATH": [request.path],
+        "HEADER": [headers.get(key)],
+        "COOKIE": [cookies.get(key)],
+        "FILE_TYPE": [segment.rpartition(".")[2] if "." in segment else ""],
+        "SSL_CONN_HAS_CERT": ["True"] if request.client else [],
+        "SSL_VERIFY_RESULT": ["0"] if request.is_tls else [],
+        "SSL_DN_FIELD": [subject.get(key)],
+    }[wanted["type"]]
+    return [each for each in found if each is not None]
