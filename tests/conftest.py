@@ -8,12 +8,15 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from databases import Cluster, programs
 from lbclient.lab import namespace
 from running import Lab, RunningServer, end_server, lbclient, start_server
+
+if TYPE_CHECKING:
+    from databases import Cluster
 
 NOBODY = "65534"
 ENVIRONMENT = ("env", "HOME=/nonexistent", "PATH=/usr/local/bin:/usr/bin:/bin")  # root's may not be nobody's to read
@@ -27,6 +30,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[Cluster]:
     """A PostgreSQL of this run's own; skips where none is installed."""
+    pytest.importorskip("psycopg", reason="psycopg is in the extra `postgresql`")
+    from databases import Cluster, programs
+
     binaries = programs()
     if binaries is None:
         pytest.skip("PostgreSQL is not installed")
@@ -35,13 +41,23 @@ def postgresql() -> Iterator[Cluster]:
     cluster.remove()
 
 
-@pytest.fixture
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database of the kind that --database names."""
+def _database(request: pytest.FixtureRequest, tmp_path: Path, is_empty: bool) -> str:
     if request.config.getoption("database") == "sqlite":
         return f"sqlite:///{tmp_path}/state.db"
     cluster: Cluster = request.getfixturevalue("postgresql")
-    return cluster.new_database()
+    return cluster.new_database(is_empty)
+
+
+@pytest.fixture
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database of the kind that --database names, to be migrated; nothing is in it."""
+    return _database(request, tmp_path, is_empty=False)
+
+
+@pytest.fixture
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """One without any tables."""
+    return _database(request, tmp_path, is_empty=True)
 
 
 @pytest.fixture(scope="session", autouse=True)

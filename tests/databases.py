@@ -9,6 +9,10 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import psycopg
+
+from lbclient.store.store import Store
+
 OWNER = "postgres"  # the user that Debian's package makes; PostgreSQL does not run as root
 
 
@@ -26,6 +30,7 @@ class Cluster:
         self._binaries = binaries
         self.directory = Path(tempfile.mkdtemp(prefix="lbclient-pg-", dir="/tmp"))  # socket paths are short
         self._count = 0
+        self._has_template = False
         if os.getuid() == 0:
             shutil.chown(self.directory, OWNER, OWNER)
         self._run("initdb", "-D", f"{self.directory}/data", "-A", "trust", "-U", "lbclient", "-E", "UTF8", "--no-sync")
@@ -43,11 +48,22 @@ class Cluster:
         self.stop()
         shutil.rmtree(self.directory)
 
-    def new_database(self) -> str:
-        """The URL of an empty database."""
+    def new_database(self, is_empty: bool = False) -> str:
+        """The URL of a database that has its tables, unless it is to be empty."""
+        if is_empty:
+            return self._copy("template0")
+        if not self._has_template:
+            self._has_template = True
+            store = Store(self._copy("template0", "with_tables"))
+            store.migrate()
+            store.close()
+        return self._copy("with_tables")
+
+    def _copy(self, template: str, name: str = "") -> str:
         self._count += 1
-        name = f"test_{self._count}"
-        self._run("createdb", "-h", str(self.directory), "-U", "lbclient", "-T", "template0", name)
+        name = name or f"test_{self._count}"
+        with psycopg.connect(f"host={self.directory} user=lbclient dbname=postgres", autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY".encode())
         return f"postgresql://lbclient@/{name}?host={self.directory}"
 
     def _run(self, program: str, *arguments: str) -> None:

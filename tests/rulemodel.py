@@ -256,6 +256,9 @@ class World:
         if listener is None:
             yield 404
             return
+        if values["redirect_pool_id"]:  # also where the action leaves it aside
+            owner, protocol = listener.owners["loadbalancer"], listener.values["protocol"]
+            yield from self._redirected(request, owner, protocol, values["redirect_pool_id"])
         yield from self._policy(request, listener, decided(values, values), values)
 
     def _policy(self, request: Request, listener: Thing, values: Values, given: Values) -> Iterator[int]:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import requests
 
-from databases import Cluster
 from running import RunningServer, end_server, lbclient, start_server, wait_until
+
+if TYPE_CHECKING:
+    from databases import Cluster
 
 
 @pytest.fixture

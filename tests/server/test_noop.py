@@ -61,7 +61,7 @@ def test_a_whole_tree_is_online_at_once_and_nothing_runs(server: RunningServer) 
     wait_until(lambda: ask(server, "GET", path)["provisioning_status"] == "ACTIVE")
     assert statuses(ask(server, "GET", f"{path}/status")) == {("ACTIVE", "ONLINE")}
     assert set(ask(server, "GET", f"{path}/stats").values()) == {0}
-    assert list((server.state_directory / "haproxy").iterdir()) == []
+    assert [each for each in (server.state_directory / "haproxy").iterdir() if each.is_dir()] == []
     ask(server, "PUT", path, {"loadbalancer": {"admin_state_up": False}})
     wait_until(lambda: ask(server, "GET", path)["operating_status"] == "OFFLINE")
     ask(server, "DELETE", f"{path}?cascade=true")

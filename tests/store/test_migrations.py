@@ -51,9 +51,9 @@ def described(store: Store) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("version", range(1, migrations.NEWEST + 1))
-def test_an_old_database_becomes_like_a_new_one(version: int, database_url: str, tmp_path: Path) -> None:
+def test_an_old_database_becomes_like_a_new_one(version: int, empty_database_url: str) -> None:
     """A table that was changed without a step, or a step that forgets something, fails here."""
-    old = Store(database_url)
+    old = Store(empty_database_url)
     file = SCHEMAS / f"{version}.{old.engine.dialect.name}.sql"
     with old.writing() as tx:
         for statement in file.read_text(encoding="utf-8").split(";\n"):
