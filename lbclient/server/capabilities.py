@@ -126,6 +126,8 @@ def _checked(services: Services, provider: str, known: tuple[Capability, ...], n
     except ValueError:
         raise BadRequest(f"{text} is not a valid option for {name}") from None
     is_idle = drivers.is_idle(services.config.providers, provider)
+    if is_idle and not isinstance(data, dict):
+        raise BadRequest(f"{text} is not a valid option for {name}")
     reason = _objection(known, data, is_idle)
     if reason:
         raise UnsupportedOption(f"Provider '{provider}' does not support a requested option: {reason}.")

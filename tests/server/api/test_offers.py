@@ -207,6 +207,12 @@ def test_one_of_many_gets_the_name(admin: Any) -> None:
     ("path", "values", "status", "text"),
     [
         ("/flavorprofiles", {"flavor_data": "{"}, 400, "{ is not a valid option for flavor_data"),
+        (
+            "/flavorprofiles",
+            {"provider_name": "noop_driver", "flavor_data": "9"},
+            400,
+            "9 is not a valid option for flavor_data",
+        ),
         ("/flavorprofiles", {"flavor_data": {"a": 1}}, 400, "Expected a string, got an object"),
         ("/flavorprofiles", {"flavor_data": "[]"}, 501, "Provider 'octavia' does not support a requested option: "),
         ("/flavorprofiles", {"flavor_data": '{"bogus": 1}'}, 501, "bogus is not one of loadbalancer_topology, "),
