@@ -58,7 +58,8 @@ class _Reader:
             found = []
             loader = self.loader = LOADER(text)
             while loader.check_node():
-                found += self._document(loader.get_node())
+                node: Any = loader.get_node()
+                found += self._document(node)
         except UnicodeDecodeError as error:
             line = content[: error.start].count(b"\n") + 1
             self.add(Place(self.source, line, 1), "it is not UTF-8")
@@ -113,7 +114,8 @@ class _Reader:
     def _object(self, node: yaml.Node, resource: Resource, path: str) -> Declared:
         scalars.pairs(node)  # it is a mapping
         self._check_twice(node, path)
-        self.loader.flatten_mapping(node)
+        mapping: Any = node
+        self.loader.flatten_mapping(mapping)
         found = Declared(resource, self.place(node))
         known, parts = keys(resource), {part.name: part for part in PARTS.get(resource.name, ())}
         for key, (key_node, value_node) in {str(pair[0].value): pair for pair in scalars.pairs(node)}.items():

@@ -61,7 +61,8 @@ def elements(node: yaml.Node) -> list[yaml.Node]:
 
 
 def kind(node: yaml.Node) -> str:
-    return "null" if is_null(node) else ARTICLES[node.id]
+    shape: Any = node
+    return "null" if is_null(node) else ARTICLES[shape.id]
 
 
 def shown(value: str) -> str:
