@@ -142,11 +142,10 @@ class Reconciler:
             self._turns.wake(id_, RETRY_SECONDS)
 
     def _leave_idle(self, id_: str, snapshot: Snapshot) -> None:
-        """Nothing runs, and all is well; told in this order, so that what has become ACTIVE is ONLINE already."""
+        """Nothing runs, and all is well."""
         self._states.pop(id_, None)
         self.instance(id_).remove()  # its provider may have been another one before the server was started anew
-        self._store.observed(id_, idle.statuses(snapshot))
-        if self._store.settle(snapshot, None):
+        if self._store.settle(snapshot, None, statuses=idle.statuses(snapshot)):
             self.wake(id_)
 
     def _apply(self, id_: str, snapshot: Snapshot) -> State:

@@ -11,7 +11,7 @@ from cliff.command import Command
 
 from ..cli import help
 
-NEEDED = ("cheroot", "cryptography", "falcon", "orjson", "pyroute2", "sqlalchemy")  # of the extra `server`
+NEEDED = ("cryptography", "falcon", "orjson", "pyroute2", "sqlalchemy", "uvicorn")  # of the extra `server`
 
 
 class _ServerCommand(Command):

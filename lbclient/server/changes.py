@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
 from ..resources import Api, Resource
-from ..store import history
+from ..store import history, prepared, settling
 from ..store.history import Event
+from ..store.prepared import Prepared
 from ..store.snapshot import Record
 from ..store.tables import LISTENER, LOADBALANCER, POOL, TABLES
 from . import holder, quotas
@@ -24,6 +26,18 @@ T = TypeVar("T")
 TURN_POLL = 0.005  # seconds between two looks at a busy load balancer
 MUTABLE = ("ACTIVE", "ERROR")  # what has failed can be mended
 BUSY_LOADBALANCER = "Invalid state {status} of loadbalancer resource {id}"
+
+_LOCK = Prepared(sa.select(LOADBALANCER).where(LOADBALANCER.c.id == sa.bindparam("id")).with_for_update())
+_TOUCH = {
+    name: Prepared(
+        sa.update(table)
+        .where(table.c.id == sa.bindparam("row_id"), sa.or_(*(table.c.provisioning_status == each for each in MUTABLE)))
+        .values(provisioning_status="PENDING_UPDATE"),
+        ("revision",),
+    )
+    for name, table in TABLES.items()
+}
+_USERS = Prepared(sa.select(LISTENER.c.id).where(LISTENER.c.default_pool_id == sa.bindparam("pool_id")))
 
 
 class Change:
@@ -52,23 +66,23 @@ class Change:
         row = new_row(values, self.revision)
         if "loadbalancer_id" in table.c:
             row["loadbalancer_id"] = self.loadbalancer.id
-        self.tx.execute(sa.insert(table).values(row))
+        prepared.insert(table, *row).run(self.tx, **row)
         self.note("create", resource.name, row["id"], _telling(resource, values))
         return self.row(table, row["id"])
 
     def update(self, table: sa.Table, id_: str, values: dict[str, Any]) -> Record:
         """The row with its changes, PENDING_UPDATE."""
         marks = {"provisioning_status": "PENDING_UPDATE", "revision": self.revision, "updated_at": now()}
-        self.tx.execute(sa.update(table).where(table.c.id == id_).values({**values, **marks}))
+        changed = {**values, **marks}
+        prepared.update(table, *changed).run(self.tx, row_id=id_, **changed)
         self.note("update", table.name, id_, values)
         return self.row(table, id_)
 
     def delete(self, table: sa.Table, ids: Iterable[str]) -> None:
         """PENDING_DELETE: the rows vanish when the data plane has let go of them."""
         marks = {"provisioning_status": "PENDING_DELETE", "revision": self.revision, "updated_at": now()}
-        deleted = list(ids)
-        self.tx.execute(sa.update(table).where(table.c.id.in_(deleted)).values(marks))
-        for id_ in deleted:
+        for id_ in ids:
+            prepared.update(table, *marks).run(self.tx, row_id=id_, **marks)
             self.note("delete", table.name, id_)
 
     def note(self, action: str, resource: str, id_: str, attributes: Mapping[str, Any] | None = None) -> None:
@@ -88,23 +102,43 @@ class Change:
         """Rows that a change of others concerns: PENDING_UPDATE, as Octavia shows it."""
         if self._is_new:
             return  # whatever is in it is new, too
-        marks = {"provisioning_status": "PENDING_UPDATE", "revision": self.revision}
-        mine = table.c.id.in_([id_ for id_ in ids if id_]) & table.c.provisioning_status.in_(("ACTIVE", "ERROR"))
-        self.tx.execute(sa.update(table).where(mine).values(marks))
+        for id_ in ids:
+            if id_:
+                _TOUCH[table.name].run(self.tx, row_id=id_, revision=self.revision)
 
     def touch_loadbalancer(self) -> None:
         marks = {"provisioning_status": "PENDING_UPDATE", "revision": self.revision}
-        self.tx.execute(sa.update(LOADBALANCER).where(LOADBALANCER.c.id == self.loadbalancer.id).values(marks))
+        prepared.update(LOADBALANCER, *marks).run(self.tx, row_id=self.loadbalancer.id, **marks)
 
     def touch_pool(self, pool_id: str | None) -> None:
         """A pool, and the listeners whose default it is."""
         if pool_id:
             self.touch(POOL, [pool_id])
-            users = sa.select(LISTENER.c.id).where(LISTENER.c.default_pool_id == pool_id)
-            self.touch(LISTENER, self.tx.scalars(users))
+            self.touch(LISTENER, _USERS.scalars(self.tx, pool_id=pool_id))
 
     def row(self, table: sa.Table, id_: str) -> Record:
-        return self.tx.execute(sa.select(table).where(table.c.id == id_)).one()
+        return prepared.by(table, "id").one(self.tx, id=id_)
+
+
+@contextmanager
+def writing(services: Services) -> Iterator[tuple[sa.Connection, Callable[[str], None]]]:
+    """A transaction, and a function that names load balancers that the data plane is to look at afterwards.
+
+    It is told also where the database has not said that it kept them: it may have, and nothing may stay PENDING.
+    """
+    named: list[str] = []
+    try:
+        with services.store.writing() as tx:
+            yield tx, named.append
+    except sa.exc.OperationalError:
+        _wake(services, named)
+        raise
+    _wake(services, named)
+
+
+def _wake(services: Services, ids: Iterable[str]) -> None:
+    for id_ in ids:
+        services.wake(id_)
 
 
 def change(
@@ -122,22 +156,21 @@ def change(
     """
     deadline = time.monotonic() + services.config.busy_wait
     while True:
-        _wait_for_turn(services, loadbalancer_id, deadline)
-        with services.store.writing() as tx:
+        with writing(services) as (tx, wake):
             loadbalancer = _lock(tx, loadbalancer_id)
             if loadbalancer.provisioning_status in mutable:
                 made = Change(services, tx, loadbalancer, who=who)
                 result = operation(made)
                 made.record()
-                break
+                wake(loadbalancer_id)
+                return result
             held_by = holder.of(tx, loadbalancer)
         text = busy.format(id=loadbalancer_id, status=loadbalancer.provisioning_status)
         if not _is_pending(loadbalancer.provisioning_status):
             raise Conflict(text)
         if time.monotonic() >= deadline:
             raise Busy(text, held_by)
-    services.wake(loadbalancer_id)
-    return result
+        _wait_for_turn(services, loadbalancer_id, deadline)
 
 
 def _telling(resource: Resource, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -171,18 +204,16 @@ def now() -> str:
 
 def _wait_for_turn(services: Services, loadbalancer_id: str, deadline: float) -> None:
     """Look without a lock, so that those who wait do not hinder those who work."""
-    status = sa.select(LOADBALANCER.c.provisioning_status).where(LOADBALANCER.c.id == loadbalancer_id)
     while time.monotonic() < deadline:
         with services.store.reading() as tx:
-            found = tx.scalar(status)
+            found = settling.provisioning_status(tx, loadbalancer_id)
         if not _is_pending(found or "") or found == "PENDING_DELETE":
             return
         time.sleep(TURN_POLL)
 
 
 def _lock(tx: sa.Connection, loadbalancer_id: str) -> Record:
-    row = sa.select(LOADBALANCER).where(LOADBALANCER.c.id == loadbalancer_id).with_for_update()
-    loadbalancer = tx.execute(row).one_or_none()
+    loadbalancer = _LOCK.first(tx, id=loadbalancer_id)
     if loadbalancer is None:
         raise NotFound.named("Load Balancer", loadbalancer_id)
     return loadbalancer

@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..resources import HEALTHMONITOR, L7POLICY, L7RULE, LISTENER, LOADBALANCER, MEMBER, POOL
+from ..store import prepared
 from ..store.snapshot import Record
 from ..store.tables import LISTENER as LISTENERS
 from ..store.tables import LOADBALANCER as LOADBALANCERS
@@ -57,10 +58,10 @@ def create_loadbalancer(services: Services, who: Context, body: Any, tx: sa.Conn
         "vip_network_id": main.network_id,
         "additional_vips": _additional_vips(services, tx, who, row),
     }
-    tx.execute(sa.insert(LOADBALANCERS).values(row))
+    prepared.insert(LOADBALANCERS, *row).run(tx, **row)
     if row["vip_sg_ids"] or row["vip_qos_policy_id"]:  # a port that was given keeps its own otherwise
         network(services).guard(tx, row["id"], row["vip_sg_ids"], row["vip_qos_policy_id"])
-    return tx.execute(sa.select(LOADBALANCERS).where(LOADBALANCERS.c.id == row["id"])).one()
+    return prepared.by(LOADBALANCERS, "id").one(tx, id=row["id"])
 
 
 def _project(services: Services, who: Context, values: Values) -> str:
@@ -169,7 +170,7 @@ def create_member(change: Change, who: Context, values: Values) -> Record:
     member_rules.check(change.tx, values["pool_id"], values)
     if values["subnet_id"] and not network(change.services).subnet_exists(change.tx, values["subnet_id"], who):
         raise NotFound.named("Subnet", values["subnet_id"])
-    has_monitor = bool(change.tx.scalar(healthmonitor_rules.of_pool(values["pool_id"])))
+    has_monitor = healthmonitor_rules.of_pool(change.tx, values["pool_id"]) is not None
     change.touch_pool(values["pool_id"])
     return change.insert(MEMBER, {**values, "operating_status": "OFFLINE" if has_monitor else "NO_MONITOR"})
 

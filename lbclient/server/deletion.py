@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import sqlalchemy as sa
 
 from ..resources import HEALTHMONITOR, L7POLICY, L7RULE, LISTENER, LOADBALANCER, MEMBER, POOL
+from ..store.prepared import by
 from ..store.snapshot import Record
 from ..store.tables import TABLES
 from . import creation
@@ -69,7 +70,7 @@ def delete_l7rule(change: Change, row: Record) -> None:
 
 
 def _ids(change: Change, table: sa.Table, column: str, value: str) -> Sequence[str]:
-    return change.tx.scalars(sa.select(table.c.id).where(table.c[column] == value)).all()
+    return [row.id for row in by(table, column).all(change.tx, **{column: value})]
 
 
 DELETE: dict[str, Callable[[Change, Record], None]] = {

@@ -19,7 +19,7 @@ def list_of(services: Services, request: Request, loadbalancer_id: str) -> Answe
         wanted = replace(wanted, order=NEWEST_FIRST)
     with services.store.reading() as tx:
         policy.visible(services, tx, request.who, "loadbalancer:get_one", LOADBALANCER, loadbalancer_id)
-        rows = listing.rows(tx, EVENT, EVENTS, wanted, [EVENTS.c.loadbalancer_id == loadbalancer_id])
+        rows = listing.rows(tx, EVENT, EVENTS, wanted, {"loadbalancer_id": loadbalancer_id})
     links = listing.links(request, EVENT.path.format(loadbalancer_id=loadbalancer_id), wanted, rows)
     found = [present.plain(EVENT, row, wanted.fields) for row in rows]
     return Answer({EVENT.collection: found, f"{EVENT.collection}_links": links})

@@ -26,9 +26,9 @@ def list_of(resource: Resource) -> Handler:
         with services.store.reading() as tx:
             if parents:
                 _check_parents(services, tx, request, f"{resource.name}:get_all", parents)
-                scope = [table.c[name] == value for name, value in parents.items()]
+                scope: dict[str, str | None] = dict(parents)
             else:
-                scope = policy.scope(services, request.who, resource, table)
+                scope = policy.scope(services, request.who, resource)
             rows = listing.rows(tx, resource, table, wanted, scope)
             found = present.many(tx, resource, rows, wanted.fields)
         path = resource.path.format(**parents)
@@ -55,7 +55,7 @@ def show(resource: Resource) -> Handler:
 def create_loadbalancer(services: Services, request: Request) -> Answer:
     """POST of a load balancer, if asked with all of its parts."""
     body, listeners, pools = tree.split(request.body)
-    with services.store.writing() as tx:
+    with changes.writing(services) as (tx, wake):
         row = creation.create_loadbalancer(services, request.who, body, tx)
         change = Change(services, tx, row, is_new=True, who=request.who)
         change.note_new(LOADBALANCER, row)
@@ -63,7 +63,7 @@ def create_loadbalancer(services: Services, request: Request) -> Answer:
         provider.check(services, change)
         change.record()
         found = tree.answer(tx, row) if listeners or pools else present.one(tx, LOADBALANCER, row)
-    services.wake(row.id)
+        wake(row.id)
     return Answer({LOADBALANCER.key: found}, 201)
 
 

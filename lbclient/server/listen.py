@@ -1,20 +1,25 @@
-"""The HTTP server itself: Cheroot's threads around a WSGI application."""
+"""The HTTP server itself: uvicorn, in a thread of this process, before a WSGI application."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import socket
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from cheroot import wsgi
+import uvicorn
 
-LOG = logging.getLogger(__name__)
+from .bridge import Bridge
+from .connection import Connection, close_silent
+
 BACKLOG = 128  # connections that wait to be accepted
-IDLE_CONNECTIONS = 1000  # that are kept open
-BODY_MAXIMUM = 64 * 1024 * 1024  # bytes; what is larger is not even read, so that it can be refused
 FINISH = 10  # seconds that requests under way have at the end
 SILENCE = 30  # seconds after which a silent connection is closed
+
+logging.getLogger("uvicorn").setLevel(logging.ERROR)  # that it runs is told elsewhere, and bad requests are answered
 
 
 class ListenError(Exception):
@@ -24,29 +29,43 @@ class ListenError(Exception):
 class Server:
     """An HTTP server that works in threads of its own."""
 
-    def __init__(self, application: Callable[..., Any], host: str, port: int, threads: int) -> None:
-        self._server = wsgi.Server(
-            (host, port),
-            application,
-            numthreads=threads,
-            server_name="lbclient",
-            request_queue_size=BACKLOG,
-            timeout=SILENCE,
-            shutdown_timeout=FINISH,
+    def __init__(
+        self,
+        application: Callable[..., Any],
+        host: str,
+        port: int,
+        threads: int,
+        is_quick: Callable[[str, str], bool] = lambda method, path: False,
+    ) -> None:
+        """is_quick(method, path) tells of requests that wait for nothing, and need no thread of their own."""
+        self._place = host, port
+        self._socket: socket.socket | None = None
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="request")
+        self._server = uvicorn.Server(
+            uvicorn.Config(
+                Bridge(application, self._pool, is_quick),
+                http=Connection,
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                headers=[("Server", "lbclient")],
+                timeout_keep_alive=SILENCE,
+                timeout_graceful_shutdown=FINISH,
+                backlog=BACKLOG,
+            )
         )
-        self._server.keep_alive_conn_limit = IDLE_CONNECTIONS
-        self._server.max_request_body_size = BODY_MAXIMUM
-        self._server.error_log = _log  # type: ignore[method-assign]  # its documented way
-        self._thread = threading.Thread(target=self._server.serve, name="http", daemon=True)
+        self._thread = threading.Thread(target=self._work, name="http", daemon=True)
 
     def bind(self) -> int:
         """Take the address; the port. Connections wait until start(). Raises ListenError."""
-        host, port = self._server.bind_addr
+        host, port = self._place
         try:
-            self._server.prepare()
+            self._socket = _bound(host, port)
         except OSError as error:
             raise ListenError(f"Cannot listen on {host}:{port}: {_reason(error)}.") from None
-        return int(self._server.socket.getsockname()[1])
+        return int(self._socket.getsockname()[1])
 
     def start(self) -> None:
         """Answer requests from now on."""
@@ -54,13 +73,38 @@ class Server:
 
     def stop(self) -> None:
         """Accept nothing more; wait for the requests that are under way."""
-        self._server.stop()
+        self._server.should_exit = True
         if self._thread.is_alive():
-            self._thread.join(FINISH)
+            self._thread.join(FINISH + 1)
+        elif self._socket:
+            self._socket.close()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _work(self) -> None:
+        asyncio.run(self._serve())
+
+    async def _serve(self) -> None:
+        sweeper = asyncio.create_task(close_silent(self._server.server_state, SILENCE))
+        await self._server.serve(sockets=[self._socket] if self._socket else None)
+        sweeper.cancel()
 
 
-def _log(msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
-    LOG.log(max(level, logging.DEBUG), msg, exc_info=traceback)
+def _bound(host: str, port: int) -> socket.socket:
+    """A socket that listens. Raises OSError."""
+    family, kind, protocol, _, address = socket.getaddrinfo(
+        host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    made = socket.socket(family, kind, protocol)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6 and host == "::":
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)  # all addresses, those of IPv4 as well
+        made.bind(address)
+        made.listen(BACKLOG)
+    except OSError:
+        made.close()
+        raise
+    return made
 
 
 def _reason(error: OSError) -> str:

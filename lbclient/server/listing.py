@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any
@@ -12,20 +10,18 @@ from urllib.parse import urlencode
 
 import sqlalchemy as sa
 
-from ..resources import Resource, Type
+from ..resources import Resource
 from ..store.snapshot import Record
-from . import present, requests
+from . import present, selection
 from .errors import BadRequest, InvalidPaging
 from .http import Answer, Request
+from .selection import TAG_FILTERS, Table
 
 PAGE_MAXIMUM = 1000
 PAGING = {"limit", "marker", "page_reverse", "sort", "sort_key", "sort_dir", "fields"}
-TAG_FILTERS = {"tags", "tags-any", "not-tags", "not-tags-any"}
 DIRECTIONS = ("asc", "desc")
-NUMBER = re.compile(r"-?[0-9]{1,18}")  # what else is asked for is no value of any column
 
 Pairs = Sequence[tuple[str, str]]
-Table = sa.Table | sa.Subquery
 
 
 @dataclass(frozen=True)
@@ -61,44 +57,22 @@ def fields(query: Pairs) -> tuple[str, ...]:
 def answer(tx: sa.Connection, request: Request, resource: Resource, table: Table) -> Answer:
     """The list of a resource whose objects are its rows, for whoever may see all of them."""
     wanted = page(resource, table, request.query)
-    found = rows(tx, resource, table, wanted, [])
+    found = rows(tx, resource, table, wanted, {})
     objects = [present.plain(resource, row, wanted.fields) for row in found]
     key = resource.links or f"{resource.collection}_links"
     return Answer({resource.collection: objects, key: links(request, resource.path, wanted, found)})
 
 
-def rows(
-    tx: sa.Connection, resource: Resource, table: Table, wanted: Page, scope: Sequence[sa.ColumnElement[bool]]
-) -> Sequence[Record]:
-    """The rows of the page. Raises BadRequest."""
-    behind = after(tx, resource, table, wanted)
-    found = tx.execute(select(resource, table, wanted, [*scope, *behind])).all()
+def rows(tx: sa.Connection, resource: Resource, table: Table, wanted: Page, scope: Mapping[str, Any]) -> list[Record]:
+    """The rows of the page; all have the scope's values. Raises BadRequest."""
+    marker = None
+    if wanted.marker is not None:
+        marker = selection.row(tx, table, resource.identifier, wanted.marker)
+        if marker is None:
+            raise BadRequest(f"Supplied pagination marker '{wanted.marker}' is not valid.")
+    order = tuple((name, (direction == "desc") != wanted.is_reverse) for name, direction in wanted.order)
+    found = selection.rows(tx, resource, table, wanted.filters, scope, order, marker, wanted.limit)
     return found[::-1] if wanted.is_reverse else found
-
-
-def select(resource: Resource, table: Table, wanted: Page, scope: Sequence[sa.ColumnElement[bool]]) -> Any:
-    """The rows of the page, and one more if there are more, without regard to the marker."""
-    conditions = [*scope, *(_condition(resource, table, name, value) for name, value in wanted.filters)]
-    order = [(table.c[name], (direction == "desc") != wanted.is_reverse) for name, direction in wanted.order]
-    statement = sa.select(table).where(*conditions).limit(wanted.limit)
-    return statement.order_by(*(_ordered(column, is_down) for column, is_down in order))
-
-
-def after(tx: sa.Connection, resource: Resource, table: Table, wanted: Page) -> list[sa.ColumnElement[bool]]:
-    """The condition that a row comes behind the marker. Raises BadRequest."""
-    if wanted.marker is None:
-        return []
-    row = tx.execute(sa.select(table).where(table.c[resource.identifier] == wanted.marker)).one_or_none()
-    if row is None:
-        raise BadRequest(f"Supplied pagination marker '{wanted.marker}' is not valid.")
-    clauses = []
-    equal: list[sa.ColumnElement[bool]] = []
-    for name, direction in wanted.order:
-        column, value = table.c[name], getattr(row, name)
-        is_down = (direction == "desc") != wanted.is_reverse
-        clauses.append(sa.and_(*equal, _is_behind(column, value, is_down)))
-        equal.append(column.is_not_distinct_from(value))
-    return [sa.or_(*clauses)]
 
 
 def links(request: Request, path: str, wanted: Page, rows: Sequence[Any]) -> list[dict[str, str]]:
@@ -150,17 +124,6 @@ def _asked_order(single: dict[str, str]) -> list[tuple[str, str]]:
     return list(zip_longest(keys, ways[: len(keys)], fillvalue="asc"))
 
 
-def _ordered(column: sa.ColumnElement[Any], is_down: bool) -> Any:
-    return column.desc().nulls_last() if is_down else column.asc().nulls_first()
-
-
-def _is_behind(column: sa.ColumnElement[Any], value: Any, is_down: bool) -> sa.ColumnElement[bool]:
-    """Null comes before every value, on every database."""
-    if value is None:
-        return sa.false() if is_down else column.is_not(None)
-    return sa.or_(column < value, column.is_(None)) if is_down else column > value
-
-
 def _filters(resource: Resource, table: Table, query: Pairs) -> tuple[tuple[str, str], ...]:
     found = []
     for key, value in _merged_tags(query):
@@ -187,31 +150,3 @@ def _merged_tags(query: Pairs) -> list[tuple[str, str]]:
 def _is_filter(resource: Resource, table: Table, name: str) -> bool:
     """An attribute with a column; what the path names can be named again."""
     return (name in resource or name == f"{resource.parent}_id") and name in table.c
-
-
-def _condition(resource: Resource, table: Table, name: str, value: str) -> sa.ColumnElement[bool]:
-    if name in TAG_FILTERS:
-        return _tag_condition(table, name, value)
-    column = table.c[name]
-    if name not in resource:
-        return column == value
-    wanted = resource[name]
-    if wanted.type is Type.BOOLEAN:
-        return column.is_(requests.is_true(value))
-    if wanted.type is Type.INTEGER:
-        return column == int(value) if NUMBER.fullmatch(value) else sa.false()
-    if wanted.type in (Type.STRINGS, Type.MAPPING, Type.OBJECTS):
-        return _holds(column, value)
-    return column == value
-
-
-def _tag_condition(table: Table, name: str, value: str) -> sa.ColumnElement[bool]:
-    each = [_holds(table.c.tags, tag) for tag in value.split(",")]
-    found = sa.or_(*each) if name.endswith("-any") else sa.and_(*each)
-    return sa.not_(found) if name.startswith("not-") else found
-
-
-def _holds(column: sa.ColumnElement[Any], element: str) -> sa.ColumnElement[bool]:
-    """Whether a list that is stored as JSON has the string: its JSON stands in it, quotes and all."""
-    text = sa.cast(column, sa.Text)
-    return sa.func.coalesce(sa.func.replace(text, json.dumps(element, ensure_ascii=False), "") != text, sa.false())

@@ -116,6 +116,7 @@ def _running(config: Config) -> Iterator[int]:
         config.bind_host,
         config.bind_port,
         config.threads,
+        app.quickness(services),
     )
     port = server.bind()
     if keystone:

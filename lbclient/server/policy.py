@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import sqlalchemy as sa
 
 from ..resources import Resource
+from ..store import prepared
 from ..store.snapshot import Record
 from ..store.tables import TABLES
 from .errors import Forbidden, NotFound
@@ -26,12 +25,12 @@ def allows(services: Services, who: Context, action: str, project_id: str | None
     return services.rules.allows(who, action, project_id or "")
 
 
-def scope(services: Services, who: Context, resource: Resource, table: sa.Table) -> list[sa.ColumnElement[bool]]:
-    """The condition that a row is in the sender's lists: it is the project's, or everything is. Raises Forbidden."""
+def scope(services: Services, who: Context, resource: Resource) -> dict[str, str | None]:
+    """What the rows in the sender's lists have in common: they are the project's, or anybody's. Raises Forbidden."""
     if allows(services, who, f"{resource.name}:get_all-global", who.project_id):
-        return []
+        return {}
     check(services, who, f"{resource.name}:get_all")
-    return [table.c.project_id == who.project_id]
+    return {"project_id": who.project_id}
 
 
 def visible(
@@ -41,9 +40,7 @@ def visible(
 
     Raises Forbidden where it exists for the sender, else NotFound: a foreign ID reads as one that does not exist.
     """
-    table = TABLES[resource.name]
-    inside: list[Any] = [table.c[name] == value for name, value in parents.items()]
-    row = tx.execute(sa.select(table).where(table.c.id == id_, *inside)).one_or_none()
+    row = prepared.by(TABLES[resource.name], "id", *parents).first(tx, id=id_, **parents)
     if row is None:
         raise NotFound.named(resource.title, id_)
     if not allows(services, who, action, row.project_id):

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import cache
+from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
 
-from ..resources import HEALTHMONITOR, L7POLICY, LISTENER, LOADBALANCER, POOL, Api, Resource, Type
+from ..resources import ALL, HEALTHMONITOR, L7POLICY, LISTENER, LOADBALANCER, POOL, Api, Resource, Type
 from ..store import tables
+from ..store.prepared import Prepared, among
 from ..store.snapshot import Record
 
 Object = dict[str, Any]
 Related = dict[str, list[str]]  # row's ID -> IDs, in order
+
+BY_NAME = {resource.name: resource for resource in ALL}
 
 
 def one(tx: sa.Connection, resource: Resource, row: Record) -> Object:
@@ -22,24 +27,37 @@ def one(tx: sa.Connection, resource: Resource, row: Record) -> Object:
 
 
 def many(tx: sa.Connection, resource: Resource, rows: Sequence[Record], fields: Sequence[str] = ()) -> list[Object]:
-    """Rows as JSON objects, with those attributes only that are asked for; names that are not known are passed over."""
-    plain = [field.name for field in resource.fields if Api.GET in field.api and field.type is not Type.REFERENCES]
-    plain = [name for name in plain if name in tables.TABLES[resource.name].c]
-    numbers = [field.name for field in resource.fields if field.as_number]
-    relations = _relations(tx, resource, rows, fields)
-    objects = []
-    for row in rows:
-        values = row._mapping
-        item = {name: values[name] for name in plain}
-        for name in numbers:
+    """Whole rows as JSON objects, with those attributes only that are asked for; unknown names are passed over."""
+    names, places = _columns(resource.name)
+    take = itemgetter(*places)
+    objects = [dict(zip(names, take(row), strict=True)) for row in rows]
+    for name in _numbers(resource.name):
+        for item in objects:
             item[name] = item[name] and float(item[name])
-        for name, related in relations.items():
-            item[name] = [{"id": id_} for id_ in related.get(row.id, ())]
-        item["tenant_id"] = values["project_id"]
-        objects.append({name: item[name] for name in item if name in fields} if fields else item)
+    for name, related in _relations(tx, resource, rows, fields).items():
+        for item in objects:
+            item[name] = [{"id": id_} for id_ in related.get(item["id"], ())]
+    for item in objects:
+        item["tenant_id"] = item["project_id"]
     if resource is POOL:
         _add_monitors(tx, rows, objects, fields)
+    if fields:
+        return [{name: item[name] for name in item if name in fields} for item in objects]
     return objects
+
+
+@cache
+def _columns(name: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """The attributes of a resource that are columns, and their places in a row."""
+    columns = tables.TABLES[name].c.keys()
+    shown = [each.name for each in BY_NAME[name].fields if Api.GET in each.api and each.type is not Type.REFERENCES]
+    names = tuple(each for each in shown if each in columns)
+    return names, tuple(columns.index(each) for each in names)
+
+
+@cache
+def _numbers(name: str) -> tuple[str, ...]:
+    return tuple(field.name for field in BY_NAME[name].fields if field.as_number)
 
 
 def plain(resource: Resource, row: Record, fields: Sequence[str] = ()) -> Object:
@@ -58,11 +76,12 @@ def _relations(
 
 def _owned(table: sa.Table, owner: str, order: str = "serial") -> Any:
     """The rows of a table that name the row as their owner."""
+    column = table.c[owner]
+    statement = Prepared(sa.select(table.c.id, column).where(among(column)).order_by(table.c[order]))
 
     def find(tx: sa.Connection, rows: Sequence[Record], ids: list[str]) -> Related:
         found = defaultdict(list)
-        statement = sa.select(table.c.id, table.c[owner]).where(table.c[owner].in_(ids)).order_by(table.c[order])
-        for id_, owner_id in tx.execute(statement):
+        for id_, owner_id in statement.all(tx, values=ids):
             found[owner_id].append(id_)
         return found
 
@@ -78,30 +97,37 @@ def _owner(column: str) -> Any:
     return find
 
 
+_USERS = Prepared(
+    sa.union(
+        sa.select(tables.LISTENER.c.default_pool_id, tables.LISTENER.c.id, tables.LISTENER.c.serial).where(
+            among(tables.LISTENER.c.default_pool_id)
+        ),
+        sa.select(tables.L7POLICY.c.redirect_pool_id, tables.LISTENER.c.id, tables.LISTENER.c.serial)
+        .join_from(tables.L7POLICY, tables.LISTENER, tables.L7POLICY.c.listener_id == tables.LISTENER.c.id)
+        .where(among(tables.L7POLICY.c.redirect_pool_id)),
+    )
+)
+
+
 def _pool_listeners(tx: sa.Connection, rows: Sequence[Record], ids: list[str]) -> Related:
     """Listeners that use a pool: as their default, or through a policy."""
-    listener, policy = tables.LISTENER, tables.L7POLICY
-    default = sa.select(listener.c.default_pool_id.label("pool_id"), listener.c.id, listener.c.serial)
-    through = sa.select(policy.c.redirect_pool_id, listener.c.id, listener.c.serial).join_from(
-        policy, listener, policy.c.listener_id == listener.c.id
-    )
-    both = sa.union(
-        default.where(listener.c.default_pool_id.in_(ids)), through.where(policy.c.redirect_pool_id.in_(ids))
-    )
     found = defaultdict(list)
-    for pool_id, id_, _serial in sorted(tx.execute(both), key=lambda row: row[2]):
+    for pool_id, id_, _serial in sorted(_USERS.all(tx, values=ids), key=lambda row: row[2]):
         found[pool_id].append(id_)
     return found
+
+
+_monitors = _owned(tables.HEALTHMONITOR, "pool_id")
 
 
 def _add_monitors(tx: sa.Connection, rows: Sequence[Record], objects: list[Object], fields: Sequence[str]) -> None:
     """healthmonitor_id is absent, rather than null, on a pool without one."""
     if fields and "healthmonitor_id" not in fields:
         return
-    monitors = _owned(tables.HEALTHMONITOR, "pool_id")(tx, rows, [row.id for row in rows])
-    for row, item in zip(rows, objects, strict=True):
-        if monitors.get(row.id):
-            item["healthmonitor_id"] = monitors[row.id][0]
+    monitors = _monitors(tx, rows, [row.id for row in rows])
+    for item in objects:
+        if monitors.get(item["id"]):
+            item["healthmonitor_id"] = monitors[item["id"]][0]
 
 
 RELATIONS: dict[str, dict[str, Any]] = {

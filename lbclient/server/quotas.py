@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from ..resources import QUOTA, Resource
 from ..resources.quota import SPELLINGS, UNLIMITED
+from ..store.prepared import Prepared
 from ..store.tables import QUOTA as QUOTAS
 from ..store.tables import TABLES
 from . import listing, policy, requests
@@ -18,6 +19,19 @@ LIMITS = [field.name for field in QUOTA.fields if field.name != "project_id"]
 DEFAULTS = dict.fromkeys(LIMITS, UNLIMITED)
 DEFAULTS_NAME = "defaults"
 
+_MINE: sa.BindParameter[str] = sa.bindparam("project_id")
+_LIMIT = {
+    name: Prepared(sa.select(QUOTAS.c[name]).where(QUOTAS.c.project_id == _MINE).with_for_update()) for name in TABLES
+}
+_USED = {
+    name: Prepared(
+        sa.select(sa.func.count())
+        .select_from(table)
+        .where(table.c.project_id == _MINE, table.c.provisioning_status != "PENDING_DELETE")
+    )
+    for name, table in TABLES.items()
+}
+
 
 def check(services: Services, tx: sa.Connection, resource: Resource, project_id: str) -> None:
     """One more object of the kind is allowed; always so without authentication. Raises QuotaMet.
@@ -27,14 +41,10 @@ def check(services: Services, tx: sa.Connection, resource: Resource, project_id:
     """
     if services.config.auth == "noauth":
         return
-    row = sa.select(QUOTAS.c[resource.name]).where(QUOTAS.c.project_id == project_id).with_for_update()
-    limit = tx.scalar(row)
+    limit = _LIMIT[resource.name].scalar(tx, project_id=project_id)
     if limit is None or limit == UNLIMITED:
         return
-    table = TABLES[resource.name]
-    living = table.c.provisioning_status != "PENDING_DELETE"
-    used = sa.select(sa.func.count()).select_from(table).where(table.c.project_id == project_id, living)
-    if (tx.scalar(used) or 0) >= limit:
+    if _USED[resource.name].scalar(tx, project_id=project_id) >= limit:
         raise QuotaMet(resource.title)
 
 
@@ -42,7 +52,7 @@ def list_all(services: Services, request: Request) -> Answer:
     """GET of the projects whose quotas are not the defaults."""
     wanted = listing.page(QUOTA, QUOTAS, request.query, unique="project_id")
     with services.store.reading() as tx:
-        rows = listing.rows(tx, QUOTA, QUOTAS, wanted, policy.scope(services, request.who, QUOTA, QUOTAS))
+        rows = listing.rows(tx, QUOTA, QUOTAS, wanted, policy.scope(services, request.who, QUOTA))
     found = [_present(row._mapping["project_id"], dict(row._mapping)) for row in rows]
     chosen = [{name: each[name] for name in each if name in wanted.fields} if wanted.fields else each for each in found]
     return Answer({"quotas": chosen, "quotas_links": listing.links(request, QUOTA.path, wanted, rows)})

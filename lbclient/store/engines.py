@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
+from . import prepared
+from .lasting import Disk
+
 SQLITE_BUSY = 30.0  # seconds that a transaction waits for another one
 CONNECTIONS = {"pool_size": 16, "max_overflow": 64}
+STATEMENTS = 512  # that SQLite keeps for a connection, ready to run
 # What is read first and written later is then right without a lock on each row, as on SQLite. The lock has a number.
 BEGIN_WRITING = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock(27746)"
 # What a power cut may undo need not wait for the disk: what is observed, or settled, would be found again.
@@ -25,9 +30,8 @@ def engine(url: str) -> sa.Engine:
 
 
 def _sqlite(url: sa.URL) -> sa.Engine:
-    made = sa.create_engine(url, **CONNECTIONS)
+    made = sa.create_engine(url, paramstyle="named", connect_args={"cached_statements": STATEMENTS}, **CONNECTIONS)
     sa.event.listen(made, "connect", _prepare_sqlite)
-    sa.event.listen(made, "begin", _begin_sqlite)
     return made
 
 
@@ -35,38 +39,40 @@ def _prepare_sqlite(connection: Any, record: Any) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves: the driver would begin too late
     for pragma in (
         "journal_mode=WAL",
+        "synchronous=NORMAL",  # what has to last is brought to the disk by lasting.Disk
         f"busy_timeout={int(SQLITE_BUSY * 1000)}",
     ):
         connection.execute(f"PRAGMA {pragma}")
-
-
-def _begin_sqlite(connection: sa.Connection) -> None:
-    # A transaction that reads first and writes later could find the database changed under it, and fail.
-    if not _is_writing(connection):
-        connection.exec_driver_sql("BEGIN")
-        return
-    # FULL: an answered write survives a power cut, and with it all that was written before.
-    connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if _is_lasting(connection) else 'NORMAL'}")
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _postgresql(url: sa.URL) -> sa.Engine:
     if url.drivername == "postgresql":
         url = url.set(drivername="postgresql+psycopg")
     # A server that was started anew has closed what the pool holds.
-    made = sa.create_engine(url, isolation_level="REPEATABLE READ", pool_pre_ping=True, **CONNECTIONS)
-    sa.event.listen(made, "begin", _begin_postgresql)
-    return made
+    return sa.create_engine(url, isolation_level="REPEATABLE READ", pool_pre_ping=True, **CONNECTIONS)
 
 
-def _begin_postgresql(connection: sa.Connection) -> None:
-    if _is_writing(connection):
-        connection.exec_driver_sql(BEGIN_WRITING if _is_lasting(connection) else f"{BEGIN_WRITING}; {FORGETFUL}")
+def disk(engine: sa.Engine) -> Disk | None:
+    """What brings to the disk what was committed; None where the database does so itself."""
+    if engine.dialect.name != "sqlite" or not engine.url.database:
+        return None
+    return Disk(Path(engine.url.database))
 
 
-def _is_writing(connection: sa.Connection) -> bool:
-    return bool(connection.get_execution_options().get("is_writing"))
+def begin_reading(connection: sa.Connection) -> None:
+    """From here on one view of everything; PostgreSQL's begins with the first statement."""
+    if connection.dialect.name == "sqlite":
+        _say(connection, "BEGIN")
 
 
-def _is_lasting(connection: sa.Connection) -> bool:
-    return bool(connection.get_execution_options().get("is_lasting", True))
+def begin_writing(connection: sa.Connection, is_lasting: bool) -> None:
+    """From here on the only transaction that writes."""
+    if connection.dialect.name == "postgresql":
+        _say(connection, BEGIN_WRITING if is_lasting else f"{BEGIN_WRITING}; {FORGETFUL}")
+        return
+    # A transaction that reads first and writes later could find the database changed under it, and fail.
+    _say(connection, "BEGIN IMMEDIATE")
+
+
+def _say(connection: sa.Connection, words: str) -> None:
+    prepared.execute(connection, words).close()

@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from .observed_tables import EVENT
+from .prepared import Prepared, insert
 
 KEPT = 200  # events of each load balancer
 LONGEST = 1000  # characters of an attribute's value, and of a reason
@@ -21,9 +22,12 @@ LONGEST = 1000  # characters of an attribute's value, and of a reason
 # Made once: each write has them.
 _MINE = EVENT.c.loadbalancer_id == sa.bindparam("owner")
 _FIRST_TOO_MANY = sa.select(EVENT.c.serial).where(_MINE).order_by(EVENT.c.serial.desc()).offset(KEPT).limit(1)
-TRIM = sa.delete(EVENT).where(_MINE, EVENT.c.serial <= _FIRST_TOO_MANY.scalar_subquery())
-SETTLE = sa.update(EVENT).where(_MINE, EVENT.c.revision <= sa.bindparam("until"), EVENT.c.how.is_(None))
-INSERT = sa.insert(EVENT)
+TRIM = Prepared(sa.delete(EVENT).where(_MINE, EVENT.c.serial <= _FIRST_TOO_MANY.scalar_subquery()))
+SETTLE = Prepared(
+    sa.update(EVENT).where(_MINE, EVENT.c.revision <= sa.bindparam("until"), EVENT.c.how.is_(None)),
+    ("how", "milliseconds", "reason"),
+)
+INSERT = insert(EVENT, *EVENT.c.keys())
 
 
 @dataclass(frozen=True)
@@ -61,14 +65,14 @@ def record(tx: sa.Connection, loadbalancer_id: str, events: Sequence[Event]) -> 
     if not events:
         return
     now = time.time_ns()
-    tx.execute(
-        INSERT,
-        [
+    INSERT.run_each(
+        tx,
+        (
             _shortened(each) | {"id": str(uuid.uuid4()), "loadbalancer_id": loadbalancer_id, "serial": now + number}
             for number, each in enumerate(events[-KEPT:])
-        ],
+        ),
     )
-    tx.execute(TRIM, {"owner": loadbalancer_id})
+    TRIM.run(tx, owner=loadbalancer_id)
 
 
 def settle(tx: sa.Connection, loadbalancer_id: str, revision: int, outcome: Outcome | None, error: str | None) -> None:
@@ -77,7 +81,7 @@ def settle(tx: sa.Connection, loadbalancer_id: str, revision: int, outcome: Outc
     milliseconds = math.ceil(outcome.milliseconds) if outcome else None
     values: dict[str, Any] = {"how": how, "milliseconds": milliseconds, "reason": error and error[:LONGEST]}
     changes = {"owner": loadbalancer_id, "until": revision}
-    if tx.execute(SETTLE, {**changes, **values}).rowcount == 0 and how != "nothing":
+    if SETTLE.run(tx, **changes, **values) == 0 and how != "nothing":
         record(tx, loadbalancer_id, [Event("apply", "loadbalancer", loadbalancer_id, **values)])
 
 

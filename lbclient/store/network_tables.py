@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from .prepared import by
 from .tables import Json
 from .tables import metadata as metadata
 
@@ -167,13 +168,15 @@ def device_id(loadbalancer_id: str) -> str:
 
 def floating_addresses(tx: sa.Connection, port_ids: Sequence[str]) -> list[str]:
     """The floating IPs that lead to these ports, in the order of their creation."""
-    address, port_id = FLOATING_IP.c.floating_ip_address, FLOATING_IP.c.port_id
-    return list(tx.scalars(sa.select(address).where(port_id.in_(port_ids)).order_by(FLOATING_IP.c.serial)))
+    found = [row for port_id in port_ids for row in by(FLOATING_IP, "port_id").all(tx, port_id=port_id)]
+    return [row.floating_ip_address for row in sorted(found, key=lambda row: row.serial)]
 
 
 def release(tx: sa.Connection, loadbalancer_id: str) -> None:
     """Give up a load balancer's ports: those made for it vanish, others are free again; floating IPs lead nowhere."""
-    ports = tx.execute(sa.select(PORT.c.id, PORT.c.is_vip).where(PORT.c.device_id == device_id(loadbalancer_id))).all()
+    ports = by(PORT, "device_id").all(tx, device_id=device_id(loadbalancer_id))
+    if not ports:
+        return
     disassociate(tx, [port.id for port in ports])
     delete_ports(tx, [port.id for port in ports if port.is_vip])
     kept = [port.id for port in ports if not port.is_vip]

@@ -12,6 +12,7 @@ from .. import resources
 from . import history
 from .history import Event
 from .observed_tables import CHECK, PART_STATISTICS
+from .prepared import Prepared, by
 from .tables import LISTENER, MEMBER, POOL, STATISTICS, TABLES
 
 Key = tuple[str, str]  # (resource name, id)
@@ -28,6 +29,14 @@ class Check:
     reason: str
 
 
+_STATUS = {
+    name: Prepared(
+        sa.update(table).where(table.c.id == sa.bindparam("row_id")).values(operating_status=sa.bindparam("status"))
+    )
+    for name, table in TABLES.items()
+}
+
+
 def keep_statuses(
     tx: sa.Connection,
     loadbalancer_id: str,
@@ -35,26 +44,23 @@ def keep_statuses(
     reasons: Mapping[Key, str],
 ) -> None:
     """Operating statuses that have changed, and what to tell of them."""
-    for (name, id_), status in changed.items():
-        table = TABLES[name]
-        tx.execute(sa.update(table).where(table.c.id == id_).values(operating_status=status))
     told = [
         Event("observe", name, id_, status=status, reason=reasons.get((name, id_)))
         for (name, id_), status in changed.items()
-        if name in TOLD
+        if _STATUS[name].run(tx, row_id=id_, status=status) and name in TOLD
     ]
     history.record(tx, loadbalancer_id, told)
 
 
 def checks(tx: sa.Connection, loadbalancer_id: str) -> dict[str, Check]:
     """What is known of the checks of a load balancer's members, by member."""
-    rows = tx.execute(sa.select(CHECK).where(CHECK.c.loadbalancer_id == loadbalancer_id))
+    rows = by(CHECK, "loadbalancer_id").all(tx, loadbalancer_id=loadbalancer_id)
     return {row.id: Check(row.status, row.reason) for row in rows}
 
 
 def checks_told(tx: sa.Connection, loadbalancer_id: str) -> dict[str, dict[str, str]]:
     """The same in words of the API: since when, which and why."""
-    rows = tx.execute(sa.select(CHECK).where(CHECK.c.loadbalancer_id == loadbalancer_id))
+    rows = by(CHECK, "loadbalancer_id").all(tx, loadbalancer_id=loadbalancer_id)
     return {row.id: {"at": row.at, "status": row.status, "reason": row.reason} for row in rows}
 
 
@@ -84,15 +90,17 @@ def keep_totals(tx: sa.Connection, counted: Mapping[str, Totals]) -> None:
 
 def part_totals(tx: sa.Connection, id_: str) -> dict[str, int]:
     """The totals of a pool or a member."""
-    row = tx.execute(sa.select(PART_STATISTICS).where(PART_STATISTICS.c.id == id_)).one_or_none()
+    row = by(PART_STATISTICS, "id").first(tx, id=id_)
     return {name: getattr(row, name) if row else 0 for name in resources.STATISTICS}
 
 
-def forget(tx: sa.Connection, owners: sa.Table, ids: list[str]) -> None:
-    """What is kept of those pools or members that are gone."""
-    left = set(tx.scalars(sa.select(owners.c.id).where(owners.c.id.in_(ids))))
-    for table in (PART_STATISTICS, CHECK):
-        tx.execute(sa.delete(table).where(table.c.id.in_([id_ for id_ in ids if id_ not in left])))
+_FORGET = [Prepared(sa.delete(table).where(table.c.id == sa.bindparam("row_id"))) for table in (PART_STATISTICS, CHECK)]
+
+
+def forget(tx: sa.Connection, id_: str) -> None:
+    """What is kept of a pool or a member that is gone."""
+    for each in _FORGET:
+        each.run(tx, row_id=id_)
 
 
 def _existing(tx: sa.Connection, table: sa.Table, ids: Iterable[str]) -> set[str]:

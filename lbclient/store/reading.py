@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from .. import resources
 from . import materials, network_tables
+from .prepared import Prepared, by
 from .snapshot import Record, Snapshot
 from .tables import (
     HEALTHMONITOR,
@@ -23,31 +24,32 @@ from .tables import (
 
 CHILDREN = (LISTENER, POOL, MEMBER, HEALTHMONITOR, L7POLICY, L7RULE)
 
-# Statements that every change needs, composed once: composing one takes longer than running it.
 _ID: sa.BindParameter[str] = sa.bindparam("loadbalancer_id")
-_LOADBALANCER = sa.select(LOADBALANCER).where(LOADBALANCER.c.id == _ID)
-_CHILDREN = {
-    table.name: sa.select(table).where(table.c.loadbalancer_id == _ID).order_by(table.c.serial) for table in CHILDREN
-}
-_PRESENT = sa.select(*(sa.exists().where(table.c.loadbalancer_id == _ID).label(table.name) for table in CHILDREN))
-_STATUSES = sa.union_all(
-    *(
-        sa.select(sa.literal(name, literal_execute=True).label("name"), table.c.id, table.c.operating_status).where(
-            (table.c.id if table is LOADBALANCER else table.c.loadbalancer_id) == _ID
+_PRESENT = Prepared(
+    sa.select(*(sa.exists().where(table.c.loadbalancer_id == _ID).label(table.name) for table in CHILDREN))
+)
+_STATUSES = Prepared(
+    sa.union_all(
+        *(
+            sa.select(sa.literal_column(f"'{name}'").label("name"), table.c.id, table.c.operating_status).where(
+                (table.c.id if table is LOADBALANCER else table.c.loadbalancer_id) == _ID
+            )
+            for name, table in TABLES.items()
         )
-        for name, table in TABLES.items()
     )
 )
 
 
 def snapshot(tx: sa.Connection, loadbalancer_id: str, with_deleted: bool = False) -> Snapshot | None:
     """The whole load balancer in this transaction, if asked with what is being deleted; None where there is none."""
-    mine = {"loadbalancer_id": loadbalancer_id}
-    loadbalancer = tx.execute(_LOADBALANCER, mine).one_or_none()
+    loadbalancer = by(LOADBALANCER, "id").first(tx, id=loadbalancer_id)
     if loadbalancer is None:
         return None
-    present = tx.execute(_PRESENT, mine).one()._mapping
-    rows = {name: tx.execute(_CHILDREN[name], mine).all() if present[name] else [] for name in _CHILDREN}
+    present = _PRESENT.one(tx, loadbalancer_id=loadbalancer_id)
+    rows = {
+        table.name: by(table, "loadbalancer_id").all(tx, loadbalancer_id=loadbalancer_id) if is_present else []
+        for table, is_present in zip(CHILDREN, present, strict=True)
+    }
     unsettled = {
         (name, row.id): row.revision
         for name, found in rows.items()
@@ -82,7 +84,7 @@ def addresses(tx: sa.Connection, loadbalancer: Record) -> tuple[str, ...]:
 
 def operating_statuses(tx: sa.Connection, loadbalancer_id: str) -> dict[tuple[str, str], str]:
     """The statuses of a load balancer and all of its parts, {(resource name, id): status}."""
-    found = tx.execute(_STATUSES, {"loadbalancer_id": loadbalancer_id})
+    found = _STATUSES.all(tx, loadbalancer_id=loadbalancer_id)
     return {(row.name, row.id): row.operating_status for row in found}
 
 

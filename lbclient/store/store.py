@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import sqlalchemy as sa
 
-from . import engines, history, migrations, network_tables, observing, reading
+from . import engines, history, migrations, network_tables, observing, prepared, reading, settling
 from .history import Outcome as Outcome
 from .materials import Vault
 from .observing import Check as Check
 from .observing import Key, Totals
 from .snapshot import Snapshot
-from .tables import LISTENER, LOADBALANCER, MEMBER, POOL, STATISTICS, TABLES
+from .tables import LISTENER, LOADBALANCER
 
 
 class Store:
@@ -24,6 +25,13 @@ class Store:
 
     def __init__(self, url: str, vault: Vault | None = None) -> None:
         self.engine = engines.engine(url).execution_options(vault=vault)
+        self._disk = engines.disk(self.engine)
+        self._turn = threading.Lock()  # those that wait for it get it at once; SQLite would have them sleep and look
+
+    @property
+    def is_local(self) -> bool:
+        """Whether reading waits for nobody: neither for the network nor for those who write."""
+        return self.engine.dialect.name == "sqlite"
 
     def migrate(self) -> None:
         """Bring the schema to the version of this program. Raises migrations.TooNew."""
@@ -36,17 +44,22 @@ class Store:
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
         """One consistent view of everything; nothing is kept."""
-        with self.engine.connect() as tx, tx.begin() as transaction:
+        with self.engine.connect() as tx:
+            engines.begin_reading(tx)
             yield tx
-            transaction.rollback()
 
     @contextmanager
     def writing(self, is_lasting: bool = True) -> Iterator[sa.Connection]:
         """One transaction, committed at the end; one at a time. One that need not last may be undone by a power cut."""
-        with self.engine.connect() as connection:
-            tx = connection.execution_options(is_writing=True, is_lasting=is_lasting)
-            with tx.begin():
-                yield tx
+        with self._turn, self.engine.connect() as tx:
+            engines.begin_writing(tx, is_lasting)
+            yield tx
+            prepared.commit(tx)
+        if is_lasting and self._disk:
+            try:
+                self._disk.keep()
+            except OSError as error:
+                raise sa.exc.OperationalError("to disk", {}, error) from error
 
     def loadbalancer_ids(self) -> list[str]:
         """Every load balancer, also those that are being deleted."""
@@ -58,24 +71,33 @@ class Store:
         with self.reading() as tx:
             return reading.snapshot(tx, loadbalancer_id)
 
-    def settle(self, snapshot: Snapshot, error: str | None, outcome: Outcome | None = None) -> bool:
+    def settle(
+        self,
+        snapshot: Snapshot,
+        error: str | None,
+        outcome: Outcome | None = None,
+        statuses: Mapping[Key, str] | None = None,
+    ) -> bool:
         """End the changes that the snapshot saw: ACTIVE or gone, or ERROR with the reason.
 
-        Rows that were changed since are left to the next round; True says that there are some.
+        Rows that were changed since are left to the next round; True says that there are some. With statuses, these are
+        kept in the same transaction, so that nobody sees the one without the other.
         """
         id_ = snapshot.loadbalancer.id
-        if error is None and _is_settled(snapshot) and (outcome is None or outcome.how == "nothing"):
+        changed = _differing(snapshot, statuses or {})
+        is_nothing_new = error is None and not changed and _is_settled(snapshot)
+        if is_nothing_new and (outcome is None or outcome.how == "nothing"):
             return False
         with self.writing(is_lasting=False) as tx:
-            for (name, revision), ids in _grouped(snapshot).items():
-                _settle_rows(tx, TABLES[name], ids, revision, error)
-            if snapshot.is_deleted and error is None and not _exists(tx, id_):
+            settling.settle(tx, snapshot, error)
+            status = settling.provisioning_status(tx, id_)
+            if status is None:
                 network_tables.release(tx, id_)
                 history.forget(tx, id_)
-            else:
-                _note_fault(tx, id_, error)
-                history.settle(tx, id_, snapshot.loadbalancer.revision, outcome, error)
-            return _is_pending(tx, id_)
+                return False
+            observing.keep_statuses(tx, id_, changed, {})
+            history.settle(tx, id_, snapshot.loadbalancer.revision, outcome, error)
+            return status.startswith("PENDING_")
 
     def observed(
         self,
@@ -114,52 +136,13 @@ class Store:
             return reading.totals(tx, LISTENER.c.loadbalancer_id == loadbalancer_id)
 
 
-def _grouped(snapshot: Snapshot) -> dict[tuple[str, int], list[str]]:
-    """The rows that it saw, by their resource and revision: those of one change are settled together."""
-    groups: dict[tuple[str, int], list[str]] = {}
-    for (name, id_), revision in snapshot.seen.items():
-        groups.setdefault((name, revision), []).append(id_)
-    return groups
-
-
-def _settle_rows(tx: sa.Connection, table: sa.Table, ids: list[str], revision: int, error: str | None) -> None:
-    row = table.c.id.in_(ids) & (table.c.revision == revision)
-    status = table.c.provisioning_status
-    is_gone = False
-    if error is None or table is not LOADBALANCER:
-        # A part is gone even if HAProxy could not be told yet: otherwise it would be back when the cause has healed.
-        is_gone = tx.execute(sa.delete(table).where(row, status == "PENDING_DELETE")).rowcount > 0
-    if error is None:
-        # ERROR as well: what was refused before has been applied by now.
-        tx.execute(sa.update(table).where(row, status != "ACTIVE").values(provisioning_status="ACTIVE"))
-    else:
-        tx.execute(sa.update(table).where(row, status.like("PENDING_%")).values(provisioning_status="ERROR"))
-    if table is LISTENER and is_gone:
-        gone = ~sa.exists().where(LISTENER.c.id == STATISTICS.c.listener_id)
-        tx.execute(sa.delete(STATISTICS).where(STATISTICS.c.listener_id.in_(ids), gone))
-    if table in (POOL, MEMBER) and is_gone:
-        observing.forget(tx, table, ids)
-
-
 def _is_settled(snapshot: Snapshot) -> bool:
     """Whether it saw no change: with nothing done either, there is nothing to write."""
     loadbalancer = snapshot.loadbalancer
     return loadbalancer.provisioning_status == "ACTIVE" and loadbalancer.fault is None and len(snapshot.seen) == 1
 
 
-def _exists(tx: sa.Connection, loadbalancer_id: str) -> bool:
-    return tx.scalar(sa.select(LOADBALANCER.c.id).where(LOADBALANCER.c.id == loadbalancer_id)) is not None
-
-
-def _note_fault(tx: sa.Connection, loadbalancer_id: str, error: str | None) -> None:
-    """Keep why it failed, and show it on the load balancer, which an error of a part is an error of."""
-    row = LOADBALANCER.c.id == loadbalancer_id
-    tx.execute(sa.update(LOADBALANCER).where(row, LOADBALANCER.c.fault.is_distinct_from(error)).values(fault=error))
-    if error is not None:
-        active = LOADBALANCER.c.provisioning_status == "ACTIVE"
-        tx.execute(sa.update(LOADBALANCER).where(row, active).values(provisioning_status="ERROR"))
-
-
-def _is_pending(tx: sa.Connection, loadbalancer_id: str) -> bool:
-    status = sa.select(LOADBALANCER.c.provisioning_status).where(LOADBALANCER.c.id == loadbalancer_id)
-    return (tx.scalar(status) or "").startswith("PENDING_")
+def _differing(snapshot: Snapshot, statuses: Mapping[Key, str]) -> dict[Key, str]:
+    """Those that are not what the snapshot has."""
+    known = {(name, row.id): row.operating_status for name, row in snapshot.rows()} if statuses else {}
+    return {key: status for key, status in statuses.items() if known.get(key, status) != status}

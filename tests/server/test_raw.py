@@ -28,13 +28,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
         end_server(running)
 
 
-def answers(server: RunningServer, raw: bytes) -> bytes:
-    """Everything that comes back until the server closes."""
+def answers(server: RunningServer, raw: bytes, *, is_all: bool = False) -> bytes:
+    """Everything that comes back until the server closes; is_all tells it that nothing more will come."""
     place = urlsplit(server.url)
     with socket.create_connection((place.hostname, place.port), 10) as connection:
         found = b""
         try:
             connection.sendall(raw)
+            if is_all:
+                connection.shutdown(socket.SHUT_WR)
             while piece := connection.recv(65536):
                 found += piece
         except ConnectionError:
@@ -109,7 +111,13 @@ ODD = [
     request(b"POST " + LB, b"\x1f\x8b", b"Content-Encoding: gzip"),
     request(b"POST " + LB, b"zz\r\n{}\r\n0\r\n\r\n", b"Transfer-Encoding: chunked"),
     b"\x00\x01\x02garbage\r\n\r\n",
+]
+HALVES = [
+    b"G",
     b"GET /\r\n",
+    b"GET " + LB + b" HTTP/1.1\r\nHost",
+    request(b"POST " + LB, b"{}", b"Content-Length: 100"),
+    request(b"POST " + LB, b"5\r\n{}", b"Transfer-Encoding: chunked"),
 ]
 ALL = [
     *(request(b"GET " + LB + path) for path in PATHS),
@@ -126,6 +134,17 @@ def test_nothing_ends_with_a_5xx(server: RunningServer, raw: bytes) -> None:
     found = answers(server, raw)
     assert 200 <= status(found) < 500, found
     assert b"Traceback" not in found
+
+
+@pytest.mark.parametrize("raw", HALVES, ids=lambda raw: repr(raw[-40:]))
+def test_half_a_request_and_no_more(server: RunningServer, raw: bytes) -> None:
+    assert status(answers(server, raw, is_all=True)) == 400
+
+
+def test_who_says_nothing_more_is_answered_all_the_same(server: RunningServer) -> None:
+    asked = request(b"GET " + LB).replace(b"Connection: close\r\n", b"")
+    found = answers(server, asked * 3, is_all=True)
+    assert re.findall(rb"HTTP/1.1 (\d+)", found) == [b"200"] * 3
 
 
 def test_a_body_that_is_too_large(server: RunningServer) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from ...store.prepared import by
+from ...store.snapshot import Record
 from ...store.tables import HEALTHMONITOR
 from ..errors import BadRequest, Conflict, ValidationFailure
 from .listener import DATAGRAM_PROTOCOLS
@@ -49,10 +51,11 @@ def with_defaults(values: Values) -> Values:
     return {**values, **{name: values[name] or default for name, default in defaults.items()}}
 
 
-def of_pool(pool_id: str) -> sa.Select[tuple[str]]:
-    return sa.select(HEALTHMONITOR.c.id).where(HEALTHMONITOR.c.pool_id == pool_id)
+def of_pool(tx: sa.Connection, pool_id: str) -> Record | None:
+    """A pool's monitor, if it has one."""
+    return by(HEALTHMONITOR, "pool_id").first(tx, pool_id=pool_id)
 
 
 def check_is_first(tx: sa.Connection, pool_id: str) -> None:
-    if tx.scalar(of_pool(pool_id)):
+    if of_pool(tx, pool_id) is not None:
         raise Conflict("This pool already has a health monitor")

@@ -6,6 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from ...store.prepared import by, update
 from ...store.snapshot import Record
 from ...store.tables import L7POLICY
 from ..errors import BadRequest
@@ -69,24 +70,16 @@ def _redirect_code(action: str, merged: Values) -> int | None:
 
 def move(tx: sa.Connection, listener_id: str, policy_id: str, position: int) -> int:
     """Put a policy at its place among its listener's, and number them from 1. Returns its position."""
-    others = list(
-        tx.scalars(
-            sa.select(L7POLICY.c.id)
-            .where(L7POLICY.c.listener_id == listener_id, L7POLICY.c.id != policy_id)
-            .order_by(L7POLICY.c.position, L7POLICY.c.serial)
-        )
-    )
-    others.insert(position - 1, policy_id)
-    _number(tx, others)
-    return others.index(policy_id) + 1
+    # In the order of their creation, which counts where positions are equal.
+    known = {row.id: row.position for row in by(L7POLICY, "listener_id").all(tx, listener_id=listener_id)}
+    order = sorted((id_ for id_ in known if id_ != policy_id), key=known.__getitem__)
+    order.insert(position - 1, policy_id)
+    for number, id_ in enumerate(order, start=1):
+        if known[id_] != number:
+            update(L7POLICY, "position").run(tx, row_id=id_, position=number)
+    return order.index(policy_id) + 1
 
 
 def close_gap(tx: sa.Connection, listener_id: str, policy_id: str) -> None:
     """Number the policies that stay when one is deleted; the deleted one stands last until it is gone."""
     move(tx, listener_id, policy_id, 2**31)
-
-
-def _number(tx: sa.Connection, ids: list[str]) -> None:
-    for position, id_ in enumerate(ids, start=1):
-        row = (L7POLICY.c.id == id_) & (L7POLICY.c.position != position)
-        tx.execute(sa.update(L7POLICY).where(row).values(position=position))

@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from ...store.prepared import by
 from ...store.tables import L7RULE
 from ..errors import Conflict, InvalidInput
 
@@ -64,6 +65,5 @@ def _check_expression(value: str) -> None:
 
 
 def check_count(tx: sa.Connection, l7policy_id: str) -> None:
-    count = tx.scalar(sa.select(sa.func.count()).select_from(L7RULE).where(L7RULE.c.l7policy_id == l7policy_id)) or 0
-    if count >= RULES_MAXIMUM:
+    if len(by(L7RULE, "l7policy_id").all(tx, l7policy_id=l7policy_id)) >= RULES_MAXIMUM:
         raise Conflict(f"Too many rules on L7 policy {l7policy_id}: {RULES_MAXIMUM} are allowed.")

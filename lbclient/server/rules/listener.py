@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ...resources import listener as listeners
+from ...store.prepared import by
 from ...store.snapshot import Record
 from ...store.tables import LISTENER
 from ..errors import BadRequest, Conflict, InvalidInput, ValidationFailure
@@ -43,14 +44,12 @@ def check(values: Values) -> None:
 
 def check_port_is_free(tx: sa.Connection, loadbalancer_id: str, values: Values) -> None:
     """No other listener of the load balancer has the port, for the same L4 protocol."""
-    others = sa.select(LISTENER.c.protocol).where(
-        LISTENER.c.loadbalancer_id == loadbalancer_id, LISTENER.c.protocol_port == values["protocol_port"]
-    )
-    for other in tx.scalars(others):
-        if l4_protocol(values["protocol"]) == l4_protocol(other):
+    place = {"loadbalancer_id": loadbalancer_id, "protocol_port": values["protocol_port"]}
+    for other in by(LISTENER, *place).all(tx, **place):
+        if l4_protocol(values["protocol"]) == l4_protocol(other.protocol):
             raise Conflict(
                 "Another Listener on this Load Balancer is already using "
-                f"protocol {other} and protocol_port {values['protocol_port']}"
+                f"protocol {other.protocol} and protocol_port {values['protocol_port']}"
             )
 
 

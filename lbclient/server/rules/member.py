@@ -6,6 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from ...store.prepared import by
 from ...store.tables import MEMBER
 from ..errors import Conflict, ValidationFailure
 
@@ -18,9 +19,8 @@ def check(tx: sa.Connection, pool_id: str, values: Values) -> None:
     """A member's address is allowed, and new in its pool."""
     if values["address"] in RESERVED_ADDRESSES:
         raise ValidationFailure(f"The IP address {values['address']} is reserved and cannot be a member's address.")
-    same = (MEMBER.c.pool_id == pool_id) & (MEMBER.c.address == values["address"])
-    twin = sa.select(MEMBER.c.id).where(same, MEMBER.c.protocol_port == values["protocol_port"])
-    if tx.scalar(twin):
+    place = {name: values[name] for name in ("address", "protocol_port")}
+    if by(MEMBER, "pool_id", *place).first(tx, pool_id=pool_id, **place):
         raise Conflict(
             f"Another member on this pool is already using ip {values['address']} "
             f"on protocol_port {values['protocol_port']}"

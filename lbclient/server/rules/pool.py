@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ...resources.pool import COOKIE_NAME
+from ...store.prepared import by
 from ...store.snapshot import Record
 from ...store.tables import L7POLICY, POOL
 from ..errors import Conflict, InvalidInput, NotFound, ValidationFailure
@@ -73,15 +74,14 @@ def _check_persistence(protocol: str, whole: dict[str, Any]) -> None:
 
 def check_is_unused(tx: sa.Connection, pool_id: str) -> None:
     """No policy redirects to a pool that is to be deleted."""
-    user = tx.scalar(sa.select(L7POLICY.c.id).where(L7POLICY.c.redirect_pool_id == pool_id).limit(1))
+    user = by(L7POLICY, "redirect_pool_id").first(tx, redirect_pool_id=pool_id)
     if user:
-        raise Conflict(f"Pool {pool_id} is in use by L7 policy {user}")
+        raise Conflict(f"Pool {pool_id} is in use by L7 policy {user.id}")
 
 
 def of(tx: sa.Connection, loadbalancer: Record, pool_id: str) -> Record:
     """The pool, if it belongs to the same load balancer. Raises NotFound."""
-    mine = (POOL.c.id == pool_id) & (POOL.c.loadbalancer_id == loadbalancer.id)
-    pool = tx.execute(sa.select(POOL).where(mine)).one_or_none()
+    pool = by(POOL, "id", "loadbalancer_id").first(tx, id=pool_id, loadbalancer_id=loadbalancer.id)
     if pool is None:
         raise NotFound.named("Pool", pool_id)
     return pool

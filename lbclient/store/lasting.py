@@ -1,0 +1,66 @@
+"""To disk, once for all who wait: a write that has been answered survives a power cut.
+
+SQLite would do that at the end of each transaction, while all others wait for their turn. Here whoever has committed
+waits outside of it, and one call serves everybody who has committed until it began.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+
+class Disk:
+    """The write-ahead log of an SQLite database, from where its transactions can be had again."""
+
+    def __init__(self, database: Path) -> None:
+        self._log = database.with_name(f"{database.name}-wal")
+        self._changed = threading.Condition()
+        self._asked = 0  # for how many
+        self._done = 0
+        self._is_busy = False
+        self._listed: int | None = None  # the log that the directory has on the disk, too
+
+    def keep(self) -> None:
+        """Returns when everything that was committed before the call is on the disk. Raises OSError."""
+        with self._changed:
+            self._asked += 1
+            mine = self._asked
+            while self._is_busy and self._done < mine:
+                self._changed.wait()
+            if self._done >= mine:
+                return
+            self._is_busy = True
+            until = self._asked
+        try:
+            self._write()
+        except OSError:
+            until = 0
+            raise
+        finally:
+            with self._changed:
+                self._is_busy = False
+                self._done = max(self._done, until)
+                self._changed.notify_all()
+
+    def _write(self) -> None:
+        try:
+            descriptor = os.open(self._log, os.O_RDONLY)
+        except FileNotFoundError:
+            return  # SQLite has just taken all of it into the database, and removed it
+        try:
+            os.fdatasync(descriptor)
+            inode = os.fstat(descriptor).st_ino
+        finally:
+            os.close(descriptor)
+        if inode != self._listed:
+            self._list()
+            self._listed = inode
+
+    def _list(self) -> None:
+        directory = os.open(self._log.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)

@@ -1,0 +1,92 @@
+"""Ending the changes that a snapshot saw: each row by its revision, so that what was changed since is left alone."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from . import observing
+from .prepared import Prepared
+from .snapshot import Snapshot
+from .tables import LISTENER, LOADBALANCER, MEMBER, POOL, STATISTICS, TABLES
+
+
+def _seen(table: sa.Table) -> sa.ColumnElement[bool]:
+    """The row, if it still is as it was seen."""
+    return (table.c.id == sa.bindparam("row_id")) & (table.c.revision == sa.bindparam("seen_revision"))
+
+
+def _is_kept(table: sa.Table) -> sa.ColumnElement[bool]:
+    return table.c.provisioning_status != "PENDING_DELETE"
+
+
+def _is_pending(table: sa.Table) -> sa.ColumnElement[bool]:
+    return table.c.provisioning_status.like("PENDING_%")
+
+
+# ERROR as well becomes ACTIVE: what was refused before has been applied by now.
+_ACTIVATE = {
+    name: Prepared(
+        sa.update(table)
+        .where(_seen(table), table.c.provisioning_status != "ACTIVE", _is_kept(table))
+        .values(provisioning_status="ACTIVE")
+    )
+    for name, table in TABLES.items()
+}
+_FAIL = {
+    name: Prepared(
+        sa.update(table)
+        # A part is gone even if HAProxy could not be told yet: otherwise it would be back when the cause has healed.
+        .where(_seen(table), _is_pending(table), sa.true() if table is LOADBALANCER else _is_kept(table))
+        .values(provisioning_status="ERROR")
+    )
+    for name, table in TABLES.items()
+}
+_REMOVE = {name: Prepared(sa.delete(table).where(_seen(table), ~_is_kept(table))) for name, table in TABLES.items()}
+_FAULT = Prepared(
+    sa.update(LOADBALANCER).where(LOADBALANCER.c.id == sa.bindparam("row_id")).values(fault=sa.bindparam("reason"))
+)
+_SHOW_ERROR = Prepared(
+    sa.update(LOADBALANCER)
+    .where(LOADBALANCER.c.id == sa.bindparam("row_id"), LOADBALANCER.c.provisioning_status == "ACTIVE")
+    .values(provisioning_status="ERROR")
+)
+_STATUS = Prepared(sa.select(LOADBALANCER.c.provisioning_status).where(LOADBALANCER.c.id == sa.bindparam("row_id")))
+_IS_THERE = {
+    table.name: Prepared(sa.select(table.c.id).where(table.c.id == sa.bindparam("row_id")))
+    for table in (LISTENER, POOL, MEMBER)
+}
+_FORGET_COUNTERS = Prepared(sa.delete(STATISTICS).where(STATISTICS.c.listener_id == sa.bindparam("row_id")))
+
+
+def settle(tx: sa.Connection, snapshot: Snapshot, error: str | None) -> None:
+    """ACTIVE or gone, or ERROR; the load balancer shows an error of its parts, and why."""
+    gone = [key for key, revision in snapshot.seen.items() if _is_removed(tx, *key, revision, error)]
+    _forget(tx, gone)
+    id_ = snapshot.loadbalancer.id
+    if snapshot.loadbalancer.fault != error:
+        _FAULT.run(tx, row_id=id_, reason=error)
+    if error is not None:
+        _SHOW_ERROR.run(tx, row_id=id_)
+
+
+def provisioning_status(tx: sa.Connection, loadbalancer_id: str) -> str | None:
+    """None where there is no such load balancer (any more)."""
+    status: str | None = _STATUS.scalar(tx, row_id=loadbalancer_id)
+    return status
+
+
+def _is_removed(tx: sa.Connection, name: str, id_: str, revision: int, error: str | None) -> bool:
+    """Settles one row; whether that was its end."""
+    row = {"row_id": id_, "seen_revision": revision}
+    if (_ACTIVATE if error is None else _FAIL)[name].run(tx, **row):
+        return False
+    return (error is None or name != LOADBALANCER.name) and _REMOVE[name].run(tx, **row) > 0
+
+
+def _forget(tx: sa.Connection, gone: list[tuple[str, str]]) -> None:
+    """What was observed of those that are gone."""
+    for name, id_ in gone:
+        if name == LISTENER.name:
+            _FORGET_COUNTERS.run(tx, row_id=id_)
+        elif name in (POOL.name, MEMBER.name):
+            observing.forget(tx, id_)

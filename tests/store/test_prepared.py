@@ -1,0 +1,103 @@
+"""Statements that are composed once: they give what SQLAlchemy gives, and fail as it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lbclient.store import prepared
+from lbclient.store.prepared import Prepared, among, by, insert, update
+from lbclient.store.store import Store
+from lbclient.store.tables import LOADBALANCER, MEMBER, TABLES, Json
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=36)
+NUMBER = st.integers(-(2**62), 2**62)
+VALUES: dict[type, st.SearchStrategy[Any]] = {
+    sa.BigInteger: NUMBER,
+    sa.Boolean: st.booleans(),
+    Json: st.lists(TEXT, max_size=3) | st.dictionaries(TEXT, TEXT | NUMBER, max_size=2),
+    sa.Text: TEXT,
+}
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    store = Store(database_url)
+    store.migrate()
+    yield store
+    store.close()
+
+
+def row_of(table: sa.Table) -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries({column.name: value_of(column) for column in table.c})
+
+
+def value_of(column: sa.Column[Any]) -> st.SearchStrategy[Any]:
+    if isinstance(column.type, sa.String) and column.type.length:
+        return st.text("0123456789abcdef-", min_size=1, max_size=min(column.type.length, 19))
+    found = next(VALUES[kind] for kind in type(column.type).__mro__ if kind in VALUES)
+    return found if column.primary_key or not column.nullable else found | st.none()
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None)
+@given(data=st.data())
+@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
+def test_what_is_written_and_read_is_what_sqlalchemy_reads(store: Store, table: sa.Table, data: st.DataObject) -> None:
+    row = data.draw(row_of(table))
+    changed = data.draw(st.sets(st.sampled_from([name for name in row if name != "id"]), min_size=1))
+    after = {**row, **{name: data.draw(value_of(table.c[name])) for name in changed}}
+    with store.writing() as tx:
+        tx.execute(sa.delete(table))
+        insert(table, *row).run(tx, **row)
+        assert update(table, *changed).run(tx, row_id=row["id"], **{name: after[name] for name in changed}) == 1
+        [found] = by(table, "id").all(tx, id=row["id"])
+        assert dict(found._mapping) == after == dict(tx.execute(sa.select(table)).one()._mapping)
+        assert tuple(found) == tuple(after[column.name] for column in table.c)
+
+
+def test_a_row_that_is_not_there(store: Store) -> None:
+    with store.reading() as tx:
+        assert by(LOADBALANCER, "id").all(tx, id="x") == []
+        assert by(LOADBALANCER, "id").first(tx, id="x") is None
+        assert by(LOADBALANCER, "id").scalar(tx, id="x") is None
+        with pytest.raises(sa.exc.NoResultFound):
+            by(LOADBALANCER, "id").one(tx, id="x")
+
+
+def test_any_number_of_values(store: Store) -> None:
+    ids = [f"it's {number}" for number in range(2500)]
+    with store.writing() as tx:
+        for number, id_ in enumerate(ids):
+            row = {"id": id_, "serial": number, "revision": 0, "pool_id": id_}
+            insert(MEMBER, *row).run(tx, **row)
+        some = Prepared(sa.select(MEMBER.c.id).where(among(MEMBER.c.id)).order_by(MEMBER.c.serial))
+        for wanted in ([], ids[7:8], ids, [*ids[:3], "of nobody"]):
+            assert some.scalars(tx, values=wanted) == [id_ for id_ in wanted if id_ in ids]
+
+
+def test_it_fails_as_sqlalchemy_fails(store: Store) -> None:
+    row = {"id": "same", "serial": 1, "revision": 1}
+    with pytest.raises(sa.exc.IntegrityError), store.writing() as tx:
+        insert(LOADBALANCER, *row).run_each(tx, [row, row])
+    with pytest.raises(sa.exc.DBAPIError), store.writing() as tx:
+        prepared.execute(tx, "SELECT nonsense")
+    assert store.loadbalancer_ids() == []
+
+
+def test_a_connection_that_was_lost_is_not_used_again(store: Store) -> None:
+    if store.engine.dialect.name != "postgresql":
+        pytest.skip("SQLite has no connection that could be lost")
+    with store.reading() as tx:
+        own = prepared.execute(tx, "SELECT pg_backend_pid()").fetchone()[0]
+        with store.reading() as other:
+            prepared.execute(other, f"SELECT pg_terminate_backend({own})").fetchall()
+        with pytest.raises(sa.exc.OperationalError):
+            by(LOADBALANCER).all(tx)
+        with pytest.raises(sa.exc.PendingRollbackError):
+            prepared.commit(tx)
+    assert store.loadbalancer_ids() == []
