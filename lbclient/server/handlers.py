@@ -29,8 +29,8 @@ def list_of(resource: Resource) -> Handler:
                 scope: dict[str, str | None] = dict(parents)
             else:
                 scope = policy.scope(services, request.who, resource)
-            rows = listing.rows(tx, resource, table, wanted, scope)
-            found = present.many(tx, resource, rows, wanted.fields)
+            rows = listing.rows(tx, resource, table, wanted, scope, present.columns(resource, wanted.fields))
+        found = present.as_json(resource, rows, wanted.fields)
         path = resource.path.format(**parents)
         links = listing.links(request, path, wanted, rows)
         return Answer({resource.collection: found, f"{resource.collection}_links": links})
@@ -45,8 +45,8 @@ def show(resource: Resource) -> Handler:
         action = f"{resource.name}:get_one"
         with services.store.reading() as tx:
             _check_parents(services, tx, request, action, parents)
-            row = policy.visible(services, tx, request.who, action, resource, id, **parents)
-            [found] = present.many(tx, resource, [row], listing.fields(request.query))
+            policy.visible(services, tx, request.who, action, resource, id, **parents)
+            found = present.one(tx, resource, id, listing.fields(request.query))
         return Answer({resource.key: found})
 
     return handler
@@ -62,7 +62,7 @@ def create_loadbalancer(services: Services, request: Request) -> Answer:
         tree.fill(change, request.who, listeners, pools)
         provider.check(services, change)
         change.record()
-        found = tree.answer(tx, row) if listeners or pools else present.one(tx, LOADBALANCER, row)
+        found = tree.answer(tx, row) if listeners or pools else present.one(tx, LOADBALANCER, row.id)
         wake(row.id)
     return Answer({LOADBALANCER.key: found}, 201)
 
@@ -81,7 +81,7 @@ def create(resource: Resource) -> Handler:
             row = creation.CREATE[resource.name](change, request.who, values)
             change.touch_loadbalancer()
             provider.check(services, change)
-            return present.one(change.tx, resource, row)
+            return present.one(change.tx, resource, row.id)
 
         return Answer({resource.key: changes.change(services, owner.id, operation, who=request.who)}, 201)
 
@@ -101,10 +101,10 @@ def update(resource: Resource) -> Handler:
         def operation(change: Change) -> Any:
             row = policy.visible(services, change.tx, request.who, action, resource, id, **parents)
             complete = updating.UPDATE[resource.name](change, request.who, row, values)
-            row = change.update(table, id, complete)
+            change.update(table, id, complete)
             change.touch_loadbalancer()
             provider.check(services, change)
-            return present.one(change.tx, resource, row)
+            return present.one(change.tx, resource, id)
 
         return Answer({resource.key: _change(services, request.who, resource, before, operation)})
 

@@ -63,15 +63,22 @@ def answer(tx: sa.Connection, request: Request, resource: Resource, table: Table
     return Answer({resource.collection: objects, key: links(request, resource.path, wanted, found)})
 
 
-def rows(tx: sa.Connection, resource: Resource, table: Table, wanted: Page, scope: Mapping[str, Any]) -> list[Record]:
-    """The rows of the page; all have the scope's values. Raises BadRequest."""
+def rows(
+    tx: sa.Connection,
+    resource: Resource,
+    table: Table,
+    wanted: Page,
+    scope: Mapping[str, Any],
+    columns: tuple[sa.ColumnElement[Any], ...] = (),
+) -> list[Record]:
+    """The rows of the page, whole or with these columns; all have the scope's values. Raises BadRequest."""
     marker = None
     if wanted.marker is not None:
         marker = selection.row(tx, table, resource.identifier, wanted.marker)
         if marker is None:
             raise BadRequest(f"Supplied pagination marker '{wanted.marker}' is not valid.")
     order = tuple((name, (direction == "desc") != wanted.is_reverse) for name, direction in wanted.order)
-    found = selection.rows(tx, resource, table, wanted.filters, scope, order, marker, wanted.limit)
+    found = selection.rows(tx, resource, table, wanted.filters, scope, order, marker, wanted.limit, columns)
     return found[::-1] if wanted.is_reverse else found
 
 

@@ -1,149 +1,146 @@
-"""Rows as the API answers them: every readable field, and the IDs of what is related."""
+"""Objects as the API answers them: every readable field, and the IDs of what is related."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
-from functools import cache
-from operator import itemgetter
+from collections.abc import Iterable, Sequence
+from functools import cache, lru_cache
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
 
-from ..resources import ALL, HEALTHMONITOR, L7POLICY, LISTENER, LOADBALANCER, POOL, Api, Resource, Type
+from ..resources import ALL, HEALTHMONITOR, L7POLICY, LISTENER, LOADBALANCER, POOL, Api, Field, Resource, Type
 from ..store import tables
-from ..store.prepared import Prepared, among
+from ..store.documents import Document, Id, Ids
+from ..store.prepared import Prepared
 from ..store.snapshot import Record
 
 Object = dict[str, Any]
-Related = dict[str, list[str]]  # row's ID -> IDs, in order
+Expression = sa.ColumnElement[Any]
+Fields = Sequence[str]  # attributes that are asked for; () for all. Names that are not known are passed over
+Choice = tuple[str, ...] | None  # those that there are; None for all
+SHAPES = 256  # choices whose statements are kept
 
 BY_NAME = {resource.name: resource for resource in ALL}
 
 
-def one(tx: sa.Connection, resource: Resource, row: Record) -> Object:
-    """One row as a JSON object."""
-    return many(tx, resource, [row])[0]
+def one(tx: sa.Connection, resource: Resource, id_: str, fields: Fields = ()) -> orjson.Fragment:
+    """An object that exists, as JSON."""
+    row = _statement(resource.name, _choice(resource, fields)).one(tx, row_id=id_)
+    return as_json(resource, [row], fields)[0]
 
 
-def many(tx: sa.Connection, resource: Resource, rows: Sequence[Record], fields: Sequence[str] = ()) -> list[Object]:
-    """Whole rows as JSON objects, with those attributes only that are asked for; unknown names are passed over."""
-    names, places = _columns(resource.name)
-    take = itemgetter(*places)
-    objects = [dict(zip(names, take(row), strict=True)) for row in rows]
-    for name in _numbers(resource.name):
-        for item in objects:
-            item[name] = item[name] and float(item[name])
-    for name, related in _relations(tx, resource, rows, fields).items():
-        for item in objects:
-            item[name] = [{"id": id_} for id_ in related.get(item["id"], ())]
-    for item in objects:
-        item["tenant_id"] = item["project_id"]
-    if resource is POOL:
-        _add_monitors(tx, rows, objects, fields)
-    if fields:
-        return [{name: item[name] for name in item if name in fields} for item in objects]
-    return objects
+def loaded(tx: sa.Connection, resource: Resource, id_: str) -> Object:
+    """The same, to be added to."""
+    found: Object = orjson.loads(orjson.dumps(one(tx, resource, id_)))
+    return found
 
 
-@cache
-def _columns(name: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """The attributes of a resource that are columns, and their places in a row."""
-    columns = tables.TABLES[name].c.keys()
-    shown = [each.name for each in BY_NAME[name].fields if Api.GET in each.api and each.type is not Type.REFERENCES]
-    names = tuple(each for each in shown if each in columns)
-    return names, tuple(columns.index(each) for each in names)
+def columns(resource: Resource, fields: Fields = ()) -> tuple[Expression, ...]:
+    """What a statement has to select for as_json; the first is the ID."""
+    return _columns(resource.name, _choice(resource, fields))
 
 
-@cache
-def _numbers(name: str) -> tuple[str, ...]:
-    return tuple(field.name for field in BY_NAME[name].fields if field.as_number)
+def as_json(resource: Resource, rows: Iterable[Record], fields: Fields = ()) -> list[orjson.Fragment]:
+    """Objects of rows that have these columns."""
+    names = _optional(resource.name, _choice(resource, fields))
+    if not names:
+        return [orjson.Fragment(row.document) for row in rows]
+    return [orjson.Fragment(_with(row.document, zip(names, row[2:], strict=True))) for row in rows]
 
 
-def plain(resource: Resource, row: Record, fields: Sequence[str] = ()) -> Object:
+def plain(resource: Resource, row: Record, fields: Fields = ()) -> Object:
     """A row whose columns are the resource's fields, as a JSON object."""
     names = [field.name for field in resource.fields if not fields or field.name in fields]
     return {name: row._mapping[name] for name in names}
 
 
-def _relations(
-    tx: sa.Connection, resource: Resource, rows: Sequence[Record], fields: Sequence[str]
-) -> dict[str, Related]:
-    wanted = RELATIONS.get(resource.name, {})
-    ids = [row.id for row in rows]
-    return {name: find(tx, rows, ids) for name, find in wanted.items() if not fields or name in fields}
+def _choice(resource: Resource, fields: Fields) -> Choice:
+    if not fields:
+        return None
+    return tuple(name for name in (*_values(resource.name), *OPTIONAL.get(resource.name, {})) if name in fields)
 
 
-def _owned(table: sa.Table, owner: str, order: str = "serial") -> Any:
+def _with(document: str, values: Iterable[tuple[str, Any]]) -> str:
+    """An object with those values that there are."""
+    more = {name: value for name, value in values if value is not None}
+    if not more:
+        return document
+    known = document.rstrip()[:-1].rstrip()
+    return f"{known}{'' if known.endswith('{') else ','}{orjson.dumps(more).decode()[1:]}"
+
+
+@lru_cache(SHAPES)
+def _statement(name: str, choice: Choice) -> Prepared:
+    table = tables.TABLES[name]
+    return Prepared(sa.select(*_columns(name, choice)).where(table.c.id == sa.bindparam("row_id")))
+
+
+@lru_cache(SHAPES)
+def _columns(name: str, choice: Choice) -> tuple[Expression, ...]:
+    values = {key: value for key, value in _values(name).items() if choice is None or key in choice}
+    extra = [OPTIONAL[name][key].label(key) for key in _optional(name, choice)]
+    return (tables.TABLES[name].c.id, Document(values).label("document"), *extra)
+
+
+def _optional(name: str, choice: Choice) -> list[str]:
+    return [key for key in OPTIONAL.get(name, {}) if choice is None or key in choice]
+
+
+@cache
+def _values(name: str) -> dict[str, Expression]:
+    """Every attribute and what it is in the database, in the order of an answer."""
+    table = tables.TABLES[name]
+    shown = [field for field in BY_NAME[name].fields if Api.GET in field.api and field.type is not Type.REFERENCES]
+    plain = {field.name: _value(table, field) for field in shown if field.name in table.c}
+    return {**plain, **RELATIONS.get(name, {}), "tenant_id": table.c.project_id}
+
+
+def _value(table: sa.Table, field: Field) -> Expression:
+    column: Expression = table.c[field.name]
+    return sa.cast(column, sa.Double()) if field.as_number else column
+
+
+def _owned(table: sa.Table, owner: sa.Column[Any], order: str = "serial") -> Ids:
     """The rows of a table that name the row as their owner."""
-    column = table.c[owner]
-    statement = Prepared(sa.select(table.c.id, column).where(among(column)).order_by(table.c[order]))
-
-    def find(tx: sa.Connection, rows: Sequence[Record], ids: list[str]) -> Related:
-        found = defaultdict(list)
-        for id_, owner_id in statement.all(tx, values=ids):
-            found[owner_id].append(id_)
-        return found
-
-    return find
+    return _ids(table, table.c[f"{owner.table.name}_id"] == owner, owner, order)
 
 
-def _owner(column: str) -> Any:
-    """The one row that the row names in a column."""
-
-    def find(tx: sa.Connection, rows: Sequence[Record], ids: list[str]) -> Related:
-        return {row.id: [getattr(row, column)] for row in rows}
-
-    return find
+def _ids(table: sa.Table, condition: Any, of: sa.Column[Any], order: str = "serial") -> Ids:
+    return Ids(sa.select(table.c.id).where(condition).order_by(table.c[order]).correlate(of.table))
 
 
-_USERS = Prepared(
-    sa.union(
-        sa.select(tables.LISTENER.c.default_pool_id, tables.LISTENER.c.id, tables.LISTENER.c.serial).where(
-            among(tables.LISTENER.c.default_pool_id)
-        ),
-        sa.select(tables.L7POLICY.c.redirect_pool_id, tables.LISTENER.c.id, tables.LISTENER.c.serial)
-        .join_from(tables.L7POLICY, tables.LISTENER, tables.L7POLICY.c.listener_id == tables.LISTENER.c.id)
-        .where(among(tables.L7POLICY.c.redirect_pool_id)),
-    )
+_L, _P = tables.LISTENER, tables.POOL
+_REDIRECTING = sa.select(tables.L7POLICY.c.listener_id).where(
+    tables.L7POLICY.c.loadbalancer_id == _P.c.loadbalancer_id, tables.L7POLICY.c.redirect_pool_id == _P.c.id
 )
-
-
-def _pool_listeners(tx: sa.Connection, rows: Sequence[Record], ids: list[str]) -> Related:
-    """Listeners that use a pool: as their default, or through a policy."""
-    found = defaultdict(list)
-    for pool_id, id_, _serial in sorted(_USERS.all(tx, values=ids), key=lambda row: row[2]):
-        found[pool_id].append(id_)
-    return found
-
-
-_monitors = _owned(tables.HEALTHMONITOR, "pool_id")
-
-
-def _add_monitors(tx: sa.Connection, rows: Sequence[Record], objects: list[Object], fields: Sequence[str]) -> None:
-    """healthmonitor_id is absent, rather than null, on a pool without one."""
-    if fields and "healthmonitor_id" not in fields:
-        return
-    monitors = _monitors(tx, rows, [row.id for row in rows])
-    for item in objects:
-        if monitors.get(item["id"]):
-            item["healthmonitor_id"] = monitors[item["id"]][0]
-
-
-RELATIONS: dict[str, dict[str, Any]] = {
+_USES_POOL = (_L.c.loadbalancer_id == _P.c.loadbalancer_id) & (
+    (_L.c.default_pool_id == _P.c.id) | _L.c.id.in_(_REDIRECTING.correlate(_P))
+)
+RELATIONS: dict[str, dict[str, Expression]] = {
     LOADBALANCER.name: {
-        "listeners": _owned(tables.LISTENER, "loadbalancer_id"),
-        "pools": _owned(tables.POOL, "loadbalancer_id"),
+        "listeners": _owned(_L, tables.LOADBALANCER.c.id),
+        "pools": _owned(_P, tables.LOADBALANCER.c.id),
     },
     LISTENER.name: {
-        "loadbalancers": _owner("loadbalancer_id"),
-        "l7policies": _owned(tables.L7POLICY, "listener_id", "position"),
+        "loadbalancers": Id(_L.c.loadbalancer_id),
+        "l7policies": _owned(tables.L7POLICY, _L.c.id, "position"),
     },
     POOL.name: {
-        "loadbalancers": _owner("loadbalancer_id"),
-        "listeners": _pool_listeners,
-        "members": _owned(tables.MEMBER, "pool_id"),
+        "loadbalancers": Id(_P.c.loadbalancer_id),
+        "listeners": _ids(_L, _USES_POOL, _P.c.id),
+        "members": _owned(tables.MEMBER, _P.c.id),
     },
-    HEALTHMONITOR.name: {"pools": _owner("pool_id")},
-    L7POLICY.name: {"rules": _owned(tables.L7RULE, "l7policy_id")},
+    HEALTHMONITOR.name: {"pools": Id(tables.HEALTHMONITOR.c.pool_id)},
+    L7POLICY.name: {"rules": _owned(tables.L7RULE, tables.L7POLICY.c.id)},
+}
+
+# Attributes that an object without them has not got, rather than null.
+OPTIONAL: dict[str, dict[str, Any]] = {
+    POOL.name: {
+        "healthmonitor_id": sa.select(tables.HEALTHMONITOR.c.id)
+        .where(tables.HEALTHMONITOR.c.pool_id == _P.c.id)
+        .correlate(_P)
+        .scalar_subquery()
+    }
 }

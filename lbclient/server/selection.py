@@ -54,8 +54,12 @@ def rows(
     order: Order,
     marker: Any,
     limit: int,
+    columns: tuple[sa.ColumnElement[Any], ...] = (),
 ) -> list[Any]:
-    """The first rows behind the marker's, None for the beginning, that meet the filters and have the scope's values."""
+    """The first rows behind the marker's, None for the beginning, that meet the filters and have the scope's values.
+
+    They are whole, or have the columns that are given; a tuple of these is one for all who want the same.
+    """
     found = [_filter(resource, name, value) for name, value in filters]
     behind = None if marker is None else [getattr(marker, name) for name, _ in order]
     shape = Shape(
@@ -68,7 +72,7 @@ def rows(
     for number, (_, given) in enumerate(found):
         values |= {f"filter_{number}_{place}": value for place, value in enumerate(given)}
     values |= {f"marker_{number}": value for number, value in enumerate(behind or ()) if value is not None}
-    return _statement(table, shape).all(tx, **values, page_limit=limit)
+    return _statement(table, columns, shape).all(tx, **values, page_limit=limit)
 
 
 def row(tx: sa.Connection, table: Table, column: str, value: str) -> Any:
@@ -96,7 +100,7 @@ def _as_stored(element: str) -> str:
 
 
 @lru_cache(SHAPES)
-def _statement(table: Table, shape: Shape) -> Prepared:
+def _statement(table: Table, columns: tuple[sa.ColumnElement[Any], ...], shape: Shape) -> Prepared:
     conditions = [
         *(table.c[name] == sa.bindparam(f"scope_{name}", type_=table.c[name].type) for name in shape.scope),
         *(_condition(table, each, f"filter_{number}") for number, each in enumerate(shape.filters)),
@@ -104,7 +108,7 @@ def _statement(table: Table, shape: Shape) -> Prepared:
     ]
     order = [_ordered(table.c[name], is_down) for name, is_down in shape.order]
     limit = sa.bindparam("page_limit", type_=sa.Integer())
-    return Prepared(sa.select(table).where(*conditions).order_by(*order).limit(limit))
+    return Prepared(sa.select(*(columns or (table,))).where(*conditions).order_by(*order).limit(limit))
 
 
 def _condition(table: Table, wanted: Filter, name: str) -> sa.ColumnElement[bool]:

@@ -40,7 +40,7 @@ def answer(tx: sa.Connection, loadbalancer: Record) -> Object:
     """The load balancer with all of its parts in full."""
     snapshot = reading.snapshot(tx, loadbalancer.id)
     assert snapshot is not None  # its row was made in this transaction
-    found = present.one(tx, LOADBALANCER, loadbalancer)
+    found = present.loaded(tx, LOADBALANCER, loadbalancer.id)
     pools = {pool.id: _full_pool(tx, snapshot, pool) for pool in snapshot.pools}
     found["pools"] = list(pools.values())
     found["listeners"] = [_full_listener(tx, snapshot, listener, pools) for listener in snapshot.listeners]
@@ -135,16 +135,16 @@ def _object(value: Any, name: str) -> Object:
 
 
 def _full_pool(tx: sa.Connection, snapshot: Snapshot, pool: Record) -> Object:
-    found = present.one(tx, POOL, pool)
-    found["members"] = present.many(tx, MEMBER, snapshot.members[pool.id])
+    found = present.loaded(tx, POOL, pool.id)
+    found["members"] = [present.one(tx, MEMBER, member.id) for member in snapshot.members[pool.id]]
     monitor = snapshot.healthmonitors.get(pool.id)
     if monitor is not None:
-        found["healthmonitor"] = present.one(tx, HEALTHMONITOR, monitor)
+        found["healthmonitor"] = present.one(tx, HEALTHMONITOR, monitor.id)
     return found
 
 
 def _full_listener(tx: sa.Connection, snapshot: Snapshot, listener: Record, pools: dict[str, Object]) -> Object:
-    found = present.one(tx, LISTENER, listener)
+    found = present.loaded(tx, LISTENER, listener.id)
     if listener.default_pool_id:
         found["default_pool"] = pools[listener.default_pool_id]
     found["l7policies"] = [_full_policy(tx, snapshot, policy, pools) for policy in snapshot.l7policies[listener.id]]
@@ -152,8 +152,8 @@ def _full_listener(tx: sa.Connection, snapshot: Snapshot, listener: Record, pool
 
 
 def _full_policy(tx: sa.Connection, snapshot: Snapshot, policy: Record, pools: dict[str, Object]) -> Object:
-    found = present.one(tx, L7POLICY, policy)
-    found["rules"] = present.many(tx, L7RULE, snapshot.l7rules[policy.id])
+    found = present.loaded(tx, L7POLICY, policy.id)
+    found["rules"] = [present.one(tx, L7RULE, rule.id) for rule in snapshot.l7rules[policy.id]]
     if policy.redirect_pool_id:
         found["redirect_pool"] = pools[policy.redirect_pool_id]
     return found

@@ -1,0 +1,107 @@
+"""Rows as JSON that the database writes itself: twice as fast as making objects of rows, and then JSON of these."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
+
+from .tables import Json
+
+Expression = sa.ColumnElement[Any]
+
+
+class Ids(sa.ColumnElement[Any]):
+    """The IDs that a statement finds, in its order: [{"id": …}, …]."""
+
+    inherit_cache = False
+    type = Json()
+
+    def __init__(self, found: sa.Select[tuple[str]]) -> None:
+        self.found = found
+
+
+class Id(sa.ColumnElement[Any]):
+    """The ID that a column has: [{"id": …}]."""
+
+    inherit_cache = False
+    type = Json()
+
+    def __init__(self, column: Expression) -> None:
+        self.column = column
+
+
+class Document(sa.ColumnElement[str]):
+    """The text of a JSON object: {name: expression}. Booleans and JSON are told by the types of expressions."""
+
+    inherit_cache = False
+    type = sa.Text()
+
+    def __init__(self, values: Mapping[str, Expression]) -> None:
+        self.values = values
+
+
+def _named(values: Mapping[str, Expression]) -> Iterator[tuple[Expression, Expression]]:
+    """Names as text in quotes: they are the program's own, and no parameters."""
+    for name, value in values.items():
+        yield sa.literal_column(f"'{name}'"), value
+
+
+@compiles(Document, "sqlite")
+def _document_in_sqlite(element: Document, compiler: Any, **options: Any) -> str:
+    arguments = [each for name, value in _named(element.values) for each in (name, _in_sqlite(value))]
+    text: str = compiler.process(sa.func.json_object(*arguments), **options)
+    return text
+
+
+def _in_sqlite(value: Expression) -> Expression:
+    """SQLite has neither booleans nor JSON among its types: what is to be JSON is said to be so."""
+    if isinstance(value.type, sa.Boolean):
+        words = [(value.is_(each), sa.literal_column(f"'{str(each).lower()}'", sa.Text)) for each in (True, False)]
+        return sa.func.json(sa.case(*words))
+    return sa.func.json(value) if isinstance(value.type, Json) else value
+
+
+@compiles(Ids, "sqlite")
+def _ids_in_sqlite(element: Ids, compiler: Any, **options: Any) -> str:
+    found = element.found.subquery()
+    each = sa.func.json_object(sa.literal_column("'id'"), found.c.id)
+    text: str = compiler.process(sa.select(sa.func.json_group_array(each)).scalar_subquery(), **options)
+    return text
+
+
+@compiles(Id, "sqlite")
+def _id_in_sqlite(element: Id, compiler: Any, **options: Any) -> str:
+    each = sa.func.json_object(sa.literal_column("'id'"), element.column)
+    text: str = compiler.process(sa.func.json_array(each), **options)
+    return text
+
+
+@compiles(Id, "postgresql")
+def _id_in_postgresql(element: Id, compiler: Any, **options: Any) -> str:
+    each = sa.func.json_build_object(sa.literal_column("'id'"), element.column)
+    text: str = compiler.process(sa.func.json_build_array(each), **options)
+    return text
+
+
+@compiles(Document, "postgresql")
+def _document_in_postgresql(element: Document, compiler: Any, **options: Any) -> str:
+    arguments = [each for name, value in _named(element.values) for each in (name, _in_postgresql(value))]
+    text: str = compiler.process(sa.cast(sa.func.json_build_object(*arguments), sa.Text), **options)
+    return text
+
+
+def _in_postgresql(value: Expression) -> Expression:
+    is_text = isinstance(value.type, Json) and not isinstance(value, Id | Ids)
+    return sa.cast(value, sa.JSON) if is_text else value
+
+
+@compiles(Ids, "postgresql")
+def _ids_in_postgresql(element: Ids, compiler: Any, **options: Any) -> str:
+    found = element.found.subquery()
+    each = sa.func.json_build_object(sa.literal_column("'id'"), found.c.id)
+    all_ = sa.func.coalesce(sa.func.json_agg(each), sa.cast(sa.literal_column("'[]'"), sa.JSON))
+    text: str = compiler.process(sa.select(all_).scalar_subquery(), **options)
+    return text
