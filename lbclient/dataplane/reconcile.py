@@ -69,8 +69,8 @@ class Reconciler:
     def start(self) -> None:
         """Takes over what runs, starts what does not, and ends what should not."""
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for id_ in {*self._store.loadbalancer_ids(), *self._instances()}:
-            self.wake(id_)
+        for id_ in dict.fromkeys((*self._store.loadbalancer_ids(), *self._instances())):
+            self._turns.wake(id_, is_patient=True)  # whoever asks for a change meanwhile does not wait for them all
         for thread in self._threads:
             thread.start()
 
@@ -116,7 +116,7 @@ class Reconciler:
                 self._reconcile(id_)
             except Exception:
                 LOG.exception("load balancer %s: could not be reconciled, will be tried again", id_)
-                self._turns.wake(id_, RETRY_SECONDS)
+                self._turns.wake(id_, RETRY_SECONDS, is_patient=True)
             finally:
                 self._turns.done(id_)
                 self._tell(id_)
@@ -139,7 +139,7 @@ class Reconciler:
         if not _says_the_same(previous, state) and self._store.settle(snapshot, state.error, state.outcome):
             self.wake(id_)
         if state.error is not None:
-            self._turns.wake(id_, RETRY_SECONDS)
+            self._turns.wake(id_, RETRY_SECONDS, is_patient=True)
 
     def _leave_idle(self, id_: str, snapshot: Snapshot) -> None:
         """Nothing runs, and all is well; told in this order, so that what has become ACTIVE is ONLINE already."""
