@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import selectors
 import signal
 import socket
 import time
@@ -139,22 +140,36 @@ def test_a_member_without_a_monitor_has_no_check(world: World, webs) -> None:
     until(lambda: last_check(world, "m1") is None)
 
 
-def test_a_full_queue_is_known_to_be_incomplete(tmp_path: Path) -> None:
-    told = Alarms(tmp_path)
-    pool = "3f3ebd4e-2c6d-4d0c-93a5-3f5f8f9f2f0a"
+def test_alarms_that_do_not_fit_into_the_queue_are_told_of_by_those_that_do(tmp_path: Path) -> None:
+    selector = selectors.DefaultSelector()
+    heard: list[str] = []
+    told = Alarms(selector, tmp_path, heard.append)
+    for id_ in ("one", "two"):
+        (tmp_path / id_).mkdir()
+        told.watch(id_)
+        told.watch(id_)
+    told.watch("missing")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as haproxy:
         haproxy.setblocking(False)
-        haproxy.connect(str(tmp_path / alarms.ALARMS))
-        haproxy.send(f"<133>Nov 23 12:00:53 haproxy[1]: Server {pool}/x is DOWN.\n".encode())
-        haproxy.send(b"nonsense \xff")
-        assert told.hear() == ({pool}, False)
-        assert told.hear() == (set(), False)
+        haproxy.connect(str(tmp_path / "one" / alarms.ALARMS))
         with contextlib.suppress(BlockingIOError):
             while True:
                 haproxy.send(b"Server")
-        assert told.hear() == (set(), True)
+        tell(selector)
+        assert heard == ["one"]
+        tell(selector)
+        assert heard == ["one"]  # nobody else is asked, and nobody twice
+    told.forget("two")
     told.close()
-    Alarms(tmp_path).close()  # what a server that was killed has left
+    again = Alarms(selector, tmp_path, heard.append)
+    again.watch("one")  # where a server that was killed has left its socket
+    again.close()
+    selector.close()
+
+
+def tell(selector: selectors.BaseSelector) -> None:
+    for key, _ in selector.select(0):
+        key.data()
 
 
 def test_a_schedule() -> None:
