@@ -126,8 +126,29 @@ def family(directory: Path) -> list[int]:
     """Every process of the directory: master, worker, old workers, and any that were left behind."""
     wanted = os.fsencode(directory)
     now = time.monotonic()
-    pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
-    return [pid for pid in pids if _known_home(pid, now) == wanted and is_ours(pid, directory)]
+    return [pid for pid in _pids() if _known_home(pid, now) == wanted and is_ours(pid, directory)]
+
+
+def forget_ended(directories: Iterable[Path]) -> None:
+    """Deletes the pidfiles where nothing runs any more: looking for the processes of each of a thousand takes long."""
+    homes = {_home(_command(pid)) for pid in _pids()}
+    for directory in directories:
+        pidfile = directory / PIDFILE
+        if os.fsencode(directory) not in homes and not _names_one_that_is_changing(pidfile):
+            pidfile.unlink(missing_ok=True)
+
+
+def _names_one_that_is_changing(pidfile: Path) -> bool:
+    """A master that executes itself anew has no words for a moment."""
+    try:
+        pid = int(pidfile.read_text())
+    except (OSError, ValueError):
+        return False
+    return not _command(pid) and not _is_zombie(pid)
+
+
+def _pids() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
 
 
 def _known_home(pid: int, now: float) -> bytes:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..store.snapshot import Snapshot
 from ..store.store import Outcome, Store
-from . import haproxy, idle, support
+from . import haproxy, idle, processes, support
 from .attach import Attachment, AttachmentFailed
 from .cfg import Refused
 from .process import Applied, Instance
@@ -69,7 +69,9 @@ class Reconciler:
     def start(self) -> None:
         """Takes over what runs, starts what does not, and ends what should not."""
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for id_ in dict.fromkeys((*self._store.loadbalancer_ids(), *self._instances())):
+        instances = self._instances()
+        processes.forget_ended(self._directory / id_ for id_ in instances)
+        for id_ in dict.fromkeys((*self._store.loadbalancer_ids(), *instances)):
             self._turns.wake(id_, is_patient=True)  # whoever asks for a change meanwhile does not wait for them all
         for thread in self._threads:
             thread.start()
