@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import selectors
 import socket
 from collections.abc import Callable
@@ -15,24 +16,36 @@ from .monitors import ALARMS
 
 LOG = logging.getLogger(__name__)
 LONGEST = 4096
-MOST = 64  # datagrams that are read before anything else is done
+QUEUE = Path("/proc/sys/net/unix/max_dgram_qlen")
+USUAL_QUEUE = 10
+# Mostly the first check of a member that is believed to be up: no status changes. Whatever else is told may change one.
+SMALL = re.compile(rb"Health check for (?:backup )?server \S+ succeeded, .* status: \d+/\d+ UP\.\s*$", re.DOTALL)
 
 
 class Alarms:
     """A socket for each load balancer that is watched, by a selector whose keys carry what is to be called.
 
     HAProxy drops what does not fit into a socket's queue, of ten datagrams mostly. With a socket each nothing is lost:
-    whatever was dropped would have said what those say that were not, namely who is to be looked at.
+    those that were not dropped say who is to be looked at.
     """
 
-    def __init__(self, selector: selectors.BaseSelector, directory: Path, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        selector: selectors.BaseSelector,
+        directory: Path,
+        tell: Callable[[str], None],
+        tell_small: Callable[[str], None],
+    ) -> None:
+        """tell_small(id) is called instead of tell(id) where no status can have changed."""
         self._selector = selector
         self._directory = directory
         self._tell = tell
+        self._tell_small = tell_small
+        self._queue = _queue()
         self._listening: dict[str, socket.socket] = {}
 
     def watch(self, id_: str) -> None:
-        """Has tell(id) called when something is told, also where the directory is another one by now."""
+        """Has tell called when something is told, also where the directory is another one by now."""
         if id_ in self._listening and (self._directory / id_ / ALARMS).exists():
             return
         self.forget(id_)
@@ -64,7 +77,17 @@ class Alarms:
             listening.bind(path)
 
     def _hear(self, id_: str, listening: socket.socket) -> None:
+        told: list[bytes] = []
         with contextlib.suppress(OSError):
-            for _ in range(MOST):
-                listening.recv(LONGEST)
-        self._tell(id_)
+            while len(told) <= 2 * self._queue:  # not for ever
+                told.append(listening.recv(LONGEST))
+        is_small = len(told) < self._queue and all(map(SMALL.search, told))
+        (self._tell_small if is_small else self._tell)(id_)
+
+
+def _queue() -> int:
+    """How many datagrams wait at most: whoever finds fewer has missed none."""
+    try:
+        return int(QUEUE.read_text())
+    except (OSError, ValueError):
+        return USUAL_QUEUE

@@ -28,6 +28,7 @@ from .schedule import Schedule
 LOG = logging.getLogger(__name__)
 PATIENCE = 2.0  # s for an answer
 SOON = 0.5  # s to the next look where something has just happened, or where nobody but us would tell of a change
+LATER = 3.0  # s to the next look at most where there is something new that changes no status
 BUSY = 2.0  # s between two looks at most where there is traffic
 IDLE = 10.0  # s between two looks at most
 BLIND = 1.0  # s, where the kernel does not tell that a process has ended
@@ -70,7 +71,7 @@ class Observer:
         self._poll = Poll(self._selector, PATIENCE)
         self._deaths = Deaths(self._selector, self._schedule.now)
         self._bell, self._button = socket.socketpair()
-        self._alarms = Alarms(self._selector, self._directory, self._schedule.now)
+        self._alarms = Alarms(self._selector, self._directory, self._schedule.now, self._look_later)
         self._thread = threading.Thread(target=self._work, name="observe", daemon=True)
 
     def start(self) -> None:
@@ -153,6 +154,9 @@ class Observer:
         """Something has changed: look now, and soon again."""
         self._paces[id_] = SOON
         self._schedule.now(id_)
+
+    def _look_later(self, id_: str) -> None:
+        self._schedule.at(id_, time.monotonic() + LATER)
 
     def _begin(self, id_: str) -> None:
         """Asks; where answers are to come already, once more after them."""

@@ -95,6 +95,19 @@ def _answers(port: int) -> bool:
         return False
 
 
+def test_what_a_check_found_outlives_the_one_who_checks(world: World, webs) -> None:
+    """A new one has found nothing in its first moment: what is stored stays, and since when."""
+    (one,) = webs("one")
+    monitor = {**MONITOR, "delay": 60, "timeout": 2}
+    world.change(web(members={"m1": member(one)}, healthmonitor=monitor))
+    before = until(lambda: last_check(world, "m1"))
+    for pid in processes.family(world.instance.directory):
+        os.kill(pid, signal.SIGKILL)
+    until(lambda: [each.how for each in events(world, "apply")] == ["started", "started"])
+    world.observer.look(world.id)
+    assert last_check(world, "m1") == before
+
+
 def test_without_being_told_it_is_looked_at_more_often(world: World, webs, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(pid: int) -> int:
         raise OSError
@@ -140,10 +153,16 @@ def test_a_member_without_a_monitor_has_no_check(world: World, webs) -> None:
     until(lambda: last_check(world, "m1") is None)
 
 
+PASSED = (
+    b"<133>Nov 23 12:00:53 haproxy[1]: Health check for server p/one succeeded, reason: Layer7 check passed, "
+    b"code: 200, check duration: 1ms, status: 2/2 UP.\n"
+)
+
+
 def test_alarms_that_do_not_fit_into_the_queue_are_told_of_by_those_that_do(tmp_path: Path) -> None:
     selector = selectors.DefaultSelector()
     heard: list[str] = []
-    told = Alarms(selector, tmp_path, heard.append)
+    told = Alarms(selector, tmp_path, heard.append, lambda id_: heard.append(f"small: {id_}"))
     for id_ in ("one", "two"):
         (tmp_path / id_).mkdir()
         told.watch(id_)
@@ -154,14 +173,26 @@ def test_alarms_that_do_not_fit_into_the_queue_are_told_of_by_those_that_do(tmp_
         haproxy.connect(str(tmp_path / "one" / alarms.ALARMS))
         with contextlib.suppress(BlockingIOError):
             while True:
-                haproxy.send(b"Server")
+                haproxy.send(PASSED)
         tell(selector)
-        assert heard == ["one"]
+        assert heard == ["one"]  # what was dropped may have been more than this
         tell(selector)
         assert heard == ["one"]  # nobody else is asked, and nobody twice
+        haproxy.send(PASSED)
+        tell(selector)
+        assert heard == ["one", "small: one"]
+        for more in (
+            b"Server p/one is DOWN.\n",
+            PASSED.replace(b"UP", b"DOWN"),
+            PASSED.replace(b"succeeded", b"failed"),
+        ):
+            haproxy.send(PASSED)
+            haproxy.send(more)
+            tell(selector)
+        assert heard == ["one", "small: one", "one", "one", "one"]
     told.forget("two")
     told.close()
-    again = Alarms(selector, tmp_path, heard.append)
+    again = Alarms(selector, tmp_path, heard.append, heard.append)
     again.watch("one")  # where a server that was killed has left its socket
     again.close()
     selector.close()
