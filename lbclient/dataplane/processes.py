@@ -63,17 +63,17 @@ def _is_awaited(pid: int, seconds: float) -> bool:
 
 def is_ours(pid: int, directory: Path) -> bool:
     """Whether that process is an HAProxy that was started in the directory, and runs."""
-    return _home(_command(pid)) == os.fsencode(directory) and not _is_zombie(pid)
+    return _home(command_line(pid)) == os.fsencode(directory) and not is_zombie(pid)
 
 
-def _is_zombie(pid: int) -> bool:
+def is_zombie(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except (OSError, IndexError):
         return True
 
 
-def _command(pid: int) -> bytes:
+def command_line(pid: int) -> bytes:
     """Its words, each with a NUL behind it; nothing where there is no such process."""
     try:
         descriptor = os.open(f"/proc/{pid}/cmdline", os.O_RDONLY)
@@ -111,7 +111,7 @@ def _eldest(pids: list[int]) -> int | None:
     """
     found = next((pid for pid in pids if _parent(pid) not in pids), None)
     parent = _parent(found) if found else None
-    is_changing = parent is not None and parent > 1 and not _command(parent) and not _is_zombie(parent)
+    is_changing = parent is not None and parent > 1 and not command_line(parent) and not is_zombie(parent)
     return parent if is_changing else found
 
 
@@ -131,7 +131,7 @@ def family(directory: Path) -> list[int]:
 
 def forget_ended(directories: Iterable[Path]) -> None:
     """Deletes the pidfiles where nothing runs any more: looking for the processes of each of a thousand takes long."""
-    homes = {_home(_command(pid)) for pid in _pids()}
+    homes = {_home(command_line(pid)) for pid in _pids()}
     for directory in directories:
         pidfile = directory / PIDFILE
         if os.fsencode(directory) not in homes and not _names_one_that_is_changing(pidfile):
@@ -144,7 +144,7 @@ def _names_one_that_is_changing(pidfile: Path) -> bool:
         pid = int(pidfile.read_text())
     except (OSError, ValueError):
         return False
-    return not _command(pid) and not _is_zombie(pid)
+    return not command_line(pid) and not is_zombie(pid)
 
 
 def _pids() -> list[int]:
@@ -159,9 +159,9 @@ def _known_home(pid: int, now: float) -> bytes:
     until, home = _homes.get(pid, (0.0, b""))
     if until > now:
         return home
-    command = _command(pid)
+    command = command_line(pid)
     home = _home(command)
-    if command and command != _command(os.getpid()):
+    if command and command != command_line(os.getpid()):
         if len(_homes) > MOST_HOMES:
             _homes.clear()
         _homes[pid] = (now + HOME_SECONDS, home)

@@ -188,7 +188,7 @@ def test_the_pidfile_of_a_master_that_executes_itself_anew_is_kept(
 ) -> None:
     """It has no command line for a moment."""
     (tmp_path / "haproxy.pid").write_text(f"{os.getpid()}\n")
-    monkeypatch.setattr(processes, "_command", lambda pid: b"")
+    monkeypatch.setattr(processes, "command_line", lambda pid: b"")
     processes.forget_ended((tmp_path,))
     assert (tmp_path / "haproxy.pid").exists()
 
