@@ -188,7 +188,8 @@ class Observer:
         if targets != self._targets.get(id_, []):
             self._ping(id_, targets)
         self._seen[id_] = state
-        self._paces[id_] = SOON
+        is_as_before = state.outcome is not None and state.outcome.how == "nothing"
+        self._paces[id_] = self._next_pace(id_, BUSY if is_as_before else SOON)
 
     def _ping(self, id_: str, targets: list[Target]) -> None:
         """Has those pinged from now on, of this load balancer."""

@@ -145,6 +145,16 @@ def test_an_idle_one_is_looked_at_seldom(world: World, webs, monkeypatch: pytest
     until(lambda: world.observer._paces[world.id] == 0.5)
 
 
+def test_one_that_is_taken_over_is_looked_at_at_once_and_not_soon_again(world: World, webs) -> None:
+    (one,) = webs("one")
+    world.change(web(members={"m1": member(one)}))
+    world.observer.look(world.id)
+    world.crash()
+    world.begin()
+    until(lambda: world.observer._paces.get(world.id, 0.0) >= 2 * observe.BUSY)
+    assert world.reconciler.state(world.id).outcome.how == "nothing"
+
+
 def test_a_member_without_a_monitor_has_no_check(world: World, webs) -> None:
     (one,) = webs("one")
     world.change(web(members={"m1": member(one)}, healthmonitor=MONITOR))
