@@ -140,19 +140,23 @@ def tree(name: str, subnet: str, ports: list[int]) -> dict[str, Any]:
     return {"name": name, "vip_subnet_id": subnet, "listeners": [listener]}
 
 
-def create(client: Client, count: int, ports: list[int]) -> tuple[list[Any], list[float]]:
-    """Balancers one after the other; from each request until ACTIVE."""
+def create(
+    machine: Machine, client: Client, count: int, ports: list[int]
+) -> tuple[list[Any], list[float], list[float]]:
+    """Balancers one after the other; from each request until ACTIVE, and the server's processor time meanwhile."""
+    assert machine.process is not None
     [subnet] = client.ask("GET", "/networking/v2.0/subnets?name=private-subnet")["subnets"]
-    made, seconds = [], []
+    made, seconds, took = [], [], []
     for number in range(count):
-        start = time.perf_counter()
+        start, before = time.perf_counter(), processor([machine.process.pid])
         made.append(client.create("loadbalancer", "loadbalancers", **tree(f"lb-{number}", subnet["id"], ports)))
         wait_for(lambda: client.is_active(f"loadbalancers/{made[-1]['id']}", "loadbalancer"), 0.01)
         seconds.append(time.perf_counter() - start)
+        took.append(processor([machine.process.pid]) - before)
         if (number + 1) % 100 == 0:
             print(f"# {number + 1} in {sum(seconds):.0f} s", file=sys.stderr, flush=True)
     wait_for(lambda: accepts(made[-1]["vip_address"], PORT))
-    return made, seconds
+    return made, seconds, took
 
 
 def changed(client: Client, balancer: Any) -> float:
@@ -298,13 +302,15 @@ def run(machine: Machine, options: argparse.Namespace, ports: list[int]) -> None
     told("a server without load balancers restarted: until the API answers", f"{alone:.1f} s")
     assert machine.process is not None
     before = kilobytes(machine.process.pid, "Rss")
-    balancers, seconds = create(client, options.balancers, ports)
+    balancers, seconds, took = create(machine, client, options.balancers, ports)
     few = min(FEW, options.balancers)
     first, last = (statistics.median(some) for some in (seconds[:few], seconds[-few:]))
     told(f"{options.balancers} balancers with {options.members} members each; made in", f"{sum(seconds):.0f} s")
     told(f"from the request to ACTIVE, the first {few} (median)", milliseconds(seconds[:few]))
     told(f"from the request to ACTIVE, the last {few} (median)", milliseconds(seconds[-few:]))
     told(f"the last {few} beside the first {few}", f"{last / first:.2f}")
+    told(f"the server's processor time, the first {few} (mean)", f"{sum(took[:few]) / few * 1000:.1f} ms")
+    told(f"the server's processor time, the last {few} (mean)", f"{sum(took[-few:]) / few * 1000:.1f} ms")
     told("a weight of the last balancer, from the request to ACTIVE", milliseconds([changed(client, balancers[-1])]))
     tell_memory(machine, before, options.balancers)
     time.sleep(15)  # until nobody is looked at more often than an idle one
