@@ -129,13 +129,14 @@ def family(directory: Path) -> list[int]:
     return [pid for pid in _pids() if _known_home(pid, now) == wanted and is_ours(pid, directory)]
 
 
-def forget_ended(directories: Iterable[Path]) -> None:
-    """Deletes the pidfiles where nothing runs any more: looking for the processes of each of a thousand takes long."""
+def forget_ended(directories: Iterable[Path]) -> int:
+    """Deletes the pidfiles where nothing runs any more, so that nobody looks for each one's processes; how many."""
     homes = {_home(command_line(pid)) for pid in _pids()}
-    for directory in directories:
-        pidfile = directory / PIDFILE
-        if os.fsencode(directory) not in homes and not _names_one_that_is_changing(pidfile):
-            pidfile.unlink(missing_ok=True)
+    pidfiles = [each / PIDFILE for each in directories if os.fsencode(each) not in homes and (each / PIDFILE).exists()]
+    ended = [each for each in pidfiles if not _names_one_that_is_changing(each)]
+    for each in ended:
+        each.unlink(missing_ok=True)
+    return len(ended)
 
 
 def _names_one_that_is_changing(pidfile: Path) -> bool:

@@ -21,6 +21,7 @@ from .render import Configuration, Settings, render
 from .turns import Turns
 
 LOG = logging.getLogger(__name__)
+PATIENT_STARTS = 3  # HAProxy processes that are started at once though nobody waits for them
 RETRY_SECONDS = 5.0  # causes such as a port that another program holds go away by themselves
 CRASH_PAUSE = 1.0  # an HAProxy that ends again and again is started no more often than this
 
@@ -70,7 +71,9 @@ class Reconciler:
         """Takes over what runs, starts what does not, and ends what should not."""
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         instances = self._instances()
-        processes.forget_ended(self._directory / id_ for id_ in instances)
+        if processes.forget_ended(self._directory / id_ for id_ in instances):
+            # The machine was started anew: most of the time is HAProxy's. Otherwise it is ours, and requests need some.
+            self._turns.patient_at_once = PATIENT_STARTS
         for id_ in dict.fromkeys((*self._store.loadbalancer_ids(), *instances)):
             self._turns.wake(id_, is_patient=True)  # whoever asks for a change meanwhile does not wait for them all
         for thread in self._threads:
@@ -118,7 +121,7 @@ class Reconciler:
                 self._reconcile(id_)
             except Exception:
                 LOG.exception("load balancer %s: could not be reconciled, will be tried again", id_)
-                self._turns.wake(id_, RETRY_SECONDS, is_patient=True)
+                self._turns.wake(id_, RETRY_SECONDS)
             finally:
                 self._turns.done(id_)
                 self._tell(id_)
@@ -141,7 +144,7 @@ class Reconciler:
         if not _says_the_same(previous, state) and self._store.settle(snapshot, state.error, state.outcome):
             self.wake(id_)
         if state.error is not None:
-            self._turns.wake(id_, RETRY_SECONDS, is_patient=True)
+            self._turns.wake(id_, RETRY_SECONDS)
 
     def _leave_idle(self, id_: str, snapshot: Snapshot) -> None:
         """Nothing runs, and all is well; told in this order, so that what has become ACTIVE is ONLINE already."""

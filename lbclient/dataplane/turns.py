@@ -6,8 +6,6 @@ import heapq
 import threading
 import time
 
-PATIENT_AT_ONCE = 3
-
 _Promise = tuple[float, bool]  # when it is due, and whether it is patient
 
 
@@ -17,8 +15,8 @@ class Turns:
     What somebody waits for goes first; those that are patient never keep all workers busy.
     """
 
-    def __init__(self, patient_at_once: int = PATIENT_AT_ONCE) -> None:
-        self._most_patient = patient_at_once
+    def __init__(self, patient_at_once: int = 1) -> None:
+        self.patient_at_once = patient_at_once
         self._promised: dict[str, _Promise] = {}
         self._heaps: dict[bool, list[tuple[float, str]]] = {False: [], True: []}  # by patience; also what is past
         self._busy: dict[str, bool] = {}  # and whether it was patient
@@ -82,7 +80,7 @@ class Turns:
 
     def _open_heaps(self) -> list[list[tuple[float, str]]]:
         """Those that may be taken from, the urgent one first, with promises on top that still stand."""
-        is_full = sum(self._busy.values()) >= self._most_patient
+        is_full = sum(self._busy.values()) >= self.patient_at_once
         found = []
         for is_patient in (False,) if is_full else (False, True):
             heap = self._heaps[is_patient]

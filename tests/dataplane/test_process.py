@@ -177,7 +177,7 @@ def test_pidfiles_are_forgotten_where_nothing_runs(running: Running, webs, tmp_p
     for name, text in (("gone", "4194303\n"), ("strange", f"{os.getpid()}\n"), ("unwritten", "")):
         (tmp_path / name).mkdir()
         (tmp_path / name / "haproxy.pid").write_text(text)
-    processes.forget_ended((running.instance.directory, *tmp_path.iterdir(), tmp_path / "never-there"))
+    assert processes.forget_ended((running.instance.directory, *tmp_path.iterdir(), tmp_path / "never-there")) == 3
     assert list(tmp_path.glob("*/haproxy.pid")) == [running.instance.directory / "haproxy.pid"]
     assert running.put().how == "nothing"
     assert pid(running) == first
@@ -189,7 +189,7 @@ def test_the_pidfile_of_a_master_that_executes_itself_anew_is_kept(
     """It has no command line for a moment."""
     (tmp_path / "haproxy.pid").write_text(f"{os.getpid()}\n")
     monkeypatch.setattr(processes, "command_line", lambda pid: b"")
-    processes.forget_ended((tmp_path,))
+    assert processes.forget_ended((tmp_path,)) == 0
     assert (tmp_path / "haproxy.pid").exists()
 
 
