@@ -222,7 +222,10 @@ def tell_restarts(machine: Machine, balancers: list[Any], alone: float) -> None:
 
 def _is_watched(machine: Machine, balancer: Any, since: float) -> bool:
     """Whether the server has made its socket for what this HAProxy tells."""
-    return Path(machine.directory, "haproxy", balancer["id"], "alarms.sock").stat().st_ctime > since
+    try:
+        return Path(machine.directory, "haproxy", balancer["id"], "alarms.sock").stat().st_ctime > since
+    except FileNotFoundError:  # it is just being made anew
+        return False
 
 
 def restarted(machine: Machine, balancers: list[Any]) -> tuple[float, float]:
