@@ -142,7 +142,7 @@ def test_an_idle_one_is_looked_at_seldom(world: World, webs, monkeypatch: pytest
     monkeypatch.setattr(observe, "IDLE", 0.5)
     (one,) = webs("one")
     world.change(web(members={"m1": member(one)}))
-    until(lambda: world.observer._paces[world.id] == 0.5)
+    until(lambda: world.observer._paces.get(world.id) == 0.5)
 
 
 def test_one_that_is_taken_over_is_looked_at_at_once_and_not_soon_again(world: World, webs) -> None:
