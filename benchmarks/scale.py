@@ -3,13 +3,16 @@
 Each has a listener, a pool of members and a health monitor, and is made by one request. Told are the times to ACTIVE of
 the first ones and of the last ones, memory, the processor time of the idle server and of all HAProxy processes, and
 how long everything takes to be there again after a restart of the server and after one of the machine (all processes
-are killed, then the server is started). A thousand need some 10 GiB.
+are killed, then the server is started). Yardsticks are a server without any load balancers, and HAProxy by itself: the
+same configurations, started as many at a time as there are processors. A thousand need some 10 GiB.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import resource
+import shutil
 import signal
 import statistics
 import subprocess
@@ -17,7 +20,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +33,7 @@ from setting import Client, free_port, haproxy, wait_for
 NETWORK = "127.77.0.0/18"  # room for 16,000 VIPs
 PORT = 8080  # of every listener
 DELAY = 10  # s between two health checks of a member
+BARE = "bare"  # the directory of those that are started without a server
 FEW = 20  # balancers are "the first" and "the last"
 TICKS = os.sysconf("SC_CLK_TCK")
 MEMBERS = """
@@ -72,10 +78,11 @@ class Machine:
         if self.process is not None:
             self.process.kill()
             self.process.wait()
-        wait_for(self._kill_all, 0.1)
+        wait_for(lambda: self.kill_all("haproxy"), 0.1)
 
-    def _kill_all(self) -> bool:
-        found = self.proxies()
+    def kill_all(self, below: str) -> bool:
+        """Whether there were none."""
+        found = self.proxies(below)
         for pid in found:
             try:
                 os.kill(pid, signal.SIGKILL)
@@ -83,9 +90,9 @@ class Machine:
                 continue
         return not found
 
-    def proxies(self) -> list[int]:
-        """All HAProxy processes below the directory."""
-        mark = f"{self.directory}/haproxy/".encode()
+    def proxies(self, below: str = "haproxy") -> list[int]:
+        """All HAProxy processes there."""
+        mark = f"{self.directory}/{below}/".encode()
         return [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if mark in _of(pid, "cmdline")]
 
 
@@ -102,10 +109,10 @@ def kilobytes(pid: int, name: str) -> int:
     return sum(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))
 
 
-def processor(pids: list[int]) -> float:
-    """Seconds of processor time that processes have had."""
+def processor(pids: list[int], with_ended: bool = False) -> float:
+    """Seconds of processor time that processes have had; if asked, also their children that have ended."""
     stats = (_of(pid, "stat").decode().rpartition(")")[2].split() for pid in pids)
-    return sum((int(fields[11]) + int(fields[12])) / TICKS for fields in stats if fields)
+    return sum(sum(map(int, fields[11 : 15 if with_ended else 13])) / TICKS for fields in stats if fields)
 
 
 @contextmanager
@@ -133,19 +140,23 @@ def tree(name: str, subnet: str, ports: list[int]) -> dict[str, Any]:
     return {"name": name, "vip_subnet_id": subnet, "listeners": [listener]}
 
 
-def create(client: Client, count: int, ports: list[int]) -> tuple[list[Any], list[float]]:
-    """Balancers one after the other; from each request until ACTIVE."""
+def create(
+    machine: Machine, client: Client, count: int, ports: list[int]
+) -> tuple[list[Any], list[float], list[float]]:
+    """Balancers one after the other; from each request until ACTIVE, and the server's processor time meanwhile."""
+    assert machine.process is not None
     [subnet] = client.ask("GET", "/networking/v2.0/subnets?name=private-subnet")["subnets"]
-    made, seconds = [], []
+    made, seconds, took = [], [], []
     for number in range(count):
-        start = time.perf_counter()
+        start, before = time.perf_counter(), processor([machine.process.pid])
         made.append(client.create("loadbalancer", "loadbalancers", **tree(f"lb-{number}", subnet["id"], ports)))
         wait_for(lambda: client.is_active(f"loadbalancers/{made[-1]['id']}", "loadbalancer"), 0.01)
         seconds.append(time.perf_counter() - start)
+        took.append(processor([machine.process.pid]) - before)
         if (number + 1) % 100 == 0:
             print(f"# {number + 1} in {sum(seconds):.0f} s", file=sys.stderr, flush=True)
     wait_for(lambda: accepts(made[-1]["vip_address"], PORT))
-    return made, seconds
+    return made, seconds, took
 
 
 def changed(client: Client, balancer: Any) -> float:
@@ -187,23 +198,84 @@ def tell_memory(machine: Machine, before: int, count: int) -> None:
     told("the server, memory a balancer (Rss)", f"{(after - before) / count:.0f} kB")
 
 
-def tell_restarts(machine: Machine, balancers: list[Any]) -> None:
+def tell_restarts(machine: Machine, balancers: list[Any], alone: float) -> None:
     machine.stop()
+    began = time.time()
     start = time.perf_counter()
     client = machine.start()
-    told("server restarted: until the API answers", f"{time.perf_counter() - start:.1f} s")
+    seconds = time.perf_counter() - start
+    told("server restarted: until the API answers", f"{seconds:.1f} s")
+    told("server restarted: beside one without load balancers", f"{seconds / alone:.1f}")
     changed(client, balancers[-1])
-    told("server restarted: until the last balancer can be changed", f"{time.perf_counter() - start:.1f} s")
+    told("server restarted: until the last balancer has been changed", f"{time.perf_counter() - start:.1f} s")
+    wait_for(lambda: all(_is_watched(machine, each, began) for each in balancers), 0.1)
+    told("server restarted: until all are taken over", f"{time.perf_counter() - start:.1f} s")
     time.sleep(1)
+    ours, ours_processor = restarted(machine, balancers)
+    told("machine restarted: until all balancers accept", f"{ours:.1f} s")
+    machine.crash()
+    bare, bare_processor = started_bare(machine, balancers)
+    told("HAProxy alone: until all accept", f"{bare:.1f} s")
+    told("machine restarted: time beside HAProxy alone", f"{ours / bare:.1f}")
+    told("machine restarted: processor time beside HAProxy alone", f"{ours_processor / bare_processor:.1f}")
+
+
+def _is_watched(machine: Machine, balancer: Any, since: float) -> bool:
+    """Whether the server has made its socket for what this HAProxy tells."""
+    try:
+        return Path(machine.directory, "haproxy", balancer["id"], "alarms.sock").stat().st_ctime > since
+    except FileNotFoundError:  # it is just being made anew
+        return False
+
+
+def restarted(machine: Machine, balancers: list[Any]) -> tuple[float, float]:
+    """Seconds from the machine's start until all accept, and of processor time."""
     machine.crash()
     start = time.perf_counter()
     machine.start()
-    waiting = {each["vip_address"] for each in balancers}
-    while waiting:
-        waiting = {address for address in waiting if not accepts(address, PORT)}
-        if len(waiting) < len(balancers):
-            time.sleep(0.2)
-    told("machine restarted: until all balancers accept", f"{time.perf_counter() - start:.1f} s")
+    assert machine.process is not None
+    wait_for_all(balancers)
+    seconds = time.perf_counter() - start
+    return seconds, processor([machine.process.pid, *machine.proxies()], with_ended=True)
+
+
+def started_bare(machine: Machine, balancers: list[Any]) -> tuple[float, float]:
+    """The same of the same configurations without a server."""
+    places = [_copied(machine, each["id"]) for each in balancers]
+    before = _of_ended()
+    start = time.perf_counter()
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        assert not any(pool.map(partial(start_bare, haproxy()), places))
+    wait_for_all(balancers)
+    seconds = time.perf_counter() - start
+    took = processor(machine.proxies(BARE), with_ended=True) + _of_ended() - before
+    wait_for(lambda: machine.kill_all(BARE), 0.1)
+    return seconds, took
+
+
+def _copied(machine: Machine, name: str) -> Path:
+    place = Path(machine.directory, BARE, name)
+    place.mkdir(parents=True)
+    for file in ("haproxy.cfg", "states"):
+        shutil.copy(Path(machine.directory, "haproxy", name, file), place)
+    return place
+
+
+def start_bare(binary: str, place: Path) -> int:
+    command = [binary, "-W", "-D", "-C", str(place), "-f", "haproxy.cfg", "-p", "pid", "-S", "unix@master.sock"]
+    nowhere = subprocess.DEVNULL
+    return subprocess.run(command, stdin=nowhere, stdout=nowhere, stderr=nowhere, check=False).returncode
+
+
+def _of_ended() -> float:
+    """Processor time of our children that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def wait_for_all(balancers: list[Any]) -> None:
+    for each in balancers:
+        wait_for(lambda: accepts(each["vip_address"], PORT), 0.02)  # noqa: B023
 
 
 def main() -> None:
@@ -221,24 +293,34 @@ def main() -> None:
                 run(machine, options, ports)
         finally:
             machine.crash()
+            machine.kill_all(BARE)
 
 
 def run(machine: Machine, options: argparse.Namespace, ports: list[int]) -> None:
+    machine.start()
+    machine.stop()
+    start = time.perf_counter()
     client = machine.start()
+    alone = time.perf_counter() - start
+    told("a server without load balancers restarted: until the API answers", f"{alone:.1f} s")
     assert machine.process is not None
     before = kilobytes(machine.process.pid, "Rss")
-    balancers, seconds = create(client, options.balancers, ports)
+    balancers, seconds, took = create(machine, client, options.balancers, ports)
     few = min(FEW, options.balancers)
+    first, last = (statistics.median(some) for some in (seconds[:few], seconds[-few:]))
     told(f"{options.balancers} balancers with {options.members} members each; made in", f"{sum(seconds):.0f} s")
     told(f"from the request to ACTIVE, the first {few} (median)", milliseconds(seconds[:few]))
     told(f"from the request to ACTIVE, the last {few} (median)", milliseconds(seconds[-few:]))
+    told(f"the last {few} beside the first {few}", f"{last / first:.2f}")
+    told(f"the server's processor time, the first {few} (mean)", f"{sum(took[:few]) / few * 1000:.1f} ms")
+    told(f"the server's processor time, the last {few} (mean)", f"{sum(took[-few:]) / few * 1000:.1f} ms")
     told("a weight of the last balancer, from the request to ACTIVE", milliseconds([changed(client, balancers[-1])]))
     tell_memory(machine, before, options.balancers)
     time.sleep(15)  # until nobody is looked at more often than an idle one
     server, proxies = idle(machine, options.idle)
     told("the server, all idle: of a core", f"{server:.1%}")
     told(f"all HAProxy processes, checking every {DELAY} s: of a core", f"{proxies:.1%}")
-    tell_restarts(machine, balancers)
+    tell_restarts(machine, balancers, alone)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ class Account:
         self._missed = 0
         self.totals: Reading = {}
         self.pids: set[int] = set()  # of those that carry its traffic, also the last of it
-        self.is_busy = False  # whether something has changed between the last two reports
+        self.is_busy = False  # whether anything was counted between the last two reports
 
     def take(self, state: State, reports: Sequence[Report], *, is_silent: bool) -> None:
         """Takes the reports of one round; is_silent tells that somebody who should be there has not answered."""
@@ -46,7 +46,6 @@ class Account:
         heard = (is_silent, None if rows is None else [_said(row) for row in rows.values()])
         if self._told[0] is state and self._told[1] == heard:
             return
-        self.is_busy = True
         found = statuses(state.snapshot, rows, state.error, is_silent)
         checked = checks(state.snapshot, rows) if rows is not None else None
         why = reasons(state.snapshot, checked or {}, found, state.error)

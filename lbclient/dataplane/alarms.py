@@ -1,52 +1,88 @@
-"""What HAProxy tells by itself: one datagram for each change of a health check, to one socket of the server's."""
+"""What HAProxy tells by itself: one datagram for each change of a health check, to a socket beside its own."""
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import re
+import selectors
 import socket
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from . import runtime
 from .monitors import ALARMS
 
-SUBJECT = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+LOG = logging.getLogger(__name__)
 LONGEST = 4096
 QUEUE = Path("/proc/sys/net/unix/max_dgram_qlen")
 USUAL_QUEUE = 10
+# Mostly the first check of a member that is believed to be up: no status changes. Whatever else is told may change one.
+SMALL = re.compile(rb"Health check for (?:backup )?server \S+ succeeded, .* status: \d+/\d+ UP\.\s*$", re.DOTALL)
 
 
 class Alarms:
-    """The socket, and which pools the datagrams tell of. HAProxy drops what does not fit into its queue."""
+    """A socket for each load balancer that is watched, by a selector whose keys carry what is to be called.
 
-    def __init__(self, directory: Path) -> None:
+    HAProxy drops what does not fit into a socket's queue, of ten datagrams mostly. With a socket each nothing is lost:
+    those that were not dropped say who is to be looked at.
+    """
+
+    def __init__(
+        self,
+        selector: selectors.BaseSelector,
+        directory: Path,
+        tell: Callable[[str], None],
+        tell_small: Callable[[str], None],
+    ) -> None:
+        """tell_small(id) is called instead of tell(id) where no status can have changed."""
+        self._selector = selector
+        self._directory = directory
+        self._tell = tell
+        self._tell_small = tell_small
         self._queue = _queue()
-        self._listening = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._listening.setblocking(False)
-        with contextlib.suppress(FileNotFoundError):
-            (directory / ALARMS).unlink()
-        with runtime.reachable(directory, ALARMS) as path:
-            self._listening.bind(path)
+        self._listening: dict[str, socket.socket] = {}
 
-    def fileno(self) -> int:
-        return self._listening.fileno()
+    def watch(self, id_: str) -> None:
+        """Has tell called when something is told, also where the directory is another one by now."""
+        if id_ in self._listening and (self._directory / id_ / ALARMS).exists():
+            return
+        self.forget(id_)
+        listening = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            self._bind(listening, id_)
+        except OSError as error:
+            LOG.debug("load balancer %s: health is not told of: %s", id_, error)
+            listening.close()
+            return
+        self._listening[id_] = listening
+        self._selector.register(listening, selectors.EVENT_READ, partial(self._hear, id_, listening))
 
-    def hear(self) -> tuple[set[str], bool]:
-        """The pools that are told of since the last time, and whether any others may have been dropped."""
-        pools: set[str] = set()
-        count = 0
-        while True:
-            try:
-                told = self._listening.recv(LONGEST)
-            except OSError:
-                return pools, count >= self._queue
-            count += 1
-            found = SUBJECT.search(told)  # the backend comes first, and is named by its pool
-            if found:
-                pools.add(found[0].decode())
+    def forget(self, id_: str) -> None:
+        listening = self._listening.pop(id_, None)
+        if listening is not None:
+            self._selector.unregister(listening)
+            listening.close()
 
     def close(self) -> None:
-        self._listening.close()
+        for id_ in list(self._listening):
+            self.forget(id_)
+
+    def _bind(self, listening: socket.socket, id_: str) -> None:
+        listening.setblocking(False)
+        directory = self._directory / id_
+        (directory / ALARMS).unlink(missing_ok=True)  # what a server that was killed has left
+        with runtime.reachable(directory, ALARMS) as path:
+            listening.bind(path)
+
+    def _hear(self, id_: str, listening: socket.socket) -> None:
+        told: list[bytes] = []
+        with contextlib.suppress(OSError):
+            while len(told) <= 2 * self._queue:  # not for ever
+                told.append(listening.recv(LONGEST))
+        is_small = len(told) < self._queue and all(map(SMALL.search, told))
+        (self._tell_small if is_small else self._tell)(id_)
 
 
 def _queue() -> int:

@@ -14,24 +14,23 @@ UNDER_WAY = "* "  # before the last finding, while the next check runs
 PINGS = {True: Check("DOWN", "No ping was answered."), False: Check("UP", "A ping was answered.")}
 
 
-def checks(snapshot: Snapshot, rows: Rows) -> dict[str, Check]:
-    """By member, of those that are checked: a worker may be ahead of the snapshot."""
-    found = {}
+def checks(snapshot: Snapshot, rows: Rows) -> dict[str, Check | None]:
+    """By member, of those that are checked; None where this worker has found nothing yet."""
+    found: dict[str, Check | None] = {}
     for pool in snapshot.pools:
         monitor = monitors.of(pool, snapshot)
         for member in snapshot.members[pool.id]:
             row = rows.get((pool.id, member.id))
-            check = _check(row, monitor) if row and member.admin_state_up else None
-            if check:
-                found[member.id] = check
+            if monitor is not None and row and member.admin_state_up:
+                found[member.id] = _check(row, monitor)
     return found
 
 
 def reasons(
-    snapshot: Snapshot, found: Mapping[str, Check], statuses: Mapping[tuple[str, str], str], error: str | None
+    snapshot: Snapshot, found: Mapping[str, Check | None], statuses: Mapping[tuple[str, str], str], error: str | None
 ) -> dict[tuple[str, str], str]:
     """Why statuses are what they are, where it can be told in a sentence."""
-    told = {("member", id_): check.reason for id_, check in found.items()}
+    told = {("member", id_): check.reason for id_, check in found.items() if check}
     down = [pool.id for pool in snapshot.pools if statuses.get(("pool", pool.id)) == "ERROR"]
     told |= {("pool", id_): "No member is up." for id_ in down}
     balancer = ("loadbalancer", snapshot.loadbalancer.id)
@@ -46,8 +45,8 @@ def _is_told(kind: str, status: str | None) -> bool:
     return status is not None and (kind == "member" or status in ("ERROR", "OFFLINE"))
 
 
-def _check(row: Row, monitor: Record | None) -> Check | None:
-    if monitor is not None and monitor.type == "PING":
+def _check(row: Row, monitor: Record) -> Check | None:
+    if monitor.type == "PING":
         return PINGS[row["status"].startswith("DOWN")]
     status = row.get("check_status", "").removeprefix(UNDER_WAY)
     if status in NOTHING_YET:

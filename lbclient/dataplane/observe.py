@@ -28,6 +28,7 @@ from .schedule import Schedule
 LOG = logging.getLogger(__name__)
 PATIENCE = 2.0  # s for an answer
 SOON = 0.5  # s to the next look where something has just happened, or where nobody but us would tell of a change
+LATER = 3.0  # s to the next look at most where there is something new that changes no status
 BUSY = 2.0  # s between two looks at most where there is traffic
 IDLE = 10.0  # s between two looks at most
 BLIND = 1.0  # s, where the kernel does not tell that a process has ended
@@ -57,7 +58,6 @@ class Observer:
         self._pinger = Pinger(self._directory)
         self._accounts: dict[str, Account] = {}
         self._paces: dict[str, float] = {}
-        self._pools: dict[str, str] = {}  # whose a pool is
         self._targets: dict[str, list[Target]] = {}
         self._seen: dict[str, State] = {}
         self._uncounted: dict[str, Reading] = {}
@@ -71,13 +71,11 @@ class Observer:
         self._poll = Poll(self._selector, PATIENCE)
         self._deaths = Deaths(self._selector, self._schedule.now)
         self._bell, self._button = socket.socketpair()
-        self._alarms: Alarms | None = None
+        self._alarms = Alarms(self._selector, self._directory, self._schedule.now, self._look_later)
         self._thread = threading.Thread(target=self._work, name="observe", daemon=True)
 
     def start(self) -> None:
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._alarms = Alarms(self._directory)
-        self._selector.register(self._alarms, selectors.EVENT_READ, partial(self._hear, self._alarms))
         self._bell.setblocking(False)
         self._button.setblocking(False)
         self._selector.register(self._bell, selectors.EVENT_READ, self._woken)
@@ -92,8 +90,7 @@ class Observer:
         if self._thread.is_alive():
             self._thread.join()
         self._pinger.stop()
-        if self._alarms is not None:
-            self._alarms.close()
+        self._alarms.close()
         self._selector.close()
         self._bell.close()
         self._button.close()
@@ -146,11 +143,6 @@ class Observer:
         times = [each for each in (self._schedule.first(), self._poll.deadline(), keep) if each is not None]
         return max(0.0, min(times) - time.monotonic()) if times else None
 
-    def _hear(self, alarms: Alarms) -> None:
-        pools, is_incomplete = alarms.hear()
-        for id_ in self._accounts if is_incomplete else {self._pools[each] for each in pools if each in self._pools}:
-            self._hurry(id_)
-
     def _woken(self) -> None:
         self._bell.recv(4096)
         with self._lock:
@@ -162,6 +154,9 @@ class Observer:
         """Something has changed: look now, and soon again."""
         self._paces[id_] = SOON
         self._schedule.now(id_)
+
+    def _look_later(self, id_: str) -> None:
+        self._schedule.at(id_, time.monotonic() + LATER)
 
     def _begin(self, id_: str) -> None:
         """Asks; where answers are to come already, once more after them."""
@@ -184,17 +179,24 @@ class Observer:
             self._end(id_, round_)
 
     def _meet(self, id_: str, state: State) -> None:
-        """Another state: its pools, and the members that are to be pinged."""
-        for pool in self._seen[id_].snapshot.pools if id_ in self._seen else ():
-            self._pools.pop(pool.id, None)
-        self._pools |= {pool.id: id_ for pool in state.snapshot.pools}
-        self._targets.pop(id_, None)
+        """Another state: health that is told of, and the members that are to be pinged."""
+        if state.snapshot.healthmonitors:
+            self._alarms.watch(id_)
+        else:
+            self._alarms.forget(id_)
         targets = list(pinger.targets(id_, state.snapshot))
+        if targets != self._targets.get(id_, []):
+            self._ping(id_, targets)
+        self._seen[id_] = state
+        is_as_before = state.outcome is not None and state.outcome.how == "nothing"
+        self._paces[id_] = self._next_pace(id_, BUSY if is_as_before else SOON)
+
+    def _ping(self, id_: str, targets: list[Target]) -> None:
+        """Has those pinged from now on, of this load balancer."""
+        self._targets.pop(id_, None)
         if targets:
             self._targets[id_] = targets
         self._pinger.watch([each for some in self._targets.values() for each in some])
-        self._seen[id_] = state
-        self._paces[id_] = SOON
 
     def _take(self, id_: str, round_: _Round, answer: str | None) -> None:
         """One of those that were asked has answered, or never will."""
@@ -240,12 +242,12 @@ class Observer:
         return min(usual, SOON if id_ in self._targets else IDLE if self._deaths.is_able else BLIND)
 
     def _forget(self, id_: str) -> None:
-        state = self._seen.pop(id_, None)
-        for pool in state.snapshot.pools if state else ():
-            self._pools.pop(pool.id, None)
+        self._seen.pop(id_, None)
         self._accounts.pop(id_, None)
         self._paces.pop(id_, None)
-        self._targets.pop(id_, None)
+        if id_ in self._targets:
+            self._ping(id_, [])
+        self._alarms.forget(id_)
         self._uncounted.pop(id_, None)
         self._deaths.watch(id_, ())
 

@@ -115,7 +115,7 @@ class Instance:
         """Ends all processes and forgets the directory."""
         if self.directory.exists():
             processes.end(self.directory)
-            Relay(self.directory).end_all()
+            Relay(self.directory).remove()
             shutil.rmtree(self.directory, ignore_errors=True)
 
     def _start(self, wanted: Configuration) -> None:

@@ -63,17 +63,17 @@ def _is_awaited(pid: int, seconds: float) -> bool:
 
 def is_ours(pid: int, directory: Path) -> bool:
     """Whether that process is an HAProxy that was started in the directory, and runs."""
-    return _home(_command(pid)) == os.fsencode(directory) and not _is_zombie(pid)
+    return _home(command_line(pid)) == os.fsencode(directory) and not is_zombie(pid)
 
 
-def _is_zombie(pid: int) -> bool:
+def is_zombie(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except (OSError, IndexError):
         return True
 
 
-def _command(pid: int) -> bytes:
+def command_line(pid: int) -> bytes:
     """Its words, each with a NUL behind it; nothing where there is no such process."""
     try:
         descriptor = os.open(f"/proc/{pid}/cmdline", os.O_RDONLY)
@@ -111,7 +111,7 @@ def _eldest(pids: list[int]) -> int | None:
     """
     found = next((pid for pid in pids if _parent(pid) not in pids), None)
     parent = _parent(found) if found else None
-    is_changing = parent is not None and parent > 1 and not _command(parent) and not _is_zombie(parent)
+    is_changing = parent is not None and parent > 1 and not command_line(parent) and not is_zombie(parent)
     return parent if is_changing else found
 
 
@@ -126,8 +126,30 @@ def family(directory: Path) -> list[int]:
     """Every process of the directory: master, worker, old workers, and any that were left behind."""
     wanted = os.fsencode(directory)
     now = time.monotonic()
-    pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
-    return [pid for pid in pids if _known_home(pid, now) == wanted and is_ours(pid, directory)]
+    return [pid for pid in _pids() if _known_home(pid, now) == wanted and is_ours(pid, directory)]
+
+
+def forget_ended(directories: Iterable[Path]) -> int:
+    """Deletes the pidfiles where nothing runs any more, so that nobody looks for each one's processes; how many."""
+    homes = {_home(command_line(pid)) for pid in _pids()}
+    pidfiles = [each / PIDFILE for each in directories if os.fsencode(each) not in homes and (each / PIDFILE).exists()]
+    ended = [each for each in pidfiles if not _names_one_that_is_changing(each)]
+    for each in ended:
+        each.unlink(missing_ok=True)
+    return len(ended)
+
+
+def _names_one_that_is_changing(pidfile: Path) -> bool:
+    """A master that executes itself anew has no words for a moment."""
+    try:
+        pid = int(pidfile.read_text())
+    except (OSError, ValueError):
+        return False
+    return not command_line(pid) and not is_zombie(pid)
+
+
+def _pids() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
 
 
 def _known_home(pid: int, now: float) -> bytes:
@@ -138,9 +160,9 @@ def _known_home(pid: int, now: float) -> bytes:
     until, home = _homes.get(pid, (0.0, b""))
     if until > now:
         return home
-    command = _command(pid)
+    command = command_line(pid)
     home = _home(command)
-    if command and command != _command(os.getpid()):
+    if command and command != command_line(os.getpid()):
         if len(_homes) > MOST_HOMES:
             _homes.clear()
         _homes[pid] = (now + HOME_SECONDS, home)

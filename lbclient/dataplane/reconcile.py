@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..store.snapshot import Snapshot
 from ..store.store import Outcome, Store
-from . import haproxy, idle, support
+from . import haproxy, idle, processes, support
 from .attach import Attachment, AttachmentFailed
 from .cfg import Refused
 from .process import Applied, Instance
@@ -21,6 +21,7 @@ from .render import Configuration, Settings, render
 from .turns import Turns
 
 LOG = logging.getLogger(__name__)
+PATIENT_STARTS = 3  # HAProxy processes that are started at once though nobody waits for them
 RETRY_SECONDS = 5.0  # causes such as a port that another program holds go away by themselves
 CRASH_PAUSE = 1.0  # an HAProxy that ends again and again is started no more often than this
 
@@ -69,8 +70,12 @@ class Reconciler:
     def start(self) -> None:
         """Takes over what runs, starts what does not, and ends what should not."""
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for id_ in {*self._store.loadbalancer_ids(), *self._instances()}:
-            self.wake(id_)
+        instances = self._instances()
+        if processes.forget_ended(self._directory / id_ for id_ in instances):
+            # The machine was started anew: most of the time is HAProxy's. Otherwise it is ours, and requests need some.
+            self._turns.patient_at_once = PATIENT_STARTS
+        for id_ in dict.fromkeys((*self._store.loadbalancer_ids(), *instances)):
+            self._turns.wake(id_, is_patient=True)  # whoever asks for a change meanwhile does not wait for them all
         for thread in self._threads:
             thread.start()
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from . import counters, ports, runtime
 from .cfg import Refused
-from .processes import KILL_SECONDS, wait_until
+from .processes import KILL_SECONDS, command_line, is_zombie, wait_until
 from .relay.places import LOG, PIDFILE, PLAN, SOCKET, TAKE
 from .relay.plan import VERSION, Plan, dumps
 from .render import FINGERPRINT
@@ -61,6 +61,11 @@ class Relay:
         self._kill(pid)
         (self.directory / PIDFILE).unlink(missing_ok=True)
         return "stopped"
+
+    def remove(self) -> None:
+        """Ends every process of the directory, where there has ever been one: whoever is started has a plan before."""
+        if (self.directory / PLAN).exists():
+            self.end_all()
 
     def end_all(self) -> None:
         """Ends also those that were left behind without a pidfile."""
@@ -155,13 +160,8 @@ class Relay:
 
     def _is_ours(self, pid: int) -> bool:
         """Whether that process is the relay of this directory, and runs."""
-        try:
-            command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-            is_zombie = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-        except (OSError, IndexError):
-            return False
         wanted = [*map(str.encode, COMMAND), os.fsencode(self.directory)]
-        return not is_zombie and command[2:5] == wanted
+        return command_line(pid).split(b"\0")[2:5] == wanted and not is_zombie(pid)
 
 
 def _port_refusal(wanted: Plan) -> str | None:

@@ -6,9 +6,10 @@ import csv
 import os
 import re
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from .backends import Server
@@ -21,6 +22,8 @@ LONGEST_PATH = 107  # bytes of a unix socket's path
 MAINTENANCE = 0x01 | 0x04  # srv_admin_state: forced by an operator, or by the configuration
 STOPPED = "0"
 GENERATION = "proc.generation"  # of the certificates that a worker was told after it had loaded others
+SAID_PID = re.compile(r"^Pid: (\d+)$", re.MULTILINE)
+SAID_FINGERPRINT = re.compile(rf"^{FINGERPRINT}: (.*)$", re.MULTILINE)
 TOLD = re.compile(rf"^{re.escape(GENERATION)}: type=str value=<(\w+)>", re.MULTILINE)
 
 
@@ -103,11 +106,39 @@ def parse_info(text: str) -> dict[str, str]:
     return {pair[0]: pair[1].strip() for pair in pairs}
 
 
+class Cells(Mapping[str, str]):
+    """A row of `show stat` whose hundred columns are found when they are asked for: few of them ever are."""
+
+    __slots__ = ("_cells", "_places")
+
+    def __init__(self, places: Mapping[str, int], cells: Sequence[str]) -> None:
+        self._places = places
+        self._cells = cells
+
+    def __getitem__(self, name: str) -> str:
+        place = self._places[name]
+        if place < len(self._cells):
+            return self._cells[place]
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name, place in self._places.items() if place < len(self._cells))
+
+    def __len__(self) -> int:
+        return min(len(self._places), len(self._cells))
+
+
 def parse_stat(text: str) -> Rows:
     """`show stat` by (proxy, server), without the proxies that are our own affair."""
-    rows = csv.reader(text.strip().removeprefix("# ").splitlines())
-    names = next(rows, [])  # pxname and svname come first
-    return {(row[0], row[1]): dict(zip(names, row, strict=False)) for row in rows if row and row[0] not in INTERNAL}
+    header, *lines = text.strip().removeprefix("# ").splitlines() or [""]
+    places = _places(header)  # pxname and svname come first
+    return {(row[0], row[1]): Cells(places, row) for row in csv.reader(lines) if row and row[0] not in INTERNAL}
+
+
+@lru_cache(maxsize=8)
+def _places(header: str) -> Mapping[str, int]:
+    """The same for all of one version of HAProxy."""
+    return {name: place for place, name in enumerate(header.rstrip(",").split(","))}
 
 
 def parse_states(text: str) -> list[dict[str, str]]:
@@ -133,10 +164,10 @@ REPORT = "show info;show stat"
 def parse_report(text: str) -> Report:
     """The answer to REPORT. Raises Unreachable where it is something else."""
     info, _, stat = text.partition("# pxname")
-    known = parse_info(info)
     try:
-        return Report(int(known["Pid"]), known[FINGERPRINT], parse_stat("pxname" + stat))
-    except (KeyError, ValueError):
+        [pid], [fingerprint] = SAID_PID.findall(info), SAID_FINGERPRINT.findall(info)
+        return Report(int(pid), fingerprint, parse_stat("pxname" + stat))
+    except ValueError:
         raise Unreachable(f"{ADMIN_SOCKET}: not a report of ours: {text[:80]!r}") from None
 
 

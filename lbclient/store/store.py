@@ -103,18 +103,20 @@ class Store:
         self,
         loadbalancer_id: str,
         statuses: Mapping[Key, str],
-        checks: Mapping[str, Check] | None = None,
+        checks: Mapping[str, Check | None] | None = None,
         reasons: Mapping[Key, str] | None = None,
     ) -> None:
         """Keep operating statuses, {(resource name, id): status}, and what checks of members found, by member.
 
-        A transaction only if some differ. `reasons` tell of statuses why they are so; without `checks`, none is known.
+        A transaction only if some differ. `reasons` tell of statuses why they are so. A check that is None, as all are
+        without `checks`, is not known yet, or any more: what was found before stays.
         """
         with self.reading() as tx:
             known = reading.operating_statuses(tx, loadbalancer_id)
             checked = observing.checks(tx, loadbalancer_id)
         changed = {key: status for key, status in statuses.items() if known.get(key, status) != status}
-        found = {id_: each for id_, each in (checked if checks is None else checks).items() if ("member", id_) in known}
+        told = checked if checks is None else {id_: each or checked.get(id_) for id_, each in checks.items()}
+        found = {id_: each for id_, each in told.items() if each and ("member", id_) in known}
         if not changed and found == checked:
             return
         with self.writing(is_lasting=False) as tx:

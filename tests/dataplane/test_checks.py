@@ -59,6 +59,9 @@ def test_a_disabled_member_and_one_that_is_not_reported_have_none() -> None:
     disabled = {"pools": {"pool": {"members": {"one": {"admin_state_up": False}}}}}
     assert found({"check_status": "L4OK"}, disabled) is None
     assert checks(trees.snapshot(TREE), {}) == {}
+    rows = {(trees.identity("pool"), ONE): {"status": "UP", "check_status": "INI"}}
+    assert checks(trees.snapshot(TREE), rows) == {ONE: None}  # this worker has found nothing yet: the last one's stays
+    assert checks(trees.snapshot(trees.merged(TREE, disabled)), rows) == {}
 
 
 def test_reasons() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import selectors
 import signal
 import socket
 import time
@@ -94,6 +95,19 @@ def _answers(port: int) -> bool:
         return False
 
 
+def test_what_a_check_found_outlives_the_one_who_checks(world: World, webs) -> None:
+    """A new one has found nothing in its first moment: what is stored stays, and since when."""
+    (one,) = webs("one")
+    monitor = {**MONITOR, "delay": 60, "timeout": 2}
+    world.change(web(members={"m1": member(one)}, healthmonitor=monitor))
+    before = until(lambda: last_check(world, "m1"))
+    for pid in processes.family(world.instance.directory):
+        os.kill(pid, signal.SIGKILL)
+    until(lambda: [each.how for each in events(world, "apply")] == ["started", "started"])
+    world.observer.look(world.id)
+    assert last_check(world, "m1") == before
+
+
 def test_without_being_told_it_is_looked_at_more_often(world: World, webs, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(pid: int) -> int:
         raise OSError
@@ -128,7 +142,17 @@ def test_an_idle_one_is_looked_at_seldom(world: World, webs, monkeypatch: pytest
     monkeypatch.setattr(observe, "IDLE", 0.5)
     (one,) = webs("one")
     world.change(web(members={"m1": member(one)}))
-    until(lambda: world.observer._paces[world.id] == 0.5)
+    until(lambda: world.observer._paces.get(world.id) == 0.5)
+
+
+def test_one_that_is_taken_over_is_looked_at_at_once_and_not_soon_again(world: World, webs) -> None:
+    (one,) = webs("one")
+    world.change(web(members={"m1": member(one)}))
+    world.observer.look(world.id)
+    world.crash()
+    world.begin()
+    until(lambda: world.observer._paces.get(world.id, 0.0) >= 2 * observe.BUSY)
+    assert world.reconciler.state(world.id).outcome.how == "nothing"
 
 
 def test_a_member_without_a_monitor_has_no_check(world: World, webs) -> None:
@@ -139,22 +163,54 @@ def test_a_member_without_a_monitor_has_no_check(world: World, webs) -> None:
     until(lambda: last_check(world, "m1") is None)
 
 
-def test_a_full_queue_is_known_to_be_incomplete(tmp_path: Path) -> None:
-    told = Alarms(tmp_path)
-    pool = "3f3ebd4e-2c6d-4d0c-93a5-3f5f8f9f2f0a"
+PASSED = (
+    b"<133>Nov 23 12:00:53 haproxy[1]: Health check for server p/one succeeded, reason: Layer7 check passed, "
+    b"code: 200, check duration: 1ms, status: 2/2 UP.\n"
+)
+
+
+def test_alarms_that_do_not_fit_into_the_queue_are_told_of_by_those_that_do(tmp_path: Path) -> None:
+    selector = selectors.DefaultSelector()
+    heard: list[str] = []
+    told = Alarms(selector, tmp_path, heard.append, lambda id_: heard.append(f"small: {id_}"))
+    for id_ in ("one", "two"):
+        (tmp_path / id_).mkdir()
+        told.watch(id_)
+        told.watch(id_)
+    told.watch("missing")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as haproxy:
         haproxy.setblocking(False)
-        haproxy.connect(str(tmp_path / alarms.ALARMS))
-        haproxy.send(f"<133>Nov 23 12:00:53 haproxy[1]: Server {pool}/x is DOWN.\n".encode())
-        haproxy.send(b"nonsense \xff")
-        assert told.hear() == ({pool}, False)
-        assert told.hear() == (set(), False)
+        haproxy.connect(str(tmp_path / "one" / alarms.ALARMS))
         with contextlib.suppress(BlockingIOError):
             while True:
-                haproxy.send(b"Server")
-        assert told.hear() == (set(), True)
+                haproxy.send(PASSED)
+        tell(selector)
+        assert heard == ["one"]  # what was dropped may have been more than this
+        tell(selector)
+        assert heard == ["one"]  # nobody else is asked, and nobody twice
+        haproxy.send(PASSED)
+        tell(selector)
+        assert heard == ["one", "small: one"]
+        for more in (
+            b"Server p/one is DOWN.\n",
+            PASSED.replace(b"UP", b"DOWN"),
+            PASSED.replace(b"succeeded", b"failed"),
+        ):
+            haproxy.send(PASSED)
+            haproxy.send(more)
+            tell(selector)
+        assert heard == ["one", "small: one", "one", "one", "one"]
+    told.forget("two")
     told.close()
-    Alarms(tmp_path).close()  # what a server that was killed has left
+    again = Alarms(selector, tmp_path, heard.append, heard.append)
+    again.watch("one")  # where a server that was killed has left its socket
+    again.close()
+    selector.close()
+
+
+def tell(selector: selectors.BaseSelector) -> None:
+    for key, _ in selector.select(0):
+        key.data()
 
 
 def test_a_schedule() -> None:

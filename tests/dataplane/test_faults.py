@@ -87,7 +87,7 @@ def test_a_socket_for_alarms_that_is_gone_costs_only_time(world: World, webs) ->
     (one,) = webs("one")
     world.change(web(members={"m1": member(one)}, healthmonitor=MONITOR))
     until(lambda: world.operating("member", "m1") == "ONLINE")
-    (world.directory / "alarms.sock").unlink()
+    (world.instance.directory / "alarms.sock").unlink()
     one.down()
     until(lambda: world.operating("member", "m1") == "ERROR")
 

@@ -170,6 +170,29 @@ def test_a_hung_haproxy_is_replaced(running: Running, webs, monkeypatch: pytest.
     assert get(tree["listeners"]["web"]["protocol_port"]).name == "one"
 
 
+def test_pidfiles_are_forgotten_where_nothing_runs(running: Running, webs, tmp_path: Path) -> None:
+    (one,) = webs("one")
+    running.apply(web(members={"one": member(one)}))
+    first = pid(running)
+    for name, text in (("gone", "4194303\n"), ("strange", f"{os.getpid()}\n"), ("unwritten", "")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "haproxy.pid").write_text(text)
+    assert processes.forget_ended((running.instance.directory, *tmp_path.iterdir(), tmp_path / "never-there")) == 3
+    assert list(tmp_path.glob("*/haproxy.pid")) == [running.instance.directory / "haproxy.pid"]
+    assert running.put().how == "nothing"
+    assert pid(running) == first
+
+
+def test_the_pidfile_of_a_master_that_executes_itself_anew_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has no command line for a moment."""
+    (tmp_path / "haproxy.pid").write_text(f"{os.getpid()}\n")
+    monkeypatch.setattr(processes, "command_line", lambda pid: b"")
+    assert processes.forget_ended((tmp_path,)) == 0
+    assert (tmp_path / "haproxy.pid").exists()
+
+
 class Killed(BaseException):
     """The server's process ends here."""
 

@@ -53,7 +53,10 @@ def test_reports() -> None:
         "Name: HAProxy\nPid: 7\ndescription: abc\n\n# pxname,svname,status,\nf,FRONTEND,OPEN,\n"
     )
     assert (report.pid, report.fingerprint) == (7, "abc")
-    assert report.rows["f", "FRONTEND"]["status"] == "OPEN"
+    row = report.rows["f", "FRONTEND"]
+    assert row["status"] == "OPEN"
+    assert dict(row) == {"pxname": "f", "svname": "FRONTEND", "status": "OPEN"}
+    assert row.get("weight") is None
     for strange in ("", "hello", "Pid: x\n# pxname,svname\n"):
         with pytest.raises(runtime.Unreachable):
             runtime.parse_report(strange)

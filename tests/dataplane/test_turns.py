@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 import time
 
+from members import until
+
 from lbclient.dataplane.turns import Turns
 
 
@@ -49,6 +51,45 @@ def test_the_end_wakes_who_waits() -> None:
     turns.end()
     thread.join(5)
     assert taken == [None]
+
+
+def test_what_somebody_waits_for_goes_first() -> None:
+    turns = Turns()
+    for number in range(1000):
+        turns.wake(str(number), is_patient=True)
+    turns.wake("new")
+    turns.wake("999")  # in the long queue it would be the last
+    assert {turns.take(), turns.take()} == {"new", "999"}
+    assert turns.take() == "0"
+
+
+def test_patient_ones_leave_a_worker_free() -> None:
+    turns = Turns(patient_at_once=2)
+    for id_ in ("a", "b", "c"):
+        turns.wake(id_, is_patient=True)
+    assert [turns.take(), turns.take()] == ["a", "b"]
+    taken: list[str | None] = []
+    thread = threading.Thread(target=lambda: taken.extend((turns.take(), turns.take())))
+    thread.start()
+    turns.wake("urgent")
+    until(lambda: "urgent" not in turns._promised)
+    assert "c" in turns._promised
+    turns.done("a")
+    thread.join(5)
+    assert taken == ["urgent", "c"]
+
+
+def test_one_that_waits_for_a_later_one_hears_of_it_when_another_has_gone_to_work() -> None:
+    turns = Turns()
+    taken: list[str | None] = []
+    threads = [threading.Thread(target=lambda: taken.append(turns.take())) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    turns.wake("later", 0.2)
+    turns.wake("now")
+    for thread in threads:
+        thread.join(5)
+    assert taken == ["now", "later"]  # though nobody has said that "now" is done
 
 
 def test_many_threads() -> None:

@@ -82,6 +82,9 @@ def test_checks_and_counters_are_replaced_and_go_with_what_they_are_of(store: St
         store.observed("lb", {("member", "member"): "ERROR"}, {"member": check})
     with store.reading() as tx:
         assert observing.checks(tx, "lb") == {"member": Check("L4CON", "ill")}
+    store.observed("lb", {}, {"member": None})  # one that has been started a moment ago has found nothing yet
+    with store.reading() as tx:
+        assert observing.checks(tx, "lb") == {"member": Check("L4CON", "ill")}
     for total in (1, 2):
         store.all_counted({"lb": {id_: {**COUNTED, "bytes_out": total} for id_ in ("pool", "member", "gone")}})
     with store.reading() as tx:
