@@ -49,6 +49,7 @@ class Server:
                 lifespan="off",
                 log_config=None,
                 access_log=False,
+                proxy_headers=False,  # whether those are believed is said elsewhere
                 server_header=False,
                 headers=[("Server", "lbclient")],
                 timeout_keep_alive=SILENCE,

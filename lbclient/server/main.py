@@ -123,9 +123,9 @@ def _running(config: Config) -> Iterator[int]:
         _prepare_networks(config, store, keystone)
     else:
         _prepare(config, store, f"{_url(config.bind_host, port)}/identity")
+    server.start()  # what is asked for meanwhile is in the store before the data plane looks at it
     reconciler.start()
     observer.start()
-    server.start()
     try:
         yield port
     finally:

@@ -174,9 +174,11 @@ def test_a_client_that_asks_before_it_sends(server: tuple[str, int]) -> None:
 def test_what_the_application_is_given(server: tuple[str, int]) -> None:
     with connect(server) as client:
         head = b"GET /environ?a=%20b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
-        client.sendall(head + b"X-Twice: one\r\nX-Twice: two\r\nX_Twice: not this one\r\n\r\n")
+        twice = b"X-Twice: one\r\nX-Twice: two\r\nX_Twice: not this one\r\n"
+        client.sendall(head + twice + b"X-Forwarded-Proto: https\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n")
         found = json.loads(rest(client).partition(b"\r\n\r\n")[2])
-    assert {name: value for name, value in found.items() if name.startswith("HTTP_X")} == {"HTTP_X_TWICE": "one,two"}
+    assert {name: value for name, value in found.items() if "TWICE" in name} == {"HTTP_X_TWICE": "one,two"}
+    assert found["wsgi.url_scheme"] == "http"  # whoever believes a proxy says so
     assert (found["QUERY_STRING"], found["REMOTE_ADDR"]) == ("a=%20b", "127.0.0.1")
     assert found["SERVER_PORT"] == str(server[1])
 
