@@ -12,7 +12,7 @@ from .. import resources
 from . import history
 from .history import Event
 from .observed_tables import CHECK, PART_STATISTICS
-from .prepared import Prepared, by
+from .prepared import Prepared, by, update
 from .tables import LISTENER, MEMBER, POOL, STATISTICS, TABLES
 
 Key = tuple[str, str]  # (resource name, id)
@@ -29,14 +29,6 @@ class Check:
     reason: str
 
 
-_STATUS = {
-    name: Prepared(
-        sa.update(table).where(table.c.id == sa.bindparam("row_id")).values(operating_status=sa.bindparam("status"))
-    )
-    for name, table in TABLES.items()
-}
-
-
 def keep_statuses(
     tx: sa.Connection,
     loadbalancer_id: str,
@@ -47,7 +39,7 @@ def keep_statuses(
     told = [
         Event("observe", name, id_, status=status, reason=reasons.get((name, id_)))
         for (name, id_), status in changed.items()
-        if _STATUS[name].run(tx, row_id=id_, status=status) and name in TOLD
+        if update(TABLES[name], "operating_status").run(tx, row_id=id_, operating_status=status) and name in TOLD
     ]
     history.record(tx, loadbalancer_id, told)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from . import observing
-from .prepared import Prepared
+from .prepared import Prepared, update
 from .snapshot import Snapshot
 from .tables import LISTENER, LOADBALANCER, MEMBER, POOL, STATISTICS, TABLES
 
@@ -42,19 +42,12 @@ _FAIL = {
     for name, table in TABLES.items()
 }
 _REMOVE = {name: Prepared(sa.delete(table).where(_seen(table), ~_is_kept(table))) for name, table in TABLES.items()}
-_FAULT = Prepared(
-    sa.update(LOADBALANCER).where(LOADBALANCER.c.id == sa.bindparam("row_id")).values(fault=sa.bindparam("reason"))
-)
 _SHOW_ERROR = Prepared(
     sa.update(LOADBALANCER)
     .where(LOADBALANCER.c.id == sa.bindparam("row_id"), LOADBALANCER.c.provisioning_status == "ACTIVE")
     .values(provisioning_status="ERROR")
 )
 _STATUS = Prepared(sa.select(LOADBALANCER.c.provisioning_status).where(LOADBALANCER.c.id == sa.bindparam("row_id")))
-_IS_THERE = {
-    table.name: Prepared(sa.select(table.c.id).where(table.c.id == sa.bindparam("row_id")))
-    for table in (LISTENER, POOL, MEMBER)
-}
 _FORGET_COUNTERS = Prepared(sa.delete(STATISTICS).where(STATISTICS.c.listener_id == sa.bindparam("row_id")))
 
 
@@ -64,7 +57,7 @@ def settle(tx: sa.Connection, snapshot: Snapshot, error: str | None) -> None:
     _forget(tx, gone)
     id_ = snapshot.loadbalancer.id
     if snapshot.loadbalancer.fault != error:
-        _FAULT.run(tx, row_id=id_, reason=error)
+        update(LOADBALANCER, "fault").run(tx, row_id=id_, fault=error)
     if error is not None:
         _SHOW_ERROR.run(tx, row_id=id_)
 
