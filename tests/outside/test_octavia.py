@@ -10,15 +10,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import servers
 import tests.outside.differing_queries as queries
 import tests.outside.differing_requests as requests
 import tests.outside.differing_situations as situations
-from tests.outside import two_servers
-from tests.outside.differences import Pair
+from tests.outside.differences import Pair, Side
 from tests.outside.known_differences import is_known
 
 from lbclient.resources import ALL, Resource
 
+OURS = ("--providers=noop_driver:No-op,noop_driver-alt=noop_driver:Another", "--busy-wait=5")
 PYTHON = os.environ.get("LBCLIENT_OCTAVIA_PYTHON", "")
 pytestmark = pytest.mark.skipif(not PYTHON, reason="LBCLIENT_OCTAVIA_PYTHON names no interpreter")
 
@@ -28,8 +29,8 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     directories = [tmp_path_factory.mktemp(name) for name in ("theirs", "ours")]
     for directory in (directories[0], *directories[0].parents[:2]):
         directory.chmod(0o755)  # the database has a user of its own
-    with two_servers.theirs(PYTHON, directories[0]) as theirs, two_servers.ours(directories[1]) as ours:
-        found = Pair(theirs, ours)
+    with servers.theirs(PYTHON, directories[0]) as theirs, servers.ours(directories[1], *OURS) as ours:
+        found = Pair(Side(theirs.port, theirs.settle), Side(ours.port, ours.settle))
         requests.build(found)
         yield found
 
