@@ -44,6 +44,9 @@ PENDING = "/v2.0/lbaas/loadbalancers?limit=1&fields=id&provisioning_status=PENDI
 KINDS = ("load_balancer", "listener", "pool", "member", "health_monitor", "l7policy", "l7rule")
 # Whose rows go when the row that they name is gone.
 OWNERS = {
+    "vip": ("load_balancer_id", "load_balancer"),
+    "additional_vip": ("load_balancer_id", "load_balancer"),
+    "vip_security_group": ("load_balancer_id", "load_balancer"),
     "listener": ("load_balancer_id", "load_balancer"),
     "pool": ("load_balancer_id", "load_balancer"),
     "member": ("pool_id", "pool"),
@@ -95,11 +98,9 @@ def _settling() -> str:
     doomed = "provisioning_status = 'PENDING_DELETE'"
     steps = ["SET FOREIGN_KEY_CHECKS = 0"]
     steps += [f"UPDATE {kind} SET provisioning_status = 'ACTIVE' WHERE {pending}" for kind in KINDS]
-    steps += [f"UPDATE load_balancer SET provisioning_status = 'DELETED' WHERE {doomed}"]
-    steps += [f"DELETE FROM {kind} WHERE {doomed}" for kind in KINDS[1:]]
+    steps += [f"DELETE FROM {kind} WHERE {doomed}" for kind in KINDS]
     for kind, (column, owner) in OWNERS.items():
-        living = " WHERE provisioning_status != 'DELETED'" if owner == "load_balancer" else ""
-        steps += [f"DELETE FROM {kind} WHERE {column} NOT IN (SELECT id FROM {owner}{living})"]
+        steps += [f"DELETE FROM {kind} WHERE {column} NOT IN (SELECT id FROM {owner})"]
     steps += ["UPDATE listener SET default_pool_id = NULL WHERE default_pool_id NOT IN (SELECT id FROM pool)"]
     return "; ".join([*steps, "COMMIT", "SELECT 'settled';\n"])
 

@@ -157,7 +157,7 @@ def _check_parents(
 ) -> str | None:
     """The load balancer of the parent in the path, which has to exist for whoever does this."""
     for name, id_ in parents.items():
-        owner: str = policy.visible(services, tx, request.who, action, PARENTS[name], id_).loadbalancer_id
+        owner: str = policy.visible_parent(services, tx, request.who, action, PARENTS[name], id_).loadbalancer_id
         return owner
     return None
 

@@ -21,7 +21,8 @@ def check(tx: sa.Connection, pool_id: str, values: Values) -> None:
     same = (MEMBER.c.pool_id == pool_id) & (MEMBER.c.address == values["address"])
     twin = sa.select(MEMBER.c.id).where(same, MEMBER.c.protocol_port == values["protocol_port"])
     if tx.scalar(twin):
-        raise Conflict(
-            f"Another member on this pool is already using ip {values['address']} "
-            f"on protocol_port {values['protocol_port']}"
-        )
+        raise taken(values["address"], values["protocol_port"])
+
+
+def taken(address: str, port: int) -> Conflict:
+    return Conflict(f"Another member on this pool is already using ip {address} on protocol_port {port}")
