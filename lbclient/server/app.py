@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from types import ModuleType
-from typing import Any, cast
+from typing import Any
 from urllib.parse import unquote
 
 import falcon
@@ -141,7 +141,6 @@ def build(services: Services) -> Wsgi:
     proxy: list[Any] = [Forwarded()] if services.config.proxy_headers else []
     app = falcon.App(middleware=[*proxy, Middleware()])
     app.req_options.strip_url_path_trailing_slash = True
-    app.resp_options.default_media_type = cast(str, None)  # what has no body has no type of content
     for kind in (Exception, falcon.HTTPError):  # Falcon has a handler of its own for the latter
         app.add_error_handler(kind, partial(_answer_error, services))
     table: dict[str, dict[str, tuple[str, Route]]] = {}

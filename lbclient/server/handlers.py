@@ -11,7 +11,7 @@ from ..store.snapshot import Record
 from ..store.tables import TABLES
 from . import changes, creation, deletion, listing, policy, present, provider, requests, status, tree, updating
 from .changes import Change
-from .errors import BadRequest, InvalidInput, ValidationFailure
+from .errors import BadRequest, ValidationFailure
 from .http import Answer, Context, Handler, Request, Services
 
 PARENTS = {"pool_id": POOL, "l7policy_id": L7POLICY}
@@ -185,7 +185,4 @@ def _owner(services: Services, request: Request, action: str, values: dict[str, 
 
 
 def _is_cascade(request: Request) -> bool:
-    value = dict(request.query).get("cascade", "false")
-    if value.lower() not in requests.BOOLEANS:
-        raise InvalidInput("cascade", value, f"Value not an unambiguous boolean: {value}")
-    return requests.is_true(value)
+    return requests.is_true(dict(request.query).get("cascade", "false"))

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from ..resources import HEALTHMONITOR, L7POLICY, LISTENER, LOADBALANCER, POOL, Api, Resource, Type
 from ..store import tables
 from ..store.snapshot import Record
+from .rules import l7policy as l7policy_rules
 
 Object = dict[str, Any]
 Related = dict[str, list[str]]  # row's ID -> IDs, in order
@@ -79,14 +80,15 @@ def _owner(column: str) -> Any:
 
 
 def _pool_listeners(tx: sa.Connection, rows: Sequence[Record], ids: list[str]) -> Related:
-    """Listeners that use a pool: as their default, or through a policy."""
+    """Listeners that use a pool: as their default, or through a policy that is at work."""
     listener, policy = tables.LISTENER, tables.L7POLICY
     default = sa.select(listener.c.default_pool_id.label("pool_id"), listener.c.id, listener.c.serial)
     through = sa.select(policy.c.redirect_pool_id, listener.c.id, listener.c.serial).join_from(
         policy, listener, policy.c.listener_id == listener.c.id
     )
     both = sa.union(
-        default.where(listener.c.default_pool_id.in_(ids)), through.where(policy.c.redirect_pool_id.in_(ids))
+        default.where(listener.c.default_pool_id.in_(ids)),
+        through.where(policy.c.redirect_pool_id.in_(ids), l7policy_rules.is_at_work()),
     )
     found = defaultdict(list)
     for pool_id, id_, _serial in sorted(tx.execute(both), key=lambda row: row[2]):

@@ -169,8 +169,8 @@ def compare_rules(pair: Pair) -> None:
     for kind, compare, key, value in itertools.product(
         RULES,
         COMPARE_TYPES,
-        (None, "", "X-A", "a b", "O"),
-        ("a", "true", "True", "0", "-1", "a b", "*.e", "[", 'a"b', ""),
+        (None, "", "X-A", "a b"),
+        ("a", "True", "0", "a b", "[", ""),
     ):
         body = {"type": kind, "compare_type": compare, "value": value, **({} if key is None else {"key": key})}
         attempt(pair, create(L7RULE, body, "new"), f"{BASE}/l7policies/<policy>/rules/<new>")
