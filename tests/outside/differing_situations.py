@@ -153,7 +153,7 @@ def compare_policies(pair: Pair) -> None:
         }[action]
         body = {"listener_id": "<listener>", "action": action, **own}
         for change in (
-            *sets,
+            *sets[:FEW],
             *(
                 {"action": other, **more}
                 for other in ("REJECT", "REDIRECT_TO_URL", "REDIRECT_TO_POOL", "REDIRECT_PREFIX")
@@ -162,6 +162,9 @@ def compare_policies(pair: Pair) -> None:
         ):
             with Kept(pair, create(L7POLICY, body, "some")) as policy:
                 policy.change(change)
+
+
+FEW = 33  # of the sets, those with two targets at most
 
 
 def compare_rules(pair: Pair) -> None:

@@ -126,6 +126,43 @@ def _is_the_type_of_nothing(found: Difference) -> bool:
     return found.where == "header Content-Type" and (found.theirs, found.ours) == (None, "application/json")
 
 
+def _is_an_action_again(found: Difference) -> bool:
+    """Who names the action that a policy has need not repeat its target."""
+    is_one = found.call.method == "PUT" and '{"l7policy": {"action": ' in (found.call.text or "")
+    return is_one and (found.where, found.theirs, found.ours) == ("status", 400, 200)
+
+
+def _is_a_lost_target(found: Difference) -> bool:
+    """A redirect does not lose its target, nor what HSTS preloads its age."""
+    is_one = re.search(r'"(redirect_\w+|hsts_max_age)": null', found.call.text or "")
+    return bool(is_one) and found.call.method == "PUT" and (found.theirs, found.ours) == (200, 400)
+
+
+def _is_a_null_for_nobody(found: Difference) -> bool:
+    """A null that cannot be is refused before its object is looked for."""
+    return ": null" in (found.call.text or "") and (found.theirs, found.ours) == (404, 400)
+
+
+def _is_the_listener_of_another(found: Difference) -> bool:
+    """The listener of a new pool is of the same load balancer."""
+    is_one = '"listener_id": "<listener>"' in (found.call.text or "") and '"<away>"' in (found.call.text or "")
+    return is_one and (found.theirs, found.ours) == (201, 400)
+
+
+def _has_old_tls(found: Difference) -> bool:
+    """The usual ciphers have none for TLS 1.0 and 1.1."""
+    return found.where.endswith(".tls_ciphers") and found.ours is None and "SSLv3" in (found.call.text or "")
+
+
+def _is_of_the_tree(found: Difference) -> bool:
+    """In a tree all is checked as it is by itself, and policies that others move were not changed themselves."""
+    if "/loadbalancers" not in found.call.path or found.call.method != "POST":
+        return False
+    is_unchecked = re.search(r'"(persistence_granularity|allowed_cidrs|redirect_pool)": ', found.call.text or "")
+    is_stale = re.search(r"(l7policies\[\d+\]\.updated_at|pools\[\d+\]\.listeners)$", found.where)
+    return bool(is_stale or (is_unchecked and (found.theirs, found.ours) == (201, 400)))
+
+
 def _is_an_addition(found: Difference) -> bool:
     """Pools and members have counters, load balancers have events, providers have filters."""
     return bool(
@@ -238,6 +275,12 @@ KNOWN: tuple[Callable[[Difference], bool], ...] = (
     _is_no_data,
     _is_a_description,
     _is_the_type_of_nothing,
+    _is_an_action_again,
+    _is_a_lost_target,
+    _is_a_null_for_nobody,
+    _is_the_listener_of_another,
+    _has_old_tls,
+    _is_of_the_tree,
     _is_an_addition,
     _is_the_id_of_a_query,
     _is_a_filter_by_project,
