@@ -239,7 +239,13 @@ def _is_a_limit(found: Difference) -> bool:
 
 def _is_an_address_in_another_type(found: Difference) -> bool:
     """Octavia takes the number 1 for an address."""
-    return bool(re.search(r'"(monitor_)?address": (1|1\.5|true)\b', found.call.text or "")) and found.ours == 400
+    numbers = r'"((monitor_)?address": (1|1\.5|true)\b|allowed_cidrs": \[1\])'
+    return bool(re.search(numbers, found.call.text or "")) and found.ours == 400
+
+
+def _is_a_header(found: Difference) -> bool:
+    """A header is put in or not: true and false are values, others are none."""
+    return '"insert_headers": {' in (found.call.text or "") and found.where == "status" and found.theirs < 500
 
 
 def _is_tls_without_tls(found: Difference) -> bool:
@@ -263,6 +269,7 @@ KNOWN: tuple[Callable[[Difference], bool], ...] = (
     _is_a_reference,
     _is_an_address_in_another_form,
     _is_an_address_in_another_type,
+    _is_a_header,
     _is_tls_without_tls,
     _is_the_code_of_a_redirect,
     _is_no_operation,
