@@ -8,12 +8,8 @@ without authentication. Every row is measured on one, then on the other, with 1 
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import signal
 import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import threading
@@ -24,37 +20,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from setting import free_port, wait_for
+import servers
 
 PROJECT = "a" * 32
 SUBNET = "11111111-1111-4111-8111-111111111111"
 LBAAS = "/v2.0/lbaas"
 FILLED = 1000  # load balancers for the lists
-
-OCTAVIA = """
-[DEFAULT]
-transport_url = fake://
-[api_settings]
-auth_strategy = noauth
-enabled_provider_drivers = noop_driver: No-op
-default_provider_driver = noop_driver
-[database]
-connection = mysql+pymysql://root@127.0.0.1:{database}/octavia
-[controller_worker]
-network_driver = network_noop_driver
-compute_driver = compute_noop_driver
-amphora_driver = amphora_noop_driver
-[certificates]
-cert_manager = noop_cert_manager
-"""
-APPLICATION = """
-from octavia.api import app
-application = app.setup_app(argv=["octavia-api", "--config-file", "octavia.conf"])
-"""
-# The no-op driver tells nobody when it is done, so that everything would stay in PENDING.
-SETTLE = "".join(
-    f"UPDATE {table} SET provisioning_status = 'ACTIVE';" for table in ("load_balancer", "listener", "pool", "member")
-)
 
 
 @dataclass
@@ -224,80 +195,22 @@ def children(pid: int) -> list[int]:
 
 
 @contextmanager
-def process(command: Sequence[str], directory: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
-    with Path(directory, f"{Path(command[0]).name}.log").open("w") as log:
-        started = subprocess.Popen(
-            command, cwd=directory, env={**os.environ, **environment}, stdout=log, stderr=log, start_new_session=True
-        )
-    try:
-        yield started
-    finally:
-        started.send_signal(signal.SIGTERM)
-        started.wait(60)
-
-
-def answers(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-@contextmanager
 def octavia(python: str) -> Iterator[Api]:
-    with tempfile.TemporaryDirectory(prefix="lbclient-octavia-") as directory, mariadb(directory) as (database, sql):
-        sql("CREATE DATABASE octavia")
-        Path(directory, "octavia.conf").write_text(OCTAVIA.format(database=database))
-        Path(directory, "measured.py").write_text(APPLICATION)
-        binaries = Path(python).parent
-        migrate = [str(binaries / "octavia-db-manage"), "--config-file", "octavia.conf", "upgrade", "head"]
-        subprocess.run(migrate, cwd=directory, check=True, capture_output=True)
-        port = free_port()
-        command = [str(binaries / "gunicorn"), "-w", "2", "-b", f"127.0.0.1:{port}", "measured:application"]
-        with process(command, directory) as started:
-            wait_for(lambda: answers(port) and Connection(port).ask("GET", "/")[0] == 200, 0.2)
-            time.sleep(3)  # the second worker
-            yield Api("Octavia", port, lambda: children(started.pid), lambda: sql(f"USE octavia; {SETTLE}"))
-
-
-@contextmanager
-def mariadb(directory: str) -> Iterator[tuple[int, Callable[[str], None]]]:
-    """(port, a way to run SQL)"""
-    data, place, port = f"{directory}/data", f"{directory}/sql.sock", free_port()
-    usual = ["--no-defaults", f"--datadir={data}"]
-    if os.getuid() == 0:
-        usual.append("--user=mysql")
-        shutil.chown(directory, "mysql")
-    install = ["mariadb-install-db", *usual, "--auth-root-authentication-method=normal"]
-    subprocess.run(install, check=True, capture_output=True)
-    command = ["mariadbd", *usual, f"--socket={place}", f"--port={port}", "--bind-address=127.0.0.1"]
-
-    def sql(text: str) -> None:
-        subprocess.run(["mariadb", "--no-defaults", "-u", "root", "-S", place, "-e", text], check=True)
-
-    with process(command, directory):
-        wait_for(lambda: answers(port), 0.1)
-        yield port, sql
+    with _directory() as directory, servers.theirs(python, directory, workers=2) as started:
+        time.sleep(3)  # the second worker
+        yield Api("Octavia", started.port, lambda: children(started.pid), started.settle)
 
 
 @contextmanager
 def ours() -> Iterator[Api]:
-    with tempfile.TemporaryDirectory(prefix="lbclient-benchmark-") as directory:
-        port = free_port()
-        command = [sys.executable, "-m", "lbclient.server.main", f"--state-directory={directory}", "--auth=noauth"]
-        command += [f"--bind-port={port}", "--network=noop", "--default-provider=noop_driver"]
-        with process(command, directory, PYTHONPATH=str(Path(__file__).parent.parent)) as started:
-            wait_for(lambda: answers(port), 0.1)
-            yield Api("lbclient", port, lambda: [started.pid], lambda: settled(port))
+    with _directory() as directory, servers.ours(directory) as started:
+        yield Api("lbclient", started.port, lambda: [started.pid], started.settle)
 
 
-def settled(port: int) -> None:
-    """Waits until nothing is PENDING."""
-
-    def is_settled() -> bool:
-        _, answer = Connection(port).ask("GET", f"{LBAAS}/loadbalancers?provisioning_status=PENDING_UPDATE&limit=1")
-        _, other = Connection(port).ask("GET", f"{LBAAS}/loadbalancers?provisioning_status=PENDING_CREATE&limit=1")
-        return not json.loads(answer)["loadbalancers"] and not json.loads(other)["loadbalancers"]
-
-    wait_for(is_settled, 0.05)
+@contextmanager
+def _directory() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="lbclient-benchmark-") as name:
+        yield Path(name)
 
 
 def main(python: str) -> None:

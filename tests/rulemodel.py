@@ -283,9 +283,8 @@ class World:
     def _batch(self, request: Request, pool_id: str) -> set[int]:
         found = {400 for each in request.body["members"] for _ in self._own("member", {**DEFAULTS["member"], **each})}
         keys = [(each["address"], each["protocol_port"]) for each in request.body["members"]]
-        if len(set(keys)) < len(keys):
-            found.add(400)
         mine = {(t.values["address"], t.values["protocol_port"]) for _, t in self.all("member", pool=pool_id)}
+        found |= {400 if key in mine else 409 for key in keys if keys.count(key) > 1}
         limit = self.limits.get((request.project, "member"), -1)
         gone = 0 if request.is_additive else len(mine - set(keys))
         used = sum(thing.project == request.project for _, thing in self.all("member")) - gone

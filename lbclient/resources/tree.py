@@ -35,5 +35,12 @@ PARTS: dict[str, tuple[Part, ...]] = {
     L7RULE.name: (),
 }
 
+# What an object that is answered in full leaves out: its place tells it, or the part itself.
+LEFT_OUT: dict[str, tuple[str, ...]] = {
+    LISTENER.name: ("loadbalancers",),
+    POOL.name: ("loadbalancers", "healthmonitor_id"),
+    HEALTHMONITOR.name: ("pools",),
+}
+
 # Whom a part belongs to: told by its place in the tree, and by no attribute.
 OWNERS = ("project_id", "loadbalancer_id", "listener_id", "pool_id")

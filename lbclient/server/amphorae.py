@@ -51,6 +51,7 @@ AMPHORAE = (
         _nothing(sa.Text).label("updated_at"),
         _nothing(sa.Text).label("image_id"),
         LB.compute_flavor,
+        LB.project_id,
         LB.serial,
     )
     .where(LB.amphora_id.is_not(None))

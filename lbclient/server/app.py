@@ -6,6 +6,7 @@ import logging
 import re
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from types import ModuleType
 from typing import Any
@@ -17,7 +18,7 @@ import sqlalchemy as sa
 
 from ..resources import ALL, AMPHORA, EVENT, LISTENER, LOADBALANCER, OFFERS, POOL, PROVIDER, QUOTA, Resource
 from ..resources.provider import CAPABILITIES
-from . import amphorae, batch, capabilities, counters, errors, events, handlers, offers, quotas
+from . import amphorae, batch, capabilities, counters, errors, events, handlers, listing, offers, quotas
 from .bridge import BODY_MAXIMUM
 from .discovery import version, versions
 from .forwarded import Forwarded
@@ -129,6 +130,7 @@ LOAD_BALANCING = (
 DESCRIPTION = description.routes(LOAD_BALANCING)
 VERSIONS = (
     Route("GET", "/", versions, is_open=True),
+    Route("HEAD", "/", versions, is_open=True),
     Route("GET", "/v2", version, is_open=True),
     Route("GET", "/v2.0", version, is_open=True),
     Route("GET", "/v2/lbaas", version, is_open=True),
@@ -174,7 +176,7 @@ def _mounts(services: Services) -> list[tuple[str, str, tuple[Route, ...]]]:
         mounts.append(("/identity", "/identity", IDENTITY))
     if services.barbican is None:
         mounts.append(("/key-manager", "/key-manager", KEY_MANAGER))
-    short = tuple(Route(r.method, r.path.removeprefix("/lbaas"), r.handler) for r in LOAD_BALANCING)
+    short = tuple(replace(route, path=route.path.removeprefix("/lbaas")) for route in LOAD_BALANCING)
     for prefix in ("/load-balancer", ""):
         mounts.append((prefix, prefix, VERSIONS))
         for number in ("/v2", "/v2.0"):
@@ -200,19 +202,39 @@ class _Methods:
 
 def _responder(services: Services, base: str, route: Route) -> Callable[..., None]:
     names = re.findall(r"{(\w+)}", route.path)
+    known = _known_arguments(route)
 
     def respond(req: falcon.Request, resp: falcon.Response, **places: str) -> None:
         who = ANONYMOUS if route.is_open else sender(services, req)
-        request = Request(req, who, _body(req, route.body), _query(req), req.prefix + base)
+        query = _query(req)
+        if known is not None:
+            _check_arguments(known, query)
+        request = Request(req, who, _body(req, route.body), query, req.prefix + base)
         arguments = dict(zip(names, places.values(), strict=True))
         # PostgreSQL cannot even look for a NUL; the key manager takes UUIDs only, and says so.
         if "\0" in "".join(places.values()) and not req.path.startswith("/key-manager"):
             raise errors.NotFound("There is nothing whose ID has a NUL.")
+        if "\ufffd" in "".join(places.values()):
+            raise errors.Undecodable("The path is not in UTF-8.")
         if services.barbican and isinstance(request.body, dict) and _is_load_balancing(req.path):
             services.barbican.copy(who, token(req), request.body)
         _write(resp, route.handler(services, request, **arguments))
 
     return respond
+
+
+def _known_arguments(route: Route) -> frozenset[str] | None:
+    """What may stand behind the question mark; None: anything, as attributes are filters there, or are passed over."""
+    if route.operation is None:
+        return None
+    known = frozenset(each.name for each in route.operation.query)
+    return None if route.method == "GET" and "fields" in known else known
+
+
+def _check_arguments(known: frozenset[str], query: tuple[tuple[str, str], ...]) -> None:
+    for name, _ in query:
+        if name not in known:
+            raise errors.BadRequest(f'Unknown argument: "{name}"')
 
 
 def _body(req: falcon.Request, wanted: Body) -> Any:
@@ -250,11 +272,14 @@ def _query(req: falcon.Request) -> tuple[tuple[str, str], ...]:
         unquote(req.query_string, errors="strict")
     except UnicodeDecodeError:
         raise errors.Undecodable("What stands behind the question mark is not in UTF-8.") from None
-    return tuple(
+    query = tuple(
         (name, value)
         for name, values in req.params.items()
         for value in (values if isinstance(values, list) else [values])
     )
+    if req.method == "GET" and _is_load_balancing(req.path):
+        listing.check(query)
+    return query
 
 
 def _write(resp: falcon.Response, answer: Answer) -> None:
@@ -280,7 +305,7 @@ class Middleware:
 
 
 def _accepts_json(req: falcon.Request) -> bool:
-    return bool(req.client_accepts("application/json"))
+    return "/" not in req.accept or req.client_accepts(JSON)  # what is no type of content is passed over
 
 
 def _is_load_balancing(path: str) -> bool:
@@ -338,6 +363,7 @@ def _render(path: str, error: errors.Error) -> dict[str, Any]:
 # Octavia answers what its framework refuses, before its own code is reached, in a format of its own.
 OTHER_FORMAT = (
     errors.NoSuchPath,
+    errors.NoSuchParent,
     errors.MethodNotAllowed,
     errors.NotAcceptable,
     errors.InvalidPaging,

@@ -14,6 +14,7 @@ from . import changes, creation, deletion, policy, provider, requests
 from .changes import Change
 from .errors import BadRequest, ValidationFailure
 from .http import Answer, Request, Services
+from .rules import member as member_rules
 
 Key = tuple[str, int]
 Values = dict[str, Any]
@@ -33,13 +34,15 @@ class Plan:
 
 def update_members(services: Services, request: Request, pool_id: str) -> Answer:
     """PUT of a pool's members: 202, and nothing touched where nothing differs."""
-    given = _given(request.body)
+    given, twice = _given(request.body)
     is_additive = _is_additive(request)
     with services.store.reading() as tx:
-        pool = policy.visible(services, tx, request.who, "member:put", POOL, pool_id)
+        pool = policy.visible_parent(services, tx, request.who, "member:put", POOL, pool_id)
         for verb in ("post",) if is_additive else ("post", "delete"):
             policy.check(services, request.who, f"member:{verb}", pool.project_id)
-        if not _plan(tx, pool_id, given, is_additive):
+        plan = _plan(tx, pool_id, given, is_additive)
+        _check_is_given_once(twice, plan)
+        if not plan:
             return Answer(None, 202)
 
     def operation(change: Change) -> None:
@@ -51,18 +54,28 @@ def update_members(services: Services, request: Request, pool_id: str) -> Answer
     return Answer(None, 202)
 
 
-def _given(body: Any) -> dict[Key, Values]:
-    """The members by address and port, their attributes as given. Raises BadRequest."""
+def _given(body: Any) -> tuple[dict[Key, Values], list[Key]]:
+    """The members by address and port, their attributes as given, and who is given again. Raises BadRequest."""
     if not isinstance(body, dict) or set(body) != {"members"} or not isinstance(body["members"], list):
         raise BadRequest('The body should be an object with a list of members: {"members": [...]}.')
     found: dict[Key, Values] = {}
+    twice = []
     for attributes in body["members"]:
         complete = requests.created(MEMBER, {MEMBER.key: attributes})
         key = (complete["address"], complete["protocol_port"])
         if key in found:
-            raise ValidationFailure(f"Member {key[0]} with protocol_port {key[1]} is given twice.")
+            twice.append(key)
         found[key] = {name: complete[name] for name in complete if name in attributes}
-    return found
+    return found, twice
+
+
+def _check_is_given_once(twice: list[Key], plan: Plan) -> None:
+    """Raises Conflict for a new member and ValidationFailure for another one, as Octavia does."""
+    new = {(given["address"], given["protocol_port"]) for given in plan.new}
+    for key in twice:
+        if key in new:
+            raise member_rules.taken(*key)
+        raise ValidationFailure(f"Member {key[0]} with protocol_port {key[1]} is given twice.")
 
 
 def _plan(tx: sa.Connection, pool_id: str, given: dict[Key, Values], is_additive: bool) -> Plan:
@@ -79,7 +92,8 @@ def _plan(tx: sa.Connection, pool_id: str, given: dict[Key, Values], is_additive
 
 
 def _differences(row: Record, given: Values) -> Values:
-    mutable = {field.name for field in MEMBER.fields if Api.PUT in field.api}
+    """What changes; a batch changes a subnet, too, which nothing else does."""
+    mutable = {"subnet_id", *(field.name for field in MEMBER.fields if Api.PUT in field.api)}
     return {name: value for name, value in given.items() if name in mutable and getattr(row, name) != value}
 
 
@@ -87,6 +101,7 @@ def _carry_out(change: Change, request: Request, pool_id: str, plan: Plan) -> No
     for row in plan.gone:
         deletion.delete_member(change, row)
     for id_, values in plan.changed.items():
+        creation.check_subnet(change, request.who, values.get("subnet_id"))
         change.update(MEMBERS, id_, values)
     for given in plan.new:
         values = requests.created(MEMBER, {MEMBER.key: given})

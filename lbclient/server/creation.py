@@ -168,11 +168,15 @@ def create_member(change: Change, who: Context, values: Values) -> Record:
     if values.pop("request_sriov"):
         raise BadRequest("The load balancer flavor does not allow SR-IOV member ports.")
     member_rules.check(change.tx, values["pool_id"], values)
-    if values["subnet_id"] and not network(change.services).subnet_exists(change.tx, values["subnet_id"], who):
-        raise NotFound.named("Subnet", values["subnet_id"])
+    check_subnet(change, who, values["subnet_id"])
     has_monitor = healthmonitor_rules.of_pool(change.tx, values["pool_id"]) is not None
     change.touch_pool(values["pool_id"])
     return change.insert(MEMBER, {**values, "operating_status": "OFFLINE" if has_monitor else "NO_MONITOR"})
+
+
+def check_subnet(change: Change, who: Context, subnet_id: str | None) -> None:
+    if subnet_id and not network(change.services).subnet_exists(change.tx, subnet_id, who):
+        raise NotFound.named("Subnet", subnet_id)
 
 
 def create_healthmonitor(change: Change, who: Context, values: Values) -> Record:

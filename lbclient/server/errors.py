@@ -75,6 +75,12 @@ class NoSuchPath(NotFound):
     """No route has this path."""
 
 
+class NoSuchParent(NotFound):
+    """The path is inside something that does not exist; the title is Octavia's, as is the second error format."""
+
+    title = "Bad Request"
+
+
 class MethodNotAllowed(Error):
     status = 405
     title = "Method Not Allowed"

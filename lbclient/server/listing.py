@@ -15,7 +15,7 @@ from ..store.snapshot import Record
 from . import present, selection
 from .errors import BadRequest, InvalidPaging
 from .http import Answer, Request
-from .selection import TAG_FILTERS, Table
+from .selection import MONITOR, TAG_FILTERS, Table
 
 PAGE_MAXIMUM = 1000
 PAGING = {"limit", "marker", "page_reverse", "sort", "sort_key", "sort_dir", "fields"}
@@ -47,6 +47,13 @@ def page(resource: Resource, table: Table, query: Pairs, unique: str = "serial")
         fields=fields(query),
         filters=_filters(resource, table, query),
     )
+
+
+def check(query: Pairs) -> None:
+    """Paging that is asked for can be: Octavia looks at it with every GET, of one object, too. Raises BadRequest."""
+    single = dict(query)
+    _limit(single.get("limit"))
+    _check_ways(_asked_order(single))
 
 
 def fields(query: Pairs) -> tuple[str, ...]:
@@ -112,13 +119,17 @@ def _limit(text: str | None) -> int:
 
 def _order(resource: Resource, table: Table, single: dict[str, str], unique: str) -> tuple[tuple[str, str], ...]:
     asked = _asked_order(single)
+    _check_ways(asked)
+    for key, _ in asked:
+        if not _has_column(resource, table, key) or isinstance(table.c[key].type, sa.types.TypeDecorator):
+            raise BadRequest(f"Supplied sort key '{key}' is not valid.")
+    return (*asked, (unique, "asc"))
+
+
+def _check_ways(asked: Sequence[tuple[str, str]]) -> None:
     for _, way in asked:
         if way not in DIRECTIONS:
             raise InvalidPaging(f"Supplied sort direction '{way}' is not valid.")
-    for key, _ in asked:
-        if not _is_filter(resource, table, key) or isinstance(table.c[key].type, sa.types.TypeDecorator):
-            raise BadRequest(f"Supplied sort key '{key}' is not valid.")
-    return (*asked, (unique, "asc"))
 
 
 def _asked_order(single: dict[str, str]) -> list[tuple[str, str]]:
@@ -155,5 +166,9 @@ def _merged_tags(query: Pairs) -> list[tuple[str, str]]:
 
 
 def _is_filter(resource: Resource, table: Table, name: str) -> bool:
-    """An attribute with a column; what the path names can be named again."""
-    return (name in resource or name == f"{resource.parent}_id") and name in table.c
+    return _has_column(resource, table, name) or (name == MONITOR and name in resource)
+
+
+def _has_column(resource: Resource, table: Table, name: str) -> bool:
+    """What the path names can be named again, and an amphora's project is its load balancer's."""
+    return (name in resource or name in (f"{resource.parent}_id", "project_id")) and name in table.c

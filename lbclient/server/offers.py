@@ -32,7 +32,7 @@ Values = dict[str, Any]
 class Use:
     """Who uses a kind of offer, and in which column they name it."""
 
-    title: str  # in the text of a conflict
+    title: str  # in the texts of a conflict, and of a deletion of nothing
     table: sa.Table
     column: str
 
@@ -124,7 +124,7 @@ def delete(resource: Resource) -> Handler:
     def handler(services: Services, request: Request, id: str) -> Answer:
         policy.check(services, request.who, f"{NAMES[resource.name]}:delete")
         with services.store.writing() as tx:
-            _find(tx, resource, id, for_update=True)
+            _find(tx, resource, id, for_update=True, title=USES[resource.name].title)
             _check_is_unused(tx, resource, id)
             tx.execute(sa.delete(table).where(table.c[resource.identifier] == id))
         return Answer(None, 204)
@@ -132,13 +132,13 @@ def delete(resource: Resource) -> Handler:
     return handler
 
 
-def _find(tx: sa.Connection, resource: Resource, id_: str, for_update: bool = False) -> Record:
+def _find(tx: sa.Connection, resource: Resource, id_: str, for_update: bool = False, title: str = "") -> Record:
     """The row; locked, if asked, so that nobody begins to use it meanwhile. Raises NotFound."""
     table = OFFERS[resource.name]
     statement = sa.select(table).where(table.c[resource.identifier] == id_)
     row = tx.execute(statement.with_for_update() if for_update else statement).one_or_none()
     if row is None:
-        raise NotFound.named(resource.title, id_)
+        raise NotFound.named(title or resource.title, id_)
     return row
 
 

@@ -8,7 +8,7 @@ from ..resources import Resource
 from ..store import prepared
 from ..store.snapshot import Record
 from ..store.tables import TABLES
-from .errors import Forbidden, NotFound
+from .errors import Forbidden, NoSuchParent, NotFound
 from .http import Context, Services
 
 
@@ -47,6 +47,16 @@ def visible(
         is_known = row.project_id == who.project_id or allows(services, who, f"{resource.name}:get_one", row.project_id)
         raise _refusal() if is_known else NotFound.named(resource.title, id_)
     return row
+
+
+def visible_parent(
+    services: Services, tx: sa.Connection, who: Context, action: str, resource: Resource, id_: str
+) -> Record:
+    """The row inside whose path something is done. Raises Forbidden, and NoSuchParent where others raise NotFound."""
+    try:
+        return visible(services, tx, who, action, resource, id_)
+    except NotFound:
+        raise NoSuchParent.named(resource.title.replace(" ", ""), id_) from None
 
 
 def _refusal() -> Forbidden:

@@ -14,6 +14,7 @@ from ..store import tables
 from ..store.documents import Document, Id, Ids
 from ..store.prepared import Prepared
 from ..store.snapshot import Record
+from .rules import l7policy as l7policy_rules
 
 Object = dict[str, Any]
 Expression = sa.ColumnElement[Any]
@@ -112,7 +113,9 @@ def _ids(table: sa.Table, condition: Any, of: sa.Column[Any], order: str = "seri
 
 _L, _P = tables.LISTENER, tables.POOL
 _REDIRECTING = sa.select(tables.L7POLICY.c.listener_id).where(
-    tables.L7POLICY.c.loadbalancer_id == _P.c.loadbalancer_id, tables.L7POLICY.c.redirect_pool_id == _P.c.id
+    tables.L7POLICY.c.loadbalancer_id == _P.c.loadbalancer_id,
+    tables.L7POLICY.c.redirect_pool_id == _P.c.id,
+    l7policy_rules.is_at_work(),
 )
 _USES_POOL = (_L.c.loadbalancer_id == _P.c.loadbalancer_id) & (
     (_L.c.default_pool_id == _P.c.id) | _L.c.id.in_(_REDIRECTING.correlate(_P))

@@ -67,11 +67,11 @@ def check(field: Field, value: Any) -> Any:
 
 def _attributes(resource: Resource, body: Any, verb: Api) -> Values:
     argument = f"{ARGUMENT_NAMES.get(resource.name, resource.name + '_')}"
-    if not isinstance(body, dict) or resource.key not in body:
-        raise InvalidInput(resource.key, None, "Mandatory field missing.")
-    unknown = sorted(set(body) - {resource.key})
+    unknown = sorted(set(body) - {resource.key}) if isinstance(body, dict) else ()
     if unknown:
         raise BadRequest(f"Unknown attribute for argument {argument}: {', '.join(unknown)}")
+    if not body or not isinstance(body, dict):
+        raise InvalidInput(resource.key, None, "Mandatory field missing.")
     attributes = body[resource.key]
     if not isinstance(attributes, dict):
         raise InvalidInput(resource.key, attributes, "It should be an object.")

@@ -13,9 +13,11 @@ import sqlalchemy as sa
 
 from ..resources import Resource, Type
 from ..store.prepared import Prepared, by
+from ..store.tables import HEALTHMONITOR
 from . import requests
 
 TAG_FILTERS = {"tags", "tags-any", "not-tags", "not-tags-any"}
+MONITOR = "healthmonitor_id"  # an attribute of pools without a column
 LISTS = (Type.STRINGS, Type.MAPPING, Type.OBJECTS)  # stored as JSON
 NUMBER = re.compile(r"-?[0-9]{1,18}")  # what else is asked for is no value of any column
 SHAPES = 512  # whose statements are kept
@@ -29,7 +31,7 @@ class Filter:
     """One condition: a column, what it has to be, and how many values that takes."""
 
     column: str
-    kind: str  # is, true, false, nothing, holds, or one of TAG_FILTERS
+    kind: str  # is, true, false, nothing, holds, monitored (by the value), or one of TAG_FILTERS
     count: int
 
 
@@ -85,6 +87,8 @@ def _filter(resource: Resource, name: str, value: str) -> tuple[Filter, list[Any
     if name in TAG_FILTERS:
         tags = value.split(",")
         return Filter("tags", name, len(tags)), [_as_stored(tag) for tag in tags]
+    if name == MONITOR:
+        return Filter("id", "monitored", 1), [value]
     kind = resource[name].type if name in resource else Type.STRING
     if kind is Type.BOOLEAN:
         return Filter(name, "true" if requests.is_true(value) else "false", 0), []
@@ -120,6 +124,9 @@ def _condition(table: Table, wanted: Filter, name: str) -> sa.ColumnElement[bool
             return column.is_(wanted.kind == "true")
         case "nothing":
             return sa.false()
+        case "monitored":
+            monitor = HEALTHMONITOR.c.id == sa.bindparam(f"{name}_0", type_=HEALTHMONITOR.c.id.type)
+            return column.in_(sa.select(HEALTHMONITOR.c.pool_id).where(monitor))
     each = [_holds(column, f"{name}_{place}") for place in range(wanted.count)]
     found = sa.or_(*each) if wanted.kind.endswith("-any") else sa.and_(*each)
     return sa.not_(found) if wanted.kind.startswith("not-") else found

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from ..store import observing, reading
 from ..store.snapshot import Record, Snapshot
 from ..store.tables import L7POLICY
+from .rules import l7policy as l7policy_rules
 
 Object = dict[str, Any]
 Checks = Mapping[str, Object]
@@ -26,20 +27,21 @@ def tree(tx: sa.Connection, loadbalancer: Record) -> Object:
 
 
 def _listener(snapshot: Snapshot, listener: Record, tx: sa.Connection, checks: Checks) -> Object:
-    used = {listener.default_pool_id, *_redirect_pools(tx, listener.id)}
-    pools = [_pool(snapshot, pool, checks) for pool in snapshot.pools if pool.id in used]
+    used = [listener.default_pool_id, *_redirect_pools(tx, listener.id)]
+    known = {pool.id: pool for pool in snapshot.pools}
+    pools = [_pool(snapshot, known[id_], checks) for id_ in dict.fromkeys(used) if id_ in known]
     return {**_states(listener), "pools": pools}
 
 
 def _redirect_pools(tx: sa.Connection, listener_id: str) -> list[str | None]:
-    return list(tx.scalars(sa.select(L7POLICY.c.redirect_pool_id).where(L7POLICY.c.listener_id == listener_id)))
+    mine = (L7POLICY.c.listener_id == listener_id) & l7policy_rules.is_at_work()
+    return list(tx.scalars(sa.select(L7POLICY.c.redirect_pool_id).where(mine).order_by(L7POLICY.c.position)))
 
 
 def _pool(snapshot: Snapshot, pool: Record, checks: Checks) -> Object:
     answer = _states(pool)
     monitor = snapshot.healthmonitors.get(pool.id)
-    if monitor is not None:
-        answer["health_monitor"] = {**_states(monitor), "type": monitor.type}
+    answer["health_monitor"] = None if monitor is None else {**_states(monitor), "type": monitor.type}
     answer["members"] = [_member(member, checks) for member in snapshot.members[pool.id]]
     return answer
 

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..resources import HEALTHMONITOR, L7POLICY, L7RULE, LISTENER, LOADBALANCER, MEMBER, POOL, Resource
-from ..resources.tree import OWNERS
+from ..resources.tree import LEFT_OUT, OWNERS
 from ..store import reading
 from ..store.snapshot import Record, Snapshot
 from . import creation, present, requests
@@ -41,9 +41,8 @@ def answer(tx: sa.Connection, loadbalancer: Record) -> Object:
     snapshot = reading.snapshot(tx, loadbalancer.id)
     assert snapshot is not None  # its row was made in this transaction
     found = present.loaded(tx, LOADBALANCER, loadbalancer.id)
-    pools = {pool.id: _full_pool(tx, snapshot, pool) for pool in snapshot.pools}
-    found["pools"] = list(pools.values())
-    found["listeners"] = [_full_listener(tx, snapshot, listener, pools) for listener in snapshot.listeners]
+    found["pools"] = [_full_pool(tx, snapshot, pool) for pool in snapshot.pools]
+    found["listeners"] = [_full_listener(tx, snapshot, listener) for listener in snapshot.listeners]
     return found
 
 
@@ -53,7 +52,7 @@ class _Filling:
     def __init__(self, change: Change, who: Context) -> None:
         self._change = change
         self._who = who
-        self._pools: dict[str, str] = {}
+        self._pools: dict[str | None, str] = {}
 
     def pool(self, given: Object) -> str:
         """The ID of a new pool with its members and its monitor."""
@@ -61,8 +60,8 @@ class _Filling:
         members = _objects(attributes, "members")
         monitor = attributes.pop("healthmonitor", None)
         name = attributes.get("name")
-        if not name:
-            raise ValidationFailure("Pools must be named in a request that makes a whole load balancer.")
+        if isinstance(name, (list, dict)):
+            raise InvalidInput("name", name, "It should be a string.")
         if name in self._pools:
             raise ValidationFailure(f"Pools must have different names in one request; {name} is given twice.")
         pool_id = self._create(POOL, attributes, loadbalancer_id=self._change.loadbalancer.id).id
@@ -85,6 +84,8 @@ class _Filling:
     def _policy(self, listener_id: str, given: Object) -> None:
         attributes = dict(given)
         rules = _objects(attributes, "rules")
+        if "redirect_pool_id" in attributes:
+            raise BadRequest(f"Unknown attribute for argument {L7POLICY.key}: redirect_pool_id")
         self._replace_pool(attributes, "redirect_pool")
         policy_id = self._create(L7POLICY, attributes, listener_id=listener_id).id
         for rule in rules:
@@ -96,6 +97,8 @@ class _Filling:
         if given is None:
             return
         pool = _object(given, name)
+        if pool and not pool.get("name"):
+            raise ValidationFailure("Pools must be named where a listener or a policy has them.")
         if set(pool) != {"name"}:
             attributes[f"{name}_id"] = self.pool(pool)
         elif pool["name"] in self._pools:
@@ -135,25 +138,24 @@ def _object(value: Any, name: str) -> Object:
 
 
 def _full_pool(tx: sa.Connection, snapshot: Snapshot, pool: Record) -> Object:
-    found = present.loaded(tx, POOL, pool.id)
-    found["members"] = [present.one(tx, MEMBER, member.id) for member in snapshot.members[pool.id]]
     monitor = snapshot.healthmonitors.get(pool.id)
-    if monitor is not None:
-        found["healthmonitor"] = present.one(tx, HEALTHMONITOR, monitor.id)
-    return found
+    return {
+        **_full(tx, POOL, pool),
+        "members": [present.one(tx, MEMBER, member.id) for member in snapshot.members[pool.id]],
+        "healthmonitor": None if monitor is None else _full(tx, HEALTHMONITOR, monitor),
+    }
 
 
-def _full_listener(tx: sa.Connection, snapshot: Snapshot, listener: Record, pools: dict[str, Object]) -> Object:
-    found = present.loaded(tx, LISTENER, listener.id)
-    if listener.default_pool_id:
-        found["default_pool"] = pools[listener.default_pool_id]
-    found["l7policies"] = [_full_policy(tx, snapshot, policy, pools) for policy in snapshot.l7policies[listener.id]]
-    return found
+def _full_listener(tx: sa.Connection, snapshot: Snapshot, listener: Record) -> Object:
+    policies = [_full_policy(tx, snapshot, policy) for policy in snapshot.l7policies[listener.id]]
+    return {**_full(tx, LISTENER, listener), "l7policies": policies}
 
 
-def _full_policy(tx: sa.Connection, snapshot: Snapshot, policy: Record, pools: dict[str, Object]) -> Object:
-    found = present.loaded(tx, L7POLICY, policy.id)
-    found["rules"] = [present.one(tx, L7RULE, rule.id) for rule in snapshot.l7rules[policy.id]]
-    if policy.redirect_pool_id:
-        found["redirect_pool"] = pools[policy.redirect_pool_id]
-    return found
+def _full_policy(tx: sa.Connection, snapshot: Snapshot, policy: Record) -> Object:
+    rules = [present.one(tx, L7RULE, rule.id) for rule in snapshot.l7rules[policy.id]]
+    return {**_full(tx, L7POLICY, policy), "rules": rules}
+
+
+def _full(tx: sa.Connection, resource: Resource, row: Record) -> Object:
+    left_out = LEFT_OUT.get(resource.name, ())
+    return {name: value for name, value in present.loaded(tx, resource, row.id).items() if name not in left_out}

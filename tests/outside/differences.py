@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
@@ -41,7 +42,7 @@ class Side:
     def ask(self, call: Call) -> Answer:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         body = self._here(call.text).encode("utf-8", "surrogatepass") if call.text is not None else call.raw
-        connection.putrequest(call.method, self._here(call.path))
+        connection.putrequest(call.method, self._here(call.path, quote))
         for name, value in {"Content-Type": "application/json", **call.headers}.items():
             if value is not None:
                 connection.putheader(name, self._here(value))
@@ -53,8 +54,8 @@ class Side:
         connection.close()
         return Answer(answer.status, dict(answer.getheaders()), text)
 
-    def _here(self, text: str) -> str:
-        return PLACE.sub(lambda place: self.ids.get(place[1], place[0]), text)
+    def _here(self, text: str, written: Callable[[str], str] = str) -> str:
+        return PLACE.sub(lambda place: written(self.ids.get(place[1], place[0])), text)
 
     def elsewhere(self, text: str) -> str:
         """A text of this side as both sides have it."""
@@ -153,6 +154,9 @@ def differing(there: Any, here: Any, where: str) -> Iterator[tuple[str, Any, Any
         for name in sorted({*there, *here}):
             yield from differing(there.get(name, "ABSENT"), here.get(name, "ABSENT"), f"{where}.{name}")
     elif isinstance(there, list) and isinstance(here, list) and len(there) == len(here):
+        if there != here and sorted(map(repr, there)) == sorted(map(repr, here)):
+            yield f"order of {where}", there, here
+            return
         for number, (one, other) in enumerate(zip(there, here, strict=True)):
             yield from differing(one, other, f"{where}[{number}]")
     elif type(there) is not type(here) or there != here:
@@ -169,6 +173,10 @@ def _header(answer: Answer, name: str) -> Any:
 def _comparable(side: Side, answer: Answer) -> Any:
     body = answer.body
     body = json.loads(side.elsewhere(json.dumps(body)))
+    if isinstance(body, dict) and isinstance(body.get("loadbalancer"), dict):
+        body["loadbalancer"].get("pools", []).sort(
+            key=lambda pool: str(pool.get("name"))
+        )  # Octavia does not order them
     _forget(body, NEVER if answer.status == 201 else NEVER + LATER)
     return body
 

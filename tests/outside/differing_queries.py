@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from tests.outside.differences import Call, Pair
-from tests.outside.differing_requests import BASE, LEAST, OTHER, PROJECT, UNKNOWN, path
+from tests.outside.differing_requests import BASE, LEAST, OTHER, PROJECT, UNKNOWN, attempt, path
 
 from lbclient.resources import ALL, AMPHORA, OFFERS, QUOTA
+from lbclient.server.app import LOAD_BALANCING
 
 QUERIES = (
     *(
@@ -132,6 +135,31 @@ def compare_lists(pair: Pair) -> None:
         for name in sorted({each.name for each in resource.fields} | {"id"}):
             pair.ask(Call("GET", f"{path(resource, under)}?{name}=x"))
             pair.ask(Call("GET", f"{path(resource, under)}?sort={name}"))
+
+
+def compare_arguments(pair: Pair) -> None:
+    """What stands behind the question mark of every operation, and is none of its arguments."""
+    for route in LOAD_BALANCING:
+        place = route.path
+        for name, id_ in {"{pool_id}": "<pool>", "{l7policy_id}": "<policy>", "{project_id}": PROJECT}.items():
+            place = place.replace(name, id_)
+        kind = route.operation.resource.name if route.operation else ""
+        place = re.sub(r"{\w+}", f"<{IN_WORLD.get(kind, kind)}>", place)
+        for query in ("bogus=1", "cascade=false", "additive_only=true", "limit=1", "fields=id", "id=x", "name=x"):
+            if route.path.startswith("/lbaas") and route.method in ("GET", "DELETE"):
+                pair.ask(
+                    Call(route.method, f"/v2.0{place}?{query}" if route.method == "GET" else f"/v2.0{place}x?{query}")
+                )
+    for resource in ALL:
+        one = f"{path(resource)}/<{IN_WORLD[resource.name]}>"
+        for query in ("bogus=1", "limit=1", "fields=id"):
+            pair.ask(Call("PUT", f"{one}?{query}", {resource.key: {"admin_state_up": True}}))
+            pair.ask(Call("POST", f"{path(resource)}?{query}", {resource.key: {}}))
+            attempt(
+                pair,
+                Call("POST", f"{path(resource)}?{query}", {resource.key: LEAST[resource.name]}, keep="new"),
+                f"{path(resource)}/<new>",
+            )
 
 
 IN_WORLD = {

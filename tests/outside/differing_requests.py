@@ -230,45 +230,72 @@ def compare_posts(pair: Pair, resource: Resource) -> None:
         attempt(pair, create(resource, body, "new"), f"{path(resource)}/<new>")
 
 
-def attempt(pair: Pair, call: Call, made: str) -> None:
-    """A POST whose object goes again."""
+def attempt(pair: Pair, call: Call, made: str, seen: bool = False) -> None:
+    """A POST whose object goes again, after another look at it if asked."""
     answers = pair.ask(call)
+    if seen and all(each.status == 201 for each in answers):
+        pair.ask(Call("GET", made))
     for side, answer in zip((pair.theirs, pair.ours), answers, strict=True):
         if answer.status == 201:
             side.ask(Call("DELETE", f"{made}?cascade=true" if "loadbalancers/" in made else made))
             side.settle()
 
 
+class Kept:
+    """An object on both sides that is tried on; where the answers differ, both sides get a new one."""
+
+    def __init__(self, pair: Pair, made: Call) -> None:
+        self._pair = pair
+        self._made = made
+        self.path = f"{made.path}/<{made.keep}>"
+
+    def __enter__(self) -> Kept:
+        self._pair.quietly(self._made)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pair.quietly(Call("DELETE", self.path))
+
+    def change(self, values: Any) -> None:
+        """A PUT of these attributes, and how the object is then."""
+        [key] = self._made.body
+        self.ask(Call("PUT", self.path, {key: values}))
+
+    def ask(self, call: Call) -> None:
+        """A request about it, or to something that it has."""
+        before = len(self._pair.found)
+        answers = self._pair.ask(call)
+        if call.method != "GET" and all(each.status < 300 for each in answers):
+            self._pair.ask(Call("GET", self.path))
+        if len(self._pair.found) > before:
+            self.renew()
+
+    def renew(self) -> None:
+        self.__exit__()
+        self.__enter__()
+
+
 def compare_puts(pair: Pair, resource: Resource) -> None:
-    target = f"{path(resource)}/<target>"
-    pair.quietly(create(resource, LEAST[resource.name], "target"))
-    for body in puts(resource):
-        before = len(pair.found)
-        answers = pair.ask(Call("PUT", target, {resource.key: body}))
-        if all(each.status == 200 for each in answers):
-            pair.ask(Call("GET", target))
-        if len(pair.found) > before:
-            pair.quietly(Call("DELETE", target))
-            pair.quietly(create(resource, LEAST[resource.name], "target"))
-    pair.quietly(Call("DELETE", target))
-
-
-def compare_all(pair: Pair) -> None:
-    for resource in ALL:
-        compare_posts(pair, resource)
-        compare_puts(pair, resource)
+    with Kept(pair, create(resource, LEAST[resource.name], "target")) as target:
+        for body in puts(resource):
+            target.change(body)
 
 
 def build(pair: Pair) -> None:
-    """What the requests refer to by <name>."""
+    """What the requests refer to by <name>; each kind in an order that both can tell, which takes seconds."""
     lb, listener, pool, member, monitor, policy, rule = ALL
     for name in ("lb", "away"):
         pair.ask(create(lb, {**LEAST[lb.name], "name": name}, name))
+        time.sleep(A_SECOND)
     pair.ask(create(listener, {**LEAST[listener.name], "protocol_port": 80, "name": "listener"}, "listener"))
-    pair.ask(create(pool, {**LEAST[pool.name], "name": "pool"}, "pool"))
-    pair.ask(create(pool, {**LEAST[pool.name], "name": "free"}, "free"))
-    pair.ask(create(pool, {**LEAST[pool.name], "protocol": "TCP", "name": "tcp"}, "tcp"))
-    pair.ask(create(pool, {**LEAST[pool.name], "loadbalancer_id": "<away>", "name": "foreign"}, "foreign"))
+    for name, more in (
+        ("pool", {}),
+        ("free", {}),
+        ("tcp", {"protocol": "TCP"}),
+        ("foreign", {"loadbalancer_id": "<away>"}),
+    ):
+        pair.ask(create(pool, {**LEAST[pool.name], "name": name, **more}, name))
+        time.sleep(A_SECOND)
     pair.ask(create(member, {**LEAST[member.name], "address": "10.0.0.1", "name": "member"}, "member"))
     pair.ask(create(monitor, {**LEAST[monitor.name], "pool_id": "<pool>", "name": "monitor"}, "monitor"))
     pair.ask(create(policy, {**LEAST[policy.name], "name": "policy"}, "policy"))
@@ -277,8 +304,21 @@ def build(pair: Pair) -> None:
         values: dict[str, Any] = {"name": "usual", "provider_name": "noop_driver", data: "{}"}
         pair.ask(Call("POST", f"{BASE}/{collection}", {profile: values}, keep=f"{offer}_profile"))
         for name, enabled in names.items():
-            values = {"name": f"{name} {time.time_ns()}", "enabled": enabled, PROFILE_OF[offer]: f"<{offer}_profile>"}
-            pair.ask(Call("POST", f"{BASE}/{offers}", {offer: values}, keep=name))
+            _build_behind(pair, offer, offers, name, enabled)
+
+
+A_SECOND = 1.01  # what has been made in one second is in no particular order in Octavia
+
+
+def _build_behind(pair: Pair, offer: str, offers: str, name: str, enabled: bool) -> None:
+    """Flavors and zones are in the order of their IDs or names in Octavia: one that comes last."""
+    values = {"name": name, "enabled": enabled, PROFILE_OF[offer]: f"<{offer}_profile>"}
+    while True:
+        pair.ask(Call("POST", f"{BASE}/{offers}", {offer: values}, keep=name))
+        there = pair.theirs.ask(Call("GET", f"{BASE}/{offers}")).body[f"{offer}s"]
+        if there[-1]["name"] == name:
+            return
+        pair.quietly(Call("DELETE", f"{BASE}/{offers}/<{name}>"))
 
 
 PROFILE_OF = {"flavor": "flavor_profile_id", "availability_zone": "availability_zone_profile_id"}
@@ -286,6 +326,6 @@ OFFERED = (
     *[("flavorprofile", "flavorprofiles", "flavor_data", "flavor", "flavors", {"flavor": True, "disabled": False})],
     (
         *("availability_zone_profile", "availabilityzoneprofiles", "availability_zone_data"),
-        *("availability_zone", "availabilityzones", {"zone": True, "closed": False}),
+        *("availability_zone", "availabilityzones", {"closed": False, "zone": True}),
     ),
 )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
-from tests.outside.differences import Call, Pair
-from tests.outside.differing_requests import BASE, LEAST, PROJECT, SUBNET, UNKNOWN, attempt, create
+from tests.outside.differences import Pair
+from tests.outside.differing_requests import BASE, LEAST, PROJECT, SUBNET, UNKNOWN, Kept, attempt, create
 
 from lbclient.resources import (
     HEALTHMONITOR,
@@ -29,51 +30,54 @@ CERTIFICATE = "http://barbican.example/v1/containers/11111111-1111-4111-8111-111
 
 def compare_protocols(pair: Pair) -> None:
     """Every listener with every pool, every pool with every check and every persistence."""
-    for protocol in POOL_PROTOCOLS:
-        body = {"loadbalancer_id": "<lb>", "protocol": protocol, "lb_algorithm": "ROUND_ROBIN"}
-        pair.ask(create(POOL, body, f"p{protocol}"))
-        for kind in CHECKS:
-            check = {"pool_id": f"<p{protocol}>", "type": kind, "delay": 5, "timeout": 3, "max_retries": 3}
-            attempt(pair, create(HEALTHMONITOR, check, "new"), f"{BASE}/healthmonitors/<new>")
-        for kind in PERSISTENCE_TYPES:
-            for more in (
-                {},
-                {"cookie_name": "a"},
-                {"persistence_timeout": 5},
-                {"persistence_granularity": "255.0.0.0"},
-            ):
-                persistence = {"session_persistence": {"type": kind, **more}}
-                attempt(pair, create(POOL, {**body, **persistence}, "new"), f"{BASE}/pools/<new>")
-                pair.ask(Call("PUT", f"{BASE}/pools/<p{protocol}>", {"pool": persistence}))
-        for algorithm in ("LEAST_CONNECTIONS", "SOURCE_IP", "SOURCE_IP_PORT"):
-            attempt(pair, create(POOL, {**body, "lb_algorithm": algorithm}, "new"), f"{BASE}/pools/<new>")
-    for protocol in PROTOCOLS:
-        least: dict[str, Any] = {"loadbalancer_id": "<lb>", "protocol": protocol, "protocol_port": 8000}
-        tls = {"default_tls_container_ref": CERTIFICATE} if protocol == "TERMINATED_HTTPS" else {}
+    with ExitStack() as stack:
+        for protocol in POOL_PROTOCOLS:
+            body = {"loadbalancer_id": "<lb>", "protocol": protocol, "lb_algorithm": "ROUND_ROBIN"}
+            pool = stack.enter_context(Kept(pair, create(POOL, body, f"p{protocol}")))
+            _compare_pool(pair, pool, body)
+        for protocol in PROTOCOLS:
+            _compare_listener(pair, protocol)
+
+
+def _compare_pool(pair: Pair, pool: Kept, body: dict[str, Any]) -> None:
+    for kind in CHECKS:
+        check = {"pool_id": pool.path.rpartition("/")[2], "type": kind, "delay": 5, "timeout": 3, "max_retries": 3}
+        attempt(pair, create(HEALTHMONITOR, check, "new"), f"{BASE}/healthmonitors/<new>")
+    for kind in PERSISTENCE_TYPES:
+        for more in (
+            {},
+            {"cookie_name": "a"},
+            {"persistence_timeout": 5},
+            {"persistence_granularity": "255.0.0.0"},
+        ):
+            persistence = {"session_persistence": {"type": kind, **more}}
+            attempt(pair, create(POOL, {**body, **persistence}, "new"), f"{BASE}/pools/<new>")
+            pool.change(persistence)
+    for algorithm in ("LEAST_CONNECTIONS", "SOURCE_IP", "SOURCE_IP_PORT"):
+        attempt(pair, create(POOL, {**body, "lb_algorithm": algorithm}, "new"), f"{BASE}/pools/<new>")
+
+
+def _compare_listener(pair: Pair, protocol: str) -> None:
+    least: dict[str, Any] = {"loadbalancer_id": "<lb>", "protocol": protocol, "protocol_port": 8000}
+    tls = {"default_tls_container_ref": CERTIFICATE} if protocol == "TERMINATED_HTTPS" else {}
+    for other in POOL_PROTOCOLS:
+        body = {**least, **tls, "default_pool_id": f"<p{other}>"}
+        attempt(pair, create(LISTENER, body, "new"), f"{BASE}/listeners/<new>")
+    with Kept(pair, create(LISTENER, {**least, **tls}, "some")) as some:
         for other in POOL_PROTOCOLS:
-            body = {**least, **tls, "default_pool_id": f"<p{other}>"}
-            attempt(pair, create(LISTENER, body, "new"), f"{BASE}/listeners/<new>")
-        pair.quietly(create(LISTENER, {**least, **tls}, "some"))
-        for other in POOL_PROTOCOLS:
-            pair.ask(Call("PUT", f"{BASE}/listeners/<some>", {"listener": {"default_pool_id": f"<p{other}>"}}))
-            pair.ask(Call("PUT", f"{BASE}/listeners/<some>", {"listener": {"default_pool_id": None}}))
+            some.change({"default_pool_id": f"<p{other}>"})
+            some.change({"default_pool_id": None})
             body = {"listener_id": "<some>", "protocol": other, "lb_algorithm": "ROUND_ROBIN"}
             attempt(pair, create(POOL, body, "new"), f"{BASE}/pools/<new>")
             redirect = {"listener_id": "<some>", "action": "REDIRECT_TO_POOL", "redirect_pool_id": f"<p{other}>"}
             attempt(pair, create(L7POLICY, redirect, "new"), f"{BASE}/l7policies/<new>")
         for extra in listener_extras():
-            attempt(
-                pair,
-                create(LISTENER, {**least, "protocol_port": 8001, **tls, **extra}, "new"),
-                f"{BASE}/listeners/<new>",
-            )
-            pair.ask(Call("PUT", f"{BASE}/listeners/<some>", {"listener": extra}))
+            body = {**least, "protocol_port": 8001, **tls, **extra}
+            attempt(pair, create(LISTENER, body, "new"), f"{BASE}/listeners/<new>")
+            some.change(extra)
         for other in PROTOCOLS:
             more = {"default_tls_container_ref": CERTIFICATE} if other == "TERMINATED_HTTPS" else {}
             attempt(pair, create(LISTENER, {**least, **more, "protocol": other}, "new"), f"{BASE}/listeners/<new>")
-        pair.quietly(Call("DELETE", f"{BASE}/listeners/<some>"))
-    for protocol in POOL_PROTOCOLS:
-        pair.quietly(Call("DELETE", f"{BASE}/pools/<p{protocol}>"))
 
 
 def listener_extras() -> Iterator[dict[str, Any]]:
@@ -111,32 +115,34 @@ def listener_extras() -> Iterator[dict[str, Any]]:
     )
 
 
-def compare_crossed(pair: Pair) -> None:
-    """Rules across the attributes of monitors, policies, rules, pools and load balancers."""
+def compare_monitors(pair: Pair) -> None:
+    """Every check with what it has and with what only others have."""
     for kind in CHECKS:
         least = {"pool_id": "<free>", "type": kind, "delay": 5, "timeout": 3, "max_retries": 3}
-        extras = monitor_extras()
-        for extra in extras:
-            attempt(pair, create(HEALTHMONITOR, {**least, **extra}, "new"), f"{BASE}/healthmonitors/<new>")
-        pair.quietly(create(HEALTHMONITOR, least, "some"))
         for extra in monitor_extras():
-            pair.ask(Call("PUT", f"{BASE}/healthmonitors/<some>", {"healthmonitor": extra}))
-        pair.ask(create(HEALTHMONITOR, least))
-        pair.quietly(Call("DELETE", f"{BASE}/healthmonitors/<some>"))
+            attempt(pair, create(HEALTHMONITOR, {**least, **extra}, "new"), f"{BASE}/healthmonitors/<new>")
+        with Kept(pair, create(HEALTHMONITOR, least, "some")) as some:
+            for extra in monitor_extras():
+                some.change(extra)
+            pair.ask(create(HEALTHMONITOR, least))
+
+
+def compare_policies(pair: Pair) -> None:
+    """Every action with every target, and every change from one to another."""
     targets: dict[str, tuple[Any, ...]] = {
         "redirect_pool_id": ("<free>", None),
         "redirect_url": ("http://e.example/", None),
         "redirect_prefix": ("https://e.example", None),
         "redirect_http_code": (301, None),
     }
-    some: list[dict[str, Any]] = [{}]
+    sets: list[dict[str, Any]] = [{}]
     for count in (1, 2, 3):
         for names in itertools.combinations(targets, count):
-            some += [
+            sets += [
                 dict(zip(names, chosen, strict=True)) for chosen in itertools.product(*(targets[n] for n in names))
             ]
     for action in ("REJECT", "REDIRECT_TO_URL", "REDIRECT_TO_POOL", "REDIRECT_PREFIX"):
-        for more in some:
+        for more in sets:
             body = {"listener_id": "<listener>", "action": action, **more}
             attempt(pair, create(L7POLICY, body, "new"), f"{BASE}/l7policies/<new>")
         own = {
@@ -147,42 +153,57 @@ def compare_crossed(pair: Pair) -> None:
         }[action]
         body = {"listener_id": "<listener>", "action": action, **own}
         for change in (
-            *some,
+            *sets[:FEW],
             *(
                 {"action": other, **more}
                 for other in ("REJECT", "REDIRECT_TO_URL", "REDIRECT_TO_POOL", "REDIRECT_PREFIX")
-                for more in some[:9]
+                for more in sets[:9]
             ),
         ):
-            pair.quietly(create(L7POLICY, body, "some"))
-            pair.ask(Call("PUT", f"{BASE}/l7policies/<some>", {"l7policy": change}))
-            pair.quietly(Call("DELETE", f"{BASE}/l7policies/<some>"))
+            with Kept(pair, create(L7POLICY, body, "some")) as policy:
+                policy.change(change)
+
+
+FEW = 33  # of the sets, those with two targets at most
+
+
+def compare_rules(pair: Pair) -> None:
+    """Every type with every comparison, with and without a key."""
     for kind, compare, key, value in itertools.product(
         RULES,
         COMPARE_TYPES,
-        (None, "", "X-A", "a b", "O"),
-        ("a", "true", "True", "0", "-1", "a b", "*.e", "[", 'a"b', ""),
+        (None, "", "X-A", "a b"),
+        ("a", "True", "0", "a b", "[", ""),
     ):
         body = {"type": kind, "compare_type": compare, "value": value, **({} if key is None else {"key": key})}
         attempt(pair, create(L7RULE, body, "new"), f"{BASE}/l7policies/<policy>/rules/<new>")
-    pair.quietly(create(L7RULE, LEAST["l7rule"], "some"))
-    for change in (
-        {"type": "HEADER"}, {"type": "HEADER", "key": "X-A"}, {"type": "PATH"}, {"type": "PATH", "key": None},
-        {"compare_type": "REGEX", "value": "["}, {"compare_type": "REGEX", "value": "a.*"}, {"value": "a b"},
-        {"compare_type": "EQUAL_TO"}, {"type": "FILE_TYPE"}, {"type": "FILE_TYPE", "compare_type": "STARTS_WITH"},
-        {"type": "SSL_CONN_HAS_CERT", "value": "true"}, {"key": "x"}, {"type": "COOKIE", "key": "a", "value": "b"},
-        {"type": "SSL_VERIFY_RESULT", "value": "0", "key": None}, {"type": "SSL_DN_FIELD", "key": "O"},
-    ):  # fmt: skip
-        pair.ask(Call("PUT", f"{BASE}/l7policies/<policy>/rules/<some>", {"rule": change}))
+    with Kept(pair, create(L7RULE, LEAST["l7rule"], "some")) as rule:
+        for change in RULE_CHANGES:
+            rule.change(change)
+
+
+def compare_pools(pair: Pair) -> None:
+    """TLS towards members, and whose a pool is."""
     for extra in pool_extras():
         attempt(pair, create(POOL, {**LEAST["pool"], **extra}, "new"), f"{BASE}/pools/<new>")
-        pair.quietly(create(POOL, LEAST["pool"], "some"))
-        pair.ask(Call("PUT", f"{BASE}/pools/<some>", {"pool": extra}))
-        pair.ask(Call("GET", f"{BASE}/pools/<some>"))
-        pair.quietly(Call("DELETE", f"{BASE}/pools/<some>"))
+        with Kept(pair, create(POOL, LEAST["pool"], "some")) as pool:
+            pool.change(extra)
+
+
+def compare_balancers(pair: Pair) -> None:
+    """Where a VIP is, who provides it, and of which flavor."""
     for extra in balancer_extras():
         body = {"project_id": PROJECT, **extra}
         attempt(pair, create(LOADBALANCER, body, "new"), f"{BASE}/loadbalancers/<new>")
+
+
+RULE_CHANGES: tuple[dict[str, Any], ...] = (
+    {"type": "HEADER"}, {"type": "HEADER", "key": "X-A"}, {"type": "PATH"}, {"type": "PATH", "key": None},
+    {"compare_type": "REGEX", "value": "["}, {"compare_type": "REGEX", "value": "a.*"}, {"value": "a b"},
+    {"compare_type": "EQUAL_TO"}, {"type": "FILE_TYPE"}, {"type": "FILE_TYPE", "compare_type": "STARTS_WITH"},
+    {"type": "SSL_CONN_HAS_CERT", "value": "true"}, {"key": "x"}, {"type": "COOKIE", "key": "a", "value": "b"},
+    {"type": "SSL_VERIFY_RESULT", "value": "0", "key": None}, {"type": "SSL_DN_FIELD", "key": "O"},
+)  # fmt: skip
 
 
 def monitor_extras() -> Iterator[dict[str, Any]]:

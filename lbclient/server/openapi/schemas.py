@@ -8,7 +8,7 @@ from typing import Any
 from ...resources import ALL, BY_NAME, LOADBALANCER, QUOTA, STATISTICS, Api, Field, Resource, Type
 from ...resources.quota import SPELLINGS
 from ...resources.shared import OPERATING_STATUSES, PROVISIONING_STATUSES
-from ...resources.tree import OWNERS, PARTS, Part
+from ...resources.tree import LEFT_OUT, OWNERS, PARTS, Part
 
 Schema = dict[str, Any]
 
@@ -149,9 +149,13 @@ def _given(part: Part) -> Schema:
 def _tree(resource: Resource) -> Schema:
     """One object as it is answered with its parts in full."""
     found = _answered(resource)
+    left_out = LEFT_OUT.get(resource.name, ())
+    found["properties"] = {name: each for name, each in found["properties"].items() if name not in left_out}
+    found["required"] = [name for name in found.get("required", ()) if name not in left_out]
     for part in PARTS[resource.name]:
         inner = ref(name_of(part.resource, "Tree"))
-        found["properties"][part.name] = list_of(inner) if part.is_list else inner
+        if not part.by_name:
+            found["properties"][part.name] = list_of(inner) if part.is_list else {"anyOf": [inner, {"type": "null"}]}
     return found
 
 
@@ -239,13 +243,17 @@ def _statuses() -> dict[str, Schema]:
     member: Schema = {**states, **_fields("member", "address", "protocol_port")}
     check = _object({"at": TEXT, "status": TEXT, "reason": TEXT}, ["at", "status", "reason"])
     monitor: Schema = {**states, **_fields("healthmonitor", "type")}
-    pool: Schema = {**states, "members": list_of(ref("MemberStatus")), "health_monitor": ref("HealthMonitorStatus")}
+    pool: Schema = {
+        **states,
+        "members": list_of(ref("MemberStatus")),
+        "health_monitor": {"anyOf": [ref("HealthMonitorStatus"), {"type": "null"}]},
+    }
     fault = {**TEXT, "description": "Why it is in ERROR."}
     balancer: Schema = {**states, "listeners": list_of(ref("ListenerStatus"))}
     return {
         "MemberStatus": _object({**member, "last_check": check}, list(member)),
         "HealthMonitorStatus": _object(monitor, list(monitor)),
-        "PoolStatus": _object(pool, [*states, "members"]),
+        "PoolStatus": _object(pool, list(pool)),
         "ListenerStatus": _object({**states, "pools": list_of(ref("PoolStatus"))}, [*states, "pools"]),
         "LoadBalancerStatus": _object({**balancer, "fault": fault}, list(balancer)),
     }

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from ...store.prepared import by, update
 from ...store.snapshot import Record
-from ...store.tables import L7POLICY
+from ...store.tables import L7POLICY, L7RULE
 from ..errors import BadRequest
 
 Values = dict[str, Any]
@@ -66,6 +66,11 @@ def _redirect_code(action: str, merged: Values) -> int | None:
     if action == "REDIRECT_TO_POOL":
         return None
     return code if action == "REJECT" else code or DEFAULT_CODE
+
+
+def is_at_work() -> sa.ColumnElement[bool]:
+    """The condition that a policy counts among those that use its pool: it is enabled, and has a rule."""
+    return L7POLICY.c.admin_state_up & sa.exists().where(L7RULE.c.l7policy_id == L7POLICY.c.id)
 
 
 def move(tx: sa.Connection, listener_id: str, policy_id: str, position: int) -> int:

@@ -21,7 +21,8 @@ def check(tx: sa.Connection, pool_id: str, values: Values) -> None:
         raise ValidationFailure(f"The IP address {values['address']} is reserved and cannot be a member's address.")
     place = {name: values[name] for name in ("address", "protocol_port")}
     if by(MEMBER, "pool_id", *place).first(tx, pool_id=pool_id, **place):
-        raise Conflict(
-            f"Another member on this pool is already using ip {values['address']} "
-            f"on protocol_port {values['protocol_port']}"
-        )
+        raise taken(values["address"], values["protocol_port"])
+
+
+def taken(address: str, port: int) -> Conflict:
+    return Conflict(f"Another member on this pool is already using ip {address} on protocol_port {port}")

@@ -151,13 +151,6 @@ def test_what_belongs_together_is_named(api: Any, tree: SimpleNamespace) -> None
     assert api.get(tree.paths["listener"])["listener"]["default_pool_id"] == tree.pool["id"]
 
 
-def test_a_pool_that_a_policy_redirects_to_names_the_listener(api: Any, tree: SimpleNamespace) -> None:
-    pool = api.pool(tree.loadbalancer)
-    assert pool["listeners"] == []
-    api.l7policy(tree.listener, action="REDIRECT_TO_POOL", redirect_pool_id=pool["id"])
-    assert api.get(f"/pools/{pool['id']}")["pool"]["listeners"] == [{"id": tree.listener["id"]}]
-
-
 def test_the_status_tree(api: Any, tree: SimpleNamespace) -> None:
     status = api.get(tree.paths["loadbalancer"] + "/status")
     assert status == api.get(tree.paths["loadbalancer"] + "/statuses")

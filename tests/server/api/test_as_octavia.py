@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+UNKNOWN = "99999999-9999-4999-8999-999999999999"
 VERSIONS, PROTOCOLS = ["TLSv1.2", "TLSv1.3"], ["h2", "http/1.1", "http/1.0"]
 
 
@@ -109,3 +110,135 @@ def test_an_action_that_is_given_needs_its_own_target(api: Any, tree: SimpleName
 @pytest.mark.parametrize("given", [1, "1", "1.0", 1.0])
 def test_a_version_is_a_number(api: Any, tree: SimpleNamespace, given: Any) -> None:
     assert api.put(tree.paths["healthmonitor"], "healthmonitor", http_version=given)["http_version"] == 1.0
+
+
+@pytest.mark.parametrize(("method", "body"), [("GET", None), ("POST", {}), ("PUT", {"members": []})])
+def test_inside_what_does_not_exist(api: Any, method: str, body: Any) -> None:
+    answer = api.request(method, f"/pools/{UNKNOWN}/members", body)
+    told = {"code": 404, "title": "Bad Request", "description": f"Pool {UNKNOWN} not found."}
+    assert (answer.status_code, answer.json) == (404, told)
+    found = api.request("GET", f"/l7policies/{UNKNOWN}/rules/{UNKNOWN}").json
+    assert found == {"code": 404, "title": "Bad Request", "description": f"L7Policy {UNKNOWN} not found."}
+
+
+@pytest.mark.parametrize("query", ["bogus=1", "limit=1", "fields=id", "tags=a"])
+def test_what_is_no_argument_of_an_operation(api: Any, tree: SimpleNamespace, query: str) -> None:
+    text = f'Unknown argument: "{query.partition("=")[0]}"'
+    one = tree.paths["listener"]
+    for method, path in (("GET", f"{one}/stats"), ("PUT", one), ("DELETE", one), ("POST", "/listeners")):
+        assert api.fails(method, f"{path}?{query}", {"listener": {}}, 400) == text
+    assert api.fails("DELETE", f"//v2/listeners/{UNKNOWN}?{query}", None, 400) == text
+    assert api.get(f"{one}?{query}&anything=else")["listener"]
+
+
+@pytest.mark.parametrize("query", ["limit=x", "limit=1.5", "sort=name:up", "sort_key=name&sort_dir=up"])
+def test_paging_is_looked_at_with_one_object_too(api: Any, tree: SimpleNamespace, query: str) -> None:
+    answer = api.request("GET", f"{tree.paths['listener']}?{query}")
+    assert (answer.status_code, answer.json["title"]) == (400, "Bad Request")
+
+
+def test_members_that_are_given_twice(api: Any, tree: SimpleNamespace) -> None:
+    old, new = ({"address": tree.member["address"], "protocol_port": port} for port in (80, 81))
+    path = f"{tree.paths['pool']}/members"
+    assert "is already using ip" in api.fails("PUT", path, {"members": [new, new]}, 409)
+    api.fails("PUT", path, {"members": [old, old]}, 400)
+
+
+def test_a_batch_changes_subnets(api: Any, tree: SimpleNamespace) -> None:
+    path, subnet = f"{tree.paths['pool']}/members", tree.loadbalancer["vip_subnet_id"]
+    member = {"address": tree.member["address"], "protocol_port": 80}
+    assert api.request("PUT", path, {"members": [{**member, "subnet_id": subnet}]}).status_code == 202
+    assert [each["subnet_id"] for each in api.get(path)["members"]] == [subnet]
+    assert (
+        api.fails("PUT", path, {"members": [{**member, "subnet_id": UNKNOWN}]}, 404) == f"Subnet {UNKNOWN} not found."
+    )
+
+
+def test_what_is_no_type_of_content_is_passed_over(api: Any) -> None:
+    assert api.request("GET", "/listeners", headers={"Accept": "garbage"}).status_code == 200
+    assert api.request("GET", "/listeners", headers={"Accept": "text/html"}).status_code == 406
+
+
+def test_a_path_that_is_not_in_utf_8(api: Any) -> None:
+    for method in ("GET", "DELETE"):
+        assert api.request(method, "/quotas/%FF").status_code == 400
+
+
+def test_the_root_can_be_asked_for_its_head(api: Any) -> None:
+    answer = api.request("HEAD", "//")
+    assert (answer.status_code, answer.text) == (200, "")
+    assert api.request("HEAD", "/loadbalancers").status_code == 405
+
+
+def test_pools_by_their_monitor(api: Any, tree: SimpleNamespace) -> None:
+    api.pool(tree.loadbalancer)
+    found = api.get(f"/pools?healthmonitor_id={tree.healthmonitor['id']}")["pools"]
+    assert [pool["id"] for pool in found] == [tree.pool["id"]]
+    assert api.get("/pools?healthmonitor_id=x")["pools"] == []
+
+
+def test_amphorae_by_the_project_of_their_load_balancers(api: Any, tree: SimpleNamespace) -> None:
+    def found(project_id: str) -> list[str]:
+        amphorae = api.as_("admin").get(f"//v2.0/octavia/amphorae?project_id={project_id}")["amphorae"]
+        return [each["loadbalancer_id"] for each in amphorae]
+
+    assert found(tree.loadbalancer["project_id"]) == [tree.loadbalancer["id"]]
+    assert found("x") == []
+
+
+def test_a_profile_that_is_not_there_has_two_names(api: Any) -> None:
+    admin, path = api.as_("admin"), f"/flavorprofiles/{UNKNOWN}"
+    assert admin.fails("GET", path, None, 404) == f"Flavor Profile {UNKNOWN} not found."
+    assert admin.fails("DELETE", path, None, 404) == f"Flavor profile {UNKNOWN} not found."
+
+
+def test_what_is_not_known_is_told_before_what_is_missing(api: Any) -> None:
+    text = api.fails("POST", "/loadbalancers", {"bogus": {}}, 400)
+    assert text == "Unknown attribute for argument load_balancer: bogus"
+
+
+def test_what_a_tree_leaves_out(api: Any) -> None:
+    monitor = {"type": "HTTP", "delay": 5, "timeout": 3, "max_retries": 3}
+    pool = {"protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN"}
+    listener = {"protocol": "HTTP", "protocol_port": 80, "default_pool": {"name": "a"}}
+    pools = [{**pool, "name": "a"}, {**pool, "healthmonitor": monitor}]  # one may be without a name
+    made = api.loadbalancer(listeners=[listener], pools=pools)
+    a, b = made["pools"]
+    assert not {"loadbalancers", "healthmonitor_id", "pools"} & {*made["listeners"][0], *a, *b["healthmonitor"]}
+    assert (a["healthmonitor"], a["members"], b["name"]) == (None, [], "")
+    assert "default_pool" not in made["listeners"][0]
+
+
+def test_two_pools_of_a_tree_without_a_name(api: Any, tree: SimpleNamespace) -> None:
+    pool = {"protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN"}
+    body = {"vip_subnet_id": tree.loadbalancer["vip_subnet_id"], "pools": [pool, pool]}
+    api.fails("POST", "/loadbalancers", {"loadbalancer": body}, 400)
+
+
+def test_a_policy_uses_its_pool_when_it_is_at_work(api: Any, tree: SimpleNamespace) -> None:
+    pool = api.pool(tree.loadbalancer)
+    policy = api.l7policy(tree.listener, action="REDIRECT_TO_POOL", redirect_pool_id=pool["id"])
+
+    def users() -> list[str]:
+        [listener] = api.get(f"{tree.paths['loadbalancer']}/status")["statuses"]["loadbalancer"]["listeners"]
+        is_shown = pool["id"] in [each["id"] for each in listener["pools"]]
+        found = [each["id"] for each in api.get(f"/pools/{pool['id']}")["pool"]["listeners"]]
+        assert is_shown == bool(found)
+        return found
+
+    assert users() == []
+    api.l7rule(policy)
+    assert users() == [tree.listener["id"]]
+    api.put(f"/l7policies/{policy['id']}", "l7policy", admin_state_up=False)
+    assert users() == []
+
+
+def test_a_pool_without_a_monitor_in_the_status_tree(api: Any, tree: SimpleNamespace) -> None:
+    api.delete(tree.paths["healthmonitor"])
+    [listener] = api.get(f"{tree.paths['loadbalancer']}/status")["statuses"]["loadbalancer"]["listeners"]
+    assert listener["pools"][0]["health_monitor"] is None
+
+
+def test_a_cascade_that_is_no_boolean_is_none(api: Any, tree: SimpleNamespace) -> None:
+    assert "has children" in api.fails("DELETE", f"{tree.paths['loadbalancer']}?cascade=x", None, 400)
+    api.delete(f"/loadbalancers/{api.loadbalancer()['id']}?cascade=x")

@@ -55,7 +55,6 @@ def test_nothing_is_touched_where_nothing_differs(make_api: Any, pool: Any) -> N
 @pytest.mark.parametrize(
     "members",
     [
-        [member(82), member(82, weight=3)],
         [member(82, weight=257)],
         [member(82), {"address": "10.0.0.4"}],
         [member(82, colour="red")],

@@ -42,11 +42,11 @@ def test_all_parts_are_made_and_answered_in_full(api: Any, store: Any) -> None:
     found = api.loadbalancer(**whole())
     assert [pool["name"] for pool in found["pools"]] == ["p", "shop", "tcp"]
     http, tcp = found["listeners"]
-    assert http["default_pool"]["name"] == "p"
+    assert http["default_pool_id"] == found["pools"][0]["id"]
     assert [policy["position"] for policy in http["l7policies"]] == [1, 2]
     assert http["l7policies"][0]["rules"][0]["value"] == "/shop"
-    assert http["l7policies"][0]["redirect_pool"]["name"] == "shop"
-    assert tcp["default_pool"]["name"] == "tcp"
+    assert http["l7policies"][0]["redirect_pool_id"] == found["pools"][1]["id"]
+    assert tcp["default_pool_id"] == found["pools"][2]["id"]
     assert len(found["pools"][0]["members"]) == 2
     assert found["pools"][0]["healthmonitor"]["type"] == "HTTP"
     kinds = [found, http, tcp, *found["pools"], *found["pools"][0]["members"], http["l7policies"][0]["rules"][0]]
@@ -80,6 +80,9 @@ def at(tree: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
         ("listeners", 7, 400),
         ("listeners", [7], 400),
         ("pools.0.name", "", 400),
+        ("pools.0.name", [1], 400),
+        ("listeners.0.default_pool", POOL | {"name": ""}, 400),
+        ("listeners.0.l7policies.1.redirect_pool_id", "99999999-9999-4999-8999-999999999999", 400),
         ("pools.0.members", [{"address": "10.0.0.4", "protocol_port": 80}] * 2, 409),
         ("pools.0.healthmonitor", [], 400),
         ("listeners.0.l7policies.0.rules", [{"type": "PATH", "compare_type": "REGEX", "value": r"\u0041"}], 501),
