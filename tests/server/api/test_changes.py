@@ -7,8 +7,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from lbclient.server.network import rows
+from lbclient.store import prepared
 from lbclient.store.network_tables import PORT, SUBNET
 
 
@@ -234,3 +236,26 @@ def test_a_part_belongs_to_what_it_stands_in(api: Any, tree: SimpleNamespace) ->
     pool = {"name": "p", "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN", "listener_id": tree.listener["id"]}
     body = {"loadbalancer": {"vip_subnet_id": tree.loadbalancer["vip_subnet_id"], "pools": [pool]}}
     assert "listener_id" in api.fails("POST", "/loadbalancers", body, 400)
+
+
+def test_a_commit_whose_end_is_not_known_is_followed_up(
+    make_api: Any, store: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database has kept it, and its answer was lost: whoever asked is told so, and nothing stays PENDING."""
+    api = make_api()
+    loadbalancer = api.loadbalancer()
+    commit = prepared.commit
+
+    def lose(tx: sa.Connection) -> None:
+        monkeypatch.setattr(prepared, "commit", commit)
+        commit(tx)
+        raise sa.exc.OperationalError("COMMIT", {}, Exception("the connection was lost"))
+
+    for method, path, body in (
+        ("PUT", f"/loadbalancers/{loadbalancer['id']}", {"loadbalancer": {"name": "kept"}}),
+        ("POST", "/loadbalancers", {"loadbalancer": {"vip_subnet_id": loadbalancer["vip_subnet_id"], "name": "new"}}),
+    ):
+        monkeypatch.setattr(prepared, "commit", lose)
+        assert api.request(method, path, body).status_code == 503
+    found = api.get("/loadbalancers")["loadbalancers"]
+    assert {each["name"]: each["provisioning_status"] for each in found} == {"kept": "ACTIVE", "new": "ACTIVE"}
