@@ -56,6 +56,8 @@ class Reconciler:
         self._attachment = attachment
         self._is_idle = is_idle
         self._settings = Settings(haproxy.most_connections())
+        # What waits for no HAProxy is Python's work alone: it is done sooner by one thread than by four in turns.
+        self._one_at_a_time = threading.Lock()
         self._turns = Turns()
         self._states: dict[str, State] = {}
         self._tell: Callable[[str], None] = lambda loadbalancer_id: None
@@ -127,16 +129,17 @@ class Reconciler:
                 self._tell(id_)
 
     def _reconcile(self, id_: str) -> None:
-        snapshot = self._store.snapshot(id_)
+        with self._one_at_a_time:
+            snapshot = self._store.snapshot(id_)
+            if snapshot is not None and not snapshot.is_deleted and self._is_idle(snapshot.loadbalancer.provider):
+                self._leave_idle(id_, snapshot)
+                return
         if snapshot is None or snapshot.is_deleted:
             self._states.pop(id_, None)
             self.instance(id_).remove()
             LOG.info("load balancer %s: removed", id_)
             if snapshot is not None and self._store.settle(snapshot, None):
                 self.wake(id_)
-            return
-        if self._is_idle(snapshot.loadbalancer.provider):
-            self._leave_idle(id_, snapshot)
             return
         previous = self._states.get(id_)
         state = self._apply(id_, snapshot)

@@ -72,9 +72,10 @@ def create(resource: Resource) -> Handler:
 
     def handler(services: Services, request: Request, **parents: str) -> Answer:
         action = f"{resource.name}:post"
-        owner_id = _visible_parents(services, request, action, parents)
-        values = {**requests.created(resource, request.body), **parents}
-        owner = _owner(services, request, action, values, owner_id)
+        with services.store.reading() as tx:
+            owner_id = _check_parents(services, tx, request, action, parents)
+            values = {**requests.created(resource, request.body), **parents}
+            owner = _owner(services, tx, request, action, values, owner_id)
 
         def operation(change: Change) -> Any:
             values["project_id"] = change.loadbalancer.project_id
@@ -94,9 +95,10 @@ def update(resource: Resource) -> Handler:
 
     def handler(services: Services, request: Request, id: str, **parents: str) -> Answer:
         action = f"{resource.name}:put"
-        _visible_parents(services, request, action, parents)
-        values = requests.changed(resource, request.body)
-        before = _find(services, request, action, resource, id, parents)
+        with services.store.reading() as tx:
+            _check_parents(services, tx, request, action, parents)
+            values = requests.changed(resource, request.body)
+            before = policy.visible(services, tx, request.who, action, resource, id, **parents)
 
         def operation(change: Change) -> Any:
             row = policy.visible(services, change.tx, request.who, action, resource, id, **parents)
@@ -116,7 +118,9 @@ def delete(resource: Resource) -> Handler:
 
     def handler(services: Services, request: Request, id: str, **parents: str) -> Answer:
         action = f"{resource.name}:delete"
-        before = _find(services, request, action, resource, id, parents)
+        with services.store.reading() as tx:
+            _check_parents(services, tx, request, action, parents)
+            before = policy.visible(services, tx, request.who, action, resource, id, **parents)
         options = {"is_cascade": True} if resource is LOADBALANCER and _is_cascade(request) else {}
 
         def operation(change: Change) -> None:
@@ -144,14 +148,6 @@ def _change(services: Services, who: Context, resource: Resource, row: Record, o
     return changes.change(services, row.loadbalancer_id, operation, who=who)
 
 
-def _find(
-    services: Services, request: Request, action: str, resource: Resource, id_: str, parents: dict[str, str]
-) -> Record:
-    with services.store.reading() as tx:
-        _check_parents(services, tx, request, action, parents)
-        return policy.visible(services, tx, request.who, action, resource, id_, **parents)
-
-
 def _check_parents(
     services: Services, tx: sa.Connection, request: Request, action: str, parents: dict[str, str]
 ) -> str | None:
@@ -162,26 +158,25 @@ def _check_parents(
     return None
 
 
-def _visible_parents(services: Services, request: Request, action: str, parents: dict[str, str]) -> str | None:
-    if not parents:
-        return None
-    with services.store.reading() as tx:
-        return _check_parents(services, tx, request, action, parents)
-
-
-def _owner(services: Services, request: Request, action: str, values: dict[str, Any], owner_id: str | None) -> Record:
+def _owner(
+    services: Services,
+    tx: sa.Connection,
+    request: Request,
+    action: str,
+    values: dict[str, Any],
+    owner_id: str | None,
+) -> Record:
     """The load balancer that a new object goes into. Raises NotFound, Forbidden or BadRequest."""
-    with services.store.reading() as tx:
-        for name, resource in (("listener_id", LISTENER), ("pool_id", POOL), ("l7policy_id", L7POLICY)):
-            if values.get(name) and owner_id is None:
-                found = policy.visible(services, tx, request.who, action, resource, values[name])
-                owner_id = found.loadbalancer_id
-        named = values.get("loadbalancer_id") or owner_id
-        if named is None:
-            raise ValidationFailure("Must provide at least one of: loadbalancer_id, listener_id.")
-        if owner_id not in (None, named):
-            raise BadRequest(f"Listener {values['listener_id']} belongs to another load balancer.")
-        return policy.visible(services, tx, request.who, action, LOADBALANCER, named)
+    for name, resource in (("listener_id", LISTENER), ("pool_id", POOL), ("l7policy_id", L7POLICY)):
+        if values.get(name) and owner_id is None:
+            found = policy.visible(services, tx, request.who, action, resource, values[name])
+            owner_id = found.loadbalancer_id
+    named = values.get("loadbalancer_id") or owner_id
+    if named is None:
+        raise ValidationFailure("Must provide at least one of: loadbalancer_id, listener_id.")
+    if owner_id not in (None, named):
+        raise BadRequest(f"Listener {values['listener_id']} belongs to another load balancer.")
+    return policy.visible(services, tx, request.who, action, LOADBALANCER, named)
 
 
 def _is_cascade(request: Request) -> bool:

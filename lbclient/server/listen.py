@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import uvicorn
+import uvloop
 
 from .bridge import Bridge
 from .connection import Connection, close_silent
@@ -82,7 +83,12 @@ class Server:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _work(self) -> None:
-        asyncio.run(self._serve())
+        loop = uvloop.new_event_loop()
+        asyncio.set_event_loop(loop)
+        try:
+            loop.run_until_complete(self._serve())
+        finally:
+            loop.close()
 
     async def _serve(self) -> None:
         sweeper = asyncio.create_task(close_silent(self._server.server_state, SILENCE))
