@@ -15,14 +15,20 @@ PINGS = {True: Check("DOWN", "No ping was answered."), False: Check("UP", "A pin
 
 
 def checks(snapshot: Snapshot, rows: Rows) -> dict[str, Check | None]:
-    """By member, of those that are checked; None where this worker has found nothing yet."""
+    """By member, of those that are checked; None where this worker has found nothing yet.
+
+    A worker may be ahead of the snapshot, and check already what has no monitor there.
+    """
     found: dict[str, Check | None] = {}
     for pool in snapshot.pools:
         monitor = monitors.of(pool, snapshot)
         for member in snapshot.members[pool.id]:
             row = rows.get((pool.id, member.id))
-            if monitor is not None and row and member.admin_state_up:
-                found[member.id] = _check(row, monitor)
+            if not row or not member.admin_state_up:
+                continue
+            check = _check(row, monitor)
+            if check or monitor is not None:
+                found[member.id] = check
     return found
 
 
@@ -45,8 +51,8 @@ def _is_told(kind: str, status: str | None) -> bool:
     return status is not None and (kind == "member" or status in ("ERROR", "OFFLINE"))
 
 
-def _check(row: Row, monitor: Record) -> Check | None:
-    if monitor.type == "PING":
+def _check(row: Row, monitor: Record | None) -> Check | None:
+    if monitor is not None and monitor.type == "PING":
         return PINGS[row["status"].startswith("DOWN")]
     status = row.get("check_status", "").removeprefix(UNDER_WAY)
     if status in NOTHING_YET:

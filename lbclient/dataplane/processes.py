@@ -172,6 +172,7 @@ def _known_home(pid: int, now: float) -> bytes:
 def end(directory: Path) -> None:
     """Ends every process of the directory; those that do not listen are killed."""
     first = master(directory)
+    known = family(directory) if first else []
     if first:
         _signal((first,), signal.SIGTERM)  # it ends its workers
         wait_until(lambda: not is_ours(first, directory), TERM_SECONDS)
@@ -179,6 +180,13 @@ def end(directory: Path) -> None:
     if not wait_until(lambda: not family(directory), TERM_SECONDS, poll=0.02):
         _signal(family(directory), signal.SIGKILL)
         wait_until(lambda: not family(directory), KILL_SECONDS, poll=0.02)
+    wait_until(lambda: all(_has_ended(pid, directory) for pid in known), KILL_SECONDS)
+
+
+def _has_ended(pid: int, directory: Path) -> bool:
+    """Whether nothing of it is left: a process that ends has no words any more while its sockets are open still."""
+    command = command_line(pid)
+    return is_zombie(pid) or (command != b"" and _home(command) != os.fsencode(directory))
 
 
 def _signal(pids: Iterable[int], number: signal.Signals) -> None:
