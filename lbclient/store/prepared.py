@@ -12,10 +12,8 @@ from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.ext.compiler import compiles
 
 from .snapshot import Record
-from .tables import Json
 
 Processor = Callable[[Any], Any]
 
@@ -160,28 +158,6 @@ def _row_class(names: tuple[str, ...]) -> Any:
     made = namedtuple("Row", names, rename=True)  # type: ignore[misc]
     made._mapping = property(made._asdict)  # type: ignore[attr-defined]
     return made
-
-
-class among(sa.ColumnElement[bool]):
-    """Whether a column has one of any number of values, which are given together as `values`."""
-
-    inherit_cache = False
-
-    def __init__(self, column: sa.ColumnElement[Any]) -> None:
-        self.column = column
-        self.values: sa.BindParameter[Any] = sa.bindparam("values", type_=Json())
-
-
-@compiles(among, "sqlite")
-def _among_in_sqlite(element: among, compiler: Any, **options: Any) -> str:
-    column, values = compiler.process(element.column, **options), compiler.process(element.values, **options)
-    return f"{column} IN (SELECT value FROM json_each({values}))"
-
-
-@compiles(among, "postgresql")
-def _among_in_postgresql(element: among, compiler: Any, **options: Any) -> str:
-    column, values = compiler.process(element.column, **options), compiler.process(element.values, **options)
-    return f"{column} IN (SELECT json_array_elements_text(CAST({values} AS json)))"
 
 
 @lru_cache

@@ -84,7 +84,8 @@ class Store:
         kept in the same transaction, so that nobody sees the one without the other.
         """
         id_ = snapshot.loadbalancer.id
-        changed = _differing(snapshot, statuses or {})
+        known = {(name, row.id): row.operating_status for name, row in snapshot.rows()} if statuses else {}
+        changed = _differing(known, statuses or {})
         is_nothing_new = error is None and not changed and _is_settled(snapshot)
         if is_nothing_new and (outcome is None or outcome.how == "nothing"):
             return False
@@ -114,7 +115,7 @@ class Store:
         with self.reading() as tx:
             known = reading.operating_statuses(tx, loadbalancer_id)
             checked = observing.checks(tx, loadbalancer_id)
-        changed = {key: status for key, status in statuses.items() if known.get(key, status) != status}
+        changed = _differing(known, statuses)
         told = checked if checks is None else {id_: each or checked.get(id_) for id_, each in checks.items()}
         found = {id_: each for id_, each in told.items() if each and ("member", id_) in known}
         if not changed and found == checked:
@@ -144,7 +145,6 @@ def _is_settled(snapshot: Snapshot) -> bool:
     return loadbalancer.provisioning_status == "ACTIVE" and loadbalancer.fault is None and len(snapshot.seen) == 1
 
 
-def _differing(snapshot: Snapshot, statuses: Mapping[Key, str]) -> dict[Key, str]:
-    """Those that are not what the snapshot has."""
-    known = {(name, row.id): row.operating_status for name, row in snapshot.rows()} if statuses else {}
+def _differing(known: Mapping[Key, str], statuses: Mapping[Key, str]) -> dict[Key, str]:
+    """Those statuses that are not what is known, of what there is."""
     return {key: status for key, status in statuses.items() if known.get(key, status) != status}

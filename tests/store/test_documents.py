@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import pytest
 import sqlalchemy as sa
@@ -15,14 +14,6 @@ from lbclient.store.prepared import Prepared, insert
 from lbclient.store.store import Store
 from lbclient.store.tables import LISTENER, LOADBALANCER, TABLES
 from random_rows import row_of
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    store = Store(database_url)
-    store.migrate()
-    yield store
-    store.close()
 
 
 def put(tx: sa.Connection, table: sa.Table, **row: object) -> None:

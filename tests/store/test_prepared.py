@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lbclient.store import prepared
-from lbclient.store.prepared import Prepared, among, by, insert, update
+from lbclient.store.prepared import by, insert, update
 from lbclient.store.store import Store
-from lbclient.store.tables import LOADBALANCER, MEMBER, TABLES
+from lbclient.store.tables import LOADBALANCER, TABLES
 from random_rows import row_of, value_of
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    store = Store(database_url)
-    store.migrate()
-    yield store
-    store.close()
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None)
@@ -46,17 +36,6 @@ def test_a_row_that_is_not_there(store: Store) -> None:
         assert by(LOADBALANCER, "id").scalar(tx, id="x") is None
         with pytest.raises(sa.exc.NoResultFound):
             by(LOADBALANCER, "id").one(tx, id="x")
-
-
-def test_any_number_of_values(store: Store) -> None:
-    ids = [f"it's {number}" for number in range(2500)]
-    with store.writing() as tx:
-        for number, id_ in enumerate(ids):
-            row = {"id": id_, "serial": number, "revision": 0, "pool_id": id_}
-            insert(MEMBER, *row).run(tx, **row)
-        some = Prepared(sa.select(MEMBER.c.id).where(among(MEMBER.c.id)).order_by(MEMBER.c.serial))
-        for wanted in ([], ids[7:8], ids, [*ids[:3], "of nobody"]):
-            assert some.scalars(tx, values=wanted) == [id_ for id_ in wanted if id_ in ids]
 
 
 def test_it_fails_as_sqlalchemy_fails(store: Store) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,14 +11,6 @@ import sqlalchemy as sa
 from lbclient.store import migrations
 from lbclient.store.store import Store
 from lbclient.store.tables import LISTENER, LOADBALANCER, SCHEMA, STATISTICS
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    store = Store(database_url)
-    store.migrate()
-    yield store
-    store.close()
 
 
 def add(store: Store, table: sa.Table, id_: str, revision: int = 1, **values: Any) -> None:

@@ -1,0 +1,18 @@
+"""What tests of the store share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from lbclient.store.store import Store
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    """A store with its tables, and nothing in them."""
+    store = Store(database_url)
+    store.migrate()
+    yield store
+    store.close()
