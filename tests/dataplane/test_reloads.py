@@ -19,8 +19,15 @@ BURST = 40
 
 
 def reloads(instance: Instance) -> int:
-    """How often its master has reloaded, by its own account."""
-    lines = runtime.ask(instance.directory, runtime.MASTER_SOCKET, "show proc").splitlines()
+    """How often its master has reloaded, by its own account, which it gives once it has executed itself anew."""
+
+    def account() -> list[str]:
+        try:
+            return runtime.ask(instance.directory, runtime.MASTER_SOCKET, "show proc").splitlines()
+        except runtime.Unreachable:
+            return []
+
+    lines = until(account)
     return next(int(words[2]) for words in map(str.split, lines) if words[1:2] == ["master"])
 
 
