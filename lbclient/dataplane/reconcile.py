@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..store.snapshot import Snapshot
 from ..store.store import Outcome, Store
-from . import haproxy, idle, processes, support
+from . import haproxy, processes, support
 from .attach import Attachment, AttachmentFailed
 from .cfg import Refused
 from .process import Applied, Instance
@@ -56,8 +56,6 @@ class Reconciler:
         self._attachment = attachment
         self._is_idle = is_idle
         self._settings = Settings(haproxy.most_connections())
-        # What waits for no HAProxy is Python's work alone: it is done sooner by one thread than by four in turns.
-        self._one_at_a_time = threading.Lock()
         self._turns = Turns()
         self._states: dict[str, State] = {}
         self._tell: Callable[[str], None] = lambda loadbalancer_id: None
@@ -129,11 +127,10 @@ class Reconciler:
                 self._tell(id_)
 
     def _reconcile(self, id_: str) -> None:
-        with self._one_at_a_time:
-            snapshot = self._store.snapshot(id_)
-            if snapshot is not None and not snapshot.is_deleted and self._is_idle(snapshot.loadbalancer.provider):
-                self._leave_idle(id_, snapshot)
-                return
+        snapshot = self._store.snapshot(id_)
+        if snapshot is not None and self._is_idle(snapshot.loadbalancer.provider):
+            self._leave_idle(id_)
+            return
         if snapshot is None or snapshot.is_deleted:
             self._states.pop(id_, None)
             self.instance(id_).remove()
@@ -149,12 +146,11 @@ class Reconciler:
         if state.error is not None:
             self._turns.wake(id_, RETRY_SECONDS)
 
-    def _leave_idle(self, id_: str, snapshot: Snapshot) -> None:
-        """Nothing runs, and all is well."""
+    def _leave_idle(self, id_: str) -> None:
+        """Nothing runs, and all is well: also where its provider was another one before the server was started anew."""
         self._states.pop(id_, None)
-        self.instance(id_).remove()  # its provider may have been another one before the server was started anew
-        if self._store.settle(snapshot, None, statuses=idle.statuses(snapshot)):
-            self.wake(id_)
+        self.instance(id_).remove()
+        self._store.settle_idle(id_)
 
     def _apply(self, id_: str, snapshot: Snapshot) -> State:
         configuration = None

@@ -12,12 +12,12 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from ..resources import Api, Resource
-from ..store import history, prepared, settling
+from ..store import history, idle, prepared, settling
 from ..store.history import Event
 from ..store.prepared import Prepared
 from ..store.snapshot import Record
 from ..store.tables import LISTENER, LOADBALANCER, POOL, TABLES
-from . import holder, quotas
+from . import drivers, holder, quotas
 from .errors import Busy, Conflict, NotFound
 from .http import Context, Services
 
@@ -93,10 +93,13 @@ class Change:
     def note_new(self, resource: Resource, row: Record) -> None:
         self.note("create", resource.name, row.id, _telling(resource, row._mapping))
 
-    def record(self) -> None:
-        """Write down what was noted, at the end of the transaction."""
+    def finish(self, wake: Callable[[str], None]) -> None:
+        """Write down what was noted, as the last thing in the transaction; the data plane has to look if it runs it."""
         history.record(self.tx, self.loadbalancer.id, self._events)
-        self._events = []
+        if drivers.is_idle(self.services.config.providers, self.loadbalancer.provider):
+            idle.settle(self.tx, self.loadbalancer.id)
+        else:
+            wake(self.loadbalancer.id)
 
     def touch(self, table: sa.Table, ids: Iterable[str | None]) -> None:
         """Rows that a change of others concerns: PENDING_UPDATE, as Octavia shows it."""
@@ -161,8 +164,7 @@ def change(
             if loadbalancer.provisioning_status in mutable:
                 made = Change(services, tx, loadbalancer, who=who)
                 result = operation(made)
-                made.record()
-                wake(loadbalancer_id)
+                made.finish(wake)
                 return result
             held_by = holder.of(tx, loadbalancer)
         text = busy.format(id=loadbalancer_id, status=loadbalancer.provisioning_status)

@@ -61,9 +61,8 @@ def create_loadbalancer(services: Services, request: Request) -> Answer:
         change.note_new(LOADBALANCER, row)
         tree.fill(change, request.who, listeners, pools)
         provider.check(services, change)
-        change.record()
         found = tree.answer(tx, row) if listeners or pools else present.one(tx, LOADBALANCER, row.id)
-        wake(row.id)
+        change.finish(wake)
     return Answer({LOADBALANCER.key: found}, 201)
 
 

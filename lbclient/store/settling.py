@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import sqlalchemy as sa
 
-from . import observing
+from . import history, network_tables, observing
+from .history import Outcome
+from .observing import Key
 from .prepared import Prepared, update
-from .snapshot import Snapshot
+from .snapshot import Record
 from .tables import LISTENER, LOADBALANCER, MEMBER, POOL, STATISTICS, TABLES
+
+Seen = Mapping[Key, int]  # the revision of each row, as it was seen
 
 
 def _seen(table: sa.Table) -> sa.ColumnElement[bool]:
@@ -51,15 +57,38 @@ _STATUS = Prepared(sa.select(LOADBALANCER.c.provisioning_status).where(LOADBALAN
 _FORGET_COUNTERS = Prepared(sa.delete(STATISTICS).where(STATISTICS.c.listener_id == sa.bindparam("row_id")))
 
 
-def settle(tx: sa.Connection, snapshot: Snapshot, error: str | None) -> None:
-    """ACTIVE or gone, or ERROR; the load balancer shows an error of its parts, and why."""
-    gone = [key for key, revision in snapshot.seen.items() if _is_removed(tx, *key, revision, error)]
+def settle(
+    tx: sa.Connection,
+    loadbalancer: Record,
+    seen: Seen,
+    error: str | None,
+    outcome: Outcome | None = None,
+    statuses: Mapping[Key, str] | None = None,
+) -> bool:
+    """ACTIVE or gone, or ERROR, with operating statuses that have changed; whether there is more, changed since.
+
+    A load balancer that is gone leaves nothing behind.
+    """
+    id_ = loadbalancer.id
+    _settle_rows(tx, loadbalancer, seen, error)
+    status = provisioning_status(tx, id_)
+    if status is None:
+        network_tables.release(tx, id_)
+        history.forget(tx, id_)
+        return False
+    observing.keep_statuses(tx, id_, statuses or {}, {})
+    history.settle(tx, id_, loadbalancer.revision, outcome, error)
+    return status.startswith("PENDING_")
+
+
+def _settle_rows(tx: sa.Connection, loadbalancer: Record, seen: Seen, error: str | None) -> None:
+    """Each as it was seen; the load balancer shows an error of its parts, and why."""
+    gone = [key for key, revision in seen.items() if _is_removed(tx, *key, revision, error)]
     _forget(tx, gone)
-    id_ = snapshot.loadbalancer.id
-    if snapshot.loadbalancer.fault != error:
-        update(LOADBALANCER, "fault").run(tx, row_id=id_, fault=error)
+    if loadbalancer.fault != error:
+        update(LOADBALANCER, "fault").run(tx, row_id=loadbalancer.id, fault=error)
     if error is not None:
-        _SHOW_ERROR.run(tx, row_id=id_)
+        _SHOW_ERROR.run(tx, row_id=loadbalancer.id)
 
 
 def provisioning_status(tx: sa.Connection, loadbalancer_id: str) -> str | None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import sqlalchemy as sa
 
-from . import engines, history, migrations, network_tables, observing, prepared, reading, settling
+from . import engines, idle, migrations, observing, prepared, reading, settling
 from .history import Outcome as Outcome
 from .materials import Vault
 from .observing import Check as Check
@@ -76,29 +76,24 @@ class Store:
         snapshot: Snapshot,
         error: str | None,
         outcome: Outcome | None = None,
-        statuses: Mapping[Key, str] | None = None,
     ) -> bool:
         """End the changes that the snapshot saw: ACTIVE or gone, or ERROR with the reason.
 
-        Rows that were changed since are left to the next round; True says that there are some. With statuses, these are
-        kept in the same transaction, so that nobody sees the one without the other.
+        Rows that were changed since are left to the next round; True says that there are some.
         """
-        id_ = snapshot.loadbalancer.id
-        known = {(name, row.id): row.operating_status for name, row in snapshot.rows()} if statuses else {}
-        changed = _differing(known, statuses or {})
-        is_nothing_new = error is None and not changed and _is_settled(snapshot)
+        is_nothing_new = error is None and _is_settled(snapshot)
         if is_nothing_new and (outcome is None or outcome.how == "nothing"):
             return False
         with self.writing(is_lasting=False) as tx:
-            settling.settle(tx, snapshot, error)
-            status = settling.provisioning_status(tx, id_)
-            if status is None:
-                network_tables.release(tx, id_)
-                history.forget(tx, id_)
-                return False
-            observing.keep_statuses(tx, id_, changed, {})
-            history.settle(tx, id_, snapshot.loadbalancer.revision, outcome, error)
-            return status.startswith("PENDING_")
+            return settling.settle(tx, snapshot.loadbalancer, snapshot.seen, error, outcome)
+
+    def settle_idle(self, loadbalancer_id: str) -> None:
+        """End all changes of a load balancer that nothing runs for."""
+        with self.reading() as tx:
+            if idle.is_settled(tx, loadbalancer_id):
+                return
+        with self.writing(is_lasting=False) as tx:
+            idle.settle(tx, loadbalancer_id)
 
     def observed(
         self,
@@ -115,7 +110,7 @@ class Store:
         with self.reading() as tx:
             known = reading.operating_statuses(tx, loadbalancer_id)
             checked = observing.checks(tx, loadbalancer_id)
-        changed = _differing(known, statuses)
+        changed = {key: status for key, status in statuses.items() if known.get(key, status) != status}
         told = checked if checks is None else {id_: each or checked.get(id_) for id_, each in checks.items()}
         found = {id_: each for id_, each in told.items() if each and ("member", id_) in known}
         if not changed and found == checked:
@@ -143,8 +138,3 @@ def _is_settled(snapshot: Snapshot) -> bool:
     """Whether it saw no change: with nothing done either, there is nothing to write."""
     loadbalancer = snapshot.loadbalancer
     return loadbalancer.provisioning_status == "ACTIVE" and loadbalancer.fault is None and len(snapshot.seen) == 1
-
-
-def _differing(known: Mapping[Key, str], statuses: Mapping[Key, str]) -> dict[Key, str]:
-    """Those statuses that are not what is known, of what there is."""
-    return {key: status for key, status in statuses.items() if known.get(key, status) != status}
