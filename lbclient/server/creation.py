@@ -190,8 +190,11 @@ def create_healthmonitor(change: Change, who: Context, values: Values) -> Record
 def create_l7policy(change: Change, who: Context, values: Values) -> Record:
     listener = change.row(LISTENERS, values["listener_id"])
     listener_rules.check_has_children(listener.protocol)
-    check_redirect_pool(change, listener, values["redirect_pool_id"])  # also where the action leaves it aside
+    if values["redirect_pool_id"]:  # it has to exist also where the action leaves it aside
+        pool = pool_rules.of_project(change.tx, change.loadbalancer.project_id, values["redirect_pool_id"])
+        listener_rules.check_pool_fits(listener.protocol, pool)
     values = l7policy_rules.complete(values, None)
+    check_redirect_pool(change, listener, values["redirect_pool_id"])
     row = change.insert(L7POLICY, values)
     l7policy_rules.move(change.tx, listener.id, row.id, values["position"])
     change.touch(LISTENERS, [listener.id])

@@ -258,6 +258,17 @@ def _is_the_code_of_a_redirect(found: Difference) -> bool:
     return found.where.endswith("l7policy.redirect_http_code") and found.call.method in ("PUT", "GET")
 
 
+def _is_a_port(found: Difference) -> bool:
+    """Ports in URLs end at 65535."""
+    return bool(re.search(r'"http://e\.example:99999/"', found.call.text or "")) and found.ours == 400
+
+
+def _is_no_more_asked_for_a_certificate(found: Difference) -> bool:
+    """Null takes client authentication back to NONE, which needs no CA."""
+    is_one = '{"listener": {"client_authentication": null}}' in (found.call.text or "")
+    return is_one and (found.where, found.theirs, found.ours) == ("status", 400, 200)
+
+
 KNOWN: tuple[Callable[[Difference], bool], ...] = (
     _is_failure_there,
     _is_text,
@@ -300,6 +311,8 @@ KNOWN: tuple[Callable[[Difference], bool], ...] = (
     _is_a_filter_of_the_database,
     _is_a_column,
     _is_a_limit,
+    _is_a_port,
+    _is_no_more_asked_for_a_certificate,
 )
 
 

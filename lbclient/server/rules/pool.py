@@ -81,7 +81,16 @@ def check_is_unused(tx: sa.Connection, pool_id: str) -> None:
 
 def of(tx: sa.Connection, loadbalancer: Record, pool_id: str) -> Record:
     """The pool, if it belongs to the same load balancer. Raises NotFound."""
-    pool = by(POOL, "id", "loadbalancer_id").first(tx, id=pool_id, loadbalancer_id=loadbalancer.id)
+    return _found(tx, pool_id, loadbalancer_id=loadbalancer.id)
+
+
+def of_project(tx: sa.Connection, project_id: str, pool_id: str) -> Record:
+    """The pool, if it belongs to the project. Raises NotFound."""
+    return _found(tx, pool_id, project_id=project_id)
+
+
+def _found(tx: sa.Connection, pool_id: str, **owner: str) -> Record:
+    pool = by(POOL, "id", *owner).first(tx, id=pool_id, **owner)
     if pool is None:
         raise NotFound.named("Pool", pool_id)
     return pool

@@ -90,6 +90,14 @@ def test_a_pool_that_is_left_aside_has_to_exist(api: Any, tree: SimpleNamespace)
     assert api.fails("POST", "/l7policies", {"l7policy": body}, 404) == f"Pool {tree.listener['id']} not found."
 
 
+def test_a_pool_that_is_left_aside_may_be_of_another_load_balancer(api: Any, tree: SimpleNamespace) -> None:
+    pool = api.pool(api.loadbalancer())
+    body = {"listener_id": tree.listener["id"], "action": "REJECT", "redirect_pool_id": pool["id"]}
+    assert api.request("POST", "/l7policies", {"l7policy": body}).json["l7policy"]["redirect_pool_id"] is None
+    body["action"] = "REDIRECT_TO_POOL"
+    assert api.fails("POST", "/l7policies", {"l7policy": body}, 404) == f"Pool {pool['id']} not found."
+
+
 def test_a_changed_rule_has_no_key_that_its_type_has_no_use_for(api: Any, tree: SimpleNamespace) -> None:
     answer = api.request("PUT", tree.paths["l7rule"], {"rule": {"type": "PATH", "key": "x"}})
     assert answer.json["rule"]["key"] is None
