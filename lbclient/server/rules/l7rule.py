@@ -42,7 +42,7 @@ def check(values: Values) -> None:
 
 
 def _check_tls_rule(kind: str, compare: str, key: str | None, value: str) -> None:
-    if key is not None:
+    if key:
         raise InvalidInput("key", key, f"L7 rule type {kind} takes no key.")
     if compare != "EQUAL_TO":
         raise InvalidInput("compare_type", compare, f"L7 rule type {kind} allows EQUAL_TO.")

@@ -103,6 +103,12 @@ def test_a_changed_rule_has_no_key_that_its_type_has_no_use_for(api: Any, tree: 
     assert answer.json["rule"]["key"] is None
 
 
+def test_an_empty_key_is_none(api: Any, tree: SimpleNamespace) -> None:
+    rule = {"type": "SSL_VERIFY_RESULT", "compare_type": "EQUAL_TO", "value": "0", "key": ""}
+    assert api.request("POST", tree.paths["l7rule"].rpartition("/")[0], {"rule": rule}).json["rule"]["key"] == ""
+    api.fails("PUT", tree.paths["l7rule"], {"rule": rule | {"key": "x"}}, 400)
+
+
 def test_what_only_http_checks_have(api: Any, tree: SimpleNamespace) -> None:
     monitor = api.healthmonitor(api.pool(tree.loadbalancer), type="TCP", http_version=1.1, domain_name="e.example")
     assert (monitor["http_version"], monitor["domain_name"]) == (1.1, "e.example")
