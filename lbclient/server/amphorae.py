@@ -153,7 +153,7 @@ def _find(services: Services, id_: str) -> Record:
 def _replace(services: Services, loadbalancer_id: str, amphora_id: str | None, **conditions: Any) -> None:
     """A new amphora, unless another request has made one in place of this one meanwhile. Raises Conflict."""
 
-    def operation(change: Change) -> None:
+    def operation(change: Change, amphora_id: str | None) -> None:
         if change.loadbalancer.amphora_id == amphora_id:
             another = new(services, change.loadbalancer.provider)
             if another:
@@ -161,4 +161,4 @@ def _replace(services: Services, loadbalancer_id: str, amphora_id: str | None, *
             change.touch_loadbalancer()
             change.note("failover", LOADBALANCER.name, loadbalancer_id)
 
-    changes.change(services, loadbalancer_id, operation, **conditions)
+    changes.change(services, lambda tx: (loadbalancer_id, amphora_id), operation, **conditions)

@@ -36,21 +36,24 @@ def update_members(services: Services, request: Request, pool_id: str) -> Answer
     """PUT of a pool's members: 202, and nothing touched where nothing differs."""
     given, twice = _given(request.body)
     is_additive = _is_additive(request)
-    with services.store.reading() as tx:
+
+    def find(tx: sa.Connection) -> tuple[str, Plan]:
         pool = policy.visible_parent(services, tx, request.who, "member:put", POOL, pool_id)
         for verb in ("post",) if is_additive else ("post", "delete"):
             policy.check(services, request.who, f"member:{verb}", pool.project_id)
         plan = _plan(tx, pool_id, given, is_additive)
         _check_is_given_once(twice, plan)
-        if not plan:
-            return Answer(None, 202)
+        return pool.loadbalancer_id, plan
 
-    def operation(change: Change) -> None:
-        _carry_out(change, request, pool_id, _plan(change.tx, pool_id, given, is_additive))
+    def operation(change: Change, plan: Plan) -> None:
+        _carry_out(change, request, pool_id, plan)
         change.touch_loadbalancer()
         provider.check(services, change)
 
-    changes.change(services, pool.loadbalancer_id, operation, who=request.who)
+    with services.store.reading() as tx:
+        _, plan = find(tx)
+    if plan:
+        changes.change(services, find, operation, who=request.who)
     return Answer(None, 202)
 
 

@@ -21,10 +21,12 @@ from . import drivers, holder, quotas
 from .errors import Busy, Conflict, NotFound
 from .http import Context, Services
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 TURN_POLL = 0.005  # seconds between two looks at a busy load balancer
 MUTABLE = ("ACTIVE", "ERROR")  # what has failed can be mended
+BUSY = "Load Balancer {id} is immutable and cannot be updated."
 BUSY_LOADBALANCER = "Invalid state {status} of loadbalancer resource {id}"
 
 _LOCK = Prepared(sa.select(LOADBALANCER).where(LOADBALANCER.c.id == sa.bindparam("id")).with_for_update())
@@ -70,13 +72,12 @@ class Change:
         self.note("create", resource.name, row["id"], _telling(resource, values))
         return self.row(table, row["id"])
 
-    def update(self, table: sa.Table, id_: str, values: dict[str, Any]) -> Record:
-        """The row with its changes, PENDING_UPDATE."""
+    def update(self, table: sa.Table, id_: str, values: dict[str, Any]) -> None:
+        """Change a row: PENDING_UPDATE."""
         marks = {"provisioning_status": "PENDING_UPDATE", "revision": self.revision, "updated_at": now()}
         changed = {**values, **marks}
         prepared.update(table, *changed).run(self.tx, row_id=id_, **changed)
         self.note("update", table.name, id_, values)
-        return self.row(table, id_)
 
     def delete(self, table: sa.Table, ids: Iterable[str]) -> None:
         """PENDING_DELETE: the rows vanish when the data plane has let go of them."""
@@ -146,24 +147,26 @@ def _wake(services: Services, ids: Iterable[str]) -> None:
 
 def change(
     services: Services,
-    loadbalancer_id: str,
-    operation: Callable[[Change], T],
+    find: Callable[[sa.Connection], tuple[str, S]],
+    operation: Callable[[Change, S], T],
     mutable: tuple[str, ...] = MUTABLE,
-    busy: str = "Load Balancer {id} is immutable and cannot be updated.",
+    busy: str = BUSY,
     who: Context | None = None,
 ) -> T:
-    """Run the operation in a transaction of its own, then wake the data plane.
+    """Find what is to be changed and run the operation on it, in one transaction, then wake the data plane.
 
-    A busy load balancer is waited for, up to config.busy_wait seconds. Raises Conflict, with the text `busy`, when it
-    still is, and NotFound when there is none (any more).
+    find(tx) gives the ID of the load balancer, and what the operation needs to know; it refuses what cannot be. A busy
+    load balancer is waited for, up to config.busy_wait seconds, and then everything is looked at anew. Raises Conflict,
+    with the text `busy`, when it still is, and NotFound when there is none (any more).
     """
     deadline = time.monotonic() + services.config.busy_wait
     while True:
         with writing(services) as (tx, wake):
+            loadbalancer_id, found = find(tx)
             loadbalancer = _lock(tx, loadbalancer_id)
             if loadbalancer.provisioning_status in mutable:
                 made = Change(services, tx, loadbalancer, who=who)
-                result = operation(made)
+                result = operation(made, found)
                 made.finish(wake)
                 return result
             held_by = holder.of(tx, loadbalancer)

@@ -12,8 +12,11 @@ from ..store.tables import TABLES
 from . import changes, creation, deletion, listing, policy, present, provider, requests, status, tree, updating
 from .changes import Change
 from .errors import BadRequest, ValidationFailure
-from .http import Answer, Context, Handler, Request, Services
+from .http import Answer, Handler, Request, Services
 
+Values = dict[str, Any]
+
+BUSY = {LOADBALANCER.name: changes.BUSY_LOADBALANCER}
 PARENTS = {"pool_id": POOL, "l7policy_id": L7POLICY}
 
 
@@ -71,19 +74,20 @@ def create(resource: Resource) -> Handler:
 
     def handler(services: Services, request: Request, **parents: str) -> Answer:
         action = f"{resource.name}:post"
-        with services.store.reading() as tx:
+
+        def find(tx: sa.Connection) -> tuple[str, Values]:
             owner_id = _check_parents(services, tx, request, action, parents)
             values = {**requests.created(resource, request.body), **parents}
-            owner = _owner(services, tx, request, action, values, owner_id)
+            return _owner(services, tx, request, action, values, owner_id).id, values
 
-        def operation(change: Change) -> Any:
+        def operation(change: Change, values: Values) -> Any:
             values["project_id"] = change.loadbalancer.project_id
             row = creation.CREATE[resource.name](change, request.who, values)
             change.touch_loadbalancer()
             provider.check(services, change)
             return present.one(change.tx, resource, row.id)
 
-        return Answer({resource.key: changes.change(services, owner.id, operation, who=request.who)}, 201)
+        return Answer({resource.key: changes.change(services, find, operation, who=request.who)}, 201)
 
     return handler
 
@@ -91,44 +95,48 @@ def create(resource: Resource) -> Handler:
 def update(resource: Resource) -> Handler:
     """PUT of one object."""
     table = TABLES[resource.name]
+    busy = BUSY.get(resource.name, changes.BUSY)
 
     def handler(services: Services, request: Request, id: str, **parents: str) -> Answer:
         action = f"{resource.name}:put"
-        with services.store.reading() as tx:
+
+        def find(tx: sa.Connection) -> tuple[str, tuple[Record, Values]]:
             _check_parents(services, tx, request, action, parents)
             values = requests.changed(resource, request.body)
-            before = policy.visible(services, tx, request.who, action, resource, id, **parents)
+            row = policy.visible(services, tx, request.who, action, resource, id, **parents)
+            return _loadbalancer_id(resource, row), (row, values)
 
-        def operation(change: Change) -> Any:
-            row = policy.visible(services, change.tx, request.who, action, resource, id, **parents)
-            complete = updating.UPDATE[resource.name](change, request.who, row, values)
+        def operation(change: Change, found: tuple[Record, Values]) -> Any:
+            complete = updating.UPDATE[resource.name](change, request.who, *found)
             change.update(table, id, complete)
             change.touch_loadbalancer()
             provider.check(services, change)
             return present.one(change.tx, resource, id)
 
-        return Answer({resource.key: _change(services, request.who, resource, before, operation)})
+        return Answer({resource.key: changes.change(services, find, operation, busy=busy, who=request.who)})
 
     return handler
 
 
 def delete(resource: Resource) -> Handler:
     """DELETE of one object."""
+    busy = BUSY.get(resource.name, changes.BUSY)
 
     def handler(services: Services, request: Request, id: str, **parents: str) -> Answer:
         action = f"{resource.name}:delete"
-        with services.store.reading() as tx:
-            _check_parents(services, tx, request, action, parents)
-            before = policy.visible(services, tx, request.who, action, resource, id, **parents)
         options = {"is_cascade": True} if resource is LOADBALANCER and _is_cascade(request) else {}
 
-        def operation(change: Change) -> None:
-            row = policy.visible(services, change.tx, request.who, action, resource, id, **parents)
+        def find(tx: sa.Connection) -> tuple[str, Record]:
+            _check_parents(services, tx, request, action, parents)
+            row = policy.visible(services, tx, request.who, action, resource, id, **parents)
+            return _loadbalancer_id(resource, row), row
+
+        def operation(change: Change, row: Record) -> None:
             if resource is not LOADBALANCER:
                 change.touch_loadbalancer()
             deletion.DELETE[resource.name](change, row, **options)
 
-        _change(services, request.who, resource, before, operation)
+        changes.change(services, find, operation, busy=busy, who=request.who)
         return Answer(None, 204)
 
     return handler
@@ -141,10 +149,9 @@ def show_status(services: Services, request: Request, id: str) -> Answer:
         return Answer(status.tree(tx, row))
 
 
-def _change(services: Services, who: Context, resource: Resource, row: Record, operation: Any) -> Any:
-    if resource is LOADBALANCER:
-        return changes.change(services, row.id, operation, busy=changes.BUSY_LOADBALANCER, who=who)
-    return changes.change(services, row.loadbalancer_id, operation, who=who)
+def _loadbalancer_id(resource: Resource, row: Record) -> str:
+    id_: str = row.id if resource is LOADBALANCER else row.loadbalancer_id
+    return id_
 
 
 def _check_parents(
