@@ -18,8 +18,8 @@ import sqlalchemy as sa
 
 from ..resources import ALL, AMPHORA, EVENT, LISTENER, LOADBALANCER, OFFERS, POOL, PROVIDER, QUOTA, Resource
 from ..resources.provider import CAPABILITIES
-from . import amphorae, batch, capabilities, counters, errors, events, handlers, listing, offers, quotas
-from .bridge import BODY_MAXIMUM
+from . import amphorae, batch, capabilities, counters, drivers, errors, events, handlers, listing, offers, quotas
+from .bridge import BODY_MAXIMUM, FAULT, Environ
 from .discovery import version, versions
 from .forwarded import Forwarded
 from .http import ANONYMOUS, Answer, Body, Request, Route, Services
@@ -35,6 +35,7 @@ Wsgi = Any  # a Falcon application; its type takes parameters that nobody needs
 LOG = logging.getLogger(__name__)
 
 JSON = "application/json"
+SMALL = 16 * 1024  # bytes of a body that is read soon
 FORM = "application/x-www-form-urlencoded"
 
 
@@ -79,7 +80,7 @@ LOAD_BALANCING = (
     Route("GET", EVENT.path, events.list_of, operation=to.list_all(EVENT)),
     Route("GET", "/lbaas/listeners/{id}/stats", counters.of(LISTENER), operation=to.statistics(LISTENER), waits=True),
     Route("GET", "/lbaas/pools/{id}/stats", counters.of(POOL), operation=to.statistics(POOL), waits=True),
-    Route("PUT", "/lbaas/pools/{pool_id}/members", batch.update_members, operation=to.update_members()),
+    Route("PUT", "/lbaas/pools/{pool_id}/members", batch.update_members, operation=to.update_members(), waits=True),
     Route(
         "GET",
         "/lbaas/pools/{pool_id}/members/{id}/stats",
@@ -154,19 +155,29 @@ def build(services: Services) -> Wsgi:
     return app
 
 
-def quickness(services: Services) -> Callable[[str, str], bool]:
-    """Tells by method and path which requests wait for nothing outside of this process.
+def quickness(services: Services) -> Callable[[Environ], bool]:
+    """Tells which requests wait for nothing outside of this process, and are over soon.
 
-    A thread of its own would only take turns with all others, of which Python lets one run at a time.
+    A thread of its own would only take turns with all others, of which Python lets one run at a time. Writes are among
+    them where nothing runs for most load balancers: they would have to wait for a turn otherwise.
     """
+    config = services.config
     is_alone = services.store.is_local and services.keystone is None and services.barbican is None
-    slow = {route.path.rpartition("/")[2] for _, _, routes in _mounts(services) for route in routes if route.waits}
+    is_idle = drivers.is_idle(config.providers, config.default_provider)
+    methods = () if not is_alone else ("GET", "POST", "PUT") if is_idle else ("GET",)
+    slow = {(route.method, _last(route.path)) for _, _, routes in _mounts(services) for route in routes if route.waits}
 
-    def is_quick(method: str, path: str) -> bool:
-        last = path.rstrip("/").rpartition("/")[2].removesuffix(".json")
-        return is_alone and method == "GET" and last not in slow
+    def is_quick(environ: Environ) -> bool:
+        method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+        if method not in methods or (method, _last(path)) in slow:
+            return False
+        return method == "GET" or (_is_load_balancing(path) and int(environ.get("CONTENT_LENGTH", 0)) <= SMALL)
 
     return is_quick
+
+
+def _last(path: str) -> str:
+    return path.rstrip("/").rpartition("/")[2].removesuffix(".json")
 
 
 def _mounts(services: Services) -> list[tuple[str, str, tuple[Route, ...]]]:
@@ -298,6 +309,8 @@ class Middleware:
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
         resp.set_header("x-openstack-request-id", f"req-{uuid.uuid4()}")
+        if FAULT in req.env:
+            raise req.env[FAULT]
         if req.path.endswith(".json"):
             req.path = req.path.removesuffix(".json")
         if _is_json(req.path) and not _accepts_json(req):

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from ..resources import Api, Resource
-from ..store import history, idle, prepared, settling
+from ..store import haste, history, idle, prepared, settling
 from ..store.history import Event
 from ..store.prepared import Prepared
 from ..store.snapshot import Record
@@ -175,6 +175,7 @@ def change(
             raise Conflict(text)
         if time.monotonic() >= deadline:
             raise Busy(text, held_by)
+        haste.may_wait()
         _wait_for_turn(services, loadbalancer_id, deadline)
 
 

@@ -95,7 +95,7 @@ class Route:
     handler: Handler
     is_open: bool = False  # no token needed: request.who is ANONYMOUS
     body: Body = Body.USUAL
-    waits: bool = False  # for more than the database: a GET of the kind needs a thread of its own
+    waits: bool = False  # for more than the database, or it takes long: it needs a thread of its own
     operation: Operation | None = None  # what it does, for the description of the load-balancer API
 
 

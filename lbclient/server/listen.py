@@ -13,7 +13,7 @@ from typing import Any
 import uvicorn
 import uvloop
 
-from .bridge import Bridge
+from .bridge import Bridge, Environ
 from .connection import Connection, close_silent
 
 BACKLOG = 128  # connections that wait to be accepted
@@ -36,9 +36,9 @@ class Server:
         host: str,
         port: int,
         threads: int,
-        is_quick: Callable[[str, str], bool] = lambda method, path: False,
+        is_quick: Callable[[Environ], bool] = lambda environ: False,
     ) -> None:
-        """is_quick(method, path) tells of requests that wait for nothing, and need no thread of their own."""
+        """is_quick(environ) tells of requests that are not likely to wait, and need no thread of their own."""
         self._place = host, port
         self._socket: socket.socket | None = None
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="request")

@@ -7,10 +7,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from . import prepared
+from . import haste, prepared
 from .lasting import Disk
 
-SQLITE_BUSY = 30.0  # seconds that a transaction waits for another one
+SQLITE_BUSY = 30.0  # seconds that a transaction waits for another program's
+WAIT = f"PRAGMA busy_timeout={int(SQLITE_BUSY * 1000)}"
 CONNECTIONS = {"pool_size": 16, "max_overflow": 64}
 STATEMENTS = 512  # that SQLite keeps for a connection, ready to run
 # What is read first and written later is then right without a lock on each row, as on SQLite. The lock has a number.
@@ -40,9 +41,9 @@ def _prepare_sqlite(connection: Any, record: Any) -> None:
     for pragma in (
         "journal_mode=WAL",
         "synchronous=NORMAL",  # what has to last is brought to the disk by lasting.Disk
-        f"busy_timeout={int(SQLITE_BUSY * 1000)}",
     ):
         connection.execute(f"PRAGMA {pragma}")
+    connection.execute(WAIT)
 
 
 def _postgresql(url: sa.URL) -> sa.Engine:
@@ -71,7 +72,16 @@ def begin_writing(connection: sa.Connection, is_lasting: bool) -> None:
         _say(connection, BEGIN_WRITING if is_lasting else f"{BEGIN_WRITING}; {FORGETFUL}")
         return
     # A transaction that reads first and writes later could find the database changed under it, and fail.
-    _say(connection, "BEGIN IMMEDIATE")
+    if not haste.is_in_haste():
+        _say(connection, "BEGIN IMMEDIATE")
+        return
+    _say(connection, "PRAGMA busy_timeout=0")
+    try:
+        _say(connection, "BEGIN IMMEDIATE")
+    except sa.exc.OperationalError:
+        raise haste.WouldWait from None  # another program has the database
+    finally:
+        _say(connection, WAIT)
 
 
 def _say(connection: sa.Connection, words: str) -> None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import sqlalchemy as sa
 
-from . import engines, idle, migrations, observing, prepared, reading, settling
+from . import engines, haste, idle, migrations, observing, prepared, reading, settling
 from .history import Outcome as Outcome
 from .materials import Vault
 from .observing import Check as Check
@@ -50,16 +50,24 @@ class Store:
 
     @contextmanager
     def writing(self, is_lasting: bool = True) -> Iterator[sa.Connection]:
-        """One transaction, committed at the end; one at a time. One that need not last may be undone by a power cut."""
-        with self._turn, self.engine.connect() as tx:
+        """One transaction, committed at the end; one at a time. One that need not last may be undone by a power cut.
+
+        Raises haste.WouldWait where another one is under way and there is no time.
+        """
+        with haste.holding(self._turn), self.engine.connect() as tx:
             engines.begin_writing(tx, is_lasting)
             yield tx
             prepared.commit(tx)
         if is_lasting and self._disk:
-            try:
-                self._disk.keep()
-            except OSError as error:
-                raise sa.exc.OperationalError("to disk", {}, error) from error
+            haste.pay(self._keep)
+
+    def _keep(self) -> None:
+        """To disk. Raises sa.exc.OperationalError."""
+        assert self._disk is not None
+        try:
+            self._disk.keep()
+        except OSError as error:
+            raise sa.exc.OperationalError("to disk", {}, error) from error
 
     def loadbalancer_ids(self) -> list[str]:
         """Every load balancer, also those that are being deleted."""

@@ -51,7 +51,7 @@ def application() -> Application:
 def server(application: Application, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, int]]:
     monkeypatch.setattr(listen, "SILENCE", SILENCE)
     monkeypatch.setattr(connection, "LOOK", 0.05)
-    made = Server(application, "127.0.0.1", 0, 2, lambda method, path: path == "/quick")
+    made = Server(application, "127.0.0.1", 0, 2, lambda environ: environ["PATH_INFO"] == "/quick")
     port = made.bind()
     made.start()
     yield "127.0.0.1", port

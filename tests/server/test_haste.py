@@ -1,0 +1,157 @@
+"""Writes of a server that carries no traffic are done where requests are read, and nothing else waits for them."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, closing, contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import requests
+
+from lbclient.dataplane.support import unsupported
+from lbclient.server import app
+from lbclient.server.config import Config
+from lbclient.server.http import Services
+from lbclient.server.listen import Server
+from lbclient.server.rulebook import Rulebook
+from lbclient.store.store import Store
+
+PLACE = {"vip_subnet_id": "11111111-1111-4111-8111-111111111111", "project_id": "a" * 32}
+DEADLINE = 20.0  # s
+MANY = 6
+
+
+class Place:
+    """A server in this process, asked over sockets."""
+
+    def __init__(self, state: Path) -> None:
+        config = Config(
+            state_directory=state, auth="noauth", network="noop", default_provider="noop_driver", busy_wait=DEADLINE
+        )
+        self.database = state / "state.db"
+        self.store = Store(f"sqlite:///{self.database}")
+        self.store.migrate()
+        tokens: Any = SimpleNamespace()  # nobody has any
+        self.services = Services(
+            self.store, tokens, config, lambda id_: None, lambda found: unsupported(found, "haproxy"), Rulebook(None)
+        )
+        self.server = Server(app.build(self.services), "127.0.0.1", 0, MANY, app.quickness(self.services))
+        self._url = f"http://127.0.0.1:{self.server.bind()}/v2.0/lbaas"
+        self.server.start()
+        self._others = ThreadPoolExecutor(MANY)
+
+    def ask(self, method: str, path: str, body: Any = None) -> requests.Response:
+        return requests.request(method, self._url + path, json=body, timeout=DEADLINE)
+
+    def create(self, **values: str) -> requests.Response:
+        return self.ask("POST", "/loadbalancers", {"loadbalancer": PLACE | values})
+
+    def names(self) -> list[str]:
+        return [each["name"] for each in self.ask("GET", "/loadbalancers").json()["loadbalancers"]]
+
+    def meanwhile(self, call: Callable[[], requests.Response]) -> Future[requests.Response]:
+        return self._others.submit(call)
+
+    def end(self) -> None:
+        self.server.stop()
+        self._others.shutdown()
+        self.store.close()
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    made = Place(tmp_path)
+    yield made
+    made.end()
+
+
+@contextmanager
+def held_here(place: Place) -> Iterator[None]:
+    with place.store.writing():
+        yield
+
+
+@contextmanager
+def held_by_another_program(place: Place) -> Iterator[None]:
+    with closing(sqlite3.connect(place.database, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.execute("ROLLBACK")
+
+
+@pytest.mark.parametrize("held", [held_here, held_by_another_program])
+def test_whoever_reads_does_not_wait_for_a_write(
+    place: Place, held: Callable[[Place], AbstractContextManager[None]]
+) -> None:
+    place.create(name="first")
+    with held(place):
+        creation = place.meanwhile(lambda: place.create(name="second"))
+        for _ in range(3):
+            assert place.names() == ["first"]
+        assert not creation.done()
+    assert creation.result(DEADLINE).status_code == 201
+    assert place.names() == ["first", "second"]
+    assert place.create(name="third").status_code == 201  # the next one does not find the database busy at once
+
+
+def test_whoever_reads_does_not_wait_for_a_turn(place: Place) -> None:
+    """A load balancer that HAProxy carries is PENDING until that is done."""
+    made = place.create(provider="octavia").json()["loadbalancer"]
+    path = f"/loadbalancers/{made['id']}"
+    change = place.meanwhile(lambda: place.ask("PUT", path, {"loadbalancer": {"name": "changed"}}))
+    for _ in range(3):
+        assert place.ask("GET", path).json()["loadbalancer"]["provisioning_status"] == "PENDING_CREATE"
+    assert not change.done()
+    snapshot = place.store.snapshot(made["id"])
+    assert snapshot is not None
+    place.store.settle(snapshot, None)
+    answer = change.result(DEADLINE)
+    assert (answer.status_code, answer.json()["loadbalancer"]["name"]) == (200, "changed")
+
+
+def test_nobody_is_answered_before_it_is_on_the_disk(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And one call serves all who wait meanwhile."""
+    place.create(name="first")
+    begun, may_end = threading.Semaphore(0), threading.Event()
+
+    def write(descriptor: int) -> None:
+        begun.release()
+        assert may_end.wait(DEADLINE)
+
+    monkeypatch.setattr(os, "fdatasync", write)
+    creations = [place.meanwhile(lambda: place.create(name="one")) for _ in range(MANY)]
+    deadline = time.monotonic() + DEADLINE
+    while len(place.names()) < 1 + MANY:  # all are committed, and whoever asks sees them
+        assert time.monotonic() < deadline
+    assert not any(each.done() for each in creations)
+    may_end.set()
+    assert [each.result(DEADLINE).status_code for each in creations] == [201] * MANY
+    assert begun.acquire(timeout=DEADLINE)
+    calls = 1
+    while begun.acquire(blocking=False):
+        calls += 1
+    assert calls <= 2  # that of the first one, and one for all others
+
+
+def test_a_disk_that_fails_is_told(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(descriptor: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", fail)
+        answer = place.create(name="perhaps")
+    assert (answer.status_code, answer.json()["faultcode"]) == (503, "Server")
+    assert answer.json()["faultstring"].startswith("The database cannot be reached")
+    assert place.create(name="surely").status_code == 201
+    found = place.ask("GET", "/loadbalancers").json()["loadbalancers"]
+    assert {(each["name"], each["provisioning_status"]) for each in found} >= {("surely", "ACTIVE")}
+    assert {each["provisioning_status"] for each in found} == {"ACTIVE"}
