@@ -142,21 +142,39 @@ def tree(name: str, subnet: str, ports: list[int]) -> dict[str, Any]:
 
 def create(
     machine: Machine, client: Client, count: int, ports: list[int]
-) -> tuple[list[Any], list[float], list[float]]:
-    """Balancers one after the other; from each request until ACTIVE, and the server's processor time meanwhile."""
+) -> tuple[list[Any], list[float], list[float], list[float]]:
+    """Balancers one after the other: seconds from each request until ACTIVE, of the server's processor time meanwhile,
+    and until HAProxy alone has started with the configurations of the first and the last.
+    """
     assert machine.process is not None
     [subnet] = client.ask("GET", "/networking/v2.0/subnets?name=private-subnet")["subnets"]
-    made, seconds, took = [], [], []
+    made, seconds, took, alone = [], [], [], []
     for number in range(count):
         start, before = time.perf_counter(), processor([machine.process.pid])
         made.append(client.create("loadbalancer", "loadbalancers", **tree(f"lb-{number}", subnet["id"], ports)))
         wait_for(lambda: client.is_active(f"loadbalancers/{made[-1]['id']}", "loadbalancer"), 0.01)
         seconds.append(time.perf_counter() - start)
         took.append(processor([machine.process.pid]) - before)
+        if number < FEW or number >= count - FEW:
+            alone.append(started_beside(machine, made[-1]["id"]))
         if (number + 1) % 100 == 0:
             print(f"# {number + 1} in {sum(seconds):.0f} s", file=sys.stderr, flush=True)
     wait_for(lambda: accepts(made[-1]["vip_address"], PORT))
-    return made, seconds, took
+    return made, seconds, took, alone
+
+
+def started_beside(machine: Machine, name: str) -> float:
+    """Seconds that HAProxy takes to start with the same configuration but another port, on the same machine."""
+    place = _copied(machine, name)
+    configuration = place / "haproxy.cfg"
+    configuration.write_text(configuration.read_text().replace(f":{PORT}", f":{PORT + 1}"))
+    start = time.perf_counter()
+    assert start_bare(haproxy(), place) == 0
+    seconds = time.perf_counter() - start
+    machine.kill_all(f"{BARE}/{name}")
+    wait_for(lambda: not machine.proxies(f"{BARE}/{name}"), 0.01)
+    shutil.rmtree(place)
+    return seconds
 
 
 def changed(client: Client, balancer: Any) -> float:
@@ -305,13 +323,17 @@ def run(machine: Machine, options: argparse.Namespace, ports: list[int]) -> None
     told("a server without load balancers restarted: until the API answers", f"{alone:.1f} s")
     assert machine.process is not None
     before = kilobytes(machine.process.pid, "Rss")
-    balancers, seconds, took = create(machine, client, options.balancers, ports)
+    balancers, seconds, took, alone_started = create(machine, client, options.balancers, ports)
     few = min(FEW, options.balancers)
     first, last = (statistics.median(some) for some in (seconds[:few], seconds[-few:]))
     told(f"{options.balancers} balancers with {options.members} members each; made in", f"{sum(seconds):.0f} s")
     told(f"from the request to ACTIVE, the first {few} (median)", milliseconds(seconds[:few]))
     told(f"from the request to ACTIVE, the last {few} (median)", milliseconds(seconds[-few:]))
     told(f"the last {few} beside the first {few}", f"{last / first:.2f}")
+    first_alone, last_alone = (statistics.median(some) for some in (alone_started[:few], alone_started[-few:]))
+    told(f"HAProxy alone with the same configuration, the first {few} (median)", f"{first_alone * 1000:.1f} ms")
+    told(f"HAProxy alone with the same configuration, the last {few} (median)", f"{last_alone * 1000:.1f} ms")
+    told(f"HAProxy alone: the last {few} beside the first {few}", f"{last_alone / first_alone:.2f}")
     told(f"the server's processor time, the first {few} (mean)", f"{sum(took[:few]) / few * 1000:.1f} ms")
     told(f"the server's processor time, the last {few} (mean)", f"{sum(took[-few:]) / few * 1000:.1f} ms")
     told("a weight of the last balancer, from the request to ACTIVE", milliseconds([changed(client, balancers[-1])]))
