@@ -30,7 +30,8 @@ PATIENCE = 2.0  # s for an answer
 SOON = 0.5  # s to the next look where something has just happened, or where nobody but us would tell of a change
 LATER = 3.0  # s to the next look at most where there is something new that changes no status
 BUSY = 2.0  # s between two looks at most where there is traffic
-IDLE = 30.0  # s between two looks at most
+IDLE = 10.0  # s between two looks at most, where they are few
+EACH = 0.03  # s for each of them, where they are many: 33 looks a second, however many are idle
 BLIND = 1.0  # s, where the kernel does not tell that a process has ended
 GRID = 0.25  # s
 KEEP = 1.0  # s between two writings of counters
@@ -236,10 +237,13 @@ class Observer:
         elif _asked(round_.state):
             pace = self._paces.get(id_, SOON)
             self._schedule.at(id_, time.monotonic() + pace)
-            self._paces[id_] = self._next_pace(id_, min(pace * 2, BUSY if is_busy else IDLE))
+            self._paces[id_] = self._next_pace(id_, min(pace * 2, BUSY if is_busy else self._idle()))
 
     def _next_pace(self, id_: str, usual: float) -> float:
-        return min(usual, SOON if id_ in self._targets else IDLE if self._deaths.is_able else BLIND)
+        return min(usual, SOON if id_ in self._targets else self._idle() if self._deaths.is_able else BLIND)
+
+    def _idle(self) -> float:
+        return max(IDLE, EACH * len(self._seen))
 
     def _forget(self, id_: str) -> None:
         self._seen.pop(id_, None)
