@@ -8,9 +8,12 @@ import re
 import resource
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 OLDEST = (2, 4)
+COMPLETE = (2, 6)  # from here on none lacks what is needed; of the older ones, only their later patch releases have it
+NEEDED = "frontend web\n mode http\n bind 127.0.0.1:80\n option idle-close-on-response\n"
 CHECK_SECONDS = 30
 SPARE_FILES = 200  # checks, sockets and logs, beside two files a connection
 ALERT = re.compile(r"^\[ALERT\]\s+\(\d+\) : (.*)$", re.MULTILINE)
@@ -32,7 +35,19 @@ def find_haproxy(configured: str | None = None) -> str:
     found = version(path)
     if found < OLDEST:
         raise NotFound(f"HAProxy {_dotted(found)} at {path} is too old: {_dotted(OLDEST)} or newer is needed.")
+    if found < COMPLETE:
+        _check_is_complete(path, found)
     return str(Path(path).resolve())
+
+
+def _check_is_complete(path: str, found: tuple[int, int]) -> None:
+    """Asks an old HAProxy whether its patch release has what was put into old versions later. Raises NotFound."""
+    with tempfile.TemporaryDirectory() as directory:
+        Path(directory, "needed.cfg").write_text(NEEDED)
+        lack = objection(path, Path(directory), "needed.cfg")
+    if lack:
+        later = f"a later patch release of {_dotted(found)}, or {_dotted(COMPLETE)} or newer, is needed"
+        raise NotFound(f"HAProxy {_dotted(found)} at {path} is too old: {later} ({lack}).")
 
 
 def version(path: str) -> tuple[int, int]:

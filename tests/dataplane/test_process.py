@@ -300,6 +300,9 @@ def test_find_haproxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         binary.find_haproxy("/nowhere/haproxy")
     with pytest.raises(binary.NotFound, match="too old"):
         binary.find_haproxy(script(tmp_path / "old", "echo 'HAProxy version 2.2.9-2 2021/02/06'"))
+    said = "if [ $1 = -v ]; then echo 'HAProxy version 2.5.0'; else echo '[ALERT] (1) : unknown option' >&2; exit 1; fi"
+    with pytest.raises(binary.NotFound, match=r"a later patch release of 2\.5, or 2\.6 or newer, .*unknown option"):
+        binary.find_haproxy(script(tmp_path / "lacking", said))
     with pytest.raises(binary.NotFound, match="is not HAProxy"):
         binary.find_haproxy(script(tmp_path / "other", "echo hello"))
     monkeypatch.setattr(binary, "_from_wheel", lambda: None)
