@@ -13,6 +13,7 @@ from .relay.plan import Plan
 FINGERPRINT = "description"  # HAProxy repeats it in `show info`: so it says itself what it has loaded
 FINGERPRINTS = "-"  # between that of the configuration and that of its files
 ADMIN_SOCKET = "admin.sock"
+SOCKET_OPTIONS = ("mode", "600", "level", "admin", "expose-fd", "listeners")
 PEER_SOCKET = "peers.sock"
 STATES = "states"
 TLS_SESSIONS = 2000  # for clients without tickets; HAProxy's 20,000 are 4.4 MB in every process
@@ -96,7 +97,8 @@ def _preamble(amphora_id: str, label: str, generation: str, settings: Settings) 
             (
                 cfg.line("node", amphora_id),  # another amphora is another worker: so a failover reloads
                 cfg.line(FINGERPRINT, label),
-                cfg.line("stats", "socket", f"unix@{ADMIN_SOCKET}", "mode", "600", "level", "admin"),
+                # A reload takes over what is listened on; before 2.6 only where that is said.
+                cfg.line("stats", "socket", f"unix@{ADMIN_SOCKET}", *SOCKET_OPTIONS),
                 cfg.line("server-state-file", STATES),
                 cfg.line("localpeer", "local"),
                 cfg.line("maxconn", settings.most_connections),
