@@ -207,8 +207,9 @@ def _is_a_longer_link(found: Difference) -> bool:
 
 
 def _is_another_order(found: Difference) -> bool:
-    """Pools can be sorted by their load balancer, not by their monitor; zones are in the order of their creation."""
-    names = r"loadbalancer_id|healthmonitor_id|availability_zone_profile_id|description"
+    """Pools can be sorted by their load balancer, not by their monitor; amphorae by their project; zones are in the
+    order of their creation."""
+    names = r"loadbalancer_id|healthmonitor_id|availability_zone_profile_id|description|project_id"
     return bool(re.search(rf"[?&]sort=({names})\b", found.call.path)) and found.where in ("status", ZONES)
 
 

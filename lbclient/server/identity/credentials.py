@@ -15,6 +15,10 @@ from ..http import Answer, Request, Services
 from . import lookup, objects, passwords
 from .attributes import CREDENTIALS, USERS, Values, section, values
 
+EXPIRES = (
+    "%Y-%m-%dT%H:%M:%S.%f"  # UTC without saying so: Keystone writes this one time like that, and clients read no other
+)
+
 
 def create(services: Services, request: Request, user_id: str) -> Answer:
     """One for oneself, in the project of one's token; its secret is told this once."""
@@ -144,7 +148,7 @@ def _present(tx: sa.Connection, request: Request, row: Any) -> Values:
     known = lookup.roles(tx, row.user_id, "project", row.project_id)
     expires = None
     if row.expires_at is not None:
-        expires = datetime.fromtimestamp(row.expires_at, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        expires = datetime.fromtimestamp(row.expires_at, timezone.utc).strftime(EXPIRES)
     return {
         "id": row.id,
         "name": row.name,

@@ -14,6 +14,15 @@ from ..http import Answer, Request
 from .attributes import Kind, Values, is_text
 
 FALSE = {"false", "0", "no", "off", "n", "f"}
+INEXACT = "__"  # name__contains=x
+COMPARISONS: dict[str, Callable[[str, str], bool]] = {
+    "contains": str.__contains__,
+    "startswith": str.startswith,
+    "endswith": str.endswith,
+    "icontains": lambda text, part: part.casefold() in text.casefold(),
+    "istartswith": lambda text, part: text.casefold().startswith(part.casefold()),
+    "iendswith": lambda text, part: text.casefold().endswith(part.casefold()),
+}
 Presenter = Callable[[Request, Any], Values]
 
 
@@ -44,7 +53,17 @@ def listed(
         return collection(request, kind.plural, [])
     wanted = [_filter(kind.table.c[name], value) for name, value in given.items()]
     found = tx.execute(sa.select(kind.table).where(*wanted, *conditions).order_by(kind.table.c.name))
-    return collection(request, kind.plural, [present(request, row) for row in found])
+    return collection(request, kind.plural, [present(request, row) for row in found if _is_like(kind, request, row)])
+
+
+def _is_like(kind: Kind, request: Request, row: Any) -> bool:
+    """Whether its texts have the parts that the query asks for; databases would differ in what they take for like."""
+    for filter_, part in request.query:
+        name, _, comparison = filter_.partition(INEXACT)
+        text = getattr(row, name) if name in kind.filters and comparison in COMPARISONS else None
+        if isinstance(text, str) and not COMPARISONS[comparison](text, part):
+            return False
+    return True
 
 
 def _filter(column: sa.Column[Any], value: str) -> sa.ColumnElement[bool]:

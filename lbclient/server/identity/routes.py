@@ -55,7 +55,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v3/users/{user_id}", users.show),
     Route("PATCH", "/v3/users/{user_id}", users.update),
     Route("DELETE", "/v3/users/{user_id}", users.delete),
-    Route("POST", "/v3/users/{user_id}/password", users.change_password),
+    Route("POST", "/v3/users/{user_id}/password", users.change_password, is_open=True),
     Route("GET", "/v3/users/{user_id}/projects", projects.list_of_user),
     Route("GET", "/v3/users/{user_id}/application_credentials", credentials.list_all),
     Route("POST", "/v3/users/{user_id}/application_credentials", credentials.create),

@@ -17,7 +17,7 @@ from . import access, consumers, pages, secrets
 from .access import CONTAINERS
 from .bodies import Property, Values, checked, invalid
 
-SCHEMA = "Container"
+SCHEMA, CONTENT_SCHEMA = "Container", "ContainerSecret"
 # type: (the names that it needs, those that it may have besides); None: any
 NAMES: dict[str, tuple[set[str], set[str]] | None] = {
     "generic": None,
@@ -96,6 +96,41 @@ def show(services: Services, request: Request, id_: str) -> Answer:
     with services.store.reading() as tx:
         row = access.visible(tx, CONTAINERS, id_, request.who, "Container retrieval")
         return Answer(one(tx, request, row))
+
+
+def add_secret(services: Services, request: Request, id_: str) -> Answer:
+    """One more secret in a generic container."""
+    with services.store.writing() as tx:
+        row = _generic(tx, request, id_, "Container Secret creation")
+        content = checked(CONTENT_SCHEMA, CONTENTS, request.body)
+        secret_id = _secret(tx, row.project_id, content)
+        inside = tx.execute(sa.select(CONTENT).where(CONTENT.c.container_id == row.id)).all()
+        if any(each.secret_id == secret_id for each in inside):
+            raise errors.Conflict("The secret is stored in this container already.")
+        last = max((each.position for each in inside), default=-1)
+        place = {"container_id": row.id, "secret_id": secret_id, "position": last + 1}
+        tx.execute(sa.insert(CONTENT).values(name=content.get("name"), **place))
+    return Answer({"container_ref": href(request, id_)}, 201, {"Location": href(request, id_)})
+
+
+def remove_secret(services: Services, request: Request, id_: str) -> Answer:
+    """The secret stays, but no more in that generic container."""
+    with services.store.writing() as tx:
+        row = _generic(tx, request, id_, "Container Secret deletion")
+        content = checked(CONTENT_SCHEMA, CONTENTS, request.body)
+        secret_id = _secret(tx, row.project_id, content)
+        one = (CONTENT.c.container_id == row.id) & (CONTENT.c.secret_id == secret_id)
+        if tx.execute(sa.delete(CONTENT).where(one, CONTENT.c.name == content.get("name"))).rowcount == 0:
+            raise errors.NotFound("Secret provided is not in the container")
+    return Answer(status=204)
+
+
+def _generic(tx: sa.Connection, request: Request, id_: str, action: str) -> Any:
+    """The container, if it is of the kind that may change. Raises NotFound, Forbidden and BadRequest."""
+    row = access.changeable(tx, CONTAINERS, id_, request.who, action)
+    if row.type != "generic":
+        raise errors.BadRequest("Only 'generic' containers can be modified.")
+    return row
 
 
 def delete(services: Services, request: Request, id_: str) -> Answer:

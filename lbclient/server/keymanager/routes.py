@@ -59,5 +59,7 @@ ROUTES: tuple[Route, ...] = tuple(
         Route("PUT", "/v1/secrets/{id_}", secrets.put_payload, body=Body.BYTES),
         Route("GET", "/v1/secrets/{id_}/payload", secrets.show_payload),
         *_routes(CONTAINERS, containers),
+        Route("POST", "/v1/containers/{id_}/secrets", containers.add_secret),
+        Route("DELETE", "/v1/containers/{id_}/secrets", containers.remove_secret, body=Body.JSON),
     )
 )

@@ -174,6 +174,32 @@ def test_a_user_changes_the_password(front: Any, demo: Any) -> None:
     assert holds(front, front.log_in("demo", "new").headers["X-Subject-Token"])
 
 
+def test_whoever_knows_a_password_changes_it(front: Any, admin: Any) -> None:
+    """With the token of somebody else, or without any."""
+    path = f"{V3}/users/{new_user(admin)['id']}/password"
+    body = {"user": {"original_password": "secret", "password": "second"}}
+    assert admin.ask("POST", path, body).status_code == 204
+    assert admin.refused(401, "POST", path, body)
+    body = {"user": {"original_password": "second", "password": "third"}}
+    assert front.client.simulate_post(path, json=body).status_code == 204
+    assert front.log_in("ann", "third").status_code == 201
+
+
+def test_names_that_are_like_something(admin: Any) -> None:
+    for name in ("shop_50%", "Shop-51", "other"):
+        admin.made(f"{V3}/projects", "project", name=name)
+
+    def found(query: str) -> list[str]:
+        return [each["name"] for each in admin.get(f"{V3}/projects?{query}")["projects"]]
+
+    assert found("name__contains=hop") == ["Shop-51", "shop_50%"]
+    assert found("name__startswith=shop") == ["shop_50%"]
+    assert found("name__istartswith=shop&name__endswith=1") == ["Shop-51"]
+    assert found("name__icontains=P_5") == ["shop_50%"]
+    assert found("name__iendswith=%25") == ["shop_50%"]
+    assert len(found("name__resembles=x&nonsense__contains=x")) >= 3
+
+
 def test_an_admin_makes_a_user_of_a_project(front: Any, admin: Any) -> None:
     project = admin.made(f"{V3}/projects", "project", name="shop", description=None)
     user = new_user(admin, default_project_id=project["id"])

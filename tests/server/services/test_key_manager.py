@@ -223,6 +223,32 @@ def test_containers_that_are_refused(demo: Any, kind: str, names: tuple[str, ...
     demo.refused(status, "POST", CONTAINERS, {"type": kind, "secret_refs": references})
 
 
+def test_a_generic_container_changes(demo: Any, admin: Any) -> None:
+    one, other = ({"name": name, "secret_ref": f"http://x{kept(demo, **TEXT)}"} for name in ("one", "other"))
+    path = contained(demo, one=path_of(one["secret_ref"]))
+
+    def names() -> list[str]:
+        return [each["name"] for each in demo.get(path)["secret_refs"]]
+
+    inside = f"{path}/secrets"
+    assert demo.ask("POST", inside, other).status_code == 201
+    assert names() == ["one", "other"]
+    demo.refused(409, "POST", inside, other)
+    demo.refused(404, "DELETE", inside, other | {"name": "another"})
+    assert demo.ask("DELETE", inside, one).status_code == 204
+    assert names() == ["other"]
+    assert demo.ask("POST", inside, one).status_code == 201
+    assert names() == ["other", "one"]
+    admin.refused(404, "POST", inside, one)
+    for wrong in ({}, {"secret_ref": ""}, {"secret_ref": 1}, []):
+        demo.refused(400, "POST", inside, wrong)
+    foreign = {"name": "foreign", "secret_ref": f"http://x{kept(admin, **TEXT)}"}
+    demo.refused(404, "POST", inside, foreign)
+    secret = path_of(one["secret_ref"])
+    fixed = contained(demo, "certificate", certificate=secret)
+    assert "Only 'generic'" in demo.refused(400, "DELETE", f"{fixed}/secrets", {"secret_ref": one["secret_ref"]})
+
+
 def test_a_container_holds_only_secrets_of_the_project(demo: Any, admin: Any) -> None:
     foreign = f"http://x{kept(admin, **TEXT)}"
     for reference in (foreign, "x", f"http://x/{uuid.uuid4()}"):
