@@ -171,11 +171,12 @@ def _known_home(pid: int, now: float) -> bytes:
 
 def end(directory: Path) -> None:
     """Ends every process of the directory; those that do not listen are killed."""
-    first = master(directory)
-    known = family(directory) if first else []
+    known = set(family(directory))
+    first = master(directory) or _eldest(list(known))
     if first:
+        known.add(first)
         _signal((first,), signal.SIGTERM)  # it ends its workers
-        wait_until(lambda: not is_ours(first, directory), TERM_SECONDS)
+        wait_until(lambda: _has_ended(first, directory), TERM_SECONDS)
     _signal(family(directory), signal.SIGTERM)
     if not wait_until(lambda: not family(directory), TERM_SECONDS, poll=0.02):
         _signal(family(directory), signal.SIGKILL)
@@ -184,7 +185,11 @@ def end(directory: Path) -> None:
 
 
 def _has_ended(pid: int, directory: Path) -> bool:
-    """Whether nothing of it is left: a process that ends has no words any more while its sockets are open still."""
+    """Whether nothing of it is left.
+
+    A process that ends has no words any more while its sockets are open still, and one that executes itself anew has
+    none yet.
+    """
     command = command_line(pid)
     return is_zombie(pid) or (command != b"" and _home(command) != os.fsencode(directory))
 

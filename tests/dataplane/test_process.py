@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import subprocess
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -155,6 +156,36 @@ def test_a_haproxy_without_its_directory_is_ended(running: Running, webs) -> Non
     assert running.put().how == "started"
     assert get(tree["listeners"]["web"]["protocol_port"]).name == "one"
     assert len(processes.family(running.instance.directory)) == 2
+
+
+def test_a_master_that_executes_itself_anew_is_waited_for(
+    running: Running, webs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has no words for a moment, and holds the ports all the same."""
+    (one,) = webs("one")
+    running.apply(web(members={"one": member(one)}))
+    directory = running.instance.directory
+    master = processes.master(directory)
+    assert master is not None
+    is_changing = threading.Event()
+    is_changing.set()
+    words = processes.command_line
+    monkeypatch.setattr(
+        processes, "command_line", lambda pid: b"" if pid == master and is_changing.is_set() else words(pid)
+    )
+
+    def go_on() -> None:
+        is_changing.clear()
+        os.kill(master, signal.SIGCONT)
+
+    os.kill(master, signal.SIGSTOP)
+    (directory / processes.PIDFILE).unlink()
+    later = threading.Timer(0.3, go_on)
+    later.start()
+    processes.end(directory)
+    has_ended = processes.is_zombie(master)
+    later.join()
+    assert has_ended
 
 
 def test_a_hung_haproxy_is_replaced(running: Running, webs, monkeypatch: pytest.MonkeyPatch) -> None:
