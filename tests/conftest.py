@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lbclient.lab import namespace
+from lbclient.store.store import Store
 from running import Lab, RunningServer, end_server, lbclient, start_server
 
 if TYPE_CHECKING:
@@ -41,8 +42,20 @@ def postgresql() -> Iterator[Cluster]:
     cluster.remove()
 
 
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with its tables, to be copied."""
+    path = tmp_path_factory.mktemp("template") / "state.db"
+    store = Store(f"sqlite:///{path}")
+    store.migrate()
+    store.close()
+    return path
+
+
 def _database(request: pytest.FixtureRequest, tmp_path: Path, is_empty: bool) -> str:
     if request.config.getoption("database") == "sqlite":
+        if not is_empty:
+            shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "state.db")
         return f"sqlite:///{tmp_path}/state.db"
     cluster: Cluster = request.getfixturevalue("postgresql")
     return cluster.new_database(is_empty)
@@ -50,7 +63,7 @@ def _database(request: pytest.FixtureRequest, tmp_path: Path, is_empty: bool) ->
 
 @pytest.fixture
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A database of the kind that --database names, to be migrated; nothing is in it."""
+    """A database of the kind that --database names, with its tables; nothing is in it."""
     return _database(request, tmp_path, is_empty=False)
 
 

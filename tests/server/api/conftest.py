@@ -10,8 +10,8 @@ from typing import Any
 import falcon.testing
 import pytest
 
+import applications
 from lbclient.dataplane.support import unsupported
-from lbclient.server import app
 from lbclient.server.config import Config
 from lbclient.server.errors import Unauthorized
 from lbclient.server.http import Context, Services
@@ -49,7 +49,7 @@ class Api:
 
     def __init__(self, services: Services, person: str = "demo") -> None:
         self.services = services
-        self.client = falcon.testing.TestClient(app.build(services))
+        self.client = applications.client(services)
         self.person = person
 
     def as_(self, person: str) -> Api:

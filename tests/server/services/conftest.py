@@ -10,9 +10,10 @@ from typing import Any
 import falcon.testing
 import pytest
 
-from lbclient.server import app
+import applications
 from lbclient.server.config import Config
 from lbclient.server.http import Services
+from lbclient.server.identity import passwords
 from lbclient.server.identity.bootstrap import Login, bootstrap, create_demo
 from lbclient.server.identity.tokens import Tokens
 from lbclient.server.keymanager.vault import Vault
@@ -99,7 +100,8 @@ class Front:
 
 
 @pytest.fixture
-def front(database_url: str, tmp_path: Path) -> Iterator[Front]:
+def front(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Front]:
+    monkeypatch.setattr(passwords, "COST", 4)  # every test logs in more than once
     store = Store(database_url, Vault(tmp_path / "key-manager-keys"))
     store.migrate()
     with store.writing() as tx:
@@ -109,7 +111,7 @@ def front(database_url: str, tmp_path: Path) -> Iterator[Front]:
     woken: list[str] = []
     config = Config(state_directory=tmp_path, busy_wait=0.0)
     services = Services(store, tokens, config, woken.append, lambda snapshot: None, Rulebook())
-    yield Front(store, tokens, falcon.testing.TestClient(app.build(services)), logins, world, woken)
+    yield Front(store, tokens, applications.client(services), logins, world, woken)
     store.close()
 
 

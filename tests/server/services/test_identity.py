@@ -152,7 +152,7 @@ def test_a_new_key_leaves_old_tokens_good_for_a_while(tmp_path: Path) -> None:
     assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
 
 
-def test_passwords_are_slow_salted_hashes(front: Any) -> None:
+def test_passwords_are_slow_salted_hashes() -> None:
     one, other = passwords.make_hash("secret"), passwords.make_hash("secret")
     assert one != other
     assert one.startswith("scrypt$14$8$1$")
