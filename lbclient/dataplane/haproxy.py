@@ -42,9 +42,12 @@ def find_haproxy(configured: str | None = None) -> str:
 
 def _check_is_complete(path: str, found: tuple[int, int]) -> None:
     """Asks an old HAProxy whether its patch release has what was put into old versions later. Raises NotFound."""
-    with tempfile.TemporaryDirectory() as directory:
-        Path(directory, "needed.cfg").write_text(NEEDED)
-        lack = objection(path, Path(directory), "needed.cfg")
+    try:
+        with tempfile.TemporaryDirectory() as directory:
+            Path(directory, "needed.cfg").write_text(NEEDED)
+            lack = objection(path, Path(directory), "needed.cfg")
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise NotFound(f"HAProxy at {path} cannot be asked what it knows: {error}") from error
     if lack:
         later = f"a later patch release of {_dotted(found)}, or {_dotted(COMPLETE)} or newer, is needed"
         raise NotFound(f"HAProxy {_dotted(found)} at {path} is too old: {later} ({lack}).")

@@ -171,6 +171,7 @@ def _known_home(pid: int, now: float) -> bytes:
 
 def end(directory: Path) -> None:
     """Ends every process of the directory; those that do not listen are killed."""
+    wait_until(lambda: not _names_one_that_is_changing(directory / PIDFILE), KILL_SECONDS)
     known = set(family(directory))
     first = master(directory) or _eldest(list(known))
     if first:

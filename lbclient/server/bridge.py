@@ -6,7 +6,7 @@ import asyncio
 import io
 import sys
 from collections.abc import Callable, Iterable
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -31,7 +31,7 @@ class Bridge:
         self._application = application
         self._pool = pool
         self._is_quick = is_quick
-        self._payments = Payments(pool)
+        self._payments = Payments()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
@@ -46,6 +46,9 @@ class Bridge:
         if body.is_left:
             await body.pass_over()
             await send({"type": "http.response.body", "body": b""})
+
+    def close(self) -> None:
+        self._payments.close()
 
     async def _answer(self, environ: Environ) -> Answer:
         """Here, if that is quick; in a thread that can wait otherwise, and where it turns out to be necessary."""
@@ -76,8 +79,9 @@ class Bridge:
 class Payments:
     """Calls that wait are made in another thread, one at a time, each once for all who owe it until it begins."""
 
-    def __init__(self, pool: Executor) -> None:
-        self._pool = pool
+    def __init__(self) -> None:
+        # One of its own: the others may all be busy with what waits for something else.
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="payment")
         self._due: dict[haste.Payment, asyncio.Future[None]] = {}
         self._work: asyncio.Task[None] | None = None
 
@@ -102,6 +106,10 @@ class Payments:
             else:
                 future.set_result(None)
         self._work = None
+
+    def close(self) -> None:
+        """Nobody owes anything any more."""
+        self._pool.shutdown(wait=False)
 
 
 class _Body:

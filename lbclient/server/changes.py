@@ -164,6 +164,7 @@ def change(
         with writing(services) as (tx, wake):
             loadbalancer_id, found = find(tx)
             loadbalancer = _lock(tx, loadbalancer_id)
+            check_haste(services, loadbalancer.provider)
             if loadbalancer.provisioning_status in mutable:
                 made = Change(services, tx, loadbalancer, who=who)
                 result = operation(made, found)
@@ -177,6 +178,12 @@ def change(
             raise Busy(text, held_by)
         haste.may_wait()
         _wait_for_turn(services, loadbalancer_id, deadline)
+
+
+def check_haste(services: Services, provider: str) -> None:
+    """What is carried by HAProxy takes its time. Raises haste.WouldWait."""
+    if not drivers.is_idle(services.config.providers, provider):
+        haste.may_wait()
 
 
 def _telling(resource: Resource, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -213,7 +220,7 @@ def _wait_for_turn(services: Services, loadbalancer_id: str, deadline: float) ->
     while time.monotonic() < deadline:
         with services.store.reading() as tx:
             found = settling.provisioning_status(tx, loadbalancer_id)
-        if not _is_pending(found or "") or found == "PENDING_DELETE":
+        if not _is_pending(found or ""):
             return
         time.sleep(TURN_POLL)
 

@@ -37,6 +37,7 @@ def create_loadbalancer(services: Services, who: Context, body: Any, tx: sa.Conn
     values["project_id"] = _project(services, who, values)
     place = placement.of(tx, services, values)
     values["provider"] = place.provider
+    changes.check_haste(services, place.provider)
     quotas.check(services, tx, LOADBALANCER, values["project_id"])
     check_references(services, tx, who, values)
     row = {**changes.new_row(values, revision=1), **amphorae.new(services, place.provider), **amphorae.described(place)}

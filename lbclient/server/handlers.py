@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..resources import L7POLICY, LISTENER, LOADBALANCER, POOL, Resource
+from ..store import haste
 from ..store.snapshot import Record
 from ..store.tables import TABLES
 from . import changes, creation, deletion, listing, policy, present, provider, requests, status, tree, updating
@@ -58,6 +59,8 @@ def show(resource: Resource) -> Handler:
 def create_loadbalancer(services: Services, request: Request) -> Answer:
     """POST of a load balancer, if asked with all of its parts."""
     body, listeners, pools = tree.split(request.body)
+    if listeners or pools:
+        haste.may_wait()  # they may be many
     with changes.writing(services) as (tx, wake):
         row = creation.create_loadbalancer(services, request.who, body, tx)
         change = Change(services, tx, row, is_new=True, who=request.who)

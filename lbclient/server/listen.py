@@ -42,9 +42,10 @@ class Server:
         self._place = host, port
         self._socket: socket.socket | None = None
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="request")
+        self._bridge = Bridge(application, self._pool, is_quick)
         self._server = uvicorn.Server(
             uvicorn.Config(
-                Bridge(application, self._pool, is_quick),
+                self._bridge,
                 http=Connection,
                 ws="none",
                 lifespan="off",
@@ -81,6 +82,7 @@ class Server:
         elif self._socket:
             self._socket.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
+        self._bridge.close()
 
     def _work(self) -> None:
         loop = uvloop.new_event_loop()

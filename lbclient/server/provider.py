@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..store import haste, reading
+from ..store import reading
 from . import capabilities
 from .changes import Change
 from .errors import UnsupportedOption
@@ -15,7 +15,6 @@ def check(services: Services, change: Change) -> None:
     capabilities.check_enabled(services, name)
     if services.config.providers[name].is_idle:
         return
-    haste.may_wait()  # a large one takes its time
     snapshot = reading.snapshot(change.tx, change.loadbalancer.id)
     reason = services.unsupported(snapshot) if snapshot else None
     if reason:

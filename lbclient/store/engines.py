@@ -11,6 +11,7 @@ from . import haste, prepared
 from .lasting import Disk
 
 SQLITE_BUSY = 30.0  # seconds that a transaction waits for another program's
+LOG_PAGES = 1000  # of the write-ahead log; more are taken into the database
 WAIT = f"PRAGMA busy_timeout={int(SQLITE_BUSY * 1000)}"
 CONNECTIONS = {"pool_size": 16, "max_overflow": 64}
 STATEMENTS = 512  # that SQLite keeps for a connection, ready to run
@@ -71,6 +72,8 @@ def begin_writing(connection: sa.Connection, is_lasting: bool) -> None:
     if connection.dialect.name == "postgresql":
         _say(connection, BEGIN_WRITING if is_lasting else f"{BEGIN_WRITING}; {FORGETFUL}")
         return
+    # SQLite takes its log into the database at the end of a transaction, for which it waits for the disk several times.
+    _say(connection, f"PRAGMA wal_autocheckpoint={0 if haste.is_in_haste() else LOG_PAGES}")
     # A transaction that reads first and writes later could find the database changed under it, and fail.
     if not haste.is_in_haste():
         _say(connection, "BEGIN IMMEDIATE")
@@ -82,6 +85,11 @@ def begin_writing(connection: sa.Connection, is_lasting: bool) -> None:
         raise haste.WouldWait from None  # another program has the database
     finally:
         _say(connection, WAIT)
+
+
+def shorten_log(connection: sa.Connection) -> None:
+    """Take SQLite's log into the database, as far as nobody reads it, while others go on."""
+    _say(connection, "PRAGMA wal_checkpoint(PASSIVE)")
 
 
 def _say(connection: sa.Connection, words: str) -> None:

@@ -6,9 +6,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from . import settling
+from . import haste, settling
 from .prepared import Prepared, by
 from .tables import HEALTHMONITOR, LOADBALANCER, MEMBER, TABLES
+
+MANY = 50  # rows that are settled soon
 
 _ID: sa.BindParameter[str] = sa.bindparam("loadbalancer_id")
 
@@ -24,7 +26,9 @@ def settle(tx: sa.Connection, loadbalancer_id: str) -> None:
     if loadbalancer is None:
         return
     rows = _UNSETTLED.all(tx, loadbalancer_id=loadbalancer_id)
-    seen = {(row.name, row.id): row.revision for row in rows}
+    if len(rows) > MANY:
+        haste.may_wait()
+    seen = {(row.name, row.id): row.revision for row in rows if not row.is_active}
     changed = {(row.name, row.id): row.healthy for row in rows if not row.is_same}
     settling.settle(tx, loadbalancer, seen, None, statuses=changed)
 
@@ -43,15 +47,17 @@ def _healthy(table: sa.Table) -> sa.ColumnElement[Any]:
 def _unsettled(name: str, table: sa.Table) -> sa.Select[Any]:
     """The rows that were changed, and those whose status follows from what was."""
     is_same = table.c.operating_status == _healthy(table)
+    is_active = table.c.provisioning_status == "ACTIVE"
     return sa.select(
         sa.literal_column(f"'{name}'").label("name"),
         table.c.id,
         table.c.revision,
         _healthy(table).label("healthy"),
         is_same.label("is_same"),
+        is_active.label("is_active"),
     ).where(
         (table.c.id if table is LOADBALANCER else table.c.loadbalancer_id) == _ID,
-        (table.c.provisioning_status != "ACTIVE") | ~is_same,
+        ~is_active | ~is_same,
     )
 
 

@@ -16,6 +16,8 @@ from .observing import Key, Totals
 from .snapshot import Snapshot
 from .tables import LISTENER, LOADBALANCER
 
+SHORTEN_EVERY = 50  # calls that bring the log to the disk
+
 
 class Store:
     """A database by its SQLAlchemy URL: sqlite:///path or postgresql://…; safe to use from many threads.
@@ -65,9 +67,12 @@ class Store:
         """To disk. Raises sa.exc.OperationalError."""
         assert self._disk is not None
         try:
-            self._disk.keep()
+            calls = self._disk.keep()
         except OSError as error:
             raise sa.exc.OperationalError("to disk", {}, error) from error
+        if calls and calls % SHORTEN_EVERY == 0:  # those in haste have left that to others
+            with self.engine.connect() as tx:
+                engines.shorten_log(tx)
 
     def loadbalancer_ids(self) -> list[str]:
         """Every load balancer, also those that are being deleted."""

@@ -74,6 +74,13 @@ def place(tmp_path: Path) -> Iterator[Place]:
     made.end()
 
 
+def settle(place: Place, loadbalancer_id: str) -> None:
+    """As the data plane does when a change has taken effect."""
+    snapshot = place.store.snapshot(loadbalancer_id)
+    assert snapshot is not None
+    place.store.settle(snapshot, None)
+
+
 @contextmanager
 def held_here(place: Place) -> Iterator[None]:
     with place.store.writing():
@@ -111,9 +118,7 @@ def test_whoever_reads_does_not_wait_for_a_turn(place: Place) -> None:
     for _ in range(3):
         assert place.ask("GET", path).json()["loadbalancer"]["provisioning_status"] == "PENDING_CREATE"
     assert not change.done()
-    snapshot = place.store.snapshot(made["id"])
-    assert snapshot is not None
-    place.store.settle(snapshot, None)
+    settle(place, made["id"])
     answer = change.result(DEADLINE)
     assert (answer.status_code, answer.json()["loadbalancer"]["name"]) == (200, "changed")
 
@@ -155,3 +160,45 @@ def test_a_disk_that_fails_is_told(place: Place, monkeypatch: pytest.MonkeyPatch
     found = place.ask("GET", "/loadbalancers").json()["loadbalancers"]
     assert {(each["name"], each["provisioning_status"]) for each in found} >= {("surely", "ACTIVE")}
     assert {each["provisioning_status"] for each in found} == {"ACTIVE"}
+
+
+def test_what_may_take_long_is_done_all_the_same(place: Place) -> None:
+    """Many parts, which others are not to wait for, go through a thread."""
+    policies = [{"action": "REJECT", "position": 1} for _ in range(60)]
+    members = [{"address": f"10.0.0.{number}", "protocol_port": 80} for number in range(1, 61)]
+    pool = {"name": "pool", "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN", "members": members}
+    listener = {"protocol": "HTTP", "protocol_port": 80, "l7policies": policies, "default_pool": pool}
+    answer = place.ask("POST", "/loadbalancers", {"loadbalancer": {**PLACE, "listeners": [listener]}})
+    assert answer.status_code == 201, answer.text
+    made = answer.json()["loadbalancer"]
+    listener_id, pool_id = made["listeners"][0]["id"], made["pools"][0]["id"]
+    policy = {"listener_id": listener_id, "action": "REJECT", "position": 1}
+    assert place.ask("POST", "/l7policies", {"l7policy": policy}).status_code == 201
+    found = place.ask("GET", f"/pools/{pool_id}/members").json()["members"]
+    assert {each["operating_status"] for each in found} == {"NO_MONITOR"}
+    monitor = {"pool_id": pool_id, "type": "TCP", "delay": 5, "timeout": 3, "max_retries": 3}
+    assert place.ask("POST", "/healthmonitors", {"healthmonitor": monitor}).status_code == 201
+    found = place.ask("GET", f"/pools/{pool_id}/members").json()["members"]
+    assert {(each["operating_status"], each["provisioning_status"]) for each in found} == {("ONLINE", "ACTIVE")}
+
+
+def test_whoever_comes_after_a_deletion_waits_for_its_end(place: Place) -> None:
+    made = place.create(provider="octavia").json()["loadbalancer"]
+    path = f"/loadbalancers/{made['id']}"
+    settle(place, made["id"])
+    assert place.ask("DELETE", path).status_code == 204
+    late = place.meanwhile(lambda: place.ask("PUT", path, {"loadbalancer": {"name": "late"}}))
+    assert place.ask("GET", path).json()["loadbalancer"]["provisioning_status"] == "PENDING_DELETE"
+    assert not late.done()
+    settle(place, made["id"])
+    assert late.result(DEADLINE).status_code == 404
+
+
+def test_the_log_does_not_grow_for_ever(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is in haste leaves it to whoever brings it to the disk to take it into the database."""
+    monkeypatch.setattr("lbclient.store.store.SHORTEN_EVERY", 5)
+    for _ in range(60):
+        assert place.create().status_code == 201
+    with closing(sqlite3.connect(place.database)) as other:
+        _, pages, _ = other.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    assert 0 <= pages < 300

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ...resources import Resource
-from ...store import materials
+from ...store import haste, materials
 from ...store.keymanager_tables import CONTENT, SECRET
 from ...store.snapshot import Material
 from ..errors import BadRequest, Forbidden, NotFound, ValidationFailure
@@ -45,8 +45,11 @@ def check_references(
     # What is a copy of an outside secret was read as the sender a moment ago.
     reader = _Reader(tx, None if services.barbican else _acting(who, values["project_id"]))
     wanted = [name for name in materials.CERTIFICATES[resource.name] if given is None or name in given]
-    reader.check_certificates([ref for name in wanted for ref in _listed(values[name])])
+    references = [ref for name in wanted for ref in _listed(values[name])]
     authority, revocations = materials.TEXTS[resource.name]
+    if references or values[authority] or values[revocations]:
+        haste.may_wait()  # OpenSSL looks at each key for some milliseconds
+    reader.check_certificates(references)
     if given is None or {authority, revocations} & set(given):
         reader.check_authority(values[authority], values[revocations])
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from ...store import haste
 from ...store.prepared import by, update
 from ...store.snapshot import Record
 from ...store.tables import L7POLICY, L7RULE
@@ -26,6 +27,7 @@ LEFT_ASIDE = {
     "REDIRECT_TO_POOL": ("redirect_url",),
 }
 DEFAULT_CODE = 302
+MANY = 50  # policies that are moved soon
 
 
 def check_is_a_change(values: Values) -> None:
@@ -77,6 +79,8 @@ def move(tx: sa.Connection, listener_id: str, policy_id: str, position: int) -> 
     """Put a policy at its place among its listener's, and number them from 1. Returns its position."""
     # In the order of their creation, which counts where positions are equal.
     known = {row.id: row.position for row in by(L7POLICY, "listener_id").all(tx, listener_id=listener_id)}
+    if len(known) > MANY:
+        haste.may_wait()
     order = sorted((id_ for id_ in known if id_ != policy_id), key=known.__getitem__)
     order.insert(position - 1, policy_id)
     for number, id_ in enumerate(order, start=1):
