@@ -92,7 +92,7 @@ class Machine:
 
     def proxies(self, below: str = "haproxy") -> list[int]:
         """All HAProxy processes there."""
-        mark = f"{self.directory}/{below}/".encode()
+        mark = f"{self.directory}/{below}".encode()
         return [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if mark in _of(pid, "cmdline")]
 
 
@@ -171,8 +171,7 @@ def started_beside(machine: Machine, name: str) -> float:
     start = time.perf_counter()
     assert start_bare(haproxy(), place) == 0
     seconds = time.perf_counter() - start
-    machine.kill_all(f"{BARE}/{name}")
-    wait_for(lambda: not machine.proxies(f"{BARE}/{name}"), 0.01)
+    wait_for(lambda: machine.kill_all(f"{BARE}/{name}"), 0.01)
     shutil.rmtree(place)
     return seconds
 
