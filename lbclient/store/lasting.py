@@ -19,22 +19,18 @@ class Disk:
         self._changed = threading.Condition()
         self._asked = 0  # for how many
         self._done = 0
-        self._calls = 0
         self._is_busy = False
         self._listed: int | None = None  # the log that the directory has on the disk, too
 
-    def keep(self) -> int | None:
-        """Returns when everything that was committed before the call is on the disk. Raises OSError.
-
-        Gives how many calls to the disk there have been by then, if the last was made here, not by another thread.
-        """
+    def keep(self) -> None:
+        """Returns when everything that was committed before the call is on the disk. Raises OSError."""
         with self._changed:
             self._asked += 1
             mine = self._asked
             while self._is_busy and self._done < mine:
                 self._changed.wait()
             if self._done >= mine:
-                return None
+                return
             self._is_busy = True
             until = self._asked
         try:
@@ -44,12 +40,9 @@ class Disk:
             raise
         finally:
             with self._changed:
-                self._calls += 1
-                calls = self._calls
                 self._is_busy = False
                 self._done = max(self._done, until)
                 self._changed.notify_all()
-        return calls
 
     def _write(self) -> None:
         try:

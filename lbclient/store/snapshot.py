@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import Any
 
 Record = Any  # a row: attributes named as the fields of the resource; an unknown name raises AttributeError
@@ -46,17 +45,3 @@ class Snapshot:
     certificates: Mapping[str, Material | None] = field(
         default_factory=dict
     )  # by the reference, as the rows have it; None: there is no such thing in the key manager (any more)
-
-    def rows(self) -> Iterator[tuple[str, Record]]:
-        """Everything that is to exist, each with the name of its resource."""
-        yield "loadbalancer", self.loadbalancer
-        for name, found in (
-            ("listener", self.listeners),
-            ("pool", self.pools),
-            ("member", chain.from_iterable(self.members.values())),
-            ("healthmonitor", self.healthmonitors.values()),
-            ("l7policy", chain.from_iterable(self.l7policies.values())),
-            ("l7rule", chain.from_iterable(self.l7rules.values())),
-        ):
-            for row in found:
-                yield name, row

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import count
 
 import sqlalchemy as sa
 
@@ -16,7 +17,7 @@ from .observing import Key, Totals
 from .snapshot import Snapshot
 from .tables import LISTENER, LOADBALANCER
 
-SHORTEN_EVERY = 50  # calls that bring the log to the disk
+SHORTEN_EVERY = 50  # times that somebody has waited for the disk
 
 
 class Store:
@@ -28,6 +29,7 @@ class Store:
     def __init__(self, url: str, vault: Vault | None = None) -> None:
         self.engine = engines.engine(url).execution_options(vault=vault)
         self._disk = engines.disk(self.engine)
+        self._kept = count(1)
         self._turn = threading.Lock()  # those that wait for it get it at once; SQLite would have them sleep and look
 
     @property
@@ -67,10 +69,10 @@ class Store:
         """To disk. Raises sa.exc.OperationalError."""
         assert self._disk is not None
         try:
-            calls = self._disk.keep()
+            self._disk.keep()
         except OSError as error:
             raise sa.exc.OperationalError("to disk", {}, error) from error
-        if calls and calls % SHORTEN_EVERY == 0:  # those in haste have left that to others
+        if next(self._kept) % SHORTEN_EVERY == 0:  # those in haste have left that to others
             with self.engine.connect() as tx:
                 engines.shorten_log(tx)
 

@@ -8,7 +8,7 @@ from typing import Any
 import falcon.testing
 import pytest
 
-from lbclient.server import app
+import applications
 from lbclient.server.config import Config
 from lbclient.server.http import Services
 
@@ -20,7 +20,7 @@ def behind(front: Any, tmp_path: Any) -> falcon.testing.TestClient:
     config = Config(state_directory=tmp_path, proxy_headers=True)
     wanted = {field.name: getattr(front, field.name, None) for field in dataclasses.fields(Services)}
     services = Services(**{**wanted, "config": config, "wake": front.woken.append})
-    return falcon.testing.TestClient(app.build(services))
+    return applications.client(services)
 
 
 def link(client: falcon.testing.TestClient, headers: dict[str, str]) -> str:
