@@ -195,7 +195,8 @@ def create_l7policy(change: Change, who: Context, values: Values) -> Record:
         pool = pool_rules.of_project(change.tx, change.loadbalancer.project_id, values["redirect_pool_id"])
         listener_rules.check_pool_fits(listener.protocol, pool)
     values = l7policy_rules.complete(values, None)
-    check_redirect_pool(change, listener, values["redirect_pool_id"])
+    if values["redirect_pool_id"]:
+        pool_rules.of(change.tx, change.loadbalancer, values["redirect_pool_id"])
     row = change.insert(L7POLICY, values)
     l7policy_rules.move(change.tx, listener.id, row.id, values["position"])
     change.touch(LISTENERS, [listener.id])
