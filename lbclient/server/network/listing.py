@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from ...store.network_tables import FIXED_IP, FLOATING_IP, PORT
 from .. import errors
-from ..http import Answer, Request
+from ..web.routing import Answer, Request
 from . import rows
 from .attributes import Attribute, Kind, Type
 from .bodies import Values, bad, is_text
