@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from ..resources import ALL, AMPHORA, EVENT, LISTENER, LOADBALANCER, OFFERS, POOL, PROVIDER, QUOTA, Resource
 from ..resources.provider import CAPABILITIES
 from . import errors
+from .access.context import ANONYMOUS
 from .access.sender import sender, token
 from .identity.routes import ROUTES as IDENTITY
 from .keymanager.routes import ROUTES as KEY_MANAGER
@@ -29,9 +30,10 @@ from .loadbalancer.operators import amphorae, flavors_and_zones, providers
 from .loadbalancer.versions import version, versions
 from .loadbalancer.writes import batch
 from .network.routes import ROUTES as NETWORKING
+from .services import Services
 from .web.asgi import BODY_MAXIMUM, FAULT, Environ
 from .web.proxy_headers import Forwarded
-from .web.routing import ANONYMOUS, Answer, Body, Request, Route, Services
+from .web.routing import Answer, Body, Request, Route
 
 Wsgi = Any  # a Falcon application; its type takes parameters that nobody needs
 

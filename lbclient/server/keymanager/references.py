@@ -14,8 +14,9 @@ from ...store.snapshot import Material
 from ...vault import certificates
 from ...vault.certificates import CertificateError, UnreadablePkcs12
 from ...vault.sealing import KeyLost
+from ..access.context import Context
 from ..errors import BadRequest, Forbidden, NotFound, ValidationFailure
-from ..web.routing import Context, Services
+from ..services import Services
 from . import access
 from .access import CONTAINERS, SECRETS
 

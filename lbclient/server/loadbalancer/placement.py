@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from ...store.snapshot import Record
 from ...store.tables import AVAILABILITYZONE, AVAILABILITYZONEPROFILE, FLAVOR, FLAVORPROFILE
 from ..errors import BadRequest, ValidationFailure
-from ..web.routing import Services
+from ..services import Services
 from .operators import providers
 
 Values = dict[str, Any]

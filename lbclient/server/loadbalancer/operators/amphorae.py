@@ -13,7 +13,8 @@ from ....store.snapshot import Record
 from ....store.tables import LISTENER as LISTENERS
 from ....store.tables import LOADBALANCER as LOADBALANCERS
 from ...errors import NotFound
-from ...web.routing import Answer, Request, Services
+from ...services import Services
+from ...web.routing import Answer, Request
 from .. import drivers, listing, policy, present
 from ..placement import Placement
 from ..writes import transaction
@@ -93,7 +94,7 @@ def statistics(services: Services, request: Request, id: str) -> Answer:
     """GET of the counters of each listener that an amphora serves."""
     policy.check(services, request.who, "amphora:get_stats")
     owner = _find(services, id).loadbalancer_id
-    services.look(owner)
+    services.dataplane.observe(owner)
     mine = LISTENERS.c.loadbalancer_id == owner
     with services.store.reading() as tx:
         listeners = tx.scalars(sa.select(LISTENERS.c.id).where(mine).order_by(LISTENERS.c.serial)).all()
@@ -114,7 +115,7 @@ def statistics(services: Services, request: Request, id: str) -> Answer:
 def configure(services: Services, request: Request, id: str) -> Answer:
     """PUT: have another look whether it runs as it is to."""
     policy.check(services, request.who, "amphora:put_config")
-    services.wake(_find(services, id).loadbalancer_id)
+    services.dataplane.wake(_find(services, id).loadbalancer_id)
     return Answer(None, 202)
 
 

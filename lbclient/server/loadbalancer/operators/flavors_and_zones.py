@@ -14,7 +14,8 @@ from ....resources import AVAILABILITYZONE, AVAILABILITYZONEPROFILE, FLAVOR, FLA
 from ....store.snapshot import Record
 from ....store.tables import OFFERS, TABLES
 from ...errors import Conflict, NotFound, ValidationFailure
-from ...web.routing import Answer, Handler, Request, Services
+from ...services import Services
+from ...web.routing import Answer, Handler, Request
 from .. import bodies, listing, policy, present
 from ..writes.transaction import new_serial
 from . import providers

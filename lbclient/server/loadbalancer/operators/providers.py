@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from ....resources.provider import CAPABILITIES
 from ...errors import BadRequest, UnsupportedOption
 from ...network import mode
-from ...web.routing import Answer, Handler, Request, Services
+from ...services import Services
+from ...web.routing import Answer, Handler, Request
 from .. import drivers, listing, policy
 
 Values = dict[str, Any]

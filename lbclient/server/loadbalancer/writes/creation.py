@@ -13,11 +13,12 @@ from ....store.snapshot import Record
 from ....store.tables import LISTENER as LISTENERS
 from ....store.tables import LOADBALANCER as LOADBALANCERS
 from ....store.tables import TABLES
+from ...access.context import Context
 from ...errors import BadRequest, Conflict, InvalidInput, NotFound, ValidationFailure
 from ...keymanager import references as certificates
 from ...network.mode import network
 from ...network.vip import Vip
-from ...web.routing import Context, Services
+from ...services import Services
 from .. import bodies, placement, policy, quotas
 from ..operators import amphorae
 from ..rules import healthmonitor as healthmonitor_rules

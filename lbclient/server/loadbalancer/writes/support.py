@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ....store import reading
 from ...errors import UnsupportedOption
-from ...web.routing import Services
+from ...services import Services
 from ..operators import providers
 from .transaction import Change
 
@@ -16,6 +16,6 @@ def check(services: Services, change: Change) -> None:
     if services.config.providers[name].is_idle:
         return
     snapshot = reading.snapshot(change.tx, change.loadbalancer.id)
-    reason = services.unsupported(snapshot) if snapshot else None
+    reason = services.dataplane.unsupported(snapshot) if snapshot else None
     if reason:
         raise UnsupportedOption(f"Provider '{name}' does not support a requested option: {reason}")

@@ -17,8 +17,9 @@ from ....store.history import Event
 from ....store.prepared import Prepared
 from ....store.snapshot import Record
 from ....store.tables import LISTENER, LOADBALANCER, POOL, TABLES
+from ...access.context import Context
 from ...errors import Busy, Conflict, NotFound
-from ...web.routing import Context, Services
+from ...services import Services
 from .. import drivers, quotas
 from . import conflict
 
@@ -143,7 +144,7 @@ def writing(services: Services) -> Iterator[tuple[sa.Connection, Callable[[str],
 
 def _wake(services: Services, ids: Iterable[str]) -> None:
     for id_ in ids:
-        services.wake(id_)
+        services.dataplane.wake(id_)
 
 
 def change(
