@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ..store.addresses import canonical
 from ..store.snapshot import Record, Snapshot
 from . import cfg, monitors, policies, tls
 
@@ -173,4 +174,5 @@ def _server(backend: Backend, member: Record, monitor: Record | None) -> Iterato
 
 
 def endpoint(address: str, port: int) -> str:
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+    host = canonical(address)
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from ..store.addresses import canonical
 from ..store.snapshot import Record, Snapshot
 from . import cfg
 
@@ -75,7 +76,8 @@ def words(monitor: Record, member: Record, pool: Record) -> Iterator[object]:
         yield "check-send-proxy"
     if member.monitor_address:
         # In brackets: HAProxy takes the end of a bare IPv6 address such as 2001:db8:: for an empty port.
-        yield from ("addr", f"[{member.monitor_address}]" if ":" in member.monitor_address else member.monitor_address)
+        address = canonical(member.monitor_address)
+        yield from ("addr", f"[{address}]" if ":" in address else address)
     if member.monitor_port:
         yield from ("port", member.monitor_port)
 

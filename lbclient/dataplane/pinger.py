@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..store.addresses import canonical
 from ..store.snapshot import Record
 from . import backends, icmp, monitors, runtime
 from .render import ADMIN_SOCKET
@@ -165,7 +166,7 @@ def targets(loadbalancer_id: str, snapshot: Record) -> Iterator[Target]:
             yield Target(
                 loadbalancer_id,
                 member.id,
-                member.monitor_address or member.address,
+                canonical(member.monitor_address or member.address),
                 max(monitor.delay, monitors.SHORTEST_DELAY),
                 monitor.timeout,
                 monitor.max_retries,
