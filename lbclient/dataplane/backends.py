@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ..store.addresses import canonical
 from ..store.snapshot import Record, Snapshot
 from . import cfg, monitors, policies, tls
 
@@ -174,5 +173,5 @@ def _server(backend: Backend, member: Record, monitor: Record | None) -> Iterato
 
 
 def endpoint(address: str, port: int) -> str:
-    host = canonical(address)
+    host = cfg.address(address)
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

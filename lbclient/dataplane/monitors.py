@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ..store.addresses import canonical
 from ..store.snapshot import Record, Snapshot
 from . import cfg
 
@@ -76,7 +75,7 @@ def words(monitor: Record, member: Record, pool: Record) -> Iterator[object]:
         yield "check-send-proxy"
     if member.monitor_address:
         # In brackets: HAProxy takes the end of a bare IPv6 address such as 2001:db8:: for an empty port.
-        address = canonical(member.monitor_address)
+        address = cfg.address(member.monitor_address)
         yield from ("addr", f"[{address}]" if ":" in address else address)
     if member.monitor_port:
         yield from ("port", member.monitor_port)

@@ -12,9 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..store.addresses import canonical
 from ..store.snapshot import Record
-from . import backends, icmp, monitors, runtime
+from . import backends, cfg, icmp, monitors, runtime
 from .render import ADMIN_SOCKET
 
 LOG = logging.getLogger(__name__)
@@ -166,7 +165,7 @@ def targets(loadbalancer_id: str, snapshot: Record) -> Iterator[Target]:
             yield Target(
                 loadbalancer_id,
                 member.id,
-                canonical(member.monitor_address or member.address),
+                cfg.address(member.monitor_address or member.address),
                 max(monitor.delay, monitors.SHORTEST_DELAY),
                 monitor.timeout,
                 monitor.max_retries,
