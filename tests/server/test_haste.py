@@ -17,12 +17,12 @@ from typing import Any
 import pytest
 import requests
 
-from lbclient.dataplane.support import unsupported
+from lbclient.dataplane.config.support import unsupported
 from lbclient.server import app
+from lbclient.server.access.enforcer import Rulebook
 from lbclient.server.config import Config
-from lbclient.server.http import Services
-from lbclient.server.listen import Server
-from lbclient.server.rulebook import Rulebook
+from lbclient.server.web.routing import Services
+from lbclient.server.web.server import Server
 from lbclient.store.store import Store
 
 PLACE = {"vip_subnet_id": "11111111-1111-4111-8111-111111111111", "project_id": "a" * 32}

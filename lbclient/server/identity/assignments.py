@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from ...store.identity_tables import ASSIGNMENT, DOMAIN, PROJECT, ROLE, USER
 from .. import errors
-from ..http import Answer, Handler, Request, Services
+from ..web.routing import Answer, Handler, Request, Services
 from . import lookup, objects, roles
 from .attributes import DOMAINS, PROJECTS, ROLES, USERS, Values, is_text
 

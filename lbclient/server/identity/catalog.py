@@ -6,7 +6,7 @@ import uuid
 from typing import Any
 
 from .. import errors
-from ..http import Answer, Handler, Request, Services
+from ..web.routing import Answer, Handler, Request, Services
 from . import objects
 
 REGION = "RegionOne"

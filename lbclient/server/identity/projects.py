@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from ...store.identity_tables import APPLICATION_CREDENTIAL, ASSIGNMENT, PROJECT
 from .. import errors
-from ..http import Answer, Request, Services
+from ..web.routing import Answer, Request, Services
 from . import attributes, objects
 from .attributes import DOMAINS, PROJECTS, Values
 from .tokens import revoke

@@ -7,8 +7,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from ...store.keymanager_tables import ACL
-from ...store.materials import now
-from ..http import Answer, Handler, Request, Services
+from ...store.tls_material import now
+from ..web.routing import Answer, Handler, Request, Services
 from . import access
 from .access import Kind
 from .bodies import Property, Values, checked, invalid

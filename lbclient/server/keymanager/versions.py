@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from ..errors import BadRequest, NotAcceptable
-from ..http import Answer, Handler, Request, Services
+from ..web.routing import Answer, Handler, Request, Services
 
 HEADER = "OpenStack-API-Version"
 SERVICE = "key-manager"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..errors import NotFound
-from ..http import Answer, Handler, Request, Services
+from ..web.routing import Answer, Handler, Request, Services
 
 UPDATED = "2026-01-01T00:00:00-00:00"
 EXTENSIONS = {

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from ...store.network_tables import FLOATING_IP, FLOATING_IP_PORT, PORT, delete_ports, device_id
 from .. import errors
-from ..http import Answer, Request, Services
+from ..web.routing import Answer, Request, Services
 from . import addresses, bodies, objects, present, rows
 from .attributes import FLOATING_IPS, NETWORKS, PORTS
 from .bodies import Values, bad

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from ...store.addresses import canonical
 from ...store.network_tables import FIXED_IP, FLOATING_IP, PORT
 from .. import errors
-from ..http import Answer, Context, Request
+from ..web.routing import Answer, Context, Request
 from . import rows
 from .attributes import Attribute, Kind, Type
 from .bodies import Values, bad, is_text

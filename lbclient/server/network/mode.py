@@ -6,7 +6,7 @@ from typing import Protocol
 
 import sqlalchemy as sa
 
-from ..http import Context, Services
+from ..web.routing import Context, Services
 from . import noop, vip
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from .. import errors
-from ..http import Answer, Context, Handler, Request, Services
+from ..web.routing import Answer, Context, Handler, Request, Services
 from . import bodies, listing, rows
 from .attributes import Kind, Type
 from .bodies import Values, bad, disallowed, is_text

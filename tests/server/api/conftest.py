@@ -11,12 +11,12 @@ import falcon.testing
 import pytest
 
 import applications
-from lbclient.dataplane.support import unsupported
+from lbclient.dataplane.config.support import unsupported
+from lbclient.server.access.enforcer import Rulebook
 from lbclient.server.config import Config
 from lbclient.server.errors import Unauthorized
-from lbclient.server.http import Context, Services
-from lbclient.server.network.world import create_world
-from lbclient.server.rulebook import Rulebook
+from lbclient.server.network.demo_networks import create_world
+from lbclient.server.web.routing import Context, Services
 from lbclient.store.store import Store
 
 DEMO, OTHER, ADMIN = "d" * 32, "e" * 32, "a" * 32

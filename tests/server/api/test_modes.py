@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lbclient.server import drivers
+from lbclient.server.loadbalancer import drivers
 
 PROJECT, OTHER = "6a1f6d7e1c0b4a2f9b6b0d5a3c2e1f00", "7" * 32
 SUBNET = "e353ba24-cb8e-496f-9904-f90fc941c707"

@@ -11,15 +11,15 @@ import falcon.testing
 import pytest
 
 import applications
+from lbclient.server.access.enforcer import Rulebook
 from lbclient.server.config import Config
-from lbclient.server.http import Services
 from lbclient.server.identity import passwords
 from lbclient.server.identity.bootstrap import Login, bootstrap, create_demo
 from lbclient.server.identity.tokens import Tokens
-from lbclient.server.keymanager.vault import Vault
-from lbclient.server.network.world import World, create_world
-from lbclient.server.rulebook import Rulebook
+from lbclient.server.network.demo_networks import World, create_world
+from lbclient.server.web.routing import Services
 from lbclient.store.store import Store
+from lbclient.vault.sealing import Vault
 
 Result = falcon.testing.Result
 

@@ -10,7 +10,7 @@ import pytest
 
 import applications
 from lbclient.server.config import Config
-from lbclient.server.http import Services
+from lbclient.server.web.routing import Services
 
 PROXY = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "lb.example:8443, inner", "X-Forwarded-Prefix": "/cloud/"}
 
