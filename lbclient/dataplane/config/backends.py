@@ -173,4 +173,5 @@ def _server(backend: Backend, member: Record, monitor: Record | None) -> Iterato
 
 
 def endpoint(address: str, port: int) -> str:
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+    host = cfg.address(address)
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -61,6 +62,11 @@ def quoted(value: str) -> str:
 def call(name: str, argument: str) -> str:
     """A sample fetch with one argument of any characters: `req.fhdr('x')`."""
     return f"{name}({argument if re.fullmatch(r'[A-Za-z0-9_-]+', argument) else quoted(argument)})"
+
+
+def address(value: str) -> str:
+    """An IP address in its shortest spelling: another spelling of the same needs no reload."""
+    return str(ipaddress.ip_address(value))
 
 
 def literal(value: str) -> str:

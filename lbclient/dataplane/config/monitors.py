@@ -75,7 +75,8 @@ def words(monitor: Record, member: Record, pool: Record) -> Iterator[object]:
         yield "check-send-proxy"
     if member.monitor_address:
         # In brackets: HAProxy takes the end of a bare IPv6 address such as 2001:db8:: for an empty port.
-        yield from ("addr", f"[{member.monitor_address}]" if ":" in member.monitor_address else member.monitor_address)
+        address = cfg.address(member.monitor_address)
+        yield from ("addr", f"[{address}]" if ":" in address else address)
     if member.monitor_port:
         yield from ("port", member.monitor_port)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from ...store.snapshot import Record, Snapshot
 from ..relay.plan import Listener, Member, Monitor, Persistence, Plan, Pool
-from . import monitors
+from . import cfg, monitors
 
 PROTOCOL = "UDP"
 PROMETHEUS = "PROMETHEUS"
@@ -69,12 +69,12 @@ def _pool(pool: Record, snapshot: Snapshot) -> Pool:
 def _member(member: Record) -> Member:
     return Member(
         id=member.id,
-        address=member.address,
+        address=cfg.address(member.address),
         port=member.protocol_port,
         weight=member.weight,
         is_enabled=member.admin_state_up,
         is_backup=bool(member.backup),
-        check_address=member.monitor_address or member.address,
+        check_address=cfg.address(member.monitor_address or member.address),
         check_port=member.monitor_port or member.protocol_port,
     )
 

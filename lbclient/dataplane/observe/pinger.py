@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...store.snapshot import Record
-from ..config import backends, monitors
+from ..config import backends, cfg, monitors
 from ..config.render import ADMIN_SOCKET
 from ..haproxy import runtime
 from . import icmp
@@ -167,7 +167,7 @@ def targets(loadbalancer_id: str, snapshot: Record) -> Iterator[Target]:
             yield Target(
                 loadbalancer_id,
                 member.id,
-                member.monitor_address or member.address,
+                cfg.address(member.monitor_address or member.address),
                 max(monitor.delay, monitors.SHORTEST_DELAY),
                 monitor.timeout,
                 monitor.max_retries,

@@ -174,7 +174,8 @@ def _uuid(field: Field, value: Any) -> str:
 def _address(field: Field, value: Any) -> str:
     try:
         if isinstance(value, str) and "%" not in value:
-            return str(ipaddress.ip_address(value))
+            ipaddress.ip_address(value)
+            return value
     except ValueError:
         pass
     raise InvalidInput(field.name, _readable(str(value)), "Value should be IPv4 or IPv6 format")

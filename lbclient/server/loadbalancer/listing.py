@@ -61,9 +61,9 @@ def fields(query: Pairs) -> tuple[str, ...]:
     return tuple(name for key, value in query if key == "fields" for name in value.split(","))
 
 
-def answer(tx: sa.Connection, request: Request, resource: Resource, table: Table) -> Answer:
+def answer(tx: sa.Connection, request: Request, resource: Resource, table: Table, unique: str = "serial") -> Answer:
     """The list of a resource whose objects are its rows, for whoever may see all of them."""
-    wanted = page(resource, table, request.query)
+    wanted = page(resource, table, request.query, unique)
     found = rows(tx, resource, table, wanted, {})
     objects = [present.plain(resource, row, wanted.fields) for row in found]
     key = resource.links or f"{resource.collection}_links"
@@ -81,7 +81,7 @@ def rows(
     """The rows of the page, whole or with these columns; all have the scope's values. Raises BadRequest."""
     marker = None
     if wanted.marker is not None:
-        marker = selection.row(tx, table, resource.identifier, wanted.marker)
+        marker = selection.row(tx, table, ((resource.identifier, wanted.marker), *scope.items()))
         if marker is None:
             raise BadRequest(f"Supplied pagination marker '{wanted.marker}' is not valid.")
     order = tuple((name, (direction == "desc") != wanted.is_reverse) for name, direction in wanted.order)
@@ -120,10 +120,16 @@ def _limit(text: str | None) -> int:
 def _order(resource: Resource, table: Table, single: dict[str, str], unique: str) -> tuple[tuple[str, str], ...]:
     asked = _asked_order(single)
     _check_ways(asked)
+    asked = [(_present_name(resource, key), way) for key, way in asked]
     for key, _ in asked:
         if not _has_column(resource, table, key) or isinstance(table.c[key].type, sa.types.TypeDecorator):
             raise BadRequest(f"Supplied sort key '{key}' is not valid.")
     return (*asked, (unique, "asc"))
+
+
+def _present_name(resource: Resource, key: str) -> str:
+    """load_balancer of a quota is its loadbalancer."""
+    return dict(resource.former_names).get(key, key)
 
 
 def _check_ways(asked: Sequence[tuple[str, str]]) -> None:
@@ -145,7 +151,7 @@ def _asked_order(single: dict[str, str]) -> list[tuple[str, str]]:
 def _filters(resource: Resource, table: Table, query: Pairs) -> tuple[tuple[str, str], ...]:
     found = []
     for key, value in _merged_tags(query):
-        name = "project_id" if key == "tenant_id" else key
+        name = "project_id" if key == "tenant_id" else _present_name(resource, key)
         if name in PAGING:
             continue
         if name in TAG_FILTERS and "tags" not in resource:

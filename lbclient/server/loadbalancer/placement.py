@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
 
 from ...store.snapshot import Record
@@ -42,6 +43,14 @@ def of(tx: sa.Connection, services: Services, values: Values) -> Placement:
         flavor=providers.flavor(services, provider, flavor.flavor_data) if flavor else {},
         zone=providers.zone(services, provider, zone.availability_zone_data) if zone else {},
     )
+
+
+def check_member_sriov(tx: sa.Connection, flavor_id: str | None) -> None:
+    """A load balancer of this flavor may have SR-IOV ports to its members. Raises BadRequest."""
+    joined = sa.join(FLAVOR, FLAVORPROFILE, FLAVOR.c.flavor_profile_id == FLAVORPROFILE.c.id)
+    data = tx.scalar(sa.select(FLAVORPROFILE.c.flavor_data).select_from(joined).where(FLAVOR.c.id == flavor_id))
+    if not (data and orjson.loads(data).get("allow_member_sriov")):
+        raise BadRequest("The load balancer flavor does not allow SR-IOV member ports.")
 
 
 def _flavor(tx: sa.Connection, flavor_id: str | None) -> Record | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ...resources import Resource, Type
+from ...store import addresses
 from ...store.prepared import Prepared, by
 from ...store.tables import HEALTHMONITOR
 from . import bodies
@@ -62,7 +63,7 @@ def rows(
 
     They are whole, or have the columns that are given; a tuple of these is one for all who want the same.
     """
-    found = [_filter(resource, name, value) for name, value in filters]
+    found = [_filter(resource, table, name, value) for name, value in filters]
     behind = None if marker is None else [getattr(marker, name) for name, _ in order]
     shape = Shape(
         tuple(each for each, _ in found),
@@ -77,12 +78,15 @@ def rows(
     return _statement(table, columns, shape).all(tx, **values, page_limit=limit)
 
 
-def row(tx: sa.Connection, table: Table, column: str, value: str) -> Any:
-    """The row with this value, if there is one."""
-    return by(table, column).first(tx, **{column: value})
+def row(tx: sa.Connection, table: Table, wanted: Sequence[tuple[str, Any]]) -> Any:
+    """The row in which each of these columns has the value beside it, if there is one."""
+    values = dict(wanted)
+    if any(values[name] != value for name, value in wanted):
+        return None
+    return by(table, *values).first(tx, **values)
 
 
-def _filter(resource: Resource, name: str, value: str) -> tuple[Filter, list[Any]]:
+def _filter(resource: Resource, table: Table, name: str, value: str) -> tuple[Filter, list[Any]]:
     """A condition, and its values."""
     if name in TAG_FILTERS:
         tags = value.split(",")
@@ -94,6 +98,8 @@ def _filter(resource: Resource, name: str, value: str) -> tuple[Filter, list[Any
         return Filter(name, "true" if bodies.is_true(value) else "false", 0), []
     if kind is Type.INTEGER:
         return (Filter(name, "is", 1), [int(value)]) if NUMBER.fullmatch(value) else (Filter(name, "nothing", 0), [])
+    if kind is Type.ADDRESS and f"{name}{addresses.SUFFIX}" in table.c:
+        return Filter(f"{name}{addresses.SUFFIX}", "is", 1), [addresses.canonical(value)]
     if kind in LISTS:
         return Filter(name, "holds", 1), [_as_stored(value)]
     return Filter(name, "is", 1), [value]

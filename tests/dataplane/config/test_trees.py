@@ -26,6 +26,9 @@ from lbclient.dataplane.config.support import unsupported
 from lbclient.dataplane.haproxy import binary, pem
 from lbclient.dataplane.relay.plan import Plan, dumps, loads
 from lbclient.dataplane.relay.pool import Pool
+from lbclient.server.errors import InvalidInput
+from lbclient.server.loadbalancer import bodies
+from lbclient.server.loadbalancer.rules import healthmonitor
 
 POOL_PROTOCOLS = {"HTTP": ("HTTP", "PROXY", "PROXYV2"), "TCP": ("TCP", "HTTP", "HTTPS", "PROXY", "PROXYV2")}
 POOL_PROTOCOLS["HTTPS"] = ("HTTPS", "TCP", "PROXY", "PROXYV2")
@@ -142,10 +145,22 @@ def monitors(*types: str) -> SearchStrategy[dict[str, Any]]:
         http_version=st.sampled_from((None, "1.0", "1.1")),
         url_path=st.none() | PATHS,
         domain_name=st.sampled_from((None, "example.com", "a-b.c.")),
-        expected_codes=st.sampled_from((None, "200", "200, 202,404", "100-599")),
+        expected_codes=st.none() | EXPECTED_CODES,
     )
 
 
+def is_accepted(codes: str) -> bool:
+    """Whether the API takes the expected_codes of a monitor."""
+    body = {"pool_id": trees.identity("p0"), "type": "HTTP", "delay": 5, "timeout": 3, "max_retries": 3}
+    try:
+        values = bodies.created(resources.HEALTHMONITOR, {"healthmonitor": {**body, "expected_codes": codes}})
+        healthmonitor.check(values, "HTTP")
+    except InvalidInput:
+        return False
+    return True
+
+
+EXPECTED_CODES = st.from_regex(resources.HEALTHMONITOR["expected_codes"].pattern, fullmatch=True).filter(is_accepted)
 MONITORS = monitors("HTTP", "HTTPS", "TCP", "TLS-HELLO", "PING")
 DATAGRAM_MONITORS = monitors("UDP-CONNECT", "TCP", "HTTP")
 GRANULARITIES = (None, "255.255.255.0", "0.0.0.0", "0", "128", "17")

@@ -100,8 +100,8 @@ def test_paths_without_lbaas(admin: Any) -> None:
 
 def test_lists_are_filtered_sorted_and_paged(admin: Any) -> None:
     profile = flavor_profile(admin)
-    for name in ("b", "a", "c"):
-        flavor(admin, profile, name=name, enabled=name != "c")
+    made = [flavor(admin, profile, name=name, enabled=name != "c") for name in ("b", "a", "c")]
+    by_id = [each["name"] for each in sorted(made, key=lambda each: each["id"])]
     zones = zone_profile(admin)
     for name in ("y", "x"):
         zone(admin, zones, name=name)
@@ -109,12 +109,12 @@ def test_lists_are_filtered_sorted_and_paged(admin: Any) -> None:
     def names(path: str, collection: str) -> list[str]:
         return [each["name"] for each in admin.get(path)[collection]]
 
-    assert names("/flavors", "flavors") == ["b", "a", "c"]
+    assert names("/flavors", "flavors") == by_id
     assert names("/flavors?sort=name:desc", "flavors") == ["c", "b", "a"]
     assert names("/flavors?enabled=false", "flavors") == ["c"]
     assert names(f"/flavors?flavor_profile_id={profile['id']}&name=a", "flavors") == ["a"]
     assert names("/flavorprofiles?provider_name=amphora", "flavorprofiles") == []
-    assert admin.get("/flavors?fields=name&limit=1")["flavors"] == [{"name": "b"}]
+    assert admin.get("/flavors?fields=name&limit=1")["flavors"] == [{"name": by_id[0]}]
     page = admin.get("/availabilityzones?limit=1")
     assert page["availability_zones_links"][0]["href"].endswith("/availabilityzones?limit=1&marker=y")
     assert names("/availabilityzones?limit=1&marker=y", "availability_zones") == ["x"]
@@ -123,6 +123,19 @@ def test_lists_are_filtered_sorted_and_paged(admin: Any) -> None:
     for path in KINDS:
         assert "argument" in admin.fails("GET", f"{path}?bogus=1", None, 400)
         assert "marker" in admin.fails("GET", f"{path}?marker={UNKNOWN}", None, 400)
+
+
+@pytest.mark.parametrize(
+    ("path", "make"), [("/flavorprofiles", flavor_profile), ("/availabilityzoneprofiles", zone_profile)]
+)
+def test_profiles_are_listed_by_id(admin: Any, path: str, make: Any) -> None:
+    made = sorted(make(admin)["id"] for _ in range(4))
+    key, links = KINDS[path]
+    assert [each["id"] for each in admin.get(path)[f"{key}s"]] == made
+    assert [each["id"] for each in admin.get(f"{path}?sort=name")[f"{key}s"]] == made
+    page = admin.get(f"{path}?limit=3")
+    assert f"marker={made[2]}" in page[links][0]["href"]
+    assert [each["id"] for each in admin.get(f"{path}?marker={made[2]}")[f"{key}s"]] == made[3:]
 
 
 def test_who_may_do_what(api: Any, admin: Any) -> None:

@@ -39,6 +39,8 @@ AMPHORAE = (
         _nothing(sa.Text).label("lb_network_ip"),
         LB.vip_address.label("vrrp_ip"),
         LB.vip_address.label("ha_ip"),
+        LB.vip_address_canonical.label("vrrp_ip_canonical"),
+        LB.vip_address_canonical.label("ha_ip_canonical"),
         LB.vip_port_id.label("vrrp_port_id"),
         LB.vip_port_id.label("ha_port_id"),
         _nothing(sa.Text).label("cert_expiration"),

@@ -51,13 +51,14 @@ NAMES = {
 
 
 def list_of(resource: Resource) -> Handler:
-    """GET of a collection."""
+    """GET of a collection, by ID where its objects have one: as Octavia has it."""
     table = OFFERS[resource.name]
+    unique = "id" if "id" in resource else "serial"
 
     def handler(services: Services, request: Request) -> Answer:
         policy.check(services, request.who, f"{NAMES[resource.name]}:get_all")
         with services.store.reading() as tx:
-            return listing.answer(tx, request, resource, table)
+            return listing.answer(tx, request, resource, table, unique)
 
     return handler
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from ....store.prepared import by
 from ....store.snapshot import Record
 from ....store.tables import HEALTHMONITOR
-from ...errors import BadRequest, Conflict, ValidationFailure
+from ...errors import BadRequest, Conflict, InvalidInput, ValidationFailure
 from .listener import DATAGRAM_PROTOCOLS
 
 Values = dict[str, Any]
@@ -33,7 +33,15 @@ def check(values: Values, pool_protocol: str) -> None:
         raise ValidationFailure("delay must be 3 or more with type UDP-CONNECT.")
     if values["domain_name"] and values["http_version"] != "1.1":
         raise ValidationFailure("http_version 1.1 is needed with domain_name: it is the Host header of HTTP/1.1.")
+    _check_codes(values["expected_codes"])
     check_options(kind, [name for name in HTTP_OPTIONS if values[name] is not None])
+
+
+def _check_codes(codes: str | None) -> None:
+    """A range runs upwards: HAProxy takes no other."""
+    first, dash, last = (codes or "").partition("-")
+    if dash and first > last:
+        raise InvalidInput("expected_codes", codes, f"A range runs from the lower code to the higher: {last}-{first}")
 
 
 def check_options(kind: str, given: Iterable[str]) -> None:

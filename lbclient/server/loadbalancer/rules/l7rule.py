@@ -48,7 +48,7 @@ def _check_tls_rule(kind: str, compare: str, key: str | None, value: str) -> Non
         raise InvalidInput("compare_type", compare, f"L7 rule type {kind} allows EQUAL_TO.")
     if kind == "SSL_CONN_HAS_CERT" and value.lower() != "true":
         raise InvalidInput("value", value, f"L7 rule type {kind} allows true.")
-    if kind == "SSL_VERIFY_RESULT" and not value.isdecimal():
+    if kind == "SSL_VERIFY_RESULT" and not (value.isascii() and value.isdecimal()):
         raise InvalidInput("value", value, f"L7 rule type {kind} allows a number from 0.")
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from ....store import addresses
 from ....store.prepared import by
 from ....store.tables import MEMBER
 from ...errors import Conflict, ValidationFailure
@@ -17,10 +18,11 @@ RESERVED_ADDRESSES = ("169.254.169.254",)  # the metadata service of clouds
 
 def check(tx: sa.Connection, pool_id: str, values: Values) -> None:
     """A member's address is allowed, and new in its pool."""
-    if values["address"] in RESERVED_ADDRESSES:
+    address = addresses.canonical(values["address"])
+    if address in RESERVED_ADDRESSES:
         raise ValidationFailure(f"The IP address {values['address']} is reserved and cannot be a member's address.")
-    place = {name: values[name] for name in ("address", "protocol_port")}
-    if by(MEMBER, "pool_id", *place).first(tx, pool_id=pool_id, **place):
+    place = {"pool_id": pool_id, "address_canonical": address, "protocol_port": values["protocol_port"]}
+    if by(MEMBER, *place).first(tx, **place):
         raise taken(values["address"], values["protocol_port"])
 
 

@@ -46,7 +46,7 @@ def persistence(given: dict[str, str | None], current: dict[str, Any] | None) ->
 def _persistence_number(name: str, value: str | None) -> int | None:
     if value is None or name == "persistence_granularity":
         return None  # granularity is a netmask, as text
-    if not value.isdecimal() or int(value) > 2147483647:
+    if not (value.isascii() and value.isdecimal()) or int(value) > 2147483647:
         raise InvalidInput(name, value, "Value should be a number of seconds.")
     return int(value)
 

@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ....resources import MEMBER, POOL, Api
+from ....store.addresses import canonical
 from ....store.snapshot import Record
 from ....store.tables import MEMBER as MEMBERS
 from ...errors import BadRequest, ValidationFailure
@@ -67,16 +68,21 @@ def _given(body: Any) -> tuple[dict[Key, Values], list[Key]]:
     twice = []
     for attributes in body["members"]:
         complete = bodies.created(MEMBER, {MEMBER.key: attributes})
-        key = (complete["address"], complete["protocol_port"])
+        key = _key(complete)
         if key in found:
             twice.append(key)
         found[key] = {name: complete[name] for name in complete if name in attributes}
     return found, twice
 
 
+def _key(member: Values) -> Key:
+    """What tells a member from the others of its pool."""
+    return canonical(member["address"]), member["protocol_port"]
+
+
 def _check_is_given_once(twice: list[Key], plan: Plan) -> None:
     """Raises Conflict for a new member and ValidationFailure for another one, as Octavia does."""
-    new = {(given["address"], given["protocol_port"]) for given in plan.new}
+    new = {_key(given) for given in plan.new}
     for key in twice:
         if key in new:
             raise member_rules.taken(*key)
@@ -86,7 +92,9 @@ def _check_is_given_once(twice: list[Key], plan: Plan) -> None:
 def _plan(tx: sa.Connection, pool_id: str, given: dict[Key, Values], is_additive: bool) -> Plan:
     mine = MEMBERS.c.pool_id == pool_id
     living = MEMBERS.c.provisioning_status != "PENDING_DELETE"
-    known = {(row.address, row.protocol_port): row for row in tx.execute(sa.select(MEMBERS).where(mine, living))}
+    known = {
+        (row.address_canonical, row.protocol_port): row for row in tx.execute(sa.select(MEMBERS).where(mine, living))
+    }
     both = [key for key in given if key in known]
     changed = {known[key].id: _differences(known[key], given[key]) for key in both}
     return Plan(

@@ -8,13 +8,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from ....resources import HEALTHMONITOR, L7POLICY, L7RULE, LISTENER, LOADBALANCER, MEMBER, POOL
-from ....store import prepared
+from ....store import addresses, prepared
 from ....store.snapshot import Record
 from ....store.tables import LISTENER as LISTENERS
 from ....store.tables import LOADBALANCER as LOADBALANCERS
 from ....store.tables import TABLES
 from ...access.context import Context
-from ...errors import BadRequest, Conflict, InvalidInput, NotFound, ValidationFailure
+from ...errors import BadRequest, Conflict, InvalidInput, ValidationFailure
 from ...keymanager import references as certificates
 from ...network.mode import network
 from ...network.vip import Vip
@@ -64,8 +64,10 @@ def create_loadbalancer(services: Services, who: Context, body: Any, tx: sa.Conn
         "vip_port_id": main.port_id,
         "vip_subnet_id": main.subnet_id,
         "vip_network_id": main.network_id,
+        "vip_vnic_type": "direct" if place.flavor.get("sriov_vip") else "normal",
         "additional_vips": _additional_vips(services, tx, who, row),
     }
+    row = addresses.with_canonical(LOADBALANCERS, row)
     prepared.insert(LOADBALANCERS, *row).run(tx, **row)
     if row["vip_sg_ids"] or row["vip_qos_policy_id"]:  # a port that was given keeps its own otherwise
         network(services).guard(tx, row["id"], row["vip_sg_ids"], row["vip_qos_policy_id"])
@@ -174,7 +176,8 @@ def _make_default(change: Change, listener_id: str, pool: Record) -> None:
 
 def create_member(change: Change, who: Context, values: Values) -> Record:
     if values.pop("request_sriov"):
-        raise BadRequest("The load balancer flavor does not allow SR-IOV member ports.")
+        placement.check_member_sriov(change.tx, change.loadbalancer.flavor_id)
+        values["vnic_type"] = "direct"
     member_rules.check(change.tx, values["pool_id"], values)
     check_subnet(change, who, values["subnet_id"])
     has_monitor = healthmonitor_rules.of_pool(change.tx, values["pool_id"]) is not None
@@ -184,7 +187,7 @@ def create_member(change: Change, who: Context, values: Values) -> Record:
 
 def check_subnet(change: Change, who: Context, subnet_id: str | None) -> None:
     if subnet_id and not network(change.services).subnet_exists(change.tx, subnet_id, who):
-        raise NotFound.named("Subnet", subnet_id)
+        raise BadRequest(f"Subnet {subnet_id} not found.")
 
 
 def create_healthmonitor(change: Change, who: Context, values: Values) -> Record:

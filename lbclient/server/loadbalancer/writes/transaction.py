@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from ....resources import Api, Resource
-from ....store import haste, history, noop, prepared, settling
+from ....store import addresses, haste, history, noop, prepared, settling
 from ....store.history import Event
 from ....store.prepared import Prepared
 from ....store.snapshot import Record
@@ -67,7 +67,7 @@ class Change:
         """A new row, PENDING_CREATE. Raises QuotaMet."""
         quotas.check(self.services, self.tx, resource, self.loadbalancer.project_id)
         table = TABLES[resource.name]
-        row = new_row(values, self.revision)
+        row = addresses.with_canonical(table, new_row(values, self.revision))
         if "loadbalancer_id" in table.c:
             row["loadbalancer_id"] = self.loadbalancer.id
         prepared.insert(table, *row).run(self.tx, **row)
@@ -77,7 +77,7 @@ class Change:
     def update(self, table: sa.Table, id_: str, values: dict[str, Any]) -> None:
         """Change a row: PENDING_UPDATE."""
         marks = {"provisioning_status": "PENDING_UPDATE", "revision": self.revision, "updated_at": now()}
-        changed = {**values, **marks}
+        changed = addresses.with_canonical(table, {**values, **marks})
         prepared.update(table, *changed).run(self.tx, row_id=id_, **changed)
         self.note("update", table.name, id_, values)
 
