@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..store.snapshot import Snapshot
 from ..store.store import Outcome, Store
-from .config import support
+from . import support
 from .config.cfg import Refused
 from .config.render import Configuration, Settings, render
 from .haproxy import binary, process_table

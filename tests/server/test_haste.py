@@ -18,7 +18,7 @@ import pytest
 import requests
 
 from fake_dataplane import FakeDataPlane
-from lbclient.dataplane.config.support import unsupported
+from lbclient.dataplane.support import unsupported
 from lbclient.server import app
 from lbclient.server.access.enforcer import Rulebook
 from lbclient.server.config import Config

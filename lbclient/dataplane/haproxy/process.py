@@ -13,12 +13,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from .. import ports
 from ..config.cfg import Refused
 from ..config.render import ADMIN_SOCKET, STATES, Configuration
-from ..relay.process import Relay
 from . import binary as haproxy
-from . import certificates, counters, pem, ports, process_table, runtime
+from . import certificates, counters, pem, process_table, runtime
 from .process_table import PIDFILE, wait_until
+from .relay_process import Relay
 
 CONFIG = "haproxy.cfg"  # what a restarted HAProxy would read
 NEXT = "next.cfg"  # written aside, to be checked

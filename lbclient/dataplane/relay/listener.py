@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 
-from ..haproxy.ports import sentence
+from ..ports import sentence
 from . import plan
 from .loop import Loop
 from .pool import Address, Member, Pool

@@ -18,9 +18,10 @@ from instances import Running
 from members import free_port, until
 from world import get, member, web
 
+from lbclient.dataplane import ports
 from lbclient.dataplane.config.cfg import Refused
 from lbclient.dataplane.config.render import Configuration
-from lbclient.dataplane.haproxy import binary, ports, process, process_table, runtime
+from lbclient.dataplane.haproxy import binary, process, process_table, runtime
 
 
 def pid(running: Running) -> int:

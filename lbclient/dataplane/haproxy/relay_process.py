@@ -9,12 +9,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+from .. import ports
 from ..config.cfg import Refused
 from ..config.render import FINGERPRINT
-from ..haproxy import counters, ports, runtime
-from ..haproxy.process_table import KILL_SECONDS, command_line, is_zombie, wait_until
-from .places import LOG, PIDFILE, PLAN, SOCKET, TAKE
-from .plan import VERSION, Plan, dumps
+from ..relay.places import LOG, PIDFILE, PLAN, SOCKET, TAKE
+from ..relay.plan import VERSION, Plan, dumps
+from . import counters, runtime
+from .process_table import KILL_SECONDS, command_line, is_zombie, wait_until
 
 ROOT = Path(__file__).parents[3]  # what the package lies in
 COMMAND = ("-m", "lbclient.dataplane.relay")
