@@ -9,9 +9,9 @@ from pathlib import Path
 
 from . import loopback, namespace
 from .demo import play
+from .environment import NotStarted, World
 from .stage import Stage
 from .webserver import GUIDE, move
-from .world import NotStarted, World
 
 PRIVATE, PUBLIC = "10.0.0.0/24", "203.0.113.0/24"
 GREETING = (

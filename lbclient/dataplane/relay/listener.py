@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 
-from ..ports import sentence
+from ..haproxy.ports import sentence
 from . import plan
 from .loop import Loop
 from .pool import Address, Member, Pool

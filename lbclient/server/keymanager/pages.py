@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 import sqlalchemy as sa
 
-from ..http import Request
+from ..web.routing import Request
 
 USUAL, MOST = 10, 100  # objects a page
 FURTHEST = 2**31 - 1

@@ -10,9 +10,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ...store.migrations import TooNew
 from ...store.store import Store
+from ...vault import sealing
 from .. import state
 from ..config import ConfigError, add_arguments, from_arguments
-from . import vault
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with state.held(config.state_directory) as directory:
             store = Store(config.database_url)
             store.migrate()
-            count = vault.rotate(store, directory / vault.DIRECTORY)
+            count = sealing.rotate(store, directory / sealing.DIRECTORY)
             store.close()
     except (ConfigError, state.StateError, TooNew, SQLAlchemyError) as error:
         print(f"{parser.prog}: {str(error).splitlines()[0]}", file=sys.stderr)

@@ -9,9 +9,11 @@ from urllib.parse import urlencode
 
 import sqlalchemy as sa
 
+from ...store.addresses import canonical
 from ...store.network_tables import FIXED_IP, FLOATING_IP, PORT
 from .. import errors
-from ..http import Answer, Request
+from ..access.context import Context
+from ..web.routing import Answer, Request
 from . import rows
 from .attributes import Attribute, Kind, Type
 from .bodies import Values, bad, is_text
@@ -30,7 +32,7 @@ def listed(tx: sa.Connection, kind: Kind, request: Request, present: Presenter) 
     found = sa.select(kind.table).where(rows.is_visible(kind.table, request.who), *_filters(kind, query))
     marker = next((value for name, value in query if name == "marker"), None)
     if marker is not None:
-        found = found.where(_behind(tx, kind, marker, order))
+        found = found.where(_behind(tx, kind, marker, order, request.who))
     page = tx.execute(found.order_by(*(_sorted(*each) for each in order)).limit(limit + 1)).all()
     objects = present(tx, page[:limit])
     body: Values = {kind.plural: [selected(request, each) for each in objects]}
@@ -92,10 +94,10 @@ def _sortable(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
 
 
 def _behind(
-    tx: sa.Connection, kind: Kind, marker: str, order: list[tuple[sa.Column[Any], bool]]
+    tx: sa.Connection, kind: Kind, marker: str, order: list[tuple[sa.Column[Any], bool]], who: Context
 ) -> sa.ColumnElement[bool]:
-    """The condition that a row comes after the marker's."""
-    row = tx.execute(sa.select(kind.table).where(kind.table.c.id == marker)).one_or_none()
+    """The condition that a row comes after the marker's, which the project may see. Raises NotFound."""
+    row = rows.find(tx, kind.table, marker, who)
     if row is None:
         raise errors.NotFound(f"{kind.title} {marker} could not be found.", kind=kind.not_found)
     condition: sa.ColumnElement[bool] = sa.false()
@@ -141,7 +143,7 @@ def _converted(attribute: Attribute, value: str) -> list[Any]:
         return [value.lower() in ("true", "1")]
     if attribute.type is Type.INTEGER:
         return [int(value)] if value.isascii() and value.isdigit() and len(value) < 10 else []
-    return [value]
+    return [canonical(value)] if attribute.type in (Type.ADDRESS, Type.CIDR) else [value]
 
 
 def _fixed_ips(values: list[str]) -> sa.ColumnElement[bool]:
@@ -151,7 +153,7 @@ def _fixed_ips(values: list[str]) -> sa.ColumnElement[bool]:
         name, _, wanted = value.partition("=")
         if name not in ("ip_address", "subnet_id", "ip_address_substr"):
             raise bad(f"Invalid input for operation: '{value}' is no filter for fixed_ips.")
-        conditions.setdefault(name, []).append(wanted)
+        conditions.setdefault(name, []).append(canonical(wanted) if name == "ip_address" else wanted)
     columns = {"ip_address": FIXED_IP.c.ip_address, "subnet_id": FIXED_IP.c.subnet_id}
     held: list[sa.ColumnElement[bool]] = [
         columns[name].in_(wanted) for name, wanted in conditions.items() if name in columns
