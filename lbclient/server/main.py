@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
+from .. import streams
 from ..dataplane.haproxy.attachments import attachment
 from ..dataplane.haproxy.binary import NotFound, find_haproxy
 from ..dataplane.local import LocalDataPlane
@@ -54,6 +55,7 @@ REFUSALS = (BadRules, ConfigError, DatabaseError, Unavailable, ListenError, NotF
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse the command line and serve; the exit status."""
+    streams.open_missing()
     parser = argparse.ArgumentParser(prog="lbclient server", description=__doc__)
     add_arguments(parser)
     try:
