@@ -125,6 +125,6 @@ HEADER = f"{'milliseconds':<58}{'median':>9}{'p90':>9}{'worst':>9}"
 
 
 def haproxy() -> str:
-    from lbclient.dataplane.haproxy import find_haproxy
+    from lbclient.dataplane.haproxy.binary import find_haproxy
 
     return os.fspath(find_haproxy(None))

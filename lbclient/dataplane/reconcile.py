@@ -13,12 +13,13 @@ from pathlib import Path
 
 from ..store.snapshot import Snapshot
 from ..store.store import Outcome, Store
-from . import haproxy, processes, support
-from .attach import Attachment, AttachmentFailed
-from .cfg import Refused
-from .process import Applied, Instance
-from .render import Configuration, Settings, render
-from .turns import Turns
+from . import support
+from .config.cfg import Refused
+from .config.render import Configuration, Settings, render
+from .haproxy import binary, process_table
+from .haproxy.attachments import Attachment, AttachmentFailed
+from .haproxy.process import Applied, Instance
+from .work_queue import Turns
 
 LOG = logging.getLogger(__name__)
 PATIENT_STARTS = 3  # HAProxy processes that are started at once though nobody waits for them
@@ -55,7 +56,7 @@ class Reconciler:
         self._binary = haproxy_path
         self._attachment = attachment
         self._is_idle = is_idle
-        self._settings = Settings(haproxy.most_connections())
+        self._settings = Settings(binary.most_connections())
         self._turns = Turns()
         self._states: dict[str, State] = {}
         self._tell: Callable[[str], None] = lambda loadbalancer_id: None
@@ -71,7 +72,7 @@ class Reconciler:
         """Takes over what runs, starts what does not, and ends what should not."""
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         instances = self._instances()
-        if processes.forget_ended(self._directory / id_ for id_ in instances):
+        if process_table.forget_ended(self._directory / id_ for id_ in instances):
             # The machine was started anew: most of the time is HAProxy's. Otherwise it is ours, and requests need some.
             self._turns.patient_at_once = PATIENT_STARTS
         for id_ in dict.fromkeys((*self._store.loadbalancer_ids(), *instances)):

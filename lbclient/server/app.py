@@ -18,30 +18,23 @@ import orjson
 from ..resources import ALL, AMPHORA, EVENT, LISTENER, LOADBALANCER, OFFERS, POOL, PROVIDER, QUOTA, Resource
 from ..resources.provider import CAPABILITIES
 from ..store import faults
-from . import (
-    amphorae,
-    batch,
-    bounds,
-    capabilities,
-    counters,
-    drivers,
-    errors,
-    events,
-    handlers,
-    listing,
-    offers,
-    quotas,
-)
-from .bridge import BODY_MAXIMUM, FAULT, Environ
-from .discovery import version, versions
-from .forwarded import Forwarded
-from .http import ANONYMOUS, Answer, Body, Request, Route, Services
+from . import errors
+from .access.context import ANONYMOUS
+from .access.sender import sender, token
 from .identity.routes import ROUTES as IDENTITY
 from .keymanager.routes import ROUTES as KEY_MANAGER
+from .loadbalancer import drivers, events, handlers, listing, quotas, stats
+from .loadbalancer.openapi import description
+from .loadbalancer.openapi import operations as to
+from .loadbalancer.operators import amphorae, flavors_and_zones, providers
+from .loadbalancer.versions import version, versions
+from .loadbalancer.writes import batch
 from .network.routes import ROUTES as NETWORKING
-from .openapi import description
-from .openapi import operations as to
-from .sender import sender, token
+from .services import Services
+from .web import bounds
+from .web.asgi import BODY_MAXIMUM, FAULT, Environ
+from .web.proxy_headers import Forwarded
+from .web.routing import Answer, Body, Request, Route
 
 Wsgi = Any  # a Falcon application; its type takes parameters that nobody needs
 
@@ -67,7 +60,7 @@ def _resource_routes(resource: Resource, verbs: ModuleType = handlers) -> list[R
 def _capability_route(kind: str, collection: str) -> Route:
     operation = to.list_short(PROVIDER, collection, f"what {kind} profiles can tell a provider".replace("_", " "))
     path = f"{PROVIDER.path}/{{provider}}/{collection}"
-    return Route("GET", path, capabilities.list_of(kind), operation=operation)
+    return Route("GET", path, providers.list_of(kind), operation=operation)
 
 
 _STATUS = "/lbaas/loadbalancers/{id}/status"
@@ -78,7 +71,7 @@ LOAD_BALANCING = (
     Route(
         "GET",
         "/lbaas/loadbalancers/{id}/stats",
-        counters.of(LOADBALANCER),
+        stats.of(LOADBALANCER),
         operation=to.statistics(LOADBALANCER),
         waits=True,
     ),
@@ -91,13 +84,13 @@ LOAD_BALANCING = (
         operation=to.do(LOADBALANCER, "failover_loadbalancer", "Put a new proxy in place of its own"),
     ),
     Route("GET", EVENT.path, events.list_of, operation=to.list_all(EVENT)),
-    Route("GET", "/lbaas/listeners/{id}/stats", counters.of(LISTENER), operation=to.statistics(LISTENER), waits=True),
-    Route("GET", "/lbaas/pools/{id}/stats", counters.of(POOL), operation=to.statistics(POOL), waits=True),
+    Route("GET", "/lbaas/listeners/{id}/stats", stats.of(LISTENER), operation=to.statistics(LISTENER), waits=True),
+    Route("GET", "/lbaas/pools/{id}/stats", stats.of(POOL), operation=to.statistics(POOL), waits=True),
     Route("PUT", "/lbaas/pools/{pool_id}/members", batch.update_members, operation=to.update_members(), waits=True),
     Route(
         "GET",
         "/lbaas/pools/{pool_id}/members/{id}/stats",
-        counters.of_member,
+        stats.of_member,
         operation=to.member_statistics(),
         waits=True,
     ),
@@ -116,11 +109,11 @@ LOAD_BALANCING = (
     ),
     Route("PUT", _QUOTA, quotas.update, operation=to.update_quota()),
     Route("DELETE", _QUOTA, quotas.reset, operation=to.reset_quota()),
-    *(route for resource in OFFERS for route in _resource_routes(resource, offers)),
+    *(route for resource in OFFERS for route in _resource_routes(resource, flavors_and_zones)),
     Route(
         "GET",
         PROVIDER.path,
-        capabilities.list_providers,
+        providers.list_providers,
         operation=to.list_short(PROVIDER, PROVIDER.collection, "providers"),
     ),
     *(_capability_route(kind, collection) for kind, collection in CAPABILITIES.items()),

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from . import haste, prepared
-from .lasting import Disk
+from .group_commit import Disk
 
 SQLITE_BUSY = 30.0  # seconds that a transaction waits for another program's
 LOG_PAGES = 1000  # of the write-ahead log; more are taken into the database

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 
 from . import plan
-from .shelf import Shelf
+from .retained import Shelf
 
 Address = tuple[str, int] | tuple[str, int, int, int]  # as sockets have them: IPv4, IPv6
 MOST_SESSIONS = 100_000  # the oldest clients are forgotten beyond it

@@ -13,7 +13,7 @@ from .loop import Loop
 from .places import ALARMS
 from .plan import Plan
 from .pool import Member, Pool
-from .shelf import Shelf
+from .retained import Shelf
 
 SWEEP_SECONDS = 0.25
 SPARE_FILES = 100  # listeners, checks, control

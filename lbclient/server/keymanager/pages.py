@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 import sqlalchemy as sa
 
 from ...store import prepared
-from .. import bounds
-from ..http import Request
+from ..web import bounds
+from ..web.routing import Request
 
 USUAL, MOST = 10, 100  # objects a page
 FURTHEST = 2**31 - 1

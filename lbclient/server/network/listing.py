@@ -10,9 +10,12 @@ from urllib.parse import urlencode
 import sqlalchemy as sa
 
 from ...store import haste, prepared
+from ...store.addresses import canonical
 from ...store.network_tables import FIXED_IP, FLOATING_IP, PORT
-from .. import bounds, errors
-from ..http import Answer, Request
+from .. import errors
+from ..access.context import Context
+from ..web import bounds
+from ..web.routing import Answer, Request
 from . import rows
 from .attributes import Attribute, Kind, Type
 from .bodies import Values, bad, is_text
@@ -31,16 +34,13 @@ def listed(tx: sa.Connection, kind: Kind, request: Request, present: Presenter) 
         haste.may_wait()  # every row of the project is looked at
     limit = _limit(query)
     order = _order(kind, query)
-    visible = rows.is_visible(kind.table, request.who)
-    found = sa.select(kind.table).where(visible, *_filters(kind, query))
+    found = sa.select(kind.table).where(rows.is_visible(kind.table, request.who), *_filters(kind, query))
     marker = next((value for name, value in query if name == "marker"), None)
     if marker is not None:
-        found = found.where(_behind(tx, kind, marker, visible, order))
+        found = found.where(_behind(tx, kind, marker, order, request.who))
     found = found.order_by(*(_sorted(*each) for each in order)).limit(bounds.rows(limit + 1))
-    if len(request.http.query_string) > bounds.USUAL:
-        page = prepared.once(tx, found)
-    else:
-        page = list(tx.execute(found))
+    is_usual = len(request.http.query_string) <= bounds.USUAL
+    page = tx.execute(found).all() if is_usual else prepared.once(tx, found)
     bounds.presented(page)
     objects = present(tx, page[:limit])
     body: Values = {kind.plural: [selected(request, each) for each in objects]}
@@ -103,14 +103,10 @@ def _sortable(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
 
 
 def _behind(
-    tx: sa.Connection,
-    kind: Kind,
-    marker: str,
-    visible: sa.ColumnElement[bool],
-    order: list[tuple[sa.Column[Any], bool]],
+    tx: sa.Connection, kind: Kind, marker: str, order: list[tuple[sa.Column[Any], bool]], who: Context
 ) -> sa.ColumnElement[bool]:
-    """The condition that a row comes after the marker's, which has to be one that the project may see."""
-    row = tx.execute(sa.select(kind.table).where(kind.table.c.id == marker, visible)).one_or_none()
+    """The condition that a row comes after the marker's, which the project may see. Raises NotFound."""
+    row = rows.find(tx, kind.table, marker, who)
     if row is None:
         raise errors.NotFound(f"{kind.title} {marker} could not be found.", kind=kind.not_found)
     clauses = []
@@ -158,7 +154,7 @@ def _converted(attribute: Attribute, value: str) -> list[Any]:
         return [value.lower() in ("true", "1")]
     if attribute.type is Type.INTEGER:
         return [int(value)] if value.isascii() and value.isdigit() and len(value) < 10 else []
-    return [value]
+    return [canonical(value)] if attribute.type in (Type.ADDRESS, Type.CIDR) else [value]
 
 
 def _fixed_ips(values: list[str]) -> sa.ColumnElement[bool]:
@@ -168,7 +164,7 @@ def _fixed_ips(values: list[str]) -> sa.ColumnElement[bool]:
         name, _, wanted = value.partition("=")
         if name not in ("ip_address", "subnet_id", "ip_address_substr"):
             raise bad(f"Invalid input for operation: '{value}' is no filter for fixed_ips.")
-        conditions.setdefault(name, []).append(wanted)
+        conditions.setdefault(name, []).append(canonical(wanted) if name == "ip_address" else wanted)
     columns = {"ip_address": FIXED_IP.c.ip_address, "subnet_id": FIXED_IP.c.subnet_id}
     held: list[sa.ColumnElement[bool]] = [
         columns[name].in_(wanted) for name, wanted in conditions.items() if name in columns
