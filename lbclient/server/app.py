@@ -18,7 +18,7 @@ import orjson
 from ..resources import ALL, AMPHORA, EVENT, LISTENER, LOADBALANCER, OFFERS, POOL, PROVIDER, QUOTA, Resource
 from ..resources.provider import CAPABILITIES
 from ..store import faults
-from . import errors
+from . import bounds, errors
 from .access.context import ANONYMOUS
 from .access.sender import sender, token
 from .identity.routes import ROUTES as IDENTITY
@@ -31,7 +31,6 @@ from .loadbalancer.versions import version, versions
 from .loadbalancer.writes import batch
 from .network.routes import ROUTES as NETWORKING
 from .services import Services
-from .web import bounds
 from .web.asgi import BODY_MAXIMUM, FAULT, Environ
 from .web.proxy_headers import Forwarded
 from .web.routing import Answer, Body, Request, Route

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import sqlalchemy as sa
 
 from ...store import prepared
-from ..web import bounds
+from .. import bounds
 from ..web.routing import Request
 
 USUAL, MOST = 10, 100  # objects a page

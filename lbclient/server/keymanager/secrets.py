@@ -10,10 +10,9 @@ import sqlalchemy as sa
 
 from ...store import tls_material
 from ...store.keymanager_tables import ACL, CONSUMER, CONTENT, SECRET, is_current
-from .. import errors
+from .. import bounds, errors
 from ..access.context import Context
 from ..services import Services
-from ..web import bounds
 from ..web.routing import Answer, Request
 from . import access, consumers, pages, payloads, times, versions
 from .access import SECRETS

@@ -12,8 +12,8 @@ import sqlalchemy as sa
 
 from ...resources import Resource
 from ...store.snapshot import Record
+from .. import bounds
 from ..errors import BadRequest, InvalidPaging
-from ..web import bounds
 from ..web.routing import Answer, Request
 from . import present, selection
 from .selection import MONITOR, TAG_FILTERS, Table

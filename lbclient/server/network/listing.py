@@ -12,9 +12,8 @@ import sqlalchemy as sa
 from ...store import haste, prepared
 from ...store.addresses import canonical
 from ...store.network_tables import FIXED_IP, FLOATING_IP, PORT
-from .. import errors
+from .. import bounds, errors
 from ..access.context import Context
-from ..web import bounds
 from ..web.routing import Answer, Request
 from . import rows
 from .attributes import Attribute, Kind, Type

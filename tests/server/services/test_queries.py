@@ -12,8 +12,8 @@ import pytest
 import sqlalchemy as sa
 
 from lbclient.resources import LOADBALANCER
+from lbclient.server import bounds
 from lbclient.server.network import attributes as network
-from lbclient.server.web import bounds
 from lbclient.store import faults, haste, prepared
 from lbclient.store.prepared import by
 from lbclient.store.tables import LOADBALANCER as LOADBALANCERS

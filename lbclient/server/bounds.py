@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ...store import haste
-from ..errors import BadRequest
+from ..store import haste
+from .errors import BadRequest
 
 ARGUMENTS = 500  # of one query
 VALUES = 200  # of one filter
