@@ -105,7 +105,7 @@ class Reconciler:
         return support.unsupported(snapshot, self._binary)
 
     def requeue(self, loadbalancer_id: str) -> None:
-        """HAProxy does not answer: requeue the load balancer unless it is queued or was reconciled within CRASH_PAUSE."""
+        """Requeue one whose HAProxy does not answer, unless it is queued or was reconciled within CRASH_PAUSE."""
         state = self._states.get(loadbalancer_id)
         if self._queue.is_absent(loadbalancer_id):
             age = time.monotonic() - state.applied_at if state else CRASH_PAUSE
