@@ -43,6 +43,8 @@ def wait_for(condition: Callable[[], Any], pause: float = 0.001) -> Any:
 class Client:
     """One kept-alive connection to the API, as the administrator."""
 
+    pid = 0  # of the server
+
     def __init__(self, port: int, clouds: Path) -> None:
         self.clouds = clouds
         cloud = yaml.safe_load(clouds.read_text())["clouds"]["lbclient-admin"]
@@ -99,6 +101,7 @@ def server() -> Iterator[Client]:
         clouds = Path(directory, "clouds.yaml")
         wait_for(lambda: clouds.exists() and _answers(port), 0.02)
         client = Client(port, clouds)
+        client.pid = process.pid
         try:
             yield client
         finally:
@@ -125,6 +128,6 @@ HEADER = f"{'milliseconds':<58}{'median':>9}{'p90':>9}{'worst':>9}"
 
 
 def haproxy() -> str:
-    from lbclient.dataplane.haproxy import find_haproxy
+    from lbclient.dataplane.haproxy.binary import find_haproxy
 
     return os.fspath(find_haproxy(None))

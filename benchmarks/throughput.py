@@ -27,7 +27,7 @@ import rivals
 from latency import accepts
 from setting import Client, free_port, haproxy, server, wait_for
 
-from lbclient.dataplane import processes
+from lbclient.dataplane.haproxy import process_table
 
 CONNECTIONS = 32
 MEMBERS = """
@@ -134,8 +134,8 @@ def ours(client: Client, to: tuple[int, int], secret: Path) -> Proxy:
             client.create("member", f"pools/{pool['id']}/members", address="127.0.0.1", protocol_port=member)
     wait_for(lambda: client.is_active(f"loadbalancers/{balancer['id']}", "loadbalancer"))
     directory = client.clouds.parent / "haproxy" / balancer["id"]
-    wait_for(lambda: len(processes.family(directory)) == 2)  # the workers of former configurations have ended
-    return Proxy("lbclient", balancer["vip_address"], ports, tuple(processes.family(directory)))
+    wait_for(lambda: len(process_table.family(directory)) == 2)  # the workers of former configurations have ended
+    return Proxy("lbclient", balancer["vip_address"], ports, tuple(process_table.family(directory)))
 
 
 def measure(proxy: Proxy, load: str, seconds: int) -> Measured:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE.parent), str(HERE.parent / "tests")]
+sys.path[:0] = [str(HERE.parent), str(HERE.parent / "tests/support")]
 
 from lbclient.lab.webserver import Machine  # noqa: E402  # found only now
 from running import lbclient  # noqa: E402

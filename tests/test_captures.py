@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from xml.etree import ElementTree
 
-from lbclient.cli import document
+from lbclient.cli.manifest import document
 
 SOURCE = Path(__file__).resolve().parents[1] / "doc/source"
 CAPTURES = SOURCE / "_static/captures"

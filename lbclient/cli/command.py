@@ -15,7 +15,7 @@ from ..client.errors import Error, NotFound
 from ..client.names import Names
 from ..client.services import Services
 from . import help, suggestions
-from .progress import Progress
+from .output.progress import Progress
 
 T = TypeVar("T")
 

@@ -18,10 +18,10 @@ from .. import __version__
 from ..client.services import Services
 from . import suggestions
 from .command import Command
-from .commands import Commands
 from .credentials import add_credentials, credentials
-from .formatters import Formatters
+from .entry_points import Commands
 from .help import Help, ShowHelp, show_all
+from .output.formatters import Formatters
 
 LEVELS = {0: logging.ERROR, 1: logging.WARNING, 2: logging.INFO}
 

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from cliff import _argparse
 
-from ..client import likeness
+from ..client import similar
 
 UNKNOWN = re.compile(r"(?:unrecognized arguments|no such option): (.*)", re.DOTALL)
 NO_CHOICE = re.compile(r"argument ([^:]+): invalid choice: '?([^' ]+)'? \(choose from")
@@ -34,13 +34,13 @@ class Parser(_argparse.ArgumentParser):
         if unknown:
             words = [word.partition("=")[0] for word in unknown[1].split() if word.startswith("--")]
             shown = [name for name in (*self._option_string_actions, *self.others) if name.startswith("--")]
-            found = dict.fromkeys(each for word in words for each in likeness.closest(word, shown))
-            yield from filter(None, [likeness.question(found)])
+            found = dict.fromkeys(each for word in words for each in similar.closest(word, shown))
+            yield from filter(None, [similar.question(found)])
         wrong = NO_CHOICE.match(message)
         if wrong:
             actions = (self._option_string_actions.get(name) for name in wrong[1].split("/"))
             choices = [str(choice) for action in actions if action for choice in action.choices or ()]
-            yield from filter(None, [likeness.question(likeness.closest(wrong[2], choices))])
+            yield from filter(None, [similar.question(similar.closest(wrong[2], choices))])
 
 
 def attach(parser: argparse.ArgumentParser, app: Any) -> None:
@@ -57,7 +57,7 @@ def unknown(typed: Sequence[str], known: Iterable[str], program: str) -> str:
     following = dict.fromkeys(name[len(words)] for name in names if len(name) > len(words) and _begins(name, words))
     if following:
         return f"'{' '.join(words)}' is not a {program} command yet: it goes on with {', '.join(following)}."
-    question = likeness.question(_meant(words, names))
+    question = similar.question(_meant(words, names))
     return f"'{' '.join(words)}' is not a {program} command. {question or f'`{program} help` lists them.'}"
 
 
@@ -70,14 +70,14 @@ def _meant(words: Sequence[str], names: Sequence[Sequence[str]]) -> list[str]:
     scores: dict[str, float] = {}
     for name in names:
         likes = [_likeness(word, part) for word, part in zip(words, name, strict=False)]
-        if min(likes, default=0.0) >= likeness.LIKENESS:
+        if min(likes, default=0.0) >= similar.LIKENESS:
             missed = abs(len(name) - len(words)) * MISSED_WORD
             scores[" ".join(name[: len(words)])] = sum(likes) / len(likes) - missed
     best = [text for text in scores if scores[text] > max(scores.values()) - NEARLY]
     if best:
-        return sorted(best, key=lambda text: -scores[text])[: likeness.AT_MOST]
+        return sorted(best, key=lambda text: -scores[text])[: similar.AT_MOST]
     ends = [name for name in names for end in range(len(words), 0, -1) if list(name[-end:]) == list(words[:end])]
-    return [" ".join(name) for name in sorted(ends, key=len)][: likeness.AT_MOST]
+    return [" ".join(name) for name in sorted(ends, key=len)][: similar.AT_MOST]
 
 
 def _likeness(word: str, part: str) -> float:

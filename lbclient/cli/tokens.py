@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from ..client import errors, logins
+from ..client import errors, token_cache
 from .command import Command, ShowOne
 
 
@@ -41,6 +41,6 @@ class Logout(Command):
     examples = ("",)
 
     def take_action(self, parsed: argparse.Namespace) -> None:
-        forgotten = logins.clear(os.environ)
+        forgotten = token_cache.clear(os.environ)
         plural = "login is" if forgotten == 1 else "logins are"
         self.app.stdout.write(f"{forgotten} {plural} forgotten.\n")

@@ -13,8 +13,9 @@ from ..client.api import Parents
 from ..client.names import KINDS
 from ..client.rest import Json
 from ..resources import AMPHORA, LOADBALANCER, Cli, Resource
-from . import columns, options
+from . import options
 from .command import Command, Lister, ShowOne, positive_seconds
+from .output import columns
 
 Shown = tuple[Sequence[str], Any]
 T = TypeVar("T")

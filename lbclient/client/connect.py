@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
-from . import clouds, errors, logins, wire
+from . import clouds, direct_http, errors, token_cache
 from .services import Services
 from .session import KeptSession
 
@@ -183,14 +183,14 @@ def _kept_session(settings: Settings, environ: Mapping[str, str]) -> KeptSession
     is_asked_for = kind in PASSWORD_KINDS and not settings.get("password")
     if not is_wanted or is_asked_for or kind not in KEPT_LOGINS:
         return None
-    entry = logins.entry({**settings, "auth_type": kind}, environ)
+    entry = token_cache.entry({**settings, "auth_type": kind}, environ)
     if entry is None:
         return None
-    is_direct = wire.is_plain(environ) and not settings.get("cert")
+    is_direct = direct_http.is_plain(environ) and not settings.get("cert")
     return KeptSession(
         entry,
         lambda: _session(settings, _plugin(settings)),
-        wire.Wire(_verification(settings), _timeout(settings)) if is_direct else None,
+        direct_http.Wire(_verification(settings), _timeout(settings)) if is_direct else None,
         {"interface": settings.get("interface") or DEFAULT_INTERFACE, "region_name": settings.get("region_name")},
         SERVICE_TYPES,
     )

@@ -125,7 +125,7 @@ class Names:
 
     def _unnamed(self, what: Kind, path: str, word: str) -> str:
         """That nothing has the name; and what is called almost so, which one request for a list tells."""
-        from . import likeness  # here, as it is needed after a mistake only
+        from . import similar  # here, as it is needed after a mistake only
 
         said = f"No {what.title} has the name or ID '{word}'."
         if path not in self._listed:
@@ -135,7 +135,7 @@ class Names:
             except (errors.Error, KeyError):
                 found = []
             self._listed[path] = [str(one[what.name]) for one in found if one.get(what.name)]
-        question = likeness.question(likeness.closest(word, self._listed[path]))
+        question = similar.question(similar.closest(word, self._listed[path]))
         return f"{said} {question}" if question else said
 
     def _by(self, what: Kind, path: str, attribute: str, word: str) -> list[Json]:

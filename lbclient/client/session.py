@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from . import wire
-from .logins import Entry, Login
+from . import direct_http
+from .token_cache import Entry, Login
 
 if TYPE_CHECKING:
     from keystoneauth1.session import Session
@@ -23,7 +23,7 @@ class KeptSession:
         self,
         entry: Entry,
         make: Callable[[], Session],
-        direct: wire.Wire | None,
+        direct: direct_http.Wire | None,
         catalog: Mapping[str, str | None],
         service_types: Iterable[str],
     ) -> None:

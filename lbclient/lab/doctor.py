@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..cli.columns import Cell
 from ..cli.command import Lister, positive_seconds
 from ..cli.credentials import credentials
+from ..cli.output.columns import Cell
 from ..client.checkup import OK, PROBLEM, Finding, of_cloud
 from .checkup import of_machine
 

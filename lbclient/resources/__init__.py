@@ -5,13 +5,13 @@ from __future__ import annotations
 from .amphora import AMPHORA
 from .event import EVENT
 from .fields import Alternatives, Api, Cli, Field, Resource, Type
+from .flavors_and_zones import AVAILABILITYZONE, AVAILABILITYZONEPROFILE, FLAVOR, FLAVORPROFILE
 from .healthmonitor import HEALTHMONITOR
 from .l7policy import L7POLICY
 from .l7rule import L7RULE
 from .listener import LISTENER
 from .loadbalancer import LOADBALANCER
 from .member import MEMBER
-from .offers import AVAILABILITYZONE, AVAILABILITYZONEPROFILE, FLAVOR, FLAVORPROFILE
 from .pool import POOL
 from .provider import PROVIDER
 from .quota import QUOTA

@@ -79,7 +79,7 @@ HEALTHMONITOR = Resource(
             Type.STRING,
             "The status codes of a healthy member: 200, or 200,202, or 200-204 (200).",
             length=64,
-            pattern=r"(\d{3}(\s*,\s*\d{3})*|\d{3}-\d{3})",
+            pattern=r"([0-9]{3}(\s*,\s*[0-9]{3})*|[0-9]{3}-[0-9]{3})",
             filled=True,
         ),
         shared.admin_state_up("health monitor"),

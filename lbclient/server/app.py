@@ -14,21 +14,26 @@ from urllib.parse import unquote
 
 import falcon
 import orjson
-import sqlalchemy as sa
 
 from ..resources import ALL, AMPHORA, EVENT, LISTENER, LOADBALANCER, OFFERS, POOL, PROVIDER, QUOTA, Resource
 from ..resources.provider import CAPABILITIES
-from . import amphorae, batch, capabilities, counters, drivers, errors, events, handlers, listing, offers, quotas
-from .bridge import BODY_MAXIMUM, FAULT, Environ
-from .discovery import version, versions
-from .forwarded import Forwarded
-from .http import ANONYMOUS, Answer, Body, Request, Route, Services
+from ..store import faults
+from . import bounds, errors
+from .access.context import ANONYMOUS
+from .access.sender import sender, token
 from .identity.routes import ROUTES as IDENTITY
 from .keymanager.routes import ROUTES as KEY_MANAGER
+from .loadbalancer import drivers, events, handlers, listing, quotas, stats
+from .loadbalancer.openapi import description
+from .loadbalancer.openapi import operations as to
+from .loadbalancer.operators import amphorae, flavors_and_zones, providers
+from .loadbalancer.versions import version, versions
+from .loadbalancer.writes import batch
 from .network.routes import ROUTES as NETWORKING
-from .openapi import description
-from .openapi import operations as to
-from .sender import sender, token
+from .services import Services
+from .web.asgi import BODY_MAXIMUM, FAULT, Environ
+from .web.proxy_headers import Forwarded
+from .web.routing import Answer, Body, Request, Route
 
 Wsgi = Any  # a Falcon application; its type takes parameters that nobody needs
 
@@ -54,7 +59,7 @@ def _resource_routes(resource: Resource, verbs: ModuleType = handlers) -> list[R
 def _capability_route(kind: str, collection: str) -> Route:
     operation = to.list_short(PROVIDER, collection, f"what {kind} profiles can tell a provider".replace("_", " "))
     path = f"{PROVIDER.path}/{{provider}}/{collection}"
-    return Route("GET", path, capabilities.list_of(kind), operation=operation)
+    return Route("GET", path, providers.list_of(kind), operation=operation)
 
 
 _STATUS = "/lbaas/loadbalancers/{id}/status"
@@ -65,12 +70,12 @@ LOAD_BALANCING = (
     Route(
         "GET",
         "/lbaas/loadbalancers/{id}/stats",
-        counters.of(LOADBALANCER),
+        stats.of(LOADBALANCER),
         operation=to.statistics(LOADBALANCER),
         waits=True,
     ),
-    Route("GET", _STATUS, handlers.show_status, operation=to.status("show_status")),
-    Route("GET", f"{_STATUS}es", handlers.show_status, operation=to.status("show_statuses")),
+    Route("GET", _STATUS, handlers.show_status, operation=to.status("show_status"), waits=True),
+    Route("GET", f"{_STATUS}es", handlers.show_status, operation=to.status("show_statuses"), waits=True),
     Route(
         "PUT",
         "/lbaas/loadbalancers/{id}/failover",
@@ -78,13 +83,13 @@ LOAD_BALANCING = (
         operation=to.do(LOADBALANCER, "failover_loadbalancer", "Put a new proxy in place of its own"),
     ),
     Route("GET", EVENT.path, events.list_of, operation=to.list_all(EVENT)),
-    Route("GET", "/lbaas/listeners/{id}/stats", counters.of(LISTENER), operation=to.statistics(LISTENER), waits=True),
-    Route("GET", "/lbaas/pools/{id}/stats", counters.of(POOL), operation=to.statistics(POOL), waits=True),
+    Route("GET", "/lbaas/listeners/{id}/stats", stats.of(LISTENER), operation=to.statistics(LISTENER), waits=True),
+    Route("GET", "/lbaas/pools/{id}/stats", stats.of(POOL), operation=to.statistics(POOL), waits=True),
     Route("PUT", "/lbaas/pools/{pool_id}/members", batch.update_members, operation=to.update_members(), waits=True),
     Route(
         "GET",
         "/lbaas/pools/{pool_id}/members/{id}/stats",
-        counters.of_member,
+        stats.of_member,
         operation=to.member_statistics(),
         waits=True,
     ),
@@ -103,11 +108,11 @@ LOAD_BALANCING = (
     ),
     Route("PUT", _QUOTA, quotas.update, operation=to.update_quota()),
     Route("DELETE", _QUOTA, quotas.reset, operation=to.reset_quota()),
-    *(route for resource in OFFERS for route in _resource_routes(resource, offers)),
+    *(route for resource in OFFERS for route in _resource_routes(resource, flavors_and_zones)),
     Route(
         "GET",
         PROVIDER.path,
-        capabilities.list_providers,
+        providers.list_providers,
         operation=to.list_short(PROVIDER, PROVIDER.collection, "providers"),
     ),
     *(_capability_route(kind, collection) for kind, collection in CAPABILITIES.items()),
@@ -163,8 +168,8 @@ def quickness(services: Services) -> Callable[[Environ], bool]:
     """
     config = services.config
     is_alone = services.store.is_local and services.keystone is None and services.barbican is None
-    is_idle = drivers.is_idle(config.providers, config.default_provider)
-    methods = () if not is_alone else ("GET", "POST", "PUT") if is_idle else ("GET",)
+    is_noop = drivers.is_noop(config.providers, config.default_provider)
+    methods = () if not is_alone else ("GET", "POST", "PUT") if is_noop else ("GET",)
     slow = {(route.method, _last(route.path)) for _, _, routes in _mounts(services) for route in routes if route.waits}
 
     def is_quick(environ: Environ) -> bool:
@@ -288,6 +293,7 @@ def _query(req: falcon.Request) -> tuple[tuple[str, str], ...]:
         for name, values in req.params.items()
         for value in (values if isinstance(values, list) else [values])
     )
+    bounds.check(query)
     if req.method == "GET" and _is_load_balancing(req.path):
         listing.check(query)
     return query
@@ -356,8 +362,9 @@ def _translate(error: Exception) -> errors.Error:
         return errors.NoSuchPath("")
     if isinstance(error, falcon.HTTPError):
         return errors.BadRequest(error.description or error.title or "Bad Request")
-    if isinstance(error, sa.exc.OperationalError | sa.exc.TimeoutError):
-        return errors.Unavailable("The database cannot be reached or is busy; try again.")
+    failed = faults.explanation(error)
+    if failed:
+        return errors.Unavailable(failed)
     return errors.Error("An unexpected error prevented the server from fulfilling the request; its log tells more.")
 
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from .drivers import USUAL, Providers
-from .drivers import read as read_providers
+from .loadbalancer.drivers import USUAL, Providers
+from .loadbalancer.drivers import read as read_providers
 
 SECTION = "server"
 GUIDE_NETWORKS = ("10.0.0.0/16", "203.0.113.0/24")

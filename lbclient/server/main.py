@@ -18,28 +18,28 @@ import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from ..dataplane import connections
-from ..dataplane.attach import attachment
-from ..dataplane.haproxy import NotFound, find_haproxy
-from ..dataplane.observe import Observer
-from ..dataplane.reconcile import Reconciler
+from .. import streams
+from ..dataplane.haproxy.attachments import attachment
+from ..dataplane.haproxy.binary import NotFound, find_haproxy
+from ..dataplane.local import LocalDataPlane
 from ..store.migrations import TooNew
 from ..store.network_tables import NETWORK
 from ..store.store import Store
-from . import app, clouds, logs, state
+from ..vault import sealing as vault
+from ..vault.sealing import Vault
+from . import app, logs, state
+from .access.enforcer import BadRules, Rulebook
 from .config import Config, ConfigError, add_arguments, from_arguments
-from .drivers import is_idle
 from .errors import Unavailable
-from .http import Services
+from .external.barbican import Barbican
+from .external.keystone import Keystone
+from .identity import clouds_yaml
 from .identity.bootstrap import Login, bootstrap, create_demo
 from .identity.tokens import Tokens
-from .keymanager import vault
-from .keymanager.vault import Vault
-from .listen import ListenError, Server
-from .network.world import create_world
-from .outside.barbican import Barbican
-from .outside.keystone import Keystone
-from .rulebook import BadRules, Rulebook
+from .loadbalancer.drivers import is_noop
+from .network.demo_networks import create_world
+from .services import Services
+from .web.server import ListenError, Server
 
 LOG = logging.getLogger("lbclient.server.main")  # also where this is __main__
 LOOK_UP = 0.5  # seconds
@@ -55,6 +55,7 @@ REFUSALS = (BadRules, ConfigError, DatabaseError, Unavailable, ListenError, NotF
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse the command line and serve; the exit status."""
+    streams.open_missing()
     parser = argparse.ArgumentParser(prog="lbclient server", description=__doc__)
     add_arguments(parser)
     try:
@@ -93,21 +94,16 @@ def _running(config: Config) -> Iterator[int]:
     rules = Rulebook(config.policy_path)
     tokens = Tokens(store, config.state_directory / "fernet-keys")
     directory = config.state_directory / "haproxy"
-    reconciler = Reconciler(
-        store, directory, haproxy, attachment(config.attachment), is_idle=partial(is_idle, config.providers)
+    dataplane = LocalDataPlane(
+        store, directory, haproxy, attachment(config.attachment), is_noop=partial(is_noop, config.providers)
     )
-    observer = Observer(store, directory, reconciler)
-    open_to = partial(connections.open_to, directory)
     keystone = _keystone(config)
     services = Services(
         store,
         tokens,
         config,
-        reconciler.wake,
-        reconciler.unsupported,
+        dataplane,
         rules,
-        open_to,
-        observer.look,
         keystone,
         Barbican(config.barbican_url, store) if config.barbican_url else None,
     )
@@ -124,14 +120,12 @@ def _running(config: Config) -> Iterator[int]:
     else:
         _prepare(config, store, f"{_url(config.bind_host, port)}/identity")
     server.start()  # what is asked for meanwhile is in the store before the data plane looks at it
-    reconciler.start()
-    observer.start()
+    dataplane.start()
     try:
         yield port
     finally:
         server.stop()
-        observer.stop()
-        reconciler.stop()
+        dataplane.stop()
         store.close()
 
 
@@ -173,8 +167,8 @@ def _hidden(url: str) -> str:
 
 def _prepare(config: Config, store: Store, auth_url: str) -> None:
     """What the first start makes: users, networks and how to log in; a later one tells the new URL."""
-    before = clouds.read(config.clouds_file)
-    after = clouds.moved(before, auth_url)
+    before = clouds_yaml.read(config.clouds_file)
+    after = clouds_yaml.moved(before, auth_url)
     with store.writing() as tx:
         admin = bootstrap(tx)
         _add(after, "lbclient-admin", admin, auth_url)
@@ -185,7 +179,7 @@ def _prepare(config: Config, store: Store, auth_url: str) -> None:
         if admin.password is not None and config.networks:
             create_world(tx, owner.project_id, *config.networks)
         if after != before:  # before the commit: a password that nobody was told would lock everybody out
-            clouds.write(config.clouds_file, after)
+            clouds_yaml.write(config.clouds_file, after)
     _warn_of_strangers(config.clouds_file, admin, after)
 
 
@@ -199,12 +193,12 @@ def _prepare_networks(config: Config, store: Store, keystone: Keystone) -> None:
             create_world(tx, project_id, *config.networks)
 
 
-def _add(known: clouds.Clouds, name: str, login: Login, auth_url: str) -> None:
+def _add(known: clouds_yaml.Clouds, name: str, login: Login, auth_url: str) -> None:
     if login.password is not None:
-        known[name] = clouds.cloud(login, login.password, auth_url)
+        known[name] = clouds_yaml.cloud(login, login.password, auth_url)
 
 
-def _warn_of_strangers(path: Path, admin: Login, known: clouds.Clouds) -> None:
+def _warn_of_strangers(path: Path, admin: Login, known: clouds_yaml.Clouds) -> None:
     if "lbclient-admin" not in known:
         LOG.warning("%s has no cloud lbclient-admin; the password of the user %s is unknown here", path, admin.name)
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from .tables import Json
-from .tables import metadata as metadata
+from .tables import Json, metadata
 
 SECRET = sa.Table(
     "secret",

@@ -8,8 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from .prepared import by
-from .tables import Json
-from .tables import metadata as metadata
+from .tables import Json, metadata
 
 FLOATING_IP_PORT = "network:floatingip"  # the device_owner of the port that holds a floating IP's own address
 

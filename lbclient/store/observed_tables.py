@@ -5,8 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from .. import resources
-from .tables import Json
-from .tables import metadata as metadata
+from .tables import Json, metadata
 
 # Counters of pools and members; those of listeners have a table of their own.
 PART_STATISTICS = sa.Table(

@@ -7,20 +7,10 @@ from collections.abc import Iterable
 import sqlalchemy as sa
 
 from .. import resources
-from . import materials, network_tables
+from . import network_tables, tls_material
 from .prepared import Prepared, by
 from .snapshot import Record, Snapshot
-from .tables import (
-    HEALTHMONITOR,
-    L7POLICY,
-    L7RULE,
-    LISTENER,
-    LOADBALANCER,
-    MEMBER,
-    POOL,
-    STATISTICS,
-    TABLES,
-)
+from .tables import HEALTHMONITOR, L7POLICY, L7RULE, LISTENER, LOADBALANCER, MEMBER, POOL, STATISTICS, TABLES
 
 CHILDREN = (LISTENER, POOL, MEMBER, HEALTHMONITOR, L7POLICY, L7RULE)
 
@@ -71,7 +61,7 @@ def snapshot(tx: sa.Connection, loadbalancer_id: str, with_deleted: bool = False
         l7policies=_grouped(kept["listener"], sorted(kept["l7policy"], key=_position), "listener_id"),
         l7rules=_grouped(kept["l7policy"], kept["l7rule"], "l7policy_id"),
         seen={**unsettled, ("loadbalancer", loadbalancer.id): loadbalancer.revision},
-        certificates=materials.of_rows(tx, kept["listener"], kept["pool"]),
+        certificates=tls_material.of_rows(tx, kept["listener"], kept["pool"]),
     )
 
 

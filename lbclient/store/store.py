@@ -6,16 +6,19 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import count
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from . import engines, haste, idle, migrations, observing, prepared, reading, settling
+from . import engines, haste, migrations, noop, observing, prepared, reading, settling
 from .history import Outcome as Outcome
-from .materials import Vault
 from .observing import Check as Check
 from .observing import Key, Totals
 from .snapshot import Snapshot
 from .tables import LISTENER, LOADBALANCER
+
+if TYPE_CHECKING:
+    from ..vault.sealing import Vault
 
 SHORTEN_EVERY = 50  # times that somebody has waited for the disk
 
@@ -102,13 +105,13 @@ class Store:
         with self.writing(is_lasting=False) as tx:
             return settling.settle(tx, snapshot.loadbalancer, snapshot.seen, error, outcome)
 
-    def settle_idle(self, loadbalancer_id: str) -> None:
+    def settle_noop(self, loadbalancer_id: str) -> None:
         """End all changes of a load balancer that nothing runs for."""
         with self.reading() as tx:
-            if idle.is_settled(tx, loadbalancer_id):
+            if noop.is_settled(tx, loadbalancer_id):
                 return
         with self.writing(is_lasting=False) as tx:
-            idle.settle(tx, loadbalancer_id)
+            noop.settle(tx, loadbalancer_id)
 
     def observed(
         self,

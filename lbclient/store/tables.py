@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from .. import resources
 from ..resources import Field, Resource, Type
+from . import addresses
 
 metadata = sa.MetaData()
 
@@ -52,12 +53,14 @@ def _column_type(field: Field) -> Any:
             return sa.Text()
 
 
+def _columns_of(field: Field) -> tuple[sa.Column[Any], ...]:
+    if field.type is Type.ADDRESS:
+        return addresses.columns(field.name)
+    return (sa.Column(field.name, _column_type(field), primary_key=field.name == "id"),)
+
+
 def _columns(resource: Resource) -> list[sa.Column[Any]]:
-    columns = [
-        sa.Column(field.name, _column_type(field), primary_key=field.name == "id")
-        for field in resource.fields
-        if field.stored
-    ]
+    columns = [column for field in resource.fields if field.stored for column in _columns_of(field)]
     names = {column.name for column in columns}
     owners = ["loadbalancer_id"] if resource is not resources.LOADBALANCER else []
     owners += [f"{resource.parent}_id"] if resource.parent else []
@@ -100,7 +103,7 @@ for _name in AMPHORA_COLUMNS:
     LOADBALANCER.append_column(sa.Column(_name, sa.Text))
 sa.Index("ix_loadbalancer_amphora_id", LOADBALANCER.c.amphora_id)
 
-sa.UniqueConstraint(MEMBER.c.pool_id, MEMBER.c.address, MEMBER.c.protocol_port)
+sa.UniqueConstraint(MEMBER.c.pool_id, MEMBER.c.address_canonical, MEMBER.c.protocol_port)
 sa.UniqueConstraint(HEALTHMONITOR.c.pool_id)
 
 

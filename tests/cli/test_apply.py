@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-import relay
+import intercepting
 from lbclient.client import keymanager
 from lbclient.client.connect import connect
 from lbclient.client.names import Names
@@ -89,9 +89,9 @@ def apply(run, write, name) -> Iterator[Apply]:
 
 
 @pytest.fixture
-def older(cloud, monkeypatch) -> Iterator[relay.Relay]:
+def older(cloud, monkeypatch) -> Iterator[intercepting.Relay]:
     """A relay through which the commands go."""
-    with relay.before(cloud.url) as found:
+    with intercepting.before(cloud.url) as found:
         monkeypatch.setenv("OS_LOAD_BALANCER_ENDPOINT_OVERRIDE", found.url)
         yield found
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from lbclient.cli import declared, document
+from lbclient.cli import schema
+from lbclient.cli.manifest import document
 from lbclient.resources import LOADBALANCER, Api
 
 WHOLE = """\
@@ -33,7 +34,7 @@ listeners:
 """
 
 
-def read(text: str) -> list[declared.Declared]:
+def read(text: str) -> list[schema.Declared]:
     return document.read("lb.yaml", text.encode())
 
 
@@ -159,11 +160,11 @@ def test_what_is_no_text_or_no_yaml_is_one_mistake(content: bytes) -> None:
 
 def test_every_field_that_can_be_given_to_the_api_has_a_key() -> None:
     def fields(resource: Any) -> None:
-        known = {each.name for each in declared.keys(resource).values()}
+        known = {each.name for each in schema.keys(resource).values()}
         missing = {each.name for each in resource.fields if Api.POST in each.api} - known
         owners = {"loadbalancer_id", "listener_id", "pool_id", "project_id", "position"}
         assert missing <= owners
-        for part in declared.PARTS.get(resource.name, ()):
+        for part in schema.PARTS.get(resource.name, ()):
             fields(part.resource)
 
     fields(LOADBALANCER)

@@ -211,7 +211,7 @@ def _active(run, site) -> int:
 
 
 def test_without_statistics_no_connection_at_all_is_enough(run, site, through, monkeypatch):
-    monkeypatch.setattr("lbclient.cli.drain.STALE", 0.5)
+    monkeypatch.setattr("lbclient.cli.members.drain.STALE", 0.5)
     through()
     assert run(*MEMBER, "drain", "--timeout", "20", site.pool, "one").status == 0
 

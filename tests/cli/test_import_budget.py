@@ -62,9 +62,11 @@ def test_nothing_dear_of_the_standard_library(loaded: set[str]) -> None:
 def test_no_other_room_and_no_other_command(loaded: set[str]) -> None:
     ours = {module for module in loaded if module.startswith("lbclient.")}
     rooms = {".".join(module.split(".")[:2]) for module in ours}
-    assert rooms == {"lbclient.cli", "lbclient.client", "lbclient.resources"}
-    nouns = {"amphora", "flavor", "healthmonitor", "l7policy", "listener", "member", "networking", "pool", "quota"}
-    assert {module for module in ours if module.startswith("lbclient.cli.") and module.split(".")[2] in nouns} == set()
+    assert rooms == {"lbclient.cli", "lbclient.client", "lbclient.resources", "lbclient.streams"}
+    assert {module for module in ours if module.startswith("lbclient.cli.nouns.")} == {
+        "lbclient.cli.nouns.loadbalancer"
+    }
+    assert {module for module in ours if module.startswith("lbclient.cli.neutron")} == set()
     assert len(ours) <= OURS, sorted(ours)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from lbclient.client import logins
+from lbclient.client import token_cache
 from running import lbclient
 
 LIST = ("loadbalancer", "list", "-f", "json")
@@ -248,8 +248,8 @@ def test_a_token_is_a_login_of_its_own(run, cloud, folder, monkeypatch) -> None:
 
 
 def test_nothing_can_be_kept_without_a_home(folder) -> None:
-    assert logins.entry({}, {}) is None
-    assert logins.entry({}, {"XDG_CACHE_HOME": "relative"}) is None
+    assert token_cache.entry({}, {}) is None
+    assert token_cache.entry({}, {"XDG_CACHE_HOME": "relative"}) is None
 
 
 def test_a_folder_that_cannot_be_made_is_no_error(run, folder) -> None:

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from lbclient import resources
-from lbclient.cli import columns
+from lbclient.cli.output import columns
 
 ID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 

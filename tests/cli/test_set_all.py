@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import fronts
 from console import LBCLIENT, Console
-from lbclient.cli import member_rows
+from lbclient.cli.members import rows
 from lbclient.client.errors import WrongInput
 
 SET_ALL = ("loadbalancer", "member", "set-all")
@@ -205,7 +205,7 @@ def test_any_file_is_read_or_refused_in_one_line(tmp_path_factory, content, kind
     file.write_text(content, encoding="utf-8", errors="replace", newline="")
     said = ""
     try:
-        member_rows.of_file(str(file))
+        rows.of_file(str(file))
     except WrongInput as error:
         said = str(error)
     assert len(said.splitlines()) <= 1

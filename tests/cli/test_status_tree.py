@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lbclient.cli import screen, status
+from lbclient.cli.output import screen, tree
 from running import lbclient
 from terminal import Terminal
 
@@ -30,7 +30,7 @@ def answer(**member: Any) -> dict[str, Any]:
 
 
 def drawn(found: dict[str, Any], room: int = 0, *, is_coloured: bool = False) -> list[str]:
-    return list(status.drawn(status.tree(found, now=NOW), status.LINES, is_coloured, room))
+    return list(tree.drawn(tree.tree(found, now=NOW), tree.LINES, is_coloured, room))
 
 
 def test_the_tree_has_everything_in_its_place() -> None:
@@ -85,7 +85,7 @@ def test_nothing_in_a_name_steers_the_terminal() -> None:
     ],
 )
 def test_a_time_is_told_as_an_age(text: str, words: str) -> None:
-    assert status.age(text, NOW) == words
+    assert tree.age(text, NOW) == words
 
 
 def test_states_have_colours() -> None:

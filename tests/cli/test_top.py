@@ -13,10 +13,10 @@ from contextlib import contextmanager
 import pytest
 import yaml
 
-from lbclient.cli import screen
-from lbclient.cli.watching import page, rates
-from lbclient.cli.watching.page import Order
-from lbclient.cli.watching.rates import Line, Sample
+from lbclient.cli.output import screen
+from lbclient.cli.output.watching import page, rates
+from lbclient.cli.output.watching.page import Order
+from lbclient.cli.output.watching.rates import Line, Sample
 from running import lbclient
 from terminal import Terminal
 

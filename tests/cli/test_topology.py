@@ -11,8 +11,8 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
-from lbclient.cli import screen
-from lbclient.cli.drawing import diagram, svg, text, words
+from lbclient.cli.output import screen
+from lbclient.cli.output.drawing import diagram, languages, svg, text
 from running import lbclient
 from terminal import Terminal
 
@@ -102,7 +102,7 @@ def test_a_load_balancer_without_anything() -> None:
     empty = diagram.of(whole(listeners=[], pools=[]))
     assert len(list(text.draw(empty, 80))) == 3
     ElementTree.fromstring("".join(svg.draw(empty)))
-    assert next(words.mermaid(empty)) == "flowchart LR"
+    assert next(languages.mermaid(empty)) == "flowchart LR"
 
 
 @pytest.mark.parametrize("name", ODD_NAMES)
@@ -130,7 +130,7 @@ def test_boxes_of_the_svg_do_not_lie_upon_each_other() -> None:
 
 
 def test_mermaid_has_nodes_and_edges() -> None:
-    lines = list(words.mermaid(diagram.of(whole())))
+    lines = list(languages.mermaid(diagram.of(whole())))
     assert lines[0] == "flowchart LR"
     assert "    lb --> l1" in lines
     assert any(line.startswith("    l1 -->|") and line.endswith("| p1") for line in lines)
@@ -138,7 +138,7 @@ def test_mermaid_has_nodes_and_edges() -> None:
 
 @pytest.mark.parametrize("name", ODD_NAMES)
 def test_no_name_means_anything_to_mermaid(name: str) -> None:
-    for line in words.mermaid(diagram.of(whole(name))):
+    for line in languages.mermaid(diagram.of(whole(name))):
         label = re.search(r'\["(.*)"\]', line)
         if label:
             plain = re.sub(r"</?b>|<br/>|#\d+;", "", label[1])
@@ -147,7 +147,7 @@ def test_no_name_means_anything_to_mermaid(name: str) -> None:
 
 @pytest.mark.parametrize("name", ODD_NAMES)
 def test_dot_is_read_by_a_reader_of_quoted_strings(name: str) -> None:
-    source = "\n".join(words.dot(diagram.of(whole(name))))
+    source = "\n".join(languages.dot(diagram.of(whole(name))))
     without = re.sub(r'"(?:[^"\\]|\\.)*"', "Q", source, flags=re.DOTALL)
     assert '"' not in without
     assert without.count("{") == without.count("}") == 1

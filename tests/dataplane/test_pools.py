@@ -15,7 +15,7 @@ from instances import Running
 from members import Echo, free_port, until
 from world import connected, get, line, member, web
 
-from lbclient.dataplane import runtime
+from lbclient.dataplane.haproxy import runtime
 
 
 def shares(port: int, requests: int, **given: Any) -> Counter[str]:

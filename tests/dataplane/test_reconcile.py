@@ -12,7 +12,7 @@ import pytest
 from members import until
 from world import World, get, member, web
 
-from lbclient.dataplane import process, processes
+from lbclient.dataplane.haproxy import process, process_table
 
 
 def test_a_load_balancer_comes_up_and_goes(world: World, webs) -> None:
@@ -28,7 +28,7 @@ def test_a_load_balancer_comes_up_and_goes(world: World, webs) -> None:
     until(lambda: world.operating("member", "m1") == "NO_MONITOR")
     assert world.change({"is_deleted": True}) is None
     assert not world.instance.directory.exists()
-    assert processes.family(world.instance.directory) == []
+    assert process_table.family(world.instance.directory) == []
 
 
 def test_nothing_to_change_is_nothing_done(world: World, webs) -> None:
@@ -134,7 +134,7 @@ def test_a_killed_haproxy_is_started_again(world: World, webs) -> None:
     tree = web(members={"m1": member(one)})
     port = tree["listeners"]["web"]["protocol_port"]
     world.change(tree)
-    for pid in processes.family(world.instance.directory):
+    for pid in process_table.family(world.instance.directory):
         os.kill(pid, signal.SIGKILL)
     until(lambda: _name(port) == "one", seconds=5)
 
@@ -144,10 +144,10 @@ def test_a_killed_master_is_noticed(world: World, webs) -> None:
     tree = web(members={"m1": member(one)})
     port = tree["listeners"]["web"]["protocol_port"]
     world.change(tree)
-    master = processes.master(world.instance.directory)
+    master = process_table.master(world.instance.directory)
     assert master is not None
     os.kill(master, signal.SIGKILL)
-    until(lambda: processes.master(world.instance.directory) not in (None, master), seconds=10)
+    until(lambda: process_table.master(world.instance.directory) not in (None, master), seconds=10)
     assert until(lambda: _name(port) == "one")
 
 
@@ -208,8 +208,8 @@ def test_another_amphora_is_another_worker(world: World, webs) -> None:
     (one,) = webs("one")
     tree = web(members={"m1": member(one)})
     world.change(tree)
-    worker, master = world.worker(), processes.master(world.instance.directory)
+    worker, master = world.worker(), process_table.master(world.instance.directory)
     assert world.change({"amphora": "another"}) == "ACTIVE"
     assert world.worker() != worker
-    assert processes.master(world.instance.directory) == master
+    assert process_table.master(world.instance.directory) == master
     assert get(tree["listeners"]["web"]["protocol_port"]).name == "one"

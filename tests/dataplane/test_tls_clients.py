@@ -19,7 +19,7 @@ from members import free_port
 from world import get, member, web
 
 from certificates import certified as fresh
-from lbclient.dataplane import ciphers
+from lbclient.dataplane.config import ciphers
 
 FIXED = {
     "shop": {"host": "shop.example"},

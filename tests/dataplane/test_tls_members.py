@@ -15,7 +15,7 @@ from instances import Running
 from members import Web, free_port, until
 from world import get, member, web
 
-from lbclient.dataplane import runtime
+from lbclient.dataplane.haproxy import runtime
 
 FIXED = {
     "ca": {"authority": "ca"},

@@ -15,7 +15,7 @@ import pytest
 import requests
 import yaml
 
-from lbclient.dataplane import runtime
+from lbclient.dataplane.haproxy import runtime
 from running import RunningServer, wait_until
 
 ROUNDS = 6

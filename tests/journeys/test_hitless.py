@@ -19,7 +19,7 @@ from typing import Any
 
 import load
 import load_members
-from lbclient.dataplane import processes, runtime
+from lbclient.dataplane.haproxy import process_table, runtime
 from mixed_changes import Api, Balancer, Mixer
 from running import RunningServer, end_server, start_server, wait_until
 
@@ -100,7 +100,7 @@ def under_load(server: RunningServer, changes: int) -> Result:
             said, _ = clients.communicate(timeout=60)
         result = Result(**json.loads(said), made=dict(mixer.made), workers=len(workers))
         # The old workers end with their last connection.
-        wait_until(lambda: len(processes.family(directory)) <= 2, seconds=15)
+        wait_until(lambda: len(process_table.family(directory)) <= 2, seconds=15)
         members.communicate()
     return result
 

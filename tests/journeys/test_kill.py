@@ -19,7 +19,7 @@ import pytest
 import requests
 import yaml
 
-from lbclient.dataplane import runtime
+from lbclient.dataplane.haproxy import runtime
 from running import own_networks
 
 ROUNDS = 12

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from certificates import Certified, authority, certified
-from lbclient.dataplane import runtime
+from lbclient.dataplane.haproxy import runtime
 from running import RunningServer, end_server, lbclient, start_server, wait_until
 
 OPENSTACK = "import sys; from openstackclient.shell import main; sys.exit(main())"

@@ -10,14 +10,7 @@ from typing import Any
 from tests.outside.differences import Pair
 from tests.outside.differing_requests import BASE, LEAST, PROJECT, SUBNET, UNKNOWN, Kept, attempt, create
 
-from lbclient.resources import (
-    HEALTHMONITOR,
-    L7POLICY,
-    L7RULE,
-    LISTENER,
-    LOADBALANCER,
-    POOL,
-)
+from lbclient.resources import HEALTHMONITOR, L7POLICY, L7RULE, LISTENER, LOADBALANCER, POOL
 from lbclient.resources.healthmonitor import TYPES as CHECKS
 from lbclient.resources.l7rule import COMPARE_TYPES
 from lbclient.resources.l7rule import TYPES as RULES

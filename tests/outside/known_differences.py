@@ -53,10 +53,6 @@ def _is_a_reference(found: Difference) -> bool:
     return bool(re.search(rf'{names}": ', found.call.text or "")) and found.where == "status"
 
 
-def _is_an_address_in_another_form(found: Difference) -> bool:
-    return found.where.endswith("address")
-
-
 def _operations() -> set[tuple[str, re.Pattern[str]]]:
     """Methods and paths that there are; a path may be without /lbaas, and end in .json or a slash."""
     paths = [(route.method, f"/v2(\\.0)?{route.path.replace('/lbaas', '(/lbaas)?')}") for route in LOAD_BALANCING]
@@ -279,7 +275,6 @@ KNOWN: tuple[Callable[[Difference], bool], ...] = (
     _is_twice,
     _is_a_place,
     _is_a_reference,
-    _is_an_address_in_another_form,
     _is_an_address_in_another_type,
     _is_a_header,
     _is_tls_without_tls,

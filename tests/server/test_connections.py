@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from lbclient.server import bridge, connection, listen
-from lbclient.server.listen import ListenError, Server
+from lbclient.server.web import asgi, connection
+from lbclient.server.web import server as listen
+from lbclient.server.web.server import ListenError, Server
 
 DEADLINE = 20.0  # s
 Asker = Callable[..., http.client.HTTPConnection]  # ask(place, path, [body])
@@ -144,7 +145,7 @@ def test_a_head_without_end(server: tuple[str, int]) -> None:
 
 def test_a_body_that_is_too_large_is_not_kept(server: tuple[str, int], ask: Asker) -> None:
     """The application is told how long it is said to be, and the client has its answer however long it goes on."""
-    size = bridge.BODY_MAXIMUM + 1
+    size = asgi.BODY_MAXIMUM + 1
     client = ask(server, "/echo", b" " * size)
     answer = client.getresponse()
     assert (answer.read(), answer.headers["X-Length"]) == (b"", str(size))

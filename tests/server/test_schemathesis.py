@@ -58,7 +58,7 @@ def test_every_answer_is_described(server: RunningServer, tmp_path: Path, pytest
     command += [] if minutes else [f"--phases={PHASES}"]
     command += ["--continue-on-failure", "--no-color", "--warnings=off", "--generation-database=none"]
     command += ["--header", f"X-Auth-Token: {token(server)}"]
-    hooks = {"SCHEMATHESIS_HOOKS": "living", "PYTHONPATH": str(Path(__file__).parents[1])}
+    hooks = {"SCHEMATHESIS_HOOKS": "living", "PYTHONPATH": str(Path(__file__).parents[1] / "support")}
     ended = subprocess.run(command, env={**os.environ, **hooks}, cwd=tmp_path, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "No issues found" in ended.stdout

@@ -15,7 +15,7 @@ from sphinx.application import Sphinx
 
 from lbclient import resources
 from lbclient.server import app as server
-from lbclient.server.openapi import document
+from lbclient.server.loadbalancer.openapi import document
 
 DOCUMENT = document.build(server.LOAD_BALANCING)
 SERVER = {"url": "http://127.0.0.1:9876/load-balancer/v2.0"}

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterable, Sequence
 from contextlib import redirect_stderr
 
-from . import candidates, place, words
+from . import candidates, cursor, words
 from .existing import Candidate
 
 FILES, OPEN, WHOLE = ":files", ":open", ":whole"  # the first line; OPEN: no blank follows
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _bash(text: str) -> Iterable[str]:
     line = words.read(text)
-    answer = candidates.at(place.find(line.words[1:], wants_meanings=False))
+    answer = candidates.at(cursor.find(line.words[1:], wants_meanings=False))
     yield _directive(answer)
     for each in answer.candidates:
         yield line.replacement(each.word)
@@ -40,7 +40,7 @@ def _bash(text: str) -> Iterable[str]:
 def _others(shell: str, typed: Sequence[str]) -> Iterable[str]:
     """A tab stands between a word and what it means."""
     current = words.read(typed[-1]).words[-1] if shell == "fish" and typed else ""
-    answer = candidates.at(place.find([*typed[:-1], current] if shell == "fish" else typed))
+    answer = candidates.at(cursor.find([*typed[:-1], current] if shell == "fish" else typed))
     yield _directive(answer)
     if answer.wants_files:
         yield current

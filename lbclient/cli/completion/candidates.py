@@ -11,8 +11,8 @@ from typing import Any
 from ...client import clouds
 from ...client.names import KINDS
 from ...resources import Field, Resource, Type
+from .cursor import Place
 from .existing import Candidate, names_of
-from .place import Place
 
 FILES = ("<file>", "<cacert>", "<cert>", "<policy-file>", "<config-file>", "<state-directory>", "<haproxy>")
 COLUMN_OPTIONS = ("columns", "sort_columns")

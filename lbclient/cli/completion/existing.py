@@ -13,7 +13,7 @@ from ...client.names import KINDS, Kind, Names
 from ...client.rest import Json
 from ...client.services import Services
 from ...resources import BY_NAME
-from .place import Place
+from .cursor import Place
 
 SECONDS = 2.0  # how long the cloud has for its answer: whoever waits for a completion types it instead
 # What tells objects apart, beside their names.

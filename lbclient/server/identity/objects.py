@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from .. import errors
-from ..http import Answer, Request
+from ..web.routing import Answer, Request
 from .attributes import Kind, Values, is_text
 
 FALSE = {"false", "0", "no", "off", "n", "f"}

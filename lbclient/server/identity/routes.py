@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from ..http import Answer, Request, Route, Services
-from . import assignments, auth, catalog, credentials, discovery, domains, objects, projects, roles, users
+from ..services import Services
+from ..web.routing import Answer, Request, Route
+from . import assignments, auth, catalog, credentials, domains, objects, projects, roles, users, versions
 
 
 def list_groups(services: Services, request: Request) -> Answer:
@@ -24,8 +25,8 @@ def _grants(scope: str, place: str) -> tuple[Route, ...]:
 
 
 ROUTES: tuple[Route, ...] = (
-    Route("GET", "", discovery.versions, is_open=True),
-    Route("GET", "/v3", discovery.version, is_open=True),
+    Route("GET", "", versions.versions, is_open=True),
+    Route("GET", "/v3", versions.version, is_open=True),
     Route("POST", "/v3/auth/tokens", auth.issue, is_open=True),
     Route("GET", "/v3/auth/tokens", auth.show),
     Route("HEAD", "/v3/auth/tokens", auth.check),

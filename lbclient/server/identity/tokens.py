@@ -13,8 +13,8 @@ import sqlalchemy as sa
 
 from ...store.identity_tables import IDENTITY_REVISION, REVOCATION
 from ...store.store import Store
-from .. import keys
-from ..http import Context
+from ...vault import keys
+from ..access.context import Context
 from . import lookup
 from .claims import Claims, new_audit_id, seal, unseal
 from .lookup import Holder

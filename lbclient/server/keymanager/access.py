@@ -9,9 +9,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from ...store.keymanager_tables import ACL, CONTAINER, SECRET, is_current
-from ...store.materials import now
+from ...store.tls_material import now
+from ..access.context import Context
 from ..errors import Forbidden, NotFound
-from ..http import Context, Request
+from ..web.routing import Request
 
 USERS = {"admin", "member", "creator"}  # roles
 

@@ -7,8 +7,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from ...store.keymanager_tables import ACL
-from ...store.materials import now
-from ..http import Answer, Handler, Request, Services
+from ...store.tls_material import now
+from ..services import Services
+from ..web.routing import Answer, Handler, Request
 from . import access
 from .access import Kind
 from .bodies import Property, Values, checked, invalid

@@ -8,10 +8,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ...store import materials
+from ...store import tls_material
 from ...store.keymanager_tables import CONSUMER
 from .. import errors
-from ..http import Answer, Handler, Request, Services
+from ..services import Services
+from ..web.routing import Answer, Handler, Request
 from . import access, pages
 from .access import CONTAINERS, SECRETS, Kind
 from .bodies import Property, Values, checked
@@ -30,7 +31,7 @@ def of_secrets(tx: sa.Connection, ids: list[str]) -> dict[str, list[Values]]:
     found: dict[str, list[Values]] = {id_: [] for id_ in ids}
     for row in _said(tx, ids):
         found[row.owner_id].append(_of_secret(row.service, row.resource_type, row.resource))
-    for user in materials.users(tx, ids):
+    for user in tls_material.users(tx, ids):
         found[user.used_id].append(_of_secret(SERVICE, user.resource, user.id))
     return found
 
@@ -41,7 +42,7 @@ def of_containers(tx: sa.Connection, request: Request, ids: list[str]) -> dict[s
     for row in _said(tx, ids):
         found[row.owner_id].append({"name": row.service, "URL": row.resource})
     root = request.base.removesuffix("/key-manager")
-    for user in materials.users(tx, ids):
+    for user in tls_material.users(tx, ids):
         url = f"{root}/load-balancer/v2.0/lbaas/{PATHS[user.resource]}/{user.id}"
         found[user.used_id].append({"name": SERVICE, "URL": url})
     return found
@@ -89,7 +90,7 @@ def key(kind: Kind, body: Any) -> Values:
 def add(tx: sa.Connection, request: Request, owner_id: str, given: Values) -> None:
     """Note a consumer; it may have been noted before."""
     if tx.execute(sa.select(CONSUMER.c.owner_id).where(_is(owner_id, given))).first() is None:
-        stamps = {"created": materials.now(), "serial": time.time_ns()}
+        stamps = {"created": tls_material.now(), "serial": time.time_ns()}
         owner = {"owner_id": owner_id, "project_id": request.who.project_id or ""}
         tx.execute(sa.insert(CONSUMER).values(given | stamps | owner))
 
@@ -111,4 +112,4 @@ def _is(owner_id: str, given: Values) -> sa.ColumnElement[bool]:
 def wake(services: Services, loadbalancer_ids: Iterable[str]) -> None:
     """After the commit: the data plane looks at what they refer to again."""
     for id_ in dict.fromkeys(loadbalancer_ids):
-        services.wake(id_)
+        services.dataplane.wake(id_)

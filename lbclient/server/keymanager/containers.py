@@ -9,10 +9,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ...store import materials
+from ...store import tls_material
 from ...store.keymanager_tables import ACL, CONSUMER, CONTAINER, CONTENT, SECRET, is_current
 from .. import errors
-from ..http import Answer, Request, Services
+from ..services import Services
+from ..web.routing import Answer, Request
 from . import access, consumers, pages, secrets
 from .access import CONTAINERS
 from .bodies import Property, Values, checked, invalid
@@ -40,7 +41,7 @@ def create(services: Services, request: Request) -> Answer:
     values = checked(SCHEMA, PROPERTIES, request.body)
     contents = [checked(SCHEMA, CONTENTS, each) for each in values.get("secret_refs", [])]
     _check_names(values["type"], [each.get("name") or "" for each in contents])
-    stamps = {"created": materials.now(), "updated": materials.now(), "serial": time.time_ns()}
+    stamps = {"created": tls_material.now(), "updated": tls_material.now(), "serial": time.time_ns()}
     id_ = str(uuid.uuid4())
     row = {"id": id_, "project_id": project_id, "creator_id": request.who.user_id, "name": values.get("name")}
     with services.store.writing() as tx:
@@ -71,8 +72,8 @@ def _check_names(kind: str, names: Sequence[str]) -> None:
 
 def _secret(tx: sa.Connection, project_id: str, content: Values) -> str:
     """The ID of the project's secret that a reference names. Raises NotFound."""
-    id_ = materials.id_of(content["secret_ref"])
-    mine = (SECRET.c.id == id_) & (SECRET.c.project_id == project_id) & is_current(materials.now())
+    id_ = tls_material.id_of(content["secret_ref"])
+    mine = (SECRET.c.id == id_) & (SECRET.c.project_id == project_id) & is_current(tls_material.now())
     if id_ is None or tx.scalar(sa.select(SECRET.c.id).where(mine)) is None:
         raise errors.NotFound(f"Secret provided for '{content.get('name')}' doesn't exist.")
     return id_
@@ -137,7 +138,7 @@ def delete(services: Services, request: Request, id_: str) -> Answer:
     """The container; the secrets stay."""
     with services.store.writing() as tx:
         row = access.deletable(tx, CONTAINERS, id_, request.who, "Container deletion")
-        affected = materials.loadbalancers_with(tx, [row.id])
+        affected = tls_material.loadbalancers_with(tx, [row.id])
         tx.execute(sa.delete(CONTENT).where(CONTENT.c.container_id == row.id))
         for table in (ACL, CONSUMER):
             tx.execute(sa.delete(table).where(table.c.owner_id == row.id))

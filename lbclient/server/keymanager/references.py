@@ -8,15 +8,17 @@ from typing import Any
 import sqlalchemy as sa
 
 from ...resources import Resource
-from ...store import haste, materials
+from ...store import haste, tls_material
 from ...store.keymanager_tables import CONTENT, SECRET
-from ...store.snapshot import Material
+from ...vault import certificates
+from ...vault.certificates import CertificateError, UnreadablePkcs12
+from ...vault.material import Material
+from ...vault.sealing import KeyLost
+from ..access.context import Context
 from ..errors import BadRequest, Forbidden, NotFound, ValidationFailure
-from ..http import Context, Services
-from . import access, certificates
+from ..services import Services
+from . import access
 from .access import CONTAINERS, SECRETS
-from .certificates import CertificateError, UnreadablePkcs12
-from .vault import KeyLost
 
 BAD_AUTHORITY = (
     "The client authentication CA certificate is invalid. It must be a valid x509 PEM format certificate. Error: {why}"
@@ -40,13 +42,13 @@ def check_references(
 
     Raises BadRequest in Octavia's words.
     """
-    if services.config.certificates == "noop" or resource.name not in materials.CERTIFICATES:
+    if services.config.certificates == "noop" or resource.name not in tls_material.CERTIFICATES:
         return
     # What is a copy of an outside secret was read as the sender a moment ago.
     reader = _Reader(tx, None if services.barbican else _acting(who, values["project_id"]))
-    wanted = [name for name in materials.CERTIFICATES[resource.name] if given is None or name in given]
+    wanted = [name for name in tls_material.CERTIFICATES[resource.name] if given is None or name in given]
     references = [ref for name in wanted for ref in _listed(values[name])]
-    authority, revocations = materials.TEXTS[resource.name]
+    authority, revocations = tls_material.TEXTS[resource.name]
     if references or values[authority] or values[revocations]:
         haste.may_wait()  # OpenSSL looks at each key for some milliseconds
     reader.check_certificates(references)
@@ -121,7 +123,7 @@ class _Reader:
         secret = self._row(SECRETS, id_)
         if secret.sealed is None:
             raise NotFound(SECRETS.not_found)
-        return materials.vault(self._tx).unseal(secret.sealed)
+        return tls_material.vault(self._tx).unseal(secret.sealed)
 
     def _row(self, kind: access.Kind, id_: str) -> Any:
         who = self._who
@@ -129,7 +131,7 @@ class _Reader:
 
 
 def _id(reference: str) -> str:
-    id_ = materials.id_of(reference)
+    id_ = tls_material.id_of(reference)
     if id_ is None:
         raise NotFound(SECRETS.not_found)
     return id_

@@ -8,10 +8,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ...store import materials
+from ...store import tls_material
 from ...store.keymanager_tables import ACL, CONSUMER, CONTENT, SECRET, is_current
-from .. import errors
-from ..http import Answer, Context, Request, Services
+from .. import bounds, errors
+from ..access.context import Context
+from ..services import Services
+from ..web.routing import Answer, Request
 from . import access, consumers, pages, payloads, times, versions
 from .access import SECRETS
 from .bodies import Property, Values, checked, invalid
@@ -42,11 +44,11 @@ def create(services: Services, request: Request) -> Answer:
     row = {name: values[name] for name in STORED if values.get(name) is not None}
     row |= {"expiration": _expiration(values), "content_type": None}
     payload = _payload(values, services.config.secret_bytes)
-    stamps = {"created": materials.now(), "updated": materials.now(), "serial": time.time_ns()}
+    stamps = {"created": tls_material.now(), "updated": tls_material.now(), "serial": time.time_ns()}
     owner = {"id": str(uuid.uuid4()), "project_id": project_id, "creator_id": request.who.user_id}
     with services.store.writing() as tx:
         if payload is not None:
-            row |= {"sealed": materials.vault(tx).seal(payload[0]), "content_type": payload[1]}
+            row |= {"sealed": tls_material.vault(tx).seal(payload[0]), "content_type": payload[1]}
         tx.execute(sa.insert(SECRET).values(row | stamps | owner))
     reference = href(request, owner["id"])
     return Answer({"secret_ref": reference}, 201, {"Location": reference})
@@ -60,7 +62,7 @@ def _expiration(values: Values) -> str | None:
         expiration = times.read(given)
     except ValueError:
         raise invalid(SCHEMA, "Invalid date for 'expiration'", "expiration") from None
-    if expiration <= materials.now():
+    if expiration <= tls_material.now():
         raise invalid(SCHEMA, "'expiration' is before current time", "expiration")
     return expiration
 
@@ -91,7 +93,7 @@ def list_all(services: Services, request: Request) -> Answer:
     """What is known about the project's secrets, a page of them."""
     project_id = access.project(request, "Secret(s) retrieval")
     query = dict(request.query)
-    found = sa.select(SECRET).where(is_current(materials.now()), *_filters(query))
+    found = sa.select(SECRET).where(is_current(tls_material.now()), *_filters(query))
     if query.get("acl_only", "").lower() == "true":
         found = found.where(SECRET.c.id.in_(_named_in(request.who)))
     else:
@@ -124,13 +126,16 @@ def _filters(query: dict[str, str]) -> list[sa.ColumnElement[bool]]:
 
 def _order(sort: str) -> list[sa.ColumnElement[Any]]:
     order: list[sa.ColumnElement[Any]] = []
+    given: list[str] = []
     for part in sort.split(",") if sort else []:
         key, _, direction = part.partition(":")
+        given.append(key)
         if key not in (*SORTED, "status") or direction not in ("", "asc", "desc"):
             raise _bad_query()
         if key != "status":  # all have the same
             column = sa.func.coalesce(SECRET.c[key], 0 if key == "bit_length" else "")
             order.append(column.desc() if direction == "desc" else column.asc())
+    bounds.order(given)
     return order
 
 
@@ -152,7 +157,7 @@ def show_payload(services: Services, request: Request, id_: str) -> Answer:
         row = access.readable(tx, SECRETS, id_, request.who, "Secret payload retrieval")
         if row.sealed is None:
             raise errors.NotFound("Not Found. Sorry but your secret has no payload.")
-        payload = materials.vault(tx).unseal(row.sealed)
+        payload = tls_material.vault(tx).unseal(row.sealed)
     return Answer(payload, 200, {"Content-Type": payloads.answered(request.http, payload, row.content_type)})
 
 
@@ -161,7 +166,7 @@ def put_payload(services: Services, request: Request, id_: str) -> Answer:
     payload, kind = payloads.uploaded(request.http, request.body, services.config.secret_bytes)
     with services.store.writing() as tx:
         row = access.changeable(tx, SECRETS, id_, request.who, "Secret update")
-        given = {"sealed": materials.vault(tx).seal(payload), "content_type": kind, "updated": materials.now()}
+        given = {"sealed": tls_material.vault(tx).seal(payload), "content_type": kind, "updated": tls_material.now()}
         is_first = (SECRET.c.id == row.id) & SECRET.c.sealed.is_(None)
         if tx.execute(sa.update(SECRET).where(is_first).values(given)).rowcount == 0:
             raise errors.Conflict("Secret already has data, cannot modify it.")
@@ -191,7 +196,7 @@ def delete(services: Services, request: Request, id_: str) -> Answer:
 
 def _loadbalancers(tx: sa.Connection, secret_id: str) -> list[str]:
     """Those that refer to a secret, or to a container that it is in."""
-    return materials.loadbalancers_with(tx, [secret_id, *materials.containers_with(tx, secret_id)])
+    return tls_material.loadbalancers_with(tx, [secret_id, *tls_material.containers_with(tx, secret_id)])
 
 
 def href(request: Request, id_: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from ..http import Route
+from ..web.routing import Route
 from . import (
     extensions,
     floating_ips,

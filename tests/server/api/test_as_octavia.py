@@ -163,9 +163,8 @@ def test_a_batch_changes_subnets(api: Any, tree: SimpleNamespace) -> None:
     member = {"address": tree.member["address"], "protocol_port": 80}
     assert api.request("PUT", path, {"members": [{**member, "subnet_id": subnet}]}).status_code == 202
     assert [each["subnet_id"] for each in api.get(path)["members"]] == [subnet]
-    assert (
-        api.fails("PUT", path, {"members": [{**member, "subnet_id": UNKNOWN}]}, 404) == f"Subnet {UNKNOWN} not found."
-    )
+    refused = {"members": [{**member, "subnet_id": UNKNOWN}]}
+    assert api.fails("PUT", path, refused, 400) == f"Subnet {UNKNOWN} not found."
 
 
 def test_what_is_no_type_of_content_is_passed_over(api: Any) -> None:

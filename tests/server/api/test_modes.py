@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lbclient.server import drivers
+from lbclient.server.loadbalancer import drivers
 
 PROJECT, OTHER = "6a1f6d7e1c0b4a2f9b6b0d5a3c2e1f00", "7" * 32
 SUBNET = "e353ba24-cb8e-496f-9904-f90fc941c707"
@@ -146,3 +146,36 @@ def test_providers_are_what_is_configured(make_api: Any) -> None:
     answer = later.ask("PUT", path, {"loadbalancer": {"name": "x"}})
     assert (answer.status_code, answer.json["faultstring"]) == (400, "Provider 'ovn' is not enabled.")
     assert later.ask("DELETE", path).status_code == 204
+
+
+@pytest.mark.parametrize(("is_allowed", "data"), [(True, '{"allow_member_sriov": true}'), (False, "{}")])
+def test_members_get_sriov_ports_where_the_flavor_says_so(api: Open, is_allowed: bool, data: str) -> None:
+    profile = {"name": "fast", "provider_name": "noop_driver", "flavor_data": data}
+    profile_id = api.ask("POST", "/flavorprofiles", {"flavorprofile": profile}).json["flavorprofile"]["id"]
+    flavor = {"name": "fast", "flavor_profile_id": profile_id}
+    flavor_id = api.ask("POST", "/flavors", {"flavor": flavor}).json["flavor"]["id"]
+    made = api.created({"project_id": PROJECT, "vip_subnet_id": SUBNET, "flavor_id": flavor_id})
+    plain = api.created({"project_id": PROJECT, "vip_subnet_id": SUBNET})
+    for loadbalancer, is_taken in ((made, is_allowed), (plain, False)):
+        pool = {"loadbalancer_id": loadbalancer["id"], "protocol": "TCP", "lb_algorithm": "ROUND_ROBIN"}
+        path = f"/pools/{api.ask('POST', '/pools', {'pool': pool}).json['pool']['id']}/members"
+        wanted = {"address": "10.0.0.4", "protocol_port": 80, "request_sriov": True}
+        answer = api.ask("POST", path, {"member": wanted})
+        batch = api.ask("PUT", path, {"members": [{**wanted, "protocol_port": 81}]})
+        if is_taken:
+            assert (answer.status_code, answer.json["member"]["vnic_type"]) == (201, "direct")
+            assert [each["vnic_type"] for each in api.ask("GET", path).json["members"]] == ["direct"]
+            api.ask("POST", path, {"member": {**wanted, "protocol_port": 82, "request_sriov": False}})
+            assert [each["vnic_type"] for each in api.ask("GET", path).json["members"]] == ["direct", "normal"]
+        else:
+            assert (answer.status_code, batch.status_code) == (400, 400)
+            assert answer.json["faultstring"] == "The load balancer flavor does not allow SR-IOV member ports."
+
+
+def test_vips_have_sriov_ports_where_the_flavor_says_so(api: Open) -> None:
+    profile = {"name": "fast", "provider_name": "noop_driver", "flavor_data": '{"sriov_vip": true}'}
+    profile_id = api.ask("POST", "/flavorprofiles", {"flavorprofile": profile}).json["flavorprofile"]["id"]
+    flavor = {"name": "fast", "flavor_profile_id": profile_id}
+    flavor_id = api.ask("POST", "/flavors", {"flavor": flavor}).json["flavor"]["id"]
+    made = api.created({"project_id": PROJECT, "vip_subnet_id": SUBNET, "flavor_id": flavor_id})
+    assert made["vip_vnic_type"] == "direct"

@@ -14,8 +14,8 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from lbclient import resources
 from lbclient.resources import Api
 from lbclient.server import app
-from lbclient.server.http import Route
-from lbclient.server.openapi import document
+from lbclient.server.loadbalancer.openapi import document
+from lbclient.server.web.routing import Route
 
 DOCUMENT = document.build(app.LOAD_BALANCING)
 OPERATIONS = [

@@ -49,6 +49,21 @@ def test_limits_are_kept_and_reset(api: Any) -> None:
     assert api.get(f"/quotas/{DEMO}")["quota"]["loadbalancer"] == -1
 
 
+@pytest.mark.parametrize("name", ["load_balancer", "loadbalancer", "health_monitor", "healthmonitor", "pool"])
+def test_lists_are_sorted_and_filtered_by_either_name(api: Any, name: str) -> None:
+    admin = api.as_("admin")
+    for number, project in ((7, "e" * 32), (3, "f" * 32), (5, "a" * 32)):
+        admin.request("PUT", f"/quotas/{project}", {"quota": {name: number}})
+
+    def found(query: str) -> list[int]:
+        return [each[name] for each in admin.get(f"/quotas?{query}")["quotas"]]
+
+    assert found(f"sort={name}") == found(f"sort_key={name}&sort_dir=asc") == [3, 5, 7]
+    assert found(f"sort={name}:desc,project_id") == [7, 5, 3]
+    assert found(f"{name}=5") == [5]
+    assert "health" in admin.fails("GET", "/quotas?sort=health", None, 400)
+
+
 def test_only_administrators_set_them_and_foreign_ones_are_hidden(api: Any) -> None:
     assert "Policy" in api.fails("PUT", f"/quotas/{DEMO}", {"quota": {"pool": 1}}, 403)
     assert "Policy" in api.fails("DELETE", f"/quotas/{DEMO}", None, 403)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
+from lbclient import resources
 
 UNKNOWN = "00000000-0000-0000-0000-000000000007"
 SIBLING = "<sibling>"  # stands for the ID of another pool of the load balancer
@@ -78,6 +81,12 @@ REFUSED: list[tuple[str, dict[str, Any], int, str]] = [
     ("pool", {"session_persistence": {"type": "SOURCE_IP", "cookie_name": "a"}}, 400, "cookie_name"),
     ("pool", {"session_persistence": {"type": "APP_COOKIE", "cookie_name": "a b"}}, 400, "a b"),
     ("pool", {"session_persistence": {"type": "SOURCE_IP", "persistence_timeout": 5}}, 400, "UDP"),
+    (
+        "pool",
+        {"protocol": "UDP", "session_persistence": {"type": "SOURCE_IP", "persistence_timeout": "٦"}},
+        400,
+        "Value should be a number of seconds.",
+    ),
     ("pool", {"session_persistence": {"kind": "SOURCE_IP"}}, 400, "kind"),
     ("pool", {"session_persistence": {}}, 400, "session_persistence"),
     ("pool", {"crl_container_ref": "x"}, 400, "ca_tls_container_ref"),
@@ -86,7 +95,7 @@ REFUSED: list[tuple[str, dict[str, Any], int, str]] = [
     ("member", {"address": "169.254.169.254"}, 400, "169.254.169.254"),
     ("member", {"weight": 257, "protocol_port": 81}, 400, "Value should be lower or equal to 256"),
     ("member", {"weight": -1, "protocol_port": 81}, 400, "Value should be greater or equal to 0"),
-    ("member", {"subnet_id": UNKNOWN, "protocol_port": 81}, 404, UNKNOWN),
+    ("member", {"subnet_id": UNKNOWN, "protocol_port": 81}, 400, f"Subnet {UNKNOWN} not found."),
     ("member", {"request_sriov": True, "protocol_port": 81}, 400, "does not allow SR-IOV member ports"),
     ("healthmonitor", {}, 409, "This pool already has a health monitor"),
     ("healthmonitor", {"pool_id": SIBLING, "max_retries": 11}, 400, "Value should be lower or equal to 10"),
@@ -96,6 +105,12 @@ REFUSED: list[tuple[str, dict[str, Any], int, str]] = [
     ("healthmonitor", {"pool_id": SIBLING, "url_path": "/a b"}, 400, "url_path"),
     ("healthmonitor", {"pool_id": SIBLING, "url_path": "/a\nb"}, 400, "url_path"),
     ("healthmonitor", {"pool_id": SIBLING, "expected_codes": "2xx"}, 400, "expected_codes"),
+    ("healthmonitor", {"pool_id": SIBLING, "expected_codes": "204-200"}, 400, "from the lower code to the higher"),
+    ("healthmonitor", {"pool_id": SIBLING, "type": "HTTPS", "expected_codes": "599-000"}, 400, "000-599"),
+    ("healthmonitor", {"pool_id": SIBLING, "expected_codes": "200-"}, 400, "expected_codes"),
+    ("healthmonitor", {"pool_id": SIBLING, "expected_codes": "٢٠٠"}, 400, "expected_codes"),
+    ("healthmonitor", {"pool_id": SIBLING, "expected_codes": "200-２０４"}, 400, "expected_codes"),
+    ("healthmonitor", {"pool_id": SIBLING, "expected_codes": "200,²⁰⁰"}, 400, "expected_codes"),
     ("healthmonitor", {"pool_id": SIBLING, "domain_name": "a.example"}, 400, "http_version"),
     ("healthmonitor", {"pool_id": SIBLING, "domain_name": "a_b", "http_version": "1.1"}, 400, "domain_name"),
     ("healthmonitor", {"pool_id": SIBLING, "delay": None}, 400, "Mandatory field missing"),
@@ -122,6 +137,7 @@ REFUSED: list[tuple[str, dict[str, Any], int, str]] = [
     ("l7rule", {"value": ""}, 400, "requires a value"),
     ("l7rule", {"type": "COOKIE", "key": "k", "value": "a;b"}, 400, "a;b"),
     ("l7rule", {"value": None}, 400, "Mandatory field missing"),
+    ("l7rule", {"type": "SSL_VERIFY_RESULT", "compare_type": "EQUAL_TO", "value": "٣"}, 400, "a number from 0"),
     (
         "l7rule",
         {"type": "SSL_VERIFY_RESULT", "compare_type": "EQUAL_TO", "value": "2147483648"},
@@ -200,6 +216,12 @@ def test_objects_that_do_not_exist(api: Any, tree: SimpleNamespace) -> None:
             path = tree.paths[kind].rpartition("/")[0] + "/" + id_
             assert api.fails("GET", path, None, 404) == f"{title} {id_} not found."
             assert api.fails("DELETE", path, None, 404) == f"{title} {id_} not found."
+
+
+@pytest.mark.parametrize("field", [each for one in resources.BY_NAME.values() for each in one.fields if each.pattern])
+def test_digits_of_a_definition_are_ascii(field: resources.Field) -> None:
+    r"""\d is any digit of Unicode to Python, and an ASCII one to those who read the pattern as JSON Schema."""
+    assert not re.search(r"\\[dDwWbB]", field.pattern or "")
 
 
 def test_what_the_framework_refuses_has_the_other_format(api: Any) -> None:

@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import pkcs7
 
 from certificates import authority, certified, revocations
-from lbclient.server.keymanager import certificates as known
-from lbclient.server.keymanager.certificates import of_container, of_pkcs12, of_secret
+from lbclient.vault import certificates as known
+from lbclient.vault.certificates import of_container, of_pkcs12, of_secret
 
 ROOT = authority("Root")
 MIDDLE = authority("Middle", ROOT)

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from lbclient.server import keys
 from lbclient.server.identity import claims, passwords, tokens
+from lbclient.vault import keys
 
 V3 = "/identity/v3"
 TOKENS = f"{V3}/auth/tokens"

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from certificates import authority, certified, revocations
-from lbclient.server.keymanager.vault import Vault
 from lbclient.store.store import Store
+from lbclient.vault.sealing import Vault
 
 LBAAS = "/load-balancer/v2.0/lbaas"
 KEYS = "/key-manager/v1"

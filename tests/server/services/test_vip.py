@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from lbclient.server import errors
 from lbclient.server.config import GUIDE_NETWORKS, LOOPBACK_NETWORKS
 from lbclient.server.network import vip
-from lbclient.server.network.world import create_world
+from lbclient.server.network.demo_networks import create_world
 from lbclient.store.network_tables import FIXED_IP, PORT, SUBNET, floating_addresses, release
 from lbclient.store.store import Store
 

@@ -230,6 +230,7 @@ CREATE TABLE loadbalancer (
 	created_at VARCHAR(19), 
 	updated_at VARCHAR(19), 
 	vip_address TEXT, 
+	vip_address_canonical TEXT, 
 	vip_port_id VARCHAR(36), 
 	vip_subnet_id VARCHAR(36), 
 	vip_network_id VARCHAR(36), 
@@ -281,6 +282,7 @@ CREATE TABLE member (
 	provisioning_status TEXT, 
 	admin_state_up BOOLEAN, 
 	address TEXT, 
+	address_canonical TEXT, 
 	protocol_port BIGINT, 
 	weight BIGINT, 
 	backup BOOLEAN, 
@@ -289,6 +291,7 @@ CREATE TABLE member (
 	created_at VARCHAR(19), 
 	updated_at VARCHAR(19), 
 	monitor_address TEXT, 
+	monitor_address_canonical TEXT, 
 	monitor_port BIGINT, 
 	tags TEXT, 
 	vnic_type TEXT, 
@@ -297,7 +300,7 @@ CREATE TABLE member (
 	serial BIGINT NOT NULL, 
 	revision BIGINT NOT NULL, 
 	PRIMARY KEY (id), 
-	UNIQUE (pool_id, address, protocol_port)
+	UNIQUE (pool_id, address_canonical, protocol_port)
 );
 CREATE INDEX ix_member_loadbalancer_id ON member (loadbalancer_id);
 CREATE INDEX ix_member_name ON member (name);

@@ -1,0 +1,1 @@
+"""Load balancers as files: apply, diff and export."""

@@ -1,0 +1,155 @@
+"""The commands that make load balancers what a file says, or tell what is different."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+from ...client import errors, wait
+from ...resources import LOADBALANCER
+from ..command import Command, positive_seconds
+from ..output import screen
+from . import document, plan
+from .document import Mistakes
+from .execute import Work
+from .plan import Plan
+from .planner import Planner
+
+LOG = logging.getLogger(__name__)
+
+DRIFT = 2  # exit status
+STDIN = "-"
+
+
+class _Declaring(Command):
+    """A command about load balancers that a file declares."""
+
+    resource = LOADBALANCER
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument(
+            "-f", "--file", metavar="<file>", action="append", required=True, help="The YAML file; - reads from stdin."
+        )
+        parser.add_argument("--prune", action="store_true", help="Remove what the sections of the file do not name.")
+        parser.add_argument(
+            "--format", choices=["text", "json"], default="text", help="How differences are shown (text)."
+        )
+
+    def plans(self, parsed: argparse.Namespace) -> list[Plan]:
+        """What differs, for each load balancer of the files. Raises WrongInput when all mistakes are told."""
+        planner = Planner(self.names, parsed.prune)
+        failed: list[str] = []
+        found = []
+        for source in parsed.file:
+            try:
+                declared = document.read(*_content(source))
+                found += [planner.plan(balancer) for balancer in declared]
+            except Mistakes as mistakes:
+                for line in mistakes.lines:
+                    LOG.error("%s", line)
+                failed.append(str(mistakes))
+        if failed:
+            raise errors.WrongInput(" ".join(failed))
+        return found
+
+    def show(self, plans: list[Plan], parsed: argparse.Namespace) -> None:
+        out: Any = self.app.stdout
+        write = out.write
+        if parsed.format == "json":
+            write(f"{json.dumps([plan.data(one) for one in plans], indent=4)}\n")
+            return
+        for one in plans:
+            for line in plan.text(one):
+                colour = plan.COLOURS.get(line.split()[0], "")
+                for piece in screen.wrapped(screen.clean(line), out):
+                    write(f"{screen.paint(piece, colour, screen.is_coloured(out))}\n")
+        write(f"{plan.summary(plans)}\n")
+
+
+class ApplyLoadBalancer(_Declaring):
+    """Make load balancers what a file says.
+
+    What does not exist is created, what differs is changed; what is as the file says is not touched. Fields and
+    sections that the file does not have are left alone.
+    """
+
+    examples = ("-f lb.yaml", "-f lb.yaml --dry-run", "-f lb.yaml --prune")
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("--dry-run", action="store_true", help="Show what would be done, and do nothing.")
+        parser.add_argument(
+            "--timeout",
+            metavar="<seconds>",
+            type=positive_seconds,
+            default=wait.TIMEOUT,
+            help="How long one step may take (300).",
+        )
+
+    def take_action(self, parsed: argparse.Namespace) -> None:
+        plans = self.plans(parsed)
+        self.show(plans, parsed)
+        if parsed.dry_run:
+            return
+        failed = []
+        for one in plans:
+            try:
+                self._carry_out(one, parsed)
+            except errors.Error as error:
+                if len(plans) == 1:
+                    raise
+                self.progress.clear()
+                LOG.error("%s: %s", one.name, error)
+                failed.append(one.name)
+        if parsed.format == "text" and any(one.steps for one in plans) and not failed:
+            self.app.stdout.write("Applied.\n")
+        if failed:
+            raise errors.Failed(f"{len(failed)} of {len(plans)} could not be applied: {', '.join(failed)}.")
+
+    def _carry_out(self, one: Plan, parsed: argparse.Namespace) -> None:
+        def deadline() -> wait.Deadline:
+            return wait.Deadline(parsed.timeout, self.progress if self.progress.is_shown else None)
+
+        work = Work(self.services.api, one, deadline, self.progress.show)
+        if not work.in_one_request():
+            # A server that takes no parts may have made the load balancer without them.
+            if one.target.id and one.whole:
+                one.steps = [step for step in one.steps if step.resource is not LOADBALANCER]
+            work.step_by_step()
+        self.progress.clear()
+
+
+class DiffLoadBalancer(_Declaring):
+    """Show how load balancers differ from a file.
+
+    The exit status is 0 where nothing differs, 2 where something does, and 1 after an error.
+    """
+
+    examples = ("-f lb.yaml", "-f lb.yaml --prune --format json")
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        super().add_arguments(parser)
+
+        def leave(status: int = 0, message: str | None = None) -> Any:
+            if message:
+                sys.stderr.write(message)
+            raise SystemExit(1 if status else 0)
+
+        parser.exit = leave  # type: ignore[method-assign]  # argparse leaves with 2, which here means something else
+
+    def take_action(self, parsed: argparse.Namespace) -> int:
+        plans = self.plans(parsed)
+        self.show(plans, parsed)
+        return DRIFT if any(one.steps for one in plans) else 0
+
+
+def _content(source: str) -> tuple[str, bytes]:
+    """How a file is called in messages, and what is in it."""
+    try:
+        return ("stdin", sys.stdin.buffer.read()) if source == STDIN else (source, Path(source).read_bytes())
+    except OSError as error:
+        raise errors.WrongInput(f"{source} cannot be read: {error.strerror}.") from error

@@ -1,0 +1,196 @@
+"""A file into declared load balancers; every mistake names its line and its column."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from ...client.errors import WrongInput
+from ...resources import LOADBALANCER, POOL, Field, Resource
+from ...resources.tree import Part
+from ..schema import NEEDED, PARTS, Declared, Place, identifying, identity, keys, label, title
+from . import values
+from .values import Wrong, meant
+
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+DEEPEST = 50  # the schema's depth is about ten
+LIST_OF_ALL = LOADBALANCER.collection
+
+
+class Mistakes(WrongInput):
+    """What is wrong in a file."""
+
+    def __init__(self, source: str, lines: list[str]) -> None:
+        super().__init__(f"{source} has {len(lines)} mistake{'s' * (len(lines) > 1)}: nothing was changed.")
+        self.lines = lines
+
+
+def read(source: str, content: bytes) -> list[Declared]:
+    """The load balancers of a file, with the pools that stand within listeners moved to the others. Raises Mistakes."""
+    reader = _Reader(source)
+    found = reader.documents(content)
+    if not reader.mistakes and not found:
+        reader.add(Place(source, 1, 1), "there is no load balancer in it")
+    if reader.mistakes:
+        raise Mistakes(source, [f"{place}: {words}" for place, words in sorted(reader.mistakes)])
+    return found
+
+
+class _Reader:
+    """One file, and the mistakes in it so far."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.mistakes: list[tuple[Place, str]] = []
+        self.inner: list[Declared] = []  # pools that stand where one could be named
+
+    def add(self, place: Place, words: str) -> None:
+        self.mistakes.append((place, words))
+
+    def place(self, node: yaml.Node) -> Place:
+        return Place(self.source, node.start_mark.line + 1, node.start_mark.column + 1)
+
+    def documents(self, content: bytes) -> list[Declared]:
+        try:
+            text = content.decode("utf-8-sig")
+            _check_depth(text)
+            found = []
+            loader = self.loader = LOADER(text)
+            while loader.check_node():
+                node: Any = loader.get_node()
+                found += self._document(node)
+        except UnicodeDecodeError as error:
+            line = content[: error.start].count(b"\n") + 1
+            self.add(Place(self.source, line, 1), "it is not UTF-8")
+        except RecursionError:
+            self.add(Place(self.source, 1, 1), "it is nested too deeply")
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            place = Place(self.source, mark.line + 1, mark.column + 1) if mark else Place(self.source, 1, 1)
+            self.add(place, f"it is no YAML: {getattr(error, 'problem', None) or getattr(error, 'reason', error)}")
+        else:
+            self._check_names(found)
+            return found
+        return []
+
+    def _document(self, node: yaml.Node) -> list[Declared]:
+        """A load balancer, by itself or below its name in the API, or a list of them; or nothing."""
+        if values.is_null(node):
+            return []
+        try:
+            pairs = values.pairs(node)
+            if [key.value for key, _ in pairs if isinstance(key, yaml.ScalarNode)] == [LIST_OF_ALL]:
+                return self._objects(pairs[0][1], Part(LIST_OF_ALL, LOADBALANCER), LIST_OF_ALL)
+            if len(pairs) == 1 and pairs[0][0].value == LOADBALANCER.key:
+                return [self._balancer(pairs[0][1], LOADBALANCER.key)]
+            return [self._balancer(node, "")]
+        except Wrong as wrong:
+            self.add(self.place(wrong.node), str(wrong))
+            return []
+
+    def _objects(self, node: yaml.Node, part: Part, path: str) -> list[Declared]:
+        if not part.is_list:
+            return [] if values.is_null(node) else [self._object(node, part.resource, path)]
+        read_one = self._balancer if part.resource is LOADBALANCER else self._object
+        found = []
+        for number, one in enumerate(values.elements(node)):
+            arguments: Any = (one, f"{path}[{number}]")
+            if part.resource is not LOADBALANCER:
+                arguments = (one, part.resource, f"{path}[{number}]")
+            try:
+                found.append(read_one(*arguments))
+            except Wrong as wrong:
+                self.add(self.place(wrong.node), f"{path}[{number}]: {wrong}")
+        return found
+
+    def _balancer(self, node: yaml.Node, path: str) -> Declared:
+        self.inner = []
+        found = self._object(node, LOADBALANCER, path)
+        if self.inner:
+            found.parts.setdefault("pools", []).extend(self.inner)
+        return found
+
+    def _object(self, node: yaml.Node, resource: Resource, path: str) -> Declared:
+        values.pairs(node)  # it is a mapping
+        self._check_twice(node, path)
+        mapping: Any = node
+        self.loader.flatten_mapping(mapping)
+        found = Declared(resource, self.place(node))
+        known, parts = keys(resource), {part.name: part for part in PARTS.get(resource.name, ())}
+        for key, (key_node, value_node) in {str(pair[0].value): pair for pair in values.pairs(node)}.items():
+            where = f"{path}.{key}" if path else key
+            try:
+                if key in parts:
+                    found.parts[key] = self._objects(value_node, parts[key], where)
+                elif key in known:
+                    found.values[key] = self._value(known[key], value_node, where)
+                    found.places[key] = self.place(value_node)
+                else:
+                    self.add(self.place(key_node), _unknown(resource, where, key, [*known, *parts]))
+            except Wrong as wrong:
+                self.add(self.place(wrong.node), f"{where}: {wrong}")
+                found.values.setdefault(key, None)
+        self._check_needed(found, path)
+        return found
+
+    def _value(self, each: Field, node: yaml.Node, where: str) -> Any:
+        if each.refers == POOL.name and isinstance(node, yaml.MappingNode):
+            if [key.value for key, _ in node.value] == ["name"]:
+                return values.read(each, node.value[0][1])
+            pool = self._object(node, POOL, where)
+            self.inner.append(pool)
+            return pool.values.get("name")
+        return values.read(each, node)
+
+    def _check_twice(self, node: yaml.Node, path: str) -> None:
+        seen: dict[str, int] = {}
+        for key, _ in values.pairs(node):
+            word = values.text(key)
+            if word in seen and word != "<<":
+                self.add(self.place(key), f"{path}.{word}".lstrip(".") + f": it stands in line {seen[word]} already")
+            seen.setdefault(word, key.start_mark.line + 1)
+
+    def _check_needed(self, found: Declared, path: str) -> None:
+        for key in identifying(found.resource):
+            is_empty = key in NEEDED.get(found.resource.name, ()) and key in found.places and not found.values[key]
+            if key not in found.values or is_empty:
+                self.add(found.place, f"{path}: {key} is missing".lstrip(": "))
+
+    def _check_names(self, found: list[Declared]) -> None:
+        self._check_different(found)
+        for balancer in found:
+            for key in ("pools", "listeners"):
+                self._check_different(balancer.parts.get(key, []))
+            for pool in balancer.parts.get("pools", []):
+                self._check_different(pool.parts.get("members", []))
+
+    def _check_different(self, siblings: list[Declared]) -> None:
+        """What is found by its identity has one of its own."""
+        seen: dict[Any, Declared] = {}
+        for one in siblings:
+            if any(one.values.get(key) is None for key in identifying(one.resource)):
+                continue  # that has been said already
+            key = identity(one.resource, one.values)
+            if key in seen:
+                self.add(one.place, f"{label(one.resource, one.values)} stands in line {seen[key].place.line} already")
+            seen.setdefault(key, one)
+
+
+def _check_depth(text: str) -> None:
+    """Raise RecursionError for what libyaml would overflow its stack with."""
+    depth = 0
+    for event in yaml.parse(text, Loader=LOADER):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > DEEPEST:
+            raise RecursionError
+
+
+def _unknown(resource: Resource, where: str, key: str, known: list[str]) -> str:
+    near = meant(key.replace("-", "_"), known)
+    if near:
+        return f"{where}: a {title(resource)} has no such key{near}"
+    return f"{where}: a {title(resource)} has no such key; it has {', '.join(sorted(known))}"

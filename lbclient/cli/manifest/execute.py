@@ -1,0 +1,124 @@
+"""A plan into requests: one where one will do, else step by step, each when the one before is done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ...client import errors, wait
+from ...client.api import Api, Parents
+from ...client.rest import Json
+from ...resources import LOADBALANCER
+from .plan import CHANGE, CREATE, DELETE, UNFINISHED, Batch, Plan, Step, Target
+
+Tell = Callable[[str], None]
+REFUSED_BATCHES = (400, 404, 405, 501)
+
+
+class Work:
+    """One plan that is being carried out."""
+
+    def __init__(self, api: Api, plan: Plan, deadline: Callable[[], wait.Deadline], tell: Tell) -> None:
+        self._api = api
+        self._plan = plan
+        self._deadline = deadline
+        self._tell = tell
+
+    def in_one_request(self) -> bool:
+        """Make a new load balancer with all its parts; whether the server can do that. Raises errors.Error."""
+        body = self._plan.whole
+        if body is None or not (body.get("listeners") or body.get("pools")):
+            return False
+        self._tell(f"create {self._plan.target.label} with all that it has")
+        try:
+            answer = self._api.create(LOADBALANCER, body)
+        except errors.Refused as refusal:
+            if is_too_much(refusal):
+                return False
+            raise
+        self._plan.target.id = answer["id"]
+        self._settle()
+        return all(len(answer.get(key) or ()) >= len(body.get(key) or ()) for key in ("listeners", "pools"))
+
+    def step_by_step(self) -> None:
+        """Every change by itself. Raises errors.Error."""
+        count = len(self._plan.steps)
+        for number, step in enumerate(self._plan.steps, 1):
+            if step.batch and (step.batch.is_done or self._batch(step.batch)):
+                continue
+            self._tell(f"{number} of {count}: {step.verb} {step.label}")
+            self._step(step)
+            if step.releases:
+                self._release(step.releases)
+
+    def _step(self, step: Step) -> None:
+        if step.verb == CHANGE:
+            return self._update(step.target, step.values, step.owner)
+        if step.verb != CREATE:
+            self._written(lambda: self._api.delete(step.resource, step.target.id, self._parents(step)))
+        if step.verb != DELETE:
+            values = {**step.values, **(self._held(step) if step.is_held else {})}
+            answer = self._written(lambda: self._api.create(step.resource, _known(values), self._parents(step)))
+            step.target.id = answer["id"]
+            if step.resource is LOADBALANCER:
+                self._plan.has_tags = "tags" in answer
+                self._settle()
+
+    def _held(self, step: Step) -> Json:
+        """How a policy begins that is to be enabled later; its tag tells an apply after an interrupted one."""
+        tags = {"tags": [*step.values.get("tags", ()), UNFINISHED]} if self._plan.has_tags else {}
+        return {"admin_state_up": False, **tags}
+
+    def _release(self, step: Step) -> None:
+        tags = {"tags": step.values.get("tags", [])} if self._plan.has_tags else {}
+        self._update(step.target, {"admin_state_up": True, **tags}, None)
+
+    def _update(self, target: Target, values: Json, owner: Target | None) -> None:
+        parents = _parents(target, owner)
+        self._written(lambda: self._api.update(target.resource, target.id, _known(values), parents))
+
+    def _batch(self, batch: Batch) -> bool:
+        """Change all members of a pool in one request; whether the server can do that."""
+        batch.is_done = True
+        self._tell(f"change the members of {batch.pool.label}")
+        # Who does not know the option takes the list as complete, which it is.
+        options = {"additive_only": "true"} if batch.is_additive else None
+        try:
+            self._written(lambda: self._api.replace_members(batch.pool.id, batch.complete, options))
+        except errors.Refused as refusal:
+            if refusal.status not in REFUSED_BATCHES:
+                raise
+            batch.is_done = False
+            for step in self._plan.steps:  # it says what is wrong with which, or does one at a time
+                step.batch = None if step.batch is batch else step.batch
+        return batch.is_done
+
+    def _written(self, change: Callable[[], Any]) -> Any:
+        """What a change returns, made in its turn, when it is done."""
+        answer = wait.while_busy(self._api, change, self._deadline())
+        if self._plan.target.id:
+            self._settle()
+        return answer
+
+    def _settle(self) -> None:
+        wait.until_settled(self._api, LOADBALANCER, {"id": self._plan.target.id}, self._deadline())
+
+    @staticmethod
+    def _parents(step: Step) -> Parents:
+        return _parents(step.target, step.owner)
+
+
+def is_too_much(refusal: errors.Refused) -> bool:
+    """Whether a server refuses parts of a load balancer in the request that creates it, rather than what is in them."""
+    is_unknown = refusal.status == 400 and "nknown attribute" in refusal.words
+    return refusal.status == 405 or (is_unknown and any(key in refusal.words for key in ("listeners", "pools")))
+
+
+def _parents(target: Target, owner: Target | None) -> Parents:
+    parent = target.resource.parent
+    return {f"{parent}_id": owner.id} if parent and owner else {}
+
+
+def _known(values: Json) -> Json:
+    """The body with IDs instead of targets."""
+    return {name: value.id if isinstance(value, Target) else value for name, value in values.items()}

@@ -1,0 +1,128 @@
+"""The command that writes what exists as a file for apply."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from ...client import errors, tree
+from ...client.names import KINDS
+from ...client.rest import Json, Rest
+from ...resources import LOADBALANCER, POOL, Api, Field, Resource, Type
+from .. import verbs
+from ..output import destination
+from ..schema import PARTS, identifying, is_same, keys
+
+ALLOCATED = ("vip_port_id", "project_id")  # made for the load balancer, or its surroundings: not for another one
+LINE_WIDTH = 100
+
+
+class ExportLoadBalancer(verbs.Verb):
+    """Write load balancers as a file that apply takes.
+
+    Fields that have their default are left out, unless --full is given.
+    """
+
+    resource = LOADBALANCER
+    examples = ("lb1", "--all --output lbs.yaml")
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        self.add_target(parser, nargs="*", help="The load balancers (names or IDs).")
+        parser.add_argument("--all", action="store_true", dest="is_all", help="All load balancers of the project.")
+        parser.add_argument("--full", action="store_true", help="Write fields that have their default, too.")
+        parser.add_argument("--ids", action="store_true", help="Write IDs of subnets and the like, rather than names.")
+        destination.add_option(parser)
+
+    def take_action(self, parsed: argparse.Namespace) -> None:
+        import yaml
+
+        if bool(parsed.target) == parsed.is_all:
+            raise errors.WrongInput("Give names of load balancers, or --all.")
+        balancers = self.tried(lambda: list(self._balancers(parsed)))
+        api = self.services.api
+        writer = Writer(_itself if parsed.ids else self._name, parsed.full)
+        names = Counter(balancer["name"] for balancer in api.list(LOADBALANCER, filters={"fields": "name"}))
+        texts = []
+        for balancer in balancers:
+            declared = writer.balancer(tree.read(api, balancer), is_unique=names[balancer["name"]] == 1)
+            texts.append(yaml.safe_dump(declared, sort_keys=False, allow_unicode=True, width=LINE_WIDTH))
+        destination.write("---\n".join(texts), parsed.output, self.app.stdout)
+
+    def _balancers(self, parsed: argparse.Namespace) -> Iterator[Json]:
+        if parsed.is_all:
+            yield from self.services.api.list(LOADBALANCER)
+        for word in parsed.target:
+            yield self.record(self.id(word, {}), {})
+
+    def _name(self, kind: str, id_: str) -> str:
+        """The name of what a reference leads to, if nothing else has it; else the ID."""
+        what = KINDS[kind]
+        service: Rest = getattr(self.services, what.service)
+        try:
+            found = list(service.pages(what.path, what.collection, {what.identifier: id_}))
+            name = str(found[0].get(what.name) or "") if found else ""
+            is_only = bool(name) and len(list(service.pages(what.path, what.collection, {what.name: name}))) == 1
+        except errors.Error:  # a file with IDs is better than none
+            is_only = False
+        return name if is_only else id_
+
+
+class Writer:
+    """Live objects into what a file says of them."""
+
+    def __init__(self, name_of: Callable[[str, str], str], is_full: bool) -> None:
+        self._name_of = functools.cache(name_of)
+        self._is_full = is_full
+        self._pools: dict[str, str] = {}  # ID -> how the file calls it
+
+    def balancer(self, live: Json, *, is_unique: bool) -> Json:
+        """A load balancer with its parts; what has no name of its own is called by its ID."""
+        names = Counter(pool["name"] for pool in live["pools"])
+        self._pools = {
+            pool["id"]: pool["name"] if pool["name"] and names[pool["name"]] == 1 else pool["id"]
+            for pool in live["pools"]
+        }
+        found = self._object(LOADBALANCER, live)
+        if found.get("vip_subnet_id"):
+            found.pop("vip_network_id", None)  # it is the subnet's
+        return found if is_unique and live["name"] else {**found, "name": live["id"]}
+
+    def _object(self, resource: Resource, live: Json) -> Json:
+        found: Json = {"name": self._pools[live["id"]]} if resource is POOL else {}
+        needed = identifying(resource)
+        for key, each in keys(resource).items():
+            value = live.get(each.name)
+            is_told = self._is_full or key in needed or not is_same(each, None, value)
+            if value is not None and is_told and Api.GET in each.api and each.name not in ALLOCATED:
+                found.setdefault(key, self._value(each, value))
+        for part in PARTS.get(resource.name, ()):
+            if part.is_list:
+                found[part.name] = [self._object(part.resource, one) for one in live[part.name]]
+            elif live[part.name] or self._is_full:
+                found[part.name] = live[part.name] and self._object(part.resource, live[part.name])
+        return found
+
+    def _value(self, each: Field, value: Any) -> Any:
+        if each.type is Type.MAPPING:
+            return {key: one for key, one in value.items() if one is not None}
+        if each.type is Type.OBJECTS:
+            return [self._pairs(each, one) for one in value]
+        if each.refers == POOL.name:
+            return self._pools.get(value, value)
+        if each.refers and isinstance(value, list):
+            return [self._name_of(each.refers, one) for one in value]
+        if each.refers:
+            return self._name_of(each.refers, value)
+        return str(value) if each.type is Type.CHOICE else value
+
+    def _pairs(self, each: Field, value: Mapping[str, Any]) -> Json:
+        found = {key: value[key] for key in each.choices if value.get(key) is not None}
+        key = f"{each.refers}_id"
+        return {**found, key: self._name_of(str(each.refers), found[key])} if key in found else found
+
+
+def _itself(kind: str, id_: str) -> str:
+    return id_

@@ -1,0 +1,189 @@
+"""The values of a file: each checked by itself, as its Field says, and told what is allowed instead."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
+
+from ...client import similar
+from ...resources import Field, Type
+
+TAG = "tag:yaml.org,2002:"
+BLANKS_AND_CONTROL_CHARACTERS = re.compile(r"[\x00-\x20\x7f]")
+CONTROL_CHARACTERS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+SHOWN_AT_MOST = 60  # characters of a wrong value
+ARTICLES = {"mapping": "a mapping", "sequence": "a list", "scalar": "a single value"}
+
+
+class Wrong(Exception):
+    """A value that cannot be; the text says what can, and the node is where."""
+
+    def __init__(self, node: yaml.Node, words: str) -> None:
+        super().__init__(words)
+        self.node = node
+
+
+def read(each: Field, node: yaml.Node) -> Any:
+    """The value of a field; None for null. Raises Wrong."""
+    if is_null(node):
+        if each.required:
+            raise Wrong(node, "it cannot be null")
+        return None
+    return READERS[each.type](each, node)
+
+
+def is_null(node: yaml.Node) -> bool:
+    return isinstance(node, yaml.ScalarNode) and str(node.tag) == f"{TAG}null"
+
+
+def text(node: yaml.Node) -> str:
+    """The characters of a single value as they stand there: 1.10 is no number, and yes is a word. Raises Wrong."""
+    if not isinstance(node, yaml.ScalarNode):
+        raise Wrong(node, f"it should be a single value, not {kind(node)}")
+    return str(node.value)
+
+
+def pairs(node: yaml.Node) -> list[tuple[yaml.Node, yaml.Node]]:
+    if not isinstance(node, yaml.MappingNode):
+        raise Wrong(node, f"it should be a mapping (key: value), not {kind(node)}")
+    return list(node.value)
+
+
+def elements(node: yaml.Node) -> list[yaml.Node]:
+    if not isinstance(node, yaml.SequenceNode):
+        raise Wrong(node, f"it should be a list, not {kind(node)}")
+    return list(node.value)
+
+
+def kind(node: yaml.Node) -> str:
+    shape: Any = node
+    return "null" if is_null(node) else ARTICLES[shape.id]
+
+
+def shown(value: str) -> str:
+    """A wrong value in quotes, not too long."""
+    return repr(value if len(value) <= SHOWN_AT_MOST else f"{value[:SHOWN_AT_MOST]}…")
+
+
+def meant(word: str, known: Iterable[str]) -> str:
+    """A question behind a sentence whether another word was meant, if there is one like it."""
+    question = similar.question(similar.closest(word, known))
+    return f". {question}" if question else ""
+
+
+def _string(each: Field, node: yaml.Node) -> str:
+    value = text(node)
+    if len(value) > each.length:
+        raise Wrong(node, f"it has {len(value)} characters; at most {each.length} are allowed")
+    if CONTROL_CHARACTERS.search(value):
+        raise Wrong(node, f"{shown(value)} contains control characters")
+    if each.choices and each.type is not Type.STRING:
+        return _choice(each.choices, node)
+    if each.pattern and not re.fullmatch(each.pattern, value):
+        raise Wrong(node, f"{shown(value)} does not match {each.pattern}. {each.help}")
+    return value
+
+
+def _choice(choices: tuple[str, ...], node: yaml.Node) -> str:
+    """The choice that is meant, whatever its case."""
+    value = text(node)
+    found = {choice.lower(): choice for choice in choices}.get(value.lower())
+    if found is None:
+        raise Wrong(node, f"{shown(value)} is none of {', '.join(choices)}{meant(value, choices)}")
+    return found
+
+
+def _integer(each: Field, node: yaml.Node) -> int:
+    value = text(node)
+    if not re.fullmatch(r"-?[0-9]{1,18}", value):
+        raise Wrong(node, f"{shown(value)} is not a whole number")
+    if each.choices:
+        return int(_choice(each.choices, node))
+    number, low, high = int(value), each.minimum, each.maximum
+    if (low is not None and number < low) or (high is not None and number > high):
+        raise Wrong(node, f"{number} is not from {low} to {high}")
+    return number
+
+
+def _boolean(each: Field, node: yaml.Node) -> bool:
+    value = text(node)
+    if str(node.tag) != f"{TAG}bool":
+        raise Wrong(node, f"{shown(value)} is neither true nor false")
+    return value.lower() in ("true", "yes", "on", "y")
+
+
+def _address(each: Field, node: yaml.Node) -> str:
+    value = text(node)
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        raise Wrong(node, f"{shown(value)} is no IPv4 or IPv6 address") from None
+    return value
+
+
+def _url(each: Field, node: yaml.Node) -> str:
+    value = _string(each, node)
+    try:
+        parts = urlsplit(value)
+        is_good = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        is_good = False
+    if not is_good or BLANKS_AND_CONTROL_CHARACTERS.search(value):
+        raise Wrong(node, f"{shown(value)} is no URL: http:// or https://, a host, no blanks")
+    return value
+
+
+def _word(each: Field, node: yaml.Node) -> str:
+    """A name or an ID."""
+    value = _string(each, node)
+    if not value:
+        raise Wrong(node, "it should be a name or an ID")
+    return value
+
+
+def _strings(each: Field, node: yaml.Node) -> list[str]:
+    read_one = _word if each.refers or each.in_key_manager else _string
+    return list(dict.fromkeys(read_one(each, one) for one in elements(node)))
+
+
+def _mapping(each: Field, node: yaml.Node) -> dict[str, str]:
+    choices = dict(each.value_choices)
+    found = {}
+    for key, one in pairs(node):
+        name = _choice(each.choices, key)
+        if is_null(one):
+            continue
+        if str(one.tag) == f"{TAG}bool":
+            found[name] = str(_boolean(each, one)).lower()
+        else:
+            found[name] = _choice(choices[name], one) if name in choices else text(one)
+    return found
+
+
+def _objects(each: Field, node: yaml.Node) -> list[dict[str, str]]:
+    found = []
+    for one in elements(node):
+        values = {_choice(each.choices, key): text(value) for key, value in pairs(one)}
+        if each.refers and f"{each.refers}_id" not in values:
+            raise Wrong(one, f"{each.refers}_id is missing")
+        found.append(values)
+    return found
+
+
+READERS: dict[Type, Callable[[Field, yaml.Node], Any]] = {
+    Type.STRING: _string,
+    Type.INTEGER: _integer,
+    Type.BOOLEAN: _boolean,
+    Type.CHOICE: lambda each, node: _choice(each.choices, node),
+    Type.UUID: _word,
+    Type.ADDRESS: _address,
+    Type.URL: _url,
+    Type.STRINGS: _strings,
+    Type.MAPPING: _mapping,
+    Type.OBJECTS: _objects,
+}

@@ -1,0 +1,1 @@
+"""Commands about many members or their connections: drain and set-all."""

@@ -1,0 +1,208 @@
+"""Taking a member out of service without breaking a connection, and putting it back."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+from ...client import drain_tags, errors, wait
+from ...client.api import Parents
+from ...client.rest import Json
+from ...resources import LOADBALANCER, MEMBER, POOL
+from .. import verbs
+from ..command import positive_seconds
+
+LONGEST_PAUSE = 1.0  # seconds between two counts
+STALE = 15.0  # seconds: how old the statistics of a load balancer may be; Octavia collects them every 10
+
+
+class DrainMember(verbs.Waiting):
+    """Drain a member: nothing new comes to it, and what is open may finish.
+
+    Its weight becomes 0; the one before is kept in a tag of the member, for undrain. With --wait the command ends when
+    no connection is open any more (exit status 0), or when the time is over with some still open (3).
+
+    How many are open is told by lbclient's server. Where a server does not tell it, the command waits until the whole
+    load balancer has no connection; if that does not happen in time, nobody knows of this member (exit status 4).
+    """
+
+    resource = MEMBER
+    examples = (
+        "servers one",
+        "--wait --timeout 60 servers one",
+        "--timeout 60 --then delete servers one",
+    )
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        self.add_target(parser)
+        parser.add_argument("--wait", action="store_true", help="Wait until no connection is open any more.")
+        parser.add_argument(
+            "--timeout",
+            dest="wait_timeout",
+            metavar="<seconds>",
+            type=positive_seconds,
+            help="How long to wait at most (300); implies --wait.",
+        )
+        parser.add_argument(
+            "--then", choices=("delete", "disable"), help="What to do with the drained member; implies --wait."
+        )
+        parser.add_argument(
+            "--force", action="store_true", help="With --then: do it at the end of the time, whatever is still open."
+        )
+        parser.add_argument(
+            "--retry-on-conflict",
+            action="store_true",
+            help="While the load balancer is busy with another change, wait for its end rather than fail.",
+        )
+
+    def take_action(self, parsed: argparse.Namespace) -> None:
+        if parsed.force and not parsed.then:
+            raise errors.WrongInput("--force belongs to --then delete or --then disable.")
+        is_awaited = parsed.wait or parsed.then or parsed.wait_timeout
+        parsed.wait_timeout = parsed.wait_timeout or wait.TIMEOUT
+        parents, record = self.tried(lambda: self._begin(parsed))
+        if not is_awaited:
+            return
+        member = f"member {record.get('name') or record['id']}"
+        is_idle = self._is_idle(parents, record, member, parsed)
+        if parsed.then:
+            self._finish(parents, record, parsed)
+        if is_idle and self.progress.is_shown:
+            self.progress.clear()
+            sys.stderr.write(f"{member[0].upper()}{member[1:]} is drained.\n")
+
+    def _is_idle(self, parents: Parents, record: Json, member: str, parsed: argparse.Namespace) -> bool:
+        """Whether nothing is open any more. Raises TimedOut or Untold, unless it is to go on nevertheless."""
+        try:
+            self._until_idle(parents, record, member, parsed)
+        except errors.TimedOut as end:
+            if parsed.force:
+                self.progress.clear()
+                verbs.LOG.warning("%s", end)
+                return False
+            undone = f" --then {parsed.then} was not done: give --force to do it nevertheless." if parsed.then else ""
+            raise type(end)(f"{end}{undone}") from end
+        return True
+
+    def _begin(self, parsed: argparse.Namespace) -> tuple[Parents, Json]:
+        """Weight 0, with the one before kept."""
+        api, parents = self.services.api, self.parents(parsed)
+        record = self.record(self.id(parsed.target, parents), parents)
+        if record["weight"] == 0:
+            return parents, record
+        values: Json = {"weight": 0}
+        if "tags" in record:
+            values["tags"] = drain_tags.remembering(record["tags"], record["weight"])
+        else:
+            verbs.LOG.warning(
+                "This server keeps no tags, so undrain has to be told the weight: --weight %s.", record["weight"]
+            )
+        return parents, self.written(lambda: api.update(MEMBER, record["id"], values, parents), parsed)
+
+    def _until_idle(self, parents: Parents, record: Json, member: str, parsed: argparse.Namespace) -> None:
+        """Raises TimedOut or Untold."""
+        api, deadline = self.services.api, self.deadline(parsed)
+        wait.until_settled(api, MEMBER, record, deadline, parents)
+        kind: type[errors.TimedOut] = errors.Untold
+        said = f"Whether connections to {member} are open is not known"
+        for _ in deadline.pauses(LONGEST_PAUSE):
+            try:
+                count = api.connections(parents["pool_id"], record["id"])
+            except errors.ServerFailed:
+                continue  # its proxy does not answer, which may pass
+            if count == 0:
+                return
+            if count is None:
+                return self._until_all_are_idle(parents, record, member, deadline)
+            deadline.tell(f"{member}: {_counted(count)} open")
+            kind, said = errors.TimedOut, f"{_counted(count)} to {member} {'is' if count == 1 else 'are'} still open"
+        raise kind(f"{said} after {deadline.seconds:g} seconds; its weight stays 0.{self._persistence(parents)}")
+
+    def _until_all_are_idle(self, parents: Parents, record: Json, member: str, deadline: wait.Deadline) -> None:
+        """What can be known without statistics of members: with no connection at all, there is none to this one."""
+        api = self.services.api
+        id_ = wait.loadbalancer_id(api, MEMBER, record, parents)
+        self.progress.clear()
+        verbs.LOG.warning(
+            "This server does not tell how many connections are open to a member: waiting until load balancer %s has"
+            " none at all, %g seconds at most.",
+            id_,
+            deadline.seconds,
+        )
+        begin, count = deadline.elapsed, 0
+        for _ in deadline.pauses():
+            count = api.statistics(LOADBALANCER, id_)["active_connections"]
+            if count == 0 and deadline.elapsed - begin >= STALE:
+                return
+            deadline.tell(f"{member}: unknown; load balancer: {_counted(count)} open")
+        raise errors.Untold(
+            f"Whether connections to {member} are open is not known after {deadline.seconds:g} seconds: its load"
+            f" balancer has {_counted(count)} open in all. Its weight stays 0.{self._persistence(parents)}"
+        )
+
+    def _persistence(self, parents: Parents) -> str:
+        """A reason why connections do not end, as one more sentence."""
+        persistence = self.services.api.show(POOL, parents["pool_id"]).get("session_persistence")
+        if not persistence:
+            return ""
+        return f" Clients that know it may come back by the pool's session persistence ({persistence['type']})."
+
+    def _finish(self, parents: Parents, record: Json, parsed: argparse.Namespace) -> None:
+        api = self.services.api
+        deadline = wait.Deadline(wait.TIMEOUT, self.progress if self.progress.is_shown else None)
+        if parsed.then == "delete":
+            owner = wait.loadbalancer_id(api, MEMBER, record, parents)
+            wait.while_busy(api, lambda: api.delete(MEMBER, record["id"], parents), deadline)
+            wait.until_gone(api, MEMBER, record["id"], deadline, parents, owner)
+            return
+        values: dict[str, Any] = {"admin_state_up": False}
+        if "tags" in record and record["admin_state_up"]:
+            values["tags"] = [*record["tags"], drain_tags.DISABLED]
+        wait.while_busy(api, lambda: api.update(MEMBER, record["id"], values, parents), deadline)
+        wait.until_settled(api, MEMBER, record, deadline, parents)
+
+
+class UndrainMember(verbs.Waiting):
+    """Put a drained member back into service, with the weight that it had before."""
+
+    resource = MEMBER
+    examples = ("servers one", "--weight 5 --wait servers one")
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        self.add_target(parser)
+        parser.add_argument("--weight", metavar="<weight>", type=int, help="The weight (the one before drain).")
+        self.add_wait(parser)
+
+    def take_action(self, parsed: argparse.Namespace) -> None:
+        parents, record = self.tried(lambda: self._restore(parsed))
+        self.settled(record, parsed, parents)
+
+    def _restore(self, parsed: argparse.Namespace) -> tuple[Parents, Json]:
+        api, parents = self.services.api, self.parents(parsed)
+        record = self.record(self.id(parsed.target, parents), parents)
+        tags = record.get("tags") or []
+        values: dict[str, Any] = {"weight": self._weight(parsed, record, tags)}
+        if drain_tags.forgetting(tags) != tags:
+            values["tags"] = drain_tags.forgetting(tags)
+        if drain_tags.DISABLED in tags:
+            values["admin_state_up"] = True
+        if values == {"weight": record["weight"]}:
+            verbs.LOG.warning("It is not drained: its weight is %s.", record["weight"])
+            return parents, record
+        return parents, self.written(lambda: api.update(MEMBER, record["id"], values, parents), parsed, values)
+
+    def _weight(self, parsed: argparse.Namespace, record: Json, tags: list[str]) -> int:
+        """Raises WrongInput where nothing tells it."""
+        if parsed.weight is not None:
+            return int(parsed.weight)
+        if record["weight"] != 0:
+            return int(record["weight"])  # somebody has put it back otherwise
+        before = drain_tags.remembered(tags)
+        if before is None:
+            raise errors.WrongInput("No weight is remembered: it was not drained by lbclient. Give it with --weight.")
+        return before
+
+
+def _counted(count: int) -> str:
+    return f"{count} connection{'s' * (count != 1)}"

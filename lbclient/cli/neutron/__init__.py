@@ -1,0 +1,1 @@
+"""The commands of networks, subnets and floating IPs."""

@@ -1,0 +1,1 @@
+"""The commands of each resource, one file per noun."""

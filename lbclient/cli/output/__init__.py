@@ -1,0 +1,1 @@
+"""Tables, trees, drawings and screens."""

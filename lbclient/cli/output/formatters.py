@@ -1,0 +1,107 @@
+"""cliff's output formats, without a search through everything that is installed."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+from cliff.columns import FormattableColumn
+from cliff.formatters.commaseparated import CSVLister
+from cliff.formatters.json_format import JSONFormatter
+from cliff.formatters.shell import ShellFormatter
+from cliff.formatters.table import TableFormatter
+from cliff.formatters.value import ValueFormatter
+from cliff.formatters.yaml_format import YAMLFormatter
+
+SPECIAL = str.maketrans({character: f"\\{character}" for character in "\\$`"})  # within the shell's double quotes
+
+
+class ReadableShellFormatter(ShellFormatter):
+    """Variables that a shell reads as they are meant, whatever is in a name; cliff's own escapes quotes only."""
+
+    def emit_one(
+        self, column_names: Sequence[str], data: Sequence[Any], stdout: TextIO, parsed_args: argparse.Namespace
+    ) -> None:
+        escaped = [value.translate(SPECIAL) if isinstance(value, str) else value for value in data]
+        super().emit_one(column_names, escaped, stdout, parsed_args)
+
+
+class FittingTableFormatter(TableFormatter):
+    """Tables, and lists that fit into a terminal of any width; cliff's own make no column narrower than its heading."""
+
+    def emit_list(
+        self,
+        column_names: Sequence[str],
+        data: Iterable[Sequence[Any]],
+        stdout: TextIO,
+        parsed_args: argparse.Namespace,
+    ) -> None:
+        records = list(data)
+        room = int(parsed_args.max_width)
+        if room <= 0 and stdout.isatty():
+            import shutil
+
+            room = shutil.get_terminal_size().columns
+        if room <= 0 or not records or not _written(column_names, records, stdout, room):
+            super().emit_list(column_names, records, stdout, parsed_args)
+
+
+def _written(column_names: Sequence[str], records: Sequence[Sequence[Any]], stdout: TextIO, room: int) -> bool:
+    """Write the list in that width, if it does not fit as it is; whether it was."""
+    from . import table  # here, since a pipe needs none of it
+
+    rows = [[_text(value) for value in record] for record in records]
+    if table.natural_width(column_names, rows) <= room:
+        return False
+    is_number = [isinstance(value, int) and not isinstance(value, bool) for value in records[0]]
+    stdout.writelines(f"{line}\n" for line in table.lines(column_names, rows, is_number, room))
+    return True
+
+
+def _text(value: Any) -> str:
+    shown = value.human_readable() if isinstance(value, FormattableColumn) else value
+    return str(shown).replace("\r\n", "\n").replace("\r", " ")
+
+
+KINDS: dict[str, dict[str, Any]] = {
+    "cliff.formatter.list": {
+        "csv": CSVLister,
+        "json": JSONFormatter,
+        "table": FittingTableFormatter,
+        "value": ValueFormatter,
+        "yaml": YAMLFormatter,
+    },
+    "cliff.formatter.show": {
+        "json": JSONFormatter,
+        "shell": ReadableShellFormatter,
+        "table": TableFormatter,
+        "value": ValueFormatter,
+        "yaml": YAMLFormatter,
+    },
+}
+
+
+@dataclass
+class Extension:
+    """A formatter as cliff expects it from stevedore."""
+
+    name: str
+    obj: Any
+
+
+class Formatters:
+    """The formatters of lists or of single objects, as cliff expects them from stevedore."""
+
+    def __init__(self, namespace: str) -> None:
+        self._extensions = {name: Extension(name, kind()) for name, kind in KINDS[namespace].items()}
+
+    def __iter__(self) -> Iterator[Extension]:
+        return iter(self._extensions.values())
+
+    def __getitem__(self, name: str) -> Extension:
+        return self._extensions[name]
+
+    def names(self) -> list[str]:
+        return list(self._extensions)

@@ -1,0 +1,132 @@
+"""The statuses of a load balancer and of all that it has, as a tree."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any
+
+from ...client.rest import Json
+from ..schema import endpoint
+from . import screen
+
+LEAST_ROOM = 20  # for a reason
+STATES = ("provisioning_status", "operating_status")
+TOLD = {"id", "name", "type", "address", "protocol_port", "protocol", *STATES}
+LINES = {"branch": "├─ ", "last": "└─ ", "trunk": "│  ", "none": "   "}
+ASCII = {"branch": "|- ", "last": "`- ", "trunk": "|  ", "none": "   "}
+# Part of the answer -> how one of it is called; None: by its type.
+KINDS = {"listeners": "listener", "pools": "pool", "health_monitor": "health monitor", "members": "member"}
+UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+
+
+@dataclass
+class Node:
+    """One object: its words, its states, why they are so, and what is below it."""
+
+    label: str
+    states: tuple[str, str]  # of provisioning, and of operating
+    reasons: list[str]
+    children: list[Node] = field(default_factory=list)
+
+
+def tree(answer: Json, kind: str = "load balancer", now: datetime | None = None) -> Node:
+    """The answer of …/status; what a server tells beside the states is shown as their reasons."""
+    parts = {key: value for key, value in answer.items() if isinstance(value, (list, dict)) and key in KINDS}
+    node = Node(
+        _label(answer, kind),
+        (_state(answer, STATES[0]), _state(answer, STATES[1])),
+        [screen.clean(line) for line in _reasons(answer, now or datetime.now(timezone.utc))],
+    )
+    for key in KINDS:  # a monitor before the members that it checks
+        found = parts.get(key) or []
+        node.children += [tree(one, KINDS[key], now) for one in (found if isinstance(found, list) else [found]) if one]
+    return node
+
+
+def drawn(node: Node, lines: Mapping[str, str], is_coloured: bool, room: int = 0) -> Iterator[str]:
+    """The tree with its states in columns; 0: as wide as it needs."""
+    rows = list(_rows(node, lines, "", ""))
+    widths = [max(screen.width(states[number]) for _, states, _ in rows) for number in range(len(STATES))]
+    widest = max(screen.width(label) for label, _, _ in rows)
+    if room:
+        widest = min(widest, room - sum(widths) - 2 * len(widths))
+    for label, states, reasons in rows:
+        cells = [
+            screen.paint(screen.fit(state, wide), screen.colour_of(state), is_coloured)
+            for state, wide in zip(states, widths, strict=True)
+        ]
+        yield "  ".join([screen.fit(label, widest), *cells]).rstrip()
+        for before, reason in reasons:
+            for line in _wrapped(reason, room - screen.width(before)) if room else [reason]:
+                yield screen.paint(f"{before}{line}", "grey", is_coloured)
+
+
+def _wrapped(reason: str, room: int) -> list[str]:
+    lines = textwrap.wrap(reason, max(room, LEAST_ROOM), subsequent_indent="  ", break_on_hyphens=False)
+    return [screen.cut(line, max(room, 1)) for line in lines]
+
+
+def _rows(
+    node: Node, lines: Mapping[str, str], before: str, below: str
+) -> Iterator[tuple[str, tuple[str, str], list[tuple[str, str]]]]:
+    """(the label behind its branch, the states, lines with reasons), from the top."""
+    deeper = f"{below}{lines['trunk'] if node.children else lines['none']}"
+    yield f"{before}{node.label}", node.states, [(deeper, reason) for reason in node.reasons]
+    for number, child in enumerate(node.children, 1):
+        is_last = number == len(node.children)
+        branch, trunk = ("last", "none") if is_last else ("branch", "trunk")
+        yield from _rows(child, lines, f"{below}{lines[branch]}", f"{below}{lines[trunk]}")
+
+
+def _state(answer: Json, name: str) -> str:
+    return screen.clean(str(answer.get(name) or ""))
+
+
+def _label(answer: Json, kind: str) -> str:
+    where = endpoint(answer["address"], answer.get("protocol_port", 0)) if answer.get("address") else ""
+    name = answer.get("name") or ("" if where or kind == "health monitor" else answer.get("id"))
+    return screen.clean(" ".join(str(word) for word in (kind, answer.get("type"), name, where) if word))
+
+
+def _reasons(answer: Json, now: datetime) -> Iterator[str]:
+    """Whatever a server tells beside what is shown already."""
+    for key, value in answer.items():
+        if key in TOLD or key in KINDS or value in (None, "", [], {}):
+            continue
+        words = _words(value, now)
+        yield words if key.endswith("reason") else f"{key.replace('_', ' ')}: {words}"
+
+
+def _words(value: Any, now: datetime) -> str:
+    if isinstance(value, Mapping) and value.get("reason"):
+        return _check(value, now)
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key.replace('_', ' ')} {_words(one, now)}" for key, one in value.items() if one is not None)
+    if isinstance(value, list):
+        return ", ".join(_words(one, now) for one in value)
+    return age(str(value), now) if isinstance(value, str) else str(value)
+
+
+def _check(check: Mapping[str, Any], now: datetime) -> str:
+    """What was found, how the server calls that, and for how long it is the same."""
+    status = f" ({check['status']})" if check.get("status") else ""
+    rest = [_words(one, now) for key, one in check.items() if key not in ("reason", "status") and one is not None]
+    # The time is that of the first check with this result, as far as servers tell one.
+    times = [f"for {one.removesuffix(' ago')}" if one.endswith(" ago") else one for one in rest]
+    return ", ".join([f"{check['reason']}{status}", *times])
+
+
+def age(text: str, now: datetime) -> str:
+    """A time (UTC) as how long ago it is; any other text as it is."""
+    try:
+        then = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError:
+        return text
+    if len(text) < len("2026-01-31T12:00"):
+        return text
+    seconds = max(0, round((now - (then if then.tzinfo else then.replace(tzinfo=timezone.utc))).total_seconds()))
+    size, unit = next(((size, unit) for size, unit in UNITS if seconds >= size), (1, "s"))
+    return f"{seconds // size} {unit} ago"

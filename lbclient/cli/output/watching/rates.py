@@ -1,0 +1,135 @@
+"""From counters to rates: two samples, and the seconds between them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ....client import errors
+from ....client.api import Api
+from ....client.rest import Json
+from ....resources import LISTENER, LOADBALANCER, POOL
+from ..screen import clean
+from ..tree import tree
+
+# Name of a rate -> the counter that it is of.
+COUNTERS = {
+    "connections": "total_connections",
+    "received": "bytes_in",
+    "sent": "bytes_out",
+    "errors": "request_errors",
+}
+NOT_OFFERED = (403, 404, 405)  # what a server answers that does not count a pool's traffic
+UP = ("ONLINE", "NO_MONITOR", "DRAINING")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The counters of one object at a moment."""
+
+    moment: float
+    counters: Json
+
+
+@dataclass
+class Line:
+    """One object as it is now; a rate is None until there are two samples of it."""
+
+    name: str
+    state: str
+    provisioning: str = ""
+    operating: str = ""
+    depth: int = 0
+    tail: str = ""  # the end of the name, which is seen even where the name has no room
+    active: int | None = None
+    rates: Mapping[str, float | None] = field(default_factory=dict)
+    below: list[Line] = field(default_factory=list)
+
+
+Select = Callable[[], Sequence[Json]]
+
+
+class Watch:
+    """Looks at load balancers again and again."""
+
+    def __init__(self, api: Api, select: Select, *, is_detailed: bool = False) -> None:
+        self.is_detailed = is_detailed
+        self._api = api
+        self._select = select  # the load balancers as they are now
+        self._before: dict[str, Sample] = {}
+        self._counts_pools = True  # beyond Octavia; until a server says that it does not
+
+    def look(self) -> list[Line]:
+        """Every load balancer that is still there. Raises errors.Error."""
+        now: dict[str, Sample] = {}
+        found = []
+        for balancer in self._select():
+            try:
+                found.append(self._balancer(balancer, now))
+            except errors.NotFound:  # deleted since it was listed
+                continue
+        self._before = now
+        return found
+
+    def _balancer(self, balancer: Json, now: dict[str, Sample]) -> Line:
+        provisioning, operating = (str(balancer.get(f"{kind}_status") or "") for kind in ("provisioning", "operating"))
+        name = clean(str(balancer["name"] or balancer["id"]))
+        line = Line(name, _state(provisioning, operating), provisioning, operating)
+        self._count(line, balancer["id"], self._api.statistics(LOADBALANCER, balancer["id"]), now)
+        if self.is_detailed:
+            line.below = list(self._listeners(self._api.status(LOADBALANCER, balancer["id"])["loadbalancer"], now))
+        return line
+
+    def _listeners(self, status: Json, now: dict[str, Sample]) -> Iterator[Line]:
+        for listener in status.get("listeners", ()):
+            node = tree(listener, "listener")
+            line = Line(node.label, _state(*node.states), *node.states, depth=1)
+            self._count(line, listener["id"], self._api.statistics(LISTENER, listener["id"]), now)
+            yield line
+            for pool in listener.get("pools", ()):
+                yield from self._pool(pool, now)
+
+    def _pool(self, pool: Json, now: dict[str, Sample]) -> Iterator[Line]:
+        """A pool with how many of its members are up, and those that are not."""
+        node = tree(pool, "pool")
+        members = [child for child in node.children if child.label.startswith("member ")]
+        down = [member for member in members if member.states[1] not in UP]
+        words = f"{len(members) - len(down)}/{len(members)} up" if members else "no members"
+        line = Line(node.label, _state(*node.states), *node.states, depth=2, tail=words)
+        if self._counts_pools:
+            self._count_pool(line, pool["id"], now)
+        yield line
+        for member in down:
+            why = f" ({member.reasons[0].removeprefix('last check: ')})" if member.reasons else ""
+            yield Line(f"{member.label}{why}", _state(*member.states), *member.states, depth=3)
+
+    def _count_pool(self, line: Line, id_: str, now: dict[str, Sample]) -> None:
+        try:
+            self._count(line, id_, self._api.statistics(POOL, id_), now)
+        except errors.Refused as refusal:
+            if refusal.status not in NOT_OFFERED:
+                raise
+            self._counts_pools = False
+
+    def _count(self, line: Line, id_: str, counters: Json, now: dict[str, Sample]) -> None:
+        now[id_] = Sample(time.monotonic(), counters)
+        line.active = counters.get("active_connections")
+        line.rates = rates(self._before.get(id_), now[id_])
+
+
+def rates(before: Sample | None, after: Sample) -> dict[str, float | None]:
+    """What was counted in a second; None where it cannot be told, as after counters began anew."""
+    found: dict[str, float | None] = {}
+    for name, counter in COUNTERS.items():
+        new, old = after.counters.get(counter), before.counters.get(counter) if before else None
+        if before is None or new is None or old is None or new < old or after.moment <= before.moment:
+            found[name] = None
+        else:
+            found[name] = (new - old) / (after.moment - before.moment)
+    return found
+
+
+def _state(provisioning: str, operating: str) -> str:
+    """The one of the two that says more."""
+    return operating if provisioning in ("ACTIVE", "") else provisioning

@@ -1,0 +1,136 @@
+"""Listeners: a frontend each, with its policies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from ...store.snapshot import Record, Snapshot
+from ..relay.places import EXPORTER_SOCKET, METRICS_SOCKET
+from . import cfg, policies, tls
+from .backends import HTTP_LISTENERS, Backend, endpoint
+from .udp import PROMETHEUS
+
+FROM_CONNECTION = {
+    "X-Forwarded-Port": "%[dst_port]",
+    "X-Forwarded-IP": "%[src]",
+    "X-Client-IP": "%[src]",
+    "X-Real-IP": "%[src]",
+}
+FROM_CLIENT_CERTIFICATE = {
+    "X-SSL-Client-Verify": "%[ssl_c_verify]",
+    "X-SSL-Client-Has-Cert": "%[ssl_c_used]",
+    "X-SSL-Client-DN": "%[ssl_c_s_dn]",
+    "X-SSL-Client-CN": "%[ssl_c_s_dn(cn)]",
+    "X-SSL-Issuer": "%[ssl_c_i_dn]",
+    "X-SSL-Client-SHA1": "%[ssl_c_sha1,hex]",
+    "X-SSL-Client-Not-Before": "%[ssl_c_notbefore]",
+    "X-SSL-Client-Not-After": "%[ssl_c_notafter]",
+}
+
+METRICS_PATH = "/metrics"
+METRICS = (
+    # The relay asks HAProxy, and answers in Octavia's words.
+    cfg.Section(
+        ("backend", "metrics"),
+        (
+            cfg.line("mode", "http"),
+            cfg.line("timeout", "connect", "5s"),
+            cfg.line("timeout", "server", "15s"),
+            cfg.line("server", "relay", f"unix@{METRICS_SOCKET}"),
+        ),
+    ),
+    cfg.Section(
+        ("frontend", "exporter"),
+        (
+            cfg.line("mode", "http"),
+            cfg.line("bind", f"unix@{EXPORTER_SOCKET}", "mode", "600"),
+            cfg.line("timeout", "client", "10s"),
+            cfg.line("http-request", "use-service", "prometheus-exporter"),
+        ),
+    ),
+)
+
+Chosen = Mapping[tuple[str, str], Backend]
+
+
+def section(listener: Record, snapshot: Snapshot, chosen: Chosen, most_connections: int) -> cfg.Section:
+    return cfg.Section(
+        ("frontend", listener.id),
+        (
+            *_socket(listener, snapshot, most_connections),
+            *_allowed(listener),
+            *(_http(listener, snapshot, chosen) if is_http(listener) else ()),
+            *_default(listener, chosen),
+        ),
+    )
+
+
+def is_http(listener: Record) -> bool:
+    return bool(listener.protocol in (*HTTP_LISTENERS, PROMETHEUS))
+
+
+def _socket(listener: Record, snapshot: Snapshot, most_connections: int) -> Iterator[cfg.Line]:
+    yield cfg.line("mode", "http" if is_http(listener) else "tcp")
+    for address in snapshot.addresses:
+        yield cfg.line("bind", endpoint(address, listener.protocol_port), *tls.bind(listener))
+    limit = listener.connection_limit
+    if limit == 0:
+        yield cfg.line("tcp-request", "connection", "reject")  # to HAProxy, "maxconn 0" is no limit
+    elif limit > 0:
+        yield cfg.line("maxconn", min(limit, most_connections))
+    yield cfg.line("timeout", "client", listener.timeout_client_data)
+    if listener.timeout_tcp_inspect:
+        yield cfg.line("tcp-request", "inspect-delay", listener.timeout_tcp_inspect)
+
+
+def _allowed(listener: Record) -> Iterator[cfg.Line]:
+    """Others are refused: with 403 where HTTP is spoken, else by closing the connection.
+
+    Each family is judged by its own networks: HAProxy would find 10.0.0.1 in ::/0, and 2002:a00:1:: in 10.0.0.0/8.
+    """
+    if not listener.allowed_cidrs:
+        return
+    refuse = ("http-request", "deny") if is_http(listener) else ("tcp-request", "connection", "reject")
+    yield cfg.line("acl", "ipv6", "src", "-m", "sub", "--", ":")
+    for name, is_family, networks in (
+        ("allowed4", "!ipv6", [each for each in listener.allowed_cidrs if ":" not in each]),
+        ("allowed6", "ipv6", [each for each in listener.allowed_cidrs if ":" in each]),
+    ):
+        for network in networks:
+            yield cfg.line("acl", name, "src", "--", network)
+        yield cfg.line(*refuse, "if", is_family, *((f"!{name}",) if networks else ()))
+
+
+def _http(listener: Record, snapshot: Snapshot, chosen: Chosen) -> Iterator[cfg.Line]:
+    yield from tls.transport_security(listener)
+    yield from policies.lines(listener, snapshot)
+    # After the policies, which judge the request as the client sent it.
+    yield from _headers(listener)
+    for pool_id in policies.pools(listener, snapshot):
+        yield cfg.line("use_backend", chosen[listener.id, pool_id].name, "if", *policies.choice(pool_id))
+
+
+def _headers(listener: Record) -> Iterator[cfg.Line]:
+    wanted = {name for name, value in (listener.insert_headers or {}).items() if str(value).lower() == "true"}
+    if "X-Forwarded-For" in wanted:
+        yield cfg.line("option", "forwardfor")
+    scheme = "https" if tls.is_terminated(listener) else "http"
+    for name, value in {"X-Forwarded-Proto": scheme, **FROM_CONNECTION, **FROM_CLIENT_CERTIFICATE}.items():
+        if name in wanted:
+            yield cfg.line("http-request", "set-header", name, value)
+
+
+def metrics(listeners: Sequence[Record]) -> tuple[cfg.Section, ...]:
+    """What stands behind listeners that tell metrics."""
+    return METRICS if any(each.protocol == PROMETHEUS for each in listeners) else ()
+
+
+def _default(listener: Record, chosen: Chosen) -> Iterator[cfg.Line]:
+    """Without a default pool, HTTP clients are told 503 and TCP connections are closed."""
+    if listener.protocol == PROMETHEUS:
+        yield cfg.line("http-request", "deny", "deny_status", 404, "unless", "{", "path", METRICS_PATH, "}")
+        yield cfg.line("default_backend", "metrics")
+        return
+    backend = chosen.get((listener.id, listener.default_pool_id))
+    if backend:
+        yield cfg.line("default_backend", backend.name)

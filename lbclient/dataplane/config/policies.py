@@ -1,0 +1,73 @@
+"""L7 policies: which of them can decide, and how HAProxy is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...store.snapshot import Record, Snapshot
+from . import cfg, rules
+
+TO_POOL = "REDIRECT_TO_POOL"
+CHOSEN = "txn.pool"  # the pool that a policy has chosen
+DEFAULT_REDIRECT = 302
+
+
+def active(listener: Record, snapshot: Snapshot) -> list[Record]:
+    """The policies that can decide, in their order; one without rules, or whose pool is vanishing, is inert."""
+    pools = {pool.id for pool in snapshot.pools}
+    return [
+        policy
+        for policy in snapshot.l7policies[listener.id]
+        if policy.admin_state_up
+        and enabled_rules(policy, snapshot)
+        and (policy.action != TO_POOL or policy.redirect_pool_id in pools)
+    ]
+
+
+def enabled_rules(policy: Record, snapshot: Snapshot) -> list[Record]:
+    return [rule for rule in snapshot.l7rules[policy.id] if rule.admin_state_up]
+
+
+def pools(listener: Record, snapshot: Snapshot) -> list[str]:
+    """The pools that policies send requests to."""
+    chosen = [policy.redirect_pool_id for policy in active(listener, snapshot) if policy.action == TO_POOL]
+    return list(dict.fromkeys(chosen))
+
+
+def lines(listener: Record, snapshot: Snapshot) -> Iterator[cfg.Line]:
+    """One line a policy, in order: the first that matches decides.
+
+    A rejection or redirect ends HAProxy's evaluation by itself. A choice of a pool does not, and is therefore noted in
+    a variable; the policies after it look at that first.
+    """
+    guard: list[str] = []
+    for policy in active(listener, snapshot):
+        wanted = enabled_rules(policy, snapshot)
+        for rule in wanted:
+            yield from rules.acls(rule)
+        if policy.action == TO_POOL and not guard:
+            yield cfg.line("acl", "chosen", f"var({CHOSEN})", "-m", "found")
+        yield cfg.line("http-request", *_action(policy), "if", *guard, *rules.condition(wanted))
+        if policy.action == TO_POOL:
+            guard = ["!chosen"]
+
+
+def choice(pool_id: str) -> tuple[str, ...]:
+    """The condition that a policy has chosen this pool."""
+    return ("{", f"var({CHOSEN})", "-m", "str", "--", pool_id, "}")
+
+
+def _action(policy: Record) -> Iterator[object]:
+    if policy.action == "REJECT":
+        yield "deny"
+    elif policy.action == TO_POOL:
+        yield from (f"set-var({CHOSEN})", f"str({policy.redirect_pool_id})")
+    elif policy.action == "REDIRECT_TO_URL":
+        yield from _redirect("location", policy.redirect_url, policy)
+    else:
+        yield from _redirect("prefix", policy.redirect_prefix, policy)
+
+
+def _redirect(kind: str, url: str, policy: Record) -> Iterator[object]:
+    where = cfg.literal(cfg.clean(url, "The URL of an L7 policy"))
+    yield from ("redirect", kind, where, "code", policy.redirect_http_code or DEFAULT_REDIRECT)

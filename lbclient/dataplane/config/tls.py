@@ -1,0 +1,174 @@
+"""TLS towards clients and members: which files HAProxy needs for it, and what binds and servers say. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from ...store.snapshot import Record, Snapshot
+from ...vault.material import Material
+from . import cfg, ciphers
+
+DIRECTORY = "tls-"  # and the generation: what is in such a directory never changes
+VERIFY = {"OPTIONAL": "optional", "MANDATORY": "required"}
+ALPN = ("h2", "http/1.1", "http/1.0")  # towards clients; members are offered what their pool says
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of certificates, keys or revocation lists.
+
+    A certificate with its key can be exchanged in a running HAProxy. Authorities and revocation lists cannot, although
+    HAProxy has commands for it: clients that may resume a session are not looked at again, and servers without a
+    certificate of their own go on with what they were loaded with.
+    """
+
+    name: str  # its place; a new certificate for the same place has the same name
+    is_exchangeable: bool
+    text: str
+    reference: str  # what its owner calls it
+
+
+def is_terminated(listener: Record) -> bool:
+    """Whether the listener speaks TLS with its clients."""
+    return listener.protocol == "TERMINATED_HTTPS" or (listener.protocol == "PROMETHEUS" and bool(_served(listener)))
+
+
+def files(snapshot: Snapshot, listeners: Iterable[Record], pools: Iterable[Record]) -> tuple[File, ...]:
+    """What these listeners and pools need. Raises cfg.Refused where the key manager does not have it."""
+    return tuple(
+        each
+        for made in (
+            *(_of_listener(listener, snapshot) for listener in listeners if is_terminated(listener)),
+            *(_of_pool(pool, snapshot) for pool in pools if pool.tls_enabled),
+        )
+        for each in made
+    )
+
+
+def generation(needed: Sequence[File]) -> str:
+    """A name for exactly these files with exactly these contents; empty where there are none."""
+    if not needed:
+        return ""
+    digest = hashlib.sha256()
+    for each in needed:
+        digest.update(f"{each.name}\0{each.text}\0".encode())
+    return digest.hexdigest()[:16]
+
+
+def bind(listener: Record) -> Iterator[str]:
+    """What a bind says; its certificates are a directory, the first of them is the default."""
+    if not is_terminated(listener):
+        return
+    yield from ("ssl", "crt", listener.id)
+    yield from ciphers.words(listener)
+    yield from ("alpn", ",".join(listener.alpn_protocols or ALPN))
+    if listener.client_authentication in VERIFY:
+        yield from ("ca-file", _authority(listener), "verify", VERIFY[listener.client_authentication])
+        if listener.client_crl_container_ref:
+            yield from ("crl-file", _revocations(listener))
+
+
+def server(pool: Record) -> Iterator[str]:
+    """What a server says. A member is asked for the name that the client asked for; with a CA it has to prove it."""
+    if not pool.tls_enabled:
+        return
+    yield "ssl"
+    if pool.ca_tls_container_ref:
+        yield from ("verify", "required", "ca-file", _authority(pool))
+        if pool.crl_container_ref:
+            yield from ("crl-file", _revocations(pool))
+    else:
+        yield from ("verify", "none")
+    if pool.tls_container_ref:
+        yield from ("crt", _shown(pool))
+    yield from ciphers.words(pool)
+    if pool.alpn_protocols:
+        yield from ("alpn", ",".join(pool.alpn_protocols))
+    yield from ("sni", "ssl_fc_sni")
+
+
+def transport_security(listener: Record) -> Iterator[cfg.Line]:
+    """HSTS, in every answer: those that HAProxy gives itself as well."""
+    if listener.hsts_max_age is None or listener.protocol != "TERMINATED_HTTPS":
+        return
+    value = f"max-age={listener.hsts_max_age}"
+    value += "; includeSubDomains" if listener.hsts_include_subdomains else ""
+    value += "; preload" if listener.hsts_preload else ""
+    yield cfg.line("http-after-response", "set-header", "Strict-Transport-Security", value)
+
+
+def _served(listener: Record) -> list[str]:
+    """The references of its certificates, the default first."""
+    first = [listener.default_tls_container_ref] if listener.default_tls_container_ref else []
+    return list(dict.fromkeys([*first, *(listener.sni_container_refs or ())]))
+
+
+def _of_listener(listener: Record, snapshot: Snapshot) -> Iterator[File]:
+    look = _Look(snapshot, f"listener {listener.id}")
+    for number, reference in enumerate(_served(listener)):
+        yield look.certificate(f"{listener.id}/{number:04}.pem", reference)
+    if listener.client_authentication in VERIFY:
+        yield look.text(_authority(listener), listener.client_ca_tls_container_ref)
+        if listener.client_crl_container_ref:
+            yield look.text(_revocations(listener), listener.client_crl_container_ref)
+
+
+def _of_pool(pool: Record, snapshot: Snapshot) -> Iterator[File]:
+    look = _Look(snapshot, f"pool {pool.id}")
+    if pool.tls_container_ref:
+        yield look.certificate(_shown(pool), pool.tls_container_ref)
+    if pool.ca_tls_container_ref:
+        yield look.text(_authority(pool), pool.ca_tls_container_ref)
+        if pool.crl_container_ref:
+            yield look.text(_revocations(pool), pool.crl_container_ref)
+
+
+def _shown(pool: Record) -> str:
+    return f"{pool.id}.pem"
+
+
+def _authority(record: Record) -> str:
+    return f"{record.id}.ca.pem"
+
+
+def _revocations(record: Record) -> str:
+    return f"{record.id}.crl.pem"
+
+
+@dataclass(frozen=True)
+class _Look:
+    """Looks up what references stand for, for one owner."""
+
+    snapshot: Snapshot
+    owner: str
+
+    def certificate(self, name: str, reference: str) -> File:
+        found = self._material(reference)
+        if not found.certificate:
+            raise self._refused(reference, "it is no certificate with a private key.")
+        text = "".join((found.certificate, found.private_key, *found.intermediates))
+        return File(name, True, _without_gaps(text), reference)
+
+    def text(self, name: str, reference: str) -> File:
+        found = self._material(reference)
+        if not found.text:
+            raise self._refused(reference, "it is no text in PEM.")
+        return File(name, False, _without_gaps(found.text), reference)
+
+    def _material(self, reference: str) -> Material:
+        found = self.snapshot.certificates.get(reference)
+        if found is None:
+            raise self._refused(reference, "it is not in the key manager, or not any more.")
+        if found.fault is not None:
+            raise self._refused(reference, found.fault)
+        return found
+
+    def _refused(self, reference: str, why: str) -> cfg.Refused:
+        return cfg.Refused(f"{reference}, which {self.owner} refers to, cannot be used: {why}")
+
+
+def _without_gaps(text: str) -> str:
+    """Without empty lines: one of them ends what the runtime API reads."""
+    return "".join(f"{line.strip()}\n" for line in text.splitlines() if line.strip())

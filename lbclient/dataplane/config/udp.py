@@ -1,0 +1,132 @@
+"""What of a load balancer its relay does: UDP, and the names for its metrics. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+import re
+from collections.abc import Iterable
+
+from ...store.snapshot import Record, Snapshot
+from ..relay.plan import Listener, Member, Monitor, Persistence, Plan, Pool
+from . import cfg, monitors
+
+PROTOCOL = "UDP"
+PROMETHEUS = "PROMETHEUS"
+CHECKS = ("UDP-CONNECT", "TCP", "HTTP")
+PERSISTENCE_SECONDS = 360  # what the peers' kernel does where nobody says otherwise
+
+
+def without(snapshot: Snapshot) -> Snapshot:
+    """What is left for HAProxy."""
+    return dataclasses.replace(
+        snapshot,
+        listeners=tuple(each for each in snapshot.listeners if each.protocol != PROTOCOL),
+        pools=tuple(each for each in snapshot.pools if each.protocol != PROTOCOL),
+    )
+
+
+def plan(snapshot: Snapshot, most_flows: int) -> Plan:
+    """What the relay does; it is not needed where there is neither UDP nor anybody who asks for metrics."""
+    enabled = [each for each in snapshot.listeners if each.admin_state_up and snapshot.loadbalancer.admin_state_up]
+    listeners = [each for each in enabled if each.protocol == PROTOCOL]
+    used = {each.default_pool_id for each in listeners}
+    is_asked = any(each.protocol == PROMETHEUS for each in enabled)
+    return Plan(
+        listeners=tuple(_listener(each, snapshot) for each in listeners),
+        pools=tuple(_pool(each, snapshot) for each in snapshot.pools if each.id in used),
+        most_flows=most_flows if listeners else 0,
+        names=_names(snapshot) if is_asked else None,
+    )
+
+
+def _listener(listener: Record, snapshot: Snapshot) -> Listener:
+    timeouts = listener.timeout_client_data, listener.timeout_member_data
+    return Listener(
+        id=listener.id,
+        port=listener.protocol_port,
+        addresses=tuple(snapshot.addresses),
+        pool_id=listener.default_pool_id,
+        limit=listener.connection_limit,
+        # Either side's datagrams keep a flow alive. A timeout of 0 is none.
+        idle=max(timeouts) / 1000 if all(timeouts) else 0,
+        allowed=tuple(listener.allowed_cidrs or ()),
+    )
+
+
+def _pool(pool: Record, snapshot: Snapshot) -> Pool:
+    monitor = monitors.of(pool, snapshot)
+    members = snapshot.members[pool.id] if pool.admin_state_up else ()
+    return Pool(
+        id=pool.id,
+        algorithm=pool.lb_algorithm,
+        members=tuple(_member(each) for each in members),
+        persistence=persistence(pool),
+        monitor=_monitor(monitor) if monitor else None,
+    )
+
+
+def _member(member: Record) -> Member:
+    return Member(
+        id=member.id,
+        address=cfg.address(member.address),
+        port=member.protocol_port,
+        weight=member.weight,
+        is_enabled=member.admin_state_up,
+        is_backup=bool(member.backup),
+        check_address=cfg.address(member.monitor_address or member.address),
+        check_port=member.monitor_port or member.protocol_port,
+    )
+
+
+def _monitor(monitor: Record) -> Monitor:
+    version = monitor.http_version or "1.0"
+    return Monitor(
+        type=monitor.type,
+        delay=monitor.delay,
+        timeout=monitor.timeout,
+        rise=monitor.max_retries,
+        fall=monitors.fall(monitor),
+        method=monitor.http_method or "GET",
+        path=monitor.url_path or "/",
+        version=version,
+        host=monitor.domain_name or (monitors.NO_NAME if version == "1.1" else ""),
+        codes=tuple(_codes(monitor.expected_codes or "200")),
+    )
+
+
+def _codes(text: str) -> Iterable[tuple[int, int]]:
+    for each in re.sub(r"\s", "", text).split(","):
+        low, _, high = each.partition("-")
+        yield int(low), int(high or low)
+
+
+def persistence(pool: Record) -> Persistence | None:
+    """How long, and by how much of its address, a client stays with a member. Raises ValueError for no such mask."""
+    wanted = pool.session_persistence or {}
+    if wanted.get("type") != "SOURCE_IP":
+        return None
+    seconds = wanted.get("persistence_timeout")
+    prefixes = _prefixes(str(wanted.get("persistence_granularity") or ""))
+    return Persistence(PERSISTENCE_SECONDS if seconds is None else int(seconds), *prefixes)
+
+
+def _prefixes(granularity: str) -> tuple[int, int]:
+    """A netmask is for IPv4, a number the length of a prefix for either."""
+    if not granularity:
+        return 32, 128
+    if "." in granularity:
+        return ipaddress.IPv4Network(f"0.0.0.0/{granularity}").prefixlen, 128
+    length = ipaddress.IPv6Network(f"::/{granularity}").prefixlen
+    return min(length, 32), length
+
+
+def _names(snapshot: Snapshot) -> dict[str, dict[str, str]]:
+    members = [each for pool in snapshot.pools for each in snapshot.members[pool.id]]
+    kinds = {
+        "loadbalancer": (snapshot.loadbalancer,),
+        "listener": snapshot.listeners,
+        "pool": snapshot.pools,
+        "member": members,
+    }
+    return {kind: {each.id: each.name or "" for each in records} for kind, records in kinds.items()}

@@ -1,0 +1,1 @@
+"""HAProxy processes, their runtime API, their certificates and their addresses."""

@@ -1,0 +1,130 @@
+"""Statistics that count on over reloads and restarts: each worker of HAProxy begins at zero."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from .runtime import Row, Rows
+
+Totals = dict[str, int]
+Reading = dict[str, Totals]  # by the ID of a listener, a pool or a member
+
+COLUMNS = {"bytes_in": "bin", "bytes_out": "bout", "total_connections": "stot"}
+# Of clients' requests at a listener; elsewhere of connections to members and of their answers.
+ERRORS = {"FRONTEND": ("ereq",)}
+OTHER_ERRORS = ("econ", "eresp")
+NAMES = (*COLUMNS, "request_errors")
+BACKEND_OF = ":"  # between the pool and the listener in the name of a further backend
+ACTIVE = "active_connections"
+FILE = "counters.json"
+FINAL_COUNTERS = "counted."  # and a worker's pid: what it had counted just before it was replaced
+
+
+def reading(rows: Rows) -> Reading:
+    """What one worker has counted. A pool with several backends is their sum, as are its members."""
+    found: Reading = {}
+    for (proxy, server), row in rows.items():
+        id_ = proxy.partition(BACKEND_OF)[0] if server in ("FRONTEND", "BACKEND") else server
+        known = found.setdefault(id_, dict.fromkeys((ACTIVE, *NAMES), 0))
+        for name, value in _counted(server, row).items():
+            known[name] += value
+    return found
+
+
+def _counted(server: str, row: Row) -> Totals:
+    errors = sum(int(row.get(column) or 0) for column in ERRORS.get(server, OTHER_ERRORS))
+    return {ACTIVE: int(row["scur"] or 0), "request_errors": errors} | {
+        name: int(row[column] or 0) for name, column in COLUMNS.items()
+    }
+
+
+class Counters:
+    """The counters of one load balancer: of workers that are gone, and of those that live."""
+
+    def __init__(self, directory: Path) -> None:
+        kept = _read(directory / FILE)
+        self._directory = directory
+        self._finished: Reading = kept.get("finished", {})
+        self._live: dict[int, Reading] = {int(pid): each for pid, each in kept.get("live", {}).items()}
+        self._ended: set[int] = set(kept.get("ended", []))  # whose last words have been taken in
+
+    def live(self) -> dict[int, Reading]:
+        """The workers that lived when last heard of, and what they said."""
+        return dict(self._live)
+
+    def update(self, live: Mapping[int, Reading]) -> None:
+        """Takes new readings; a worker that is no longer among them has ended."""
+        for pid, known in self._live.items():
+            if pid not in live or _went_back(known, live[pid]):
+                self._finish(pid, known)
+        self._live = dict(live)
+
+    def has_ended(self) -> bool:
+        """Whether a worker has ended since the last save."""
+        return bool(self._ended)
+
+    def hear(self, alive: set[int]) -> None:
+        """Takes in the last words of workers that came and went unseen."""
+        for path in self._directory.glob(FINAL_COUNTERS + "*"):
+            pid = int(path.suffix[1:])
+            if pid in self._ended:
+                path.unlink()  # we died between taking them in and this
+                self._ended.discard(pid)
+            elif pid not in alive and pid not in self._live:
+                self._finish(pid, {})
+
+    def totals(self) -> Reading:
+        """What has been counted in all, and the connections that are open now."""
+        result: Reading = {}
+        for each in (self._finished, *self._live.values()):
+            for part, counted in each.items():
+                known = result.setdefault(part, dict.fromkeys((ACTIVE, *NAMES), 0))
+                for name, value in counted.items():
+                    known[name] += value
+        return result
+
+    def forget(self, parts: set[str]) -> None:
+        """Drops what ended workers counted for any part but these."""
+        self._finished = {id_: counted for id_, counted in self._finished.items() if id_ in parts}
+
+    def save(self) -> None:
+        kept = {"finished": self._finished, "live": self._live, "ended": sorted(self._ended)}
+        aside = self._directory / f"{FILE}.tmp"
+        aside.write_text(json.dumps(kept))
+        aside.replace(self._directory / FILE)
+        for pid in self._ended:
+            (self._directory / f"{FINAL_COUNTERS}{pid}").unlink(missing_ok=True)
+        self._ended.clear()
+
+    def _finish(self, pid: int, seen: Reading) -> None:
+        """Adds the most that is known of a worker that has ended."""
+        words: Reading = _read(self._directory / f"{FINAL_COUNTERS}{pid}")
+        self._ended.add(pid)
+        for part in {*seen, *words}:
+            known = self._finished.setdefault(part, dict.fromkeys(NAMES, 0))
+            for name in NAMES:
+                known[name] += max(each.get(part, {}).get(name, 0) for each in (seen, words))
+
+
+def _went_back(before: Reading, after: Reading) -> bool:
+    """Whether another process has got the same pid."""
+    name = "total_connections"
+    return any(part in after and after[part][name] < counted[name] for part, counted in before.items())
+
+
+def keep_final_counters(directory: Path, pid: int, rows: Rows) -> None:
+    """Kept by whoever replaces a worker, since that may end before it is asked again."""
+    path = directory / f"{FINAL_COUNTERS}{pid}"
+    path.write_text(json.dumps(reading(rows)))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """A JSON object; an empty one where the file has none."""
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,299 @@
+"""One load balancer's HAProxy: started, changed, ended. It outlives the server and is nobody's child."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from .. import ports
+from ..config.cfg import Refused
+from ..config.render import ADMIN_SOCKET, STATES, Configuration
+from . import binary as haproxy
+from . import certificates, counters, pem, process_table, runtime
+from .process_table import PIDFILE, wait_until
+from .relay_process import Relay
+
+CONFIG = "haproxy.cfg"  # what a restarted HAProxy would read
+NEXT = "next.cfg"  # written aside, to be checked
+GOOD = "good.cfg"  # the last one that a worker has loaded
+START_SECONDS = 10.0
+RELOAD_SECONDS = 5.0
+RELOAD_ATTEMPTS = 2
+HUNG_SECONDS = 5.0
+NO_STATES = "1\n"
+BIND = re.compile(r"^    bind (\S+):(\d+)(?= |$)", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Applied:
+    """How a configuration took effect: started, reloaded, runtime, stopped or nothing."""
+
+    how: str
+    milliseconds: float
+
+
+class Instance:
+    """The HAProxy of one directory.
+
+    What is running is asked of HAProxy itself, each time: after a crash of anything, at any point, the comparison of
+    the desired configuration with the real one leads on.
+    """
+
+    def __init__(self, directory: Path, binary: str) -> None:
+        self.directory = directory
+        self._binary = binary
+
+    def apply(self, wanted: Configuration) -> Applied:
+        """Makes the running HAProxy what is wanted. Raises Refused, with the last good one still running."""
+        start = time.monotonic()
+        try:
+            how = self._apply(wanted)
+        finally:  # what HAProxy refuses does not keep back UDP
+            relayed = Relay(self.directory).apply(wanted.relay)
+        return Applied(relayed if how == "nothing" else how, (time.monotonic() - start) * 1000)
+
+    def _apply(self, wanted: Configuration) -> str:
+        worker = self.worker()
+        if not wanted.is_proxied:
+            pem.forget(self.directory, wanted)
+            return self.stop()
+        if worker is None:
+            self._start(wanted)
+            return "started"
+        if worker.fingerprint != wanted.fingerprint:
+            self._reload(wanted)
+            return "reloaded"
+        if worker.generation != wanted.generation:
+            return self._exchange(worker.generation, wanted)
+        return self._adjust(wanted)
+
+    def worker(self) -> runtime.Worker | None:
+        """The worker that carries the traffic, where its master is there to reload it, too."""
+        if process_table.master(self.directory) is None:
+            return None
+        found: list[runtime.Worker] = []
+
+        def answers() -> bool:
+            try:
+                found.append(runtime.worker(self.directory))
+            except runtime.Unreachable:
+                return process_table.master(self.directory) is None
+            return True
+
+        wait_until(answers, HUNG_SECONDS, poll=0.1)
+        is_orphan = bool(found) and found[0].pid == process_table.master(self.directory)
+        return found[0] if found and not is_orphan else None
+
+    def start_last_good(self) -> bool:
+        """Starts what ran last, where nothing runs any more; whether it did. Raises Refused."""
+        if not (self.directory / GOOD).exists() or self.worker() is not None:
+            return False
+        process_table.end(self.directory)
+        _write(self.directory / STATES, NO_STATES)
+        self._restore()
+        self._launch()
+        return True
+
+    def stop(self) -> str:
+        """Ends all processes; the directory stays, for what was counted."""
+        (self.directory / GOOD).unlink(missing_ok=True)  # it is not to be revived
+        if not (self.directory / PIDFILE).exists():
+            return "nothing"
+        with contextlib.suppress(runtime.Unreachable):
+            self._keep_final_counters()
+        process_table.end(self.directory)
+        (self.directory / PIDFILE).unlink(missing_ok=True)
+        return "stopped"
+
+    def remove(self) -> None:
+        """Ends all processes and forgets the directory."""
+        if self.directory.exists():
+            process_table.end(self.directory)
+            Relay(self.directory).remove()
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _start(self, wanted: Configuration) -> None:
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if (self.directory / PIDFILE).exists():
+            process_table.end(self.directory)
+        _write(self.directory / STATES, NO_STATES)
+        self._put_aside(wanted)
+        if ports.refusal(wanted.binds):
+            process_table.end(self.directory)  # one of ours may be left behind without its pidfile
+        self._check_ports(wanted.binds)
+        os.replace(self.directory / NEXT, self.directory / CONFIG)
+        try:
+            self._launch()  # it checks the configuration itself, and nothing runs that it could harm
+        except Refused as refusal:
+            raise _refusal(str(refusal), wanted) from None
+        if not self._is_taken_up(wanted, START_SECONDS):
+            raise Refused("HAProxy was started but does not answer.")
+        self._remember()
+        pem.forget(self.directory, wanted)
+
+    def _launch(self) -> None:
+        arguments = ("-W", "-D", "-C", str(self.directory), "-f", CONFIG, "-p", PIDFILE)
+        with tempfile.TemporaryFile() as log:
+            # A pipe would be held open by the daemon.
+            status = process_table.run(
+                [self._binary, *arguments, "-S", f"unix@{runtime.MASTER_SOCKET},mode,600"],
+                START_SECONDS,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={"PATH": os.environ.get("PATH", os.defpath)},
+                start_new_session=True,
+            )
+            log.seek(0)
+            if status != 0:
+                raise Refused(haproxy.reason(log.read().decode(errors="replace")))
+
+    def _reload(self, wanted: Configuration) -> None:
+        self._check(wanted)
+        self._check_ports(set(wanted.binds) - self._binds())
+        self._keep_states(wanted)
+        os.replace(self.directory / NEXT, self.directory / CONFIG)
+        try:
+            self._take_up(wanted)
+        except Refused:
+            self._restore()
+            raise
+        self._remember()
+        pem.forget(self.directory, wanted)
+        self._send(wanted)
+
+    def _take_up(self, wanted: Configuration) -> None:
+        for _ in range(RELOAD_ATTEMPTS):  # a request can get lost while the master restarts itself
+            self._ask_to_reload()
+            if self._is_taken_up(wanted, RELOAD_SECONDS):
+                return
+        raise Refused("HAProxy did not take up the configuration in time.")
+
+    def _ask_to_reload(self) -> None:
+        """Since 2.7 HAProxy answers when it is done; before, it closes the connection at once.
+
+        A master that has just been started or reloaded does not listen for a moment.
+        """
+        answers: list[str] = []
+
+        def is_heard() -> bool:
+            try:
+                answers.append(runtime.ask(self.directory, runtime.MASTER_SOCKET, "reload", RELOAD_SECONDS))
+            except runtime.Interrupted:
+                return True
+            except runtime.Unreachable:
+                return False
+            return True
+
+        if not wait_until(is_heard, RELOAD_SECONDS):
+            raise Refused("HAProxy's master process does not answer.")
+        if answers and answers[0].startswith("Success=0"):
+            raise Refused(haproxy.reason(answers[0]))
+
+    def _adjust(self, wanted: Configuration) -> str:
+        """Weights and administrative states, without a reload; first to disk, so that a restart has them, too."""
+        path = self.directory / CONFIG
+        if not path.exists() or path.read_text() != wanted.text:
+            _write(path, wanted.text)
+            self._remember()
+            pem.forget(self.directory, wanted)
+        return "runtime" if self._send(wanted) else "nothing"
+
+    def _exchange(self, loaded: str, wanted: Configuration) -> str:
+        """New certificates, without a reload where HAProxy can do that; it looks at them itself."""
+        pem.store(self.directory, wanted)
+        changed = pem.differing(self.directory, loaded, wanted)
+        if not certificates.exchange(self.directory, changed, wanted.generation):
+            self._reload(wanted)
+            return "reloaded"
+        self._adjust(wanted)
+        return "runtime"
+
+    def _send(self, wanted: Configuration) -> bool:
+        """Tells the worker what differs; whether anything did."""
+        try:
+            commands = runtime.differences(wanted.servers, runtime.states(self.directory))
+            for each in commands:
+                said = runtime.ask(self.directory, ADMIN_SOCKET, each).strip()
+                if said:
+                    raise Refused(f"HAProxy refused '{each}': {said}")
+        except runtime.Unreachable as error:
+            raise Refused(f"HAProxy does not answer: {error}") from error
+        return bool(commands)
+
+    def _check(self, wanted: Configuration) -> None:
+        self._put_aside(wanted)
+        objection = haproxy.objection(self._binary, self.directory, NEXT)
+        if objection:
+            raise _refusal(objection, wanted)
+
+    def _put_aside(self, wanted: Configuration) -> None:
+        pem.store(self.directory, wanted)
+        _write(self.directory / NEXT, wanted.text)
+
+    def _check_ports(self, binds: Iterable[tuple[str, int]]) -> None:
+        refusal = ports.refusal(sorted(binds))
+        if refusal:
+            raise Refused(refusal)
+
+    def _binds(self) -> set[tuple[str, int]]:
+        """What the running worker listens on: the last configuration that one has loaded."""
+        try:
+            text = (self.directory / GOOD).read_text()
+        except OSError:
+            return set()
+        return {(address.strip("[]"), int(port)) for address, port in BIND.findall(text)}
+
+    def _keep_states(self, wanted: Configuration) -> None:
+        """What the old worker knows goes to the new one, and what it has counted to the observer."""
+        try:
+            self._keep_final_counters()
+            states = runtime.kept_states(wanted.servers, runtime.states(self.directory))
+        except runtime.Unreachable:
+            states = NO_STATES
+        _write(self.directory / STATES, states)
+
+    def _keep_final_counters(self) -> None:
+        """What the worker has counted, for the observer. Raises Unreachable."""
+        report = runtime.parse_report(runtime.ask(self.directory, ADMIN_SOCKET, runtime.REPORT))
+        counters.keep_final_counters(self.directory, report.pid, report.rows)
+
+    def _is_taken_up(self, wanted: Configuration, seconds: float) -> bool:
+        def is_loaded() -> bool:
+            try:
+                worker = runtime.worker(self.directory)
+                return (worker.fingerprint, worker.generation) == (wanted.fingerprint, wanted.generation)
+            except runtime.Unreachable:
+                return False
+
+        return wait_until(is_loaded, seconds)
+
+    def _remember(self) -> None:
+        aside = self.directory / f"{GOOD}.new"
+        aside.unlink(missing_ok=True)
+        os.link(self.directory / CONFIG, aside)
+        os.replace(aside, self.directory / GOOD)
+
+    def _restore(self) -> None:
+        good = self.directory / GOOD
+        if good.exists():
+            _write(self.directory / CONFIG, good.read_text())
+
+
+def _refusal(objection: str, wanted: Configuration) -> Refused:
+    return Refused(f"HAProxy refuses the configuration: {pem.named(objection, wanted)}")
+
+
+def _write(path: Path, text: str) -> None:
+    """The whole file or none of it."""
+    aside = path.with_name(f"{path.name}.tmp")
+    aside.write_text(text)
+    os.replace(aside, path)

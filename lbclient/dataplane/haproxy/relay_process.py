@@ -1,0 +1,174 @@
+"""One load balancer's relay: started, told, ended. Like its HAProxy it outlives the server and is nobody's child."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from .. import ports
+from ..config.cfg import Refused
+from ..config.render import FINGERPRINT
+from ..relay.places import LOG, PIDFILE, PLAN, SOCKET, TAKE
+from ..relay.plan import VERSION, Plan, dumps
+from . import counters, runtime
+from .process_table import KILL_SECONDS, command_line, is_zombie, wait_until
+
+ROOT = Path(__file__).parents[3]  # what the package lies in
+COMMAND = ("-m", "lbclient.dataplane.relay")
+START_SECONDS = 10.0
+KILLED_SECONDS = 1.0
+ANSWER_SECONDS = 1.0
+HUNG_SECONDS = 2.0
+TERM_SECONDS = 1.0
+
+
+class Relay:
+    """The relay of one directory. What it does is asked of itself, each time."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def apply(self, wanted: Plan) -> str:
+        """Makes the running relay do what is wanted; how. Raises Refused, with the last plan still at work."""
+        if not wanted.is_needed:
+            return self.end()
+        said = self._fingerprint()
+        if said == wanted.fingerprint:
+            return "nothing"
+        if said is None:
+            self._start(wanted)
+            return "started"
+        self._tell(wanted)
+        return "runtime"
+
+    def pid(self) -> int | None:
+        """The process; None where there is none."""
+        try:
+            pid = int((self.directory / PIDFILE).read_text())
+        except (OSError, ValueError):
+            return None
+        return pid if self._is_ours(pid) else None
+
+    def end(self) -> str:
+        """Ends the process; one that does not listen is killed."""
+        pid = self.pid()
+        if pid is None:
+            return "nothing"
+        self._keep_final_counters()
+        self._kill(pid)
+        (self.directory / PIDFILE).unlink(missing_ok=True)
+        return "stopped"
+
+    def remove(self) -> None:
+        """Ends every process of the directory, where there has ever been one: whoever is started has a plan before."""
+        if (self.directory / PLAN).exists():
+            self.end_all()
+
+    def end_all(self) -> None:
+        """Ends also those that were left behind without a pidfile."""
+        for name in os.listdir("/proc"):
+            if name.isdigit() and self._is_ours(int(name)):
+                self._kill(int(name))
+
+    def _keep_final_counters(self) -> None:
+        """What it has counted, for the observer, who may have looked some seconds ago."""
+        with contextlib.suppress(runtime.Unreachable):
+            said = runtime.parse_report(runtime.ask(self.directory, SOCKET, runtime.REPORT, ANSWER_SECONDS))
+            counters.keep_final_counters(self.directory, said.pid, said.rows)
+
+    def _kill(self, pid: int) -> None:
+        for number, seconds in ((signal.SIGTERM, TERM_SECONDS), (signal.SIGKILL, KILL_SECONDS)):
+            try:
+                os.kill(pid, number)
+            except ProcessLookupError:
+                break
+            if wait_until(lambda: not self._is_ours(pid), seconds):
+                break
+
+    def _fingerprint(self) -> str | None:
+        """Of the plan that is at work; None where nobody does anything."""
+        found: list[str] = []
+
+        def answers() -> bool:
+            try:
+                said = runtime.ask(self.directory, SOCKET, "show info", ANSWER_SECONDS)
+                info = runtime.parse_info(said)
+                found.extend([info[FINGERPRINT]] if info.get("Version") == VERSION else [])
+            except runtime.Unreachable:
+                return self.pid() is None
+            return True
+
+        if self.pid() is not None:
+            wait_until(answers, HUNG_SECONDS, poll=0.1)
+        return found[0] if found else None
+
+    def _tell(self, wanted: Plan) -> None:
+        self._write(wanted)
+        try:
+            refusal = runtime.ask(self.directory, SOCKET, TAKE)
+        except runtime.Unreachable as error:
+            raise Refused(f"The relay does not answer: {error}") from error
+        if refusal:
+            raise Refused(refusal)
+
+    def _start(self, wanted: Plan) -> None:
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        is_anew = (self.directory / PIDFILE).exists()
+        self.end()
+        if _port_refusal(wanted):
+            self.end_all()
+        if is_anew:  # one that was killed is no process any more a moment before its ports are free
+            wait_until(lambda: not _port_refusal(wanted), KILLED_SECONDS)
+        refusal = _port_refusal(wanted)
+        if refusal:
+            raise Refused(refusal)
+        self._write(wanted)
+        (self.directory / SOCKET).unlink(missing_ok=True)
+        log = self.directory / LOG
+        with log.open("wb") as file:
+            try:
+                status = self._launch(file.fileno())
+            except subprocess.TimeoutExpired:
+                raise Refused("The relay did not start in time.") from None
+        if status != 0:
+            raise Refused(_last_line(log.read_text(errors="replace")))
+
+    def _launch(self, log: int) -> int:
+        """The status of the first process, which ends when the one that it has made is at work.
+
+        Without `site`, whose work at each start takes as long as the rest: all that is needed comes with Python.
+        """
+        return subprocess.run(
+            [sys.executable, "-S", *COMMAND, str(self.directory)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=self.directory,
+            env={"PATH": os.environ.get("PATH", os.defpath), "PYTHONPATH": str(ROOT)},
+            start_new_session=True,
+            timeout=START_SECONDS,
+            check=False,
+        ).returncode
+
+    def _write(self, wanted: Plan) -> None:
+        aside = self.directory / f"{PLAN}.tmp"
+        aside.write_text(dumps(wanted))
+        os.replace(aside, self.directory / PLAN)
+
+    def _is_ours(self, pid: int) -> bool:
+        """Whether that process is the relay of this directory, and runs."""
+        wanted = [*map(str.encode, COMMAND), os.fsencode(self.directory)]
+        return command_line(pid).split(b"\0")[2:5] == wanted and not is_zombie(pid)
+
+
+def _port_refusal(wanted: Plan) -> str | None:
+    return ports.refusal(sorted(wanted.binds), is_datagram=True)
+
+
+def _last_line(log: str) -> str:
+    lines = log.strip().splitlines()
+    return lines[-1] if lines else "The relay does not start."

@@ -1,0 +1,234 @@
+"""HAProxy's runtime API: asking a running HAProxy, and what its answers mean."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from ..config.backends import Server
+from ..config.render import ADMIN_SOCKET, FINGERPRINT, FINGERPRINTS
+from ..relay.exposition import INTERNAL
+
+MASTER_SOCKET = "master.sock"
+PATIENCE = 3.0  # s for an answer
+LONGEST_PATH = 107  # bytes of a unix socket's path
+MAINTENANCE = 0x01 | 0x04  # srv_admin_state: forced by an operator, or by the configuration
+STOPPED = "0"
+GENERATION = "proc.generation"  # of the certificates that a worker was told after it had loaded others
+SAID_PID = re.compile(r"^Pid: (\d+)$", re.MULTILINE)
+SAID_FINGERPRINT = re.compile(rf"^{FINGERPRINT}: (.*)$", re.MULTILINE)
+TOLD = re.compile(rf"^{re.escape(GENERATION)}: type=str value=<(\w+)>", re.MULTILINE)
+
+
+Row = Mapping[str, str]
+Rows = Mapping[tuple[str, str], Row]  # by (proxy, server), which may be FRONTEND or BACKEND
+
+
+class Unreachable(Exception):
+    """Nobody answers at the socket."""
+
+
+class Interrupted(Unreachable):
+    """The question was put, but the connection broke before the answer was whole."""
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A running worker, by its own account."""
+
+    pid: int
+    fingerprint: str  # of its configuration
+    generation: str = ""  # of its certificates
+
+
+def ask(directory: Path, name: str, command: str, patience: float = PATIENCE) -> str:
+    """The answer to a command. Raises Unreachable."""
+    error: type[Unreachable] = Unreachable
+    try:
+        with connected(directory, name, patience) as connection:
+            connection.sendall(command.encode() + b"\n")
+            error = Interrupted
+            connection.shutdown(socket.SHUT_WR)
+            return b"".join(iter(lambda: connection.recv(65536), b"")).decode(errors="replace")
+    except OSError as cause:
+        raise error(f"{name}: {cause}") from cause
+
+
+@contextmanager
+def connected(directory: Path, name: str, patience: float) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_UNIX) as connection, reachable(directory, name) as path:
+        connection.settimeout(patience)
+        connection.connect(path)
+        yield connection
+
+
+@contextmanager
+def reachable(directory: Path, name: str) -> Iterator[str]:
+    """A path that is short enough for a socket address, however long the directory's is."""
+    path = str(directory / name)
+    if len(path.encode()) <= LONGEST_PATH:
+        yield path
+        return
+    descriptor = os.open(directory, os.O_PATH | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{descriptor}/{name}"
+    finally:
+        os.close(descriptor)
+
+
+def worker(directory: Path) -> Worker:
+    """Who carries the traffic. Raises Unreachable."""
+    said = ask(directory, ADMIN_SOCKET, f"show info;get var {GENERATION}")
+    info = parse_info(said)
+    told = TOLD.search(said)
+    try:
+        fingerprint, _, loaded = info[FINGERPRINT].partition(FINGERPRINTS)
+        return Worker(int(info["Pid"]), fingerprint, told[1] if told else loaded)
+    except (KeyError, ValueError):
+        raise Unreachable(f"{ADMIN_SOCKET}: not an answer of ours: {info}") from None
+
+
+def set_generation(directory: Path, generation: str) -> bool:
+    """Lets the worker remember which certificates it has been told; whether it can."""
+    ask(directory, ADMIN_SOCKET, f"experimental-mode on;set var {GENERATION} str({generation})")
+    return worker(directory).generation == generation
+
+
+def parse_info(text: str) -> dict[str, str]:
+    pairs = (line.split(": ", 1) for line in text.splitlines() if ": " in line)
+    return {pair[0]: pair[1].strip() for pair in pairs}
+
+
+class Cells(Mapping[str, str]):
+    """A row of `show stat` whose hundred columns are found when they are asked for: few of them ever are."""
+
+    __slots__ = ("_cells", "_places")
+
+    def __init__(self, places: Mapping[str, int], cells: Sequence[str]) -> None:
+        self._places = places
+        self._cells = cells
+
+    def __getitem__(self, name: str) -> str:
+        place = self._places[name]
+        if place < len(self._cells):
+            return self._cells[place]
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name, place in self._places.items() if place < len(self._cells))
+
+    def __len__(self) -> int:
+        return min(len(self._places), len(self._cells))
+
+
+def parse_stat(text: str) -> Rows:
+    """`show stat` by (proxy, server), without the proxies that are our own affair."""
+    header, *lines = text.strip().removeprefix("# ").splitlines() or [""]
+    places = _places(header)  # pxname and svname come first
+    return {(row[0], row[1]): Cells(places, row) for row in csv.reader(lines) if row and row[0] not in INTERNAL}
+
+
+@lru_cache(maxsize=8)
+def _places(header: str) -> Mapping[str, int]:
+    """The same for all of one version of HAProxy."""
+    return {name: place for place, name in enumerate(header.rstrip(",").split(","))}
+
+
+def parse_states(text: str) -> list[dict[str, str]]:
+    """`show servers state`: a version, the names of columns, the rows."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    header = next((line for line in lines if line.startswith("# ")), "#")
+    columns = header[2:].split()
+    return [dict(zip(columns, line.split(), strict=False)) for line in lines if " " in line and line != header]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a worker says of itself and of all that it carries."""
+
+    pid: int
+    fingerprint: str
+    rows: Rows
+
+
+REPORT = "show info;show stat"
+
+
+def parse_report(text: str) -> Report:
+    """The answer to REPORT. Raises Unreachable where it is something else."""
+    info, _, stat = text.partition("# pxname")
+    try:
+        [pid], [fingerprint] = SAID_PID.findall(info), SAID_FINGERPRINT.findall(info)
+        return Report(int(pid), fingerprint, parse_stat("pxname" + stat))
+    except ValueError:
+        raise Unreachable(f"{ADMIN_SOCKET}: not a report of ours: {text[:80]!r}") from None
+
+
+def old_workers(directory: Path) -> list[int]:
+    """The workers that a reload has replaced and that still have connections. Raises Unreachable."""
+    listed = ask(directory, MASTER_SOCKET, "show proc").partition("# old workers")[2].partition("# programs")[0]
+    return [int(line.split()[0]) for line in listed.splitlines() if line.split()[1:2] == ["worker"]]
+
+
+def old_rows(directory: Path, pid: int) -> Rows:
+    """What an old worker reports. Raises Unreachable."""
+    text = ask(directory, MASTER_SOCKET, f"@!{pid} show stat")
+    if not text.startswith("# pxname"):
+        raise Unreachable(f"{MASTER_SOCKET}: worker {pid} does not answer")
+    return parse_stat(text)
+
+
+def states(directory: Path) -> list[dict[str, str]]:
+    return parse_states(ask(directory, ADMIN_SOCKET, "show servers state"))
+
+
+def differences(servers: tuple[Server, ...], rows: list[dict[str, str]]) -> list[str]:
+    """The commands that make the running servers what they should be."""
+    found = {(row["be_name"], row["srv_name"]): row for row in rows}
+    return [command for each in servers if (each.backend, each.name) in found for command in _changes(each, found)]
+
+
+def _changes(server: Server, found: Mapping[tuple[str, str], Mapping[str, str]]) -> Iterator[str]:
+    row = found[server.backend, server.name]
+    if int(row["srv_uweight"]) != server.weight:
+        yield f"set server {server.backend}/{server.name} weight {server.weight}"
+    if bool(int(row["srv_admin_state"]) & MAINTENANCE) == server.is_enabled:
+        yield f"set server {server.backend}/{server.name} state {'ready' if server.is_enabled else 'maint'}"
+
+
+def kept_states(servers: tuple[Server, ...], rows: list[dict[str, str]]) -> str:
+    """A state file for the next worker: the health of checked servers, and nothing that the configuration decides.
+
+    Weights and administrative states are written as the new configuration has them, since HAProxy would otherwise
+    carry over those of the old worker. A server that was not checked until now has no health worth keeping.
+    """
+    wanted = {(each.backend, each.name): each for each in servers if each.is_checked and each.is_enabled}
+    kept = [
+        row
+        for row in rows
+        if (row["be_name"], row["srv_name"]) in wanted and not int(row["srv_admin_state"]) & MAINTENANCE
+    ]
+    if not kept:
+        return "1\n"
+    lines = [" ".join((row | _desired(wanted[row["be_name"], row["srv_name"]])).values()) for row in kept]
+    return "\n".join(("1", "# " + " ".join(kept[0]), *lines)) + "\n"
+
+
+def _desired(server: Server) -> dict[str, str]:
+    weight = str(server.weight)
+    return {
+        "srv_admin_state": "0",
+        "srv_uweight": weight,
+        "srv_iweight": weight,
+        "srv_check_state": "0",
+        "srv_check_port": "0",
+        "srv_check_addr": "-",
+        "srv_use_ssl": str(int(server.is_tls)),
+    }

@@ -1,0 +1,1 @@
+"""Health, statistics and process exits become operating statuses and counters."""

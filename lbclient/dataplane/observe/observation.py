@@ -1,0 +1,108 @@
+"""What is known of one load balancer from its HAProxy, and what of it the store has been told."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from ...store.store import Store
+from ..haproxy import counters, runtime
+from ..haproxy.counters import Counters, Reading
+from ..haproxy.runtime import Report, Row
+from ..reconcile import State
+from .checks import checks, reasons
+from .statuses import statuses
+
+LOG = logging.getLogger(__name__)
+MISSES = 2  # silent rounds before a load balancer is said to be down
+
+
+class Observation:
+    """Takes what HAProxy reports, and tells the store what is new."""
+
+    def __init__(self, id_: str, directory: Path, store: Store) -> None:
+        self._id = id_
+        self._directory = directory
+        self._store = store
+        self._counters = Counters(directory)
+        self._told: tuple[State | None, object] = (None, None)
+        self._missed = 0
+        self.totals: Reading = {}
+        self.pids: set[int] = set()  # of those that carry its traffic, also the last of it
+        self.is_busy = False  # whether anything was counted between the last two reports
+
+    def take(self, state: State, reports: Sequence[Report], *, is_silent: bool) -> None:
+        """Takes the reports of one round; is_silent tells that somebody who should be there has not answered."""
+        rows = {key: row for report in reports for key, row in report.rows.items()}
+        self._missed = self._missed + 1 if is_silent else 0
+        self.is_busy = self._count(state, reports)
+        if not is_silent or self._missed >= MISSES:
+            self._observe(state, rows if reports else None, is_silent)
+
+    def _observe(self, state: State, rows: runtime.Rows | None, is_silent: bool) -> None:
+        heard = (is_silent, None if rows is None else [_said(row) for row in rows.values()])
+        if self._told[0] is state and self._told[1] == heard:
+            return
+        found = statuses(state.snapshot, rows, state.error, is_silent)
+        checked = checks(state.snapshot, rows) if rows is not None else None
+        why = reasons(state.snapshot, checked or {}, found, state.error)
+        self._store.observed(self._id, found, checked, why)
+        self._told = (state, heard)
+
+    def _count(self, state: State, reports: Sequence[Report]) -> bool:
+        """Whether there is anything new."""
+        live = {report.pid: counters.reading(report.rows) for report in reports}
+        if set(self._counters.live()) != set(live):
+            live = {**_of_others(self._directory, self._counters, set(live)), **live}
+            self._counters.hear(set(live))
+        self._counters.update(live)
+        self._counters.forget(set(_parts(state)))
+        self.pids = set(live)
+        totals = {part: counted for part, counted in self._counters.totals().items() if any(counted.values())}
+        is_new = self.totals != totals
+        self.totals = totals
+        if is_new or self._counters.has_ended():
+            self._save()
+        return is_new or len(live) > len(reports)
+
+    def _save(self) -> None:
+        """Where that fails, as on a full disk, the next change tries again; nothing else waits for it."""
+        try:
+            self._counters.save()
+        except OSError as error:
+            if self._directory.exists():  # otherwise it was removed meanwhile
+                LOG.warning("load balancer %s: the counters cannot be saved: %s", self._id, error)
+
+
+def _parts(state: State) -> list[str]:
+    snapshot = state.snapshot
+    members = [member for pool in snapshot.pools for member in snapshot.members[pool.id]]
+    return [each.id for each in (*snapshot.listeners, *snapshot.pools, *members)]
+
+
+def _said(row: Row) -> tuple[str | None, ...]:
+    """What of a row statuses and checks depend on."""
+    return tuple(row.get(name) for name in ("status", "weight", "uweight", "check_status", "check_code", "last_chk"))
+
+
+def _of_others(directory: Path, known: Counters, heard: set[int]) -> dict[int, Reading]:
+    """The readings of workers that have been replaced but not ended; of those that do not answer, the last ones."""
+    found = {pid: each for pid, each in known.live().items() if pid not in heard and _is_alive(pid, directory)}
+    try:
+        pids = runtime.old_workers(directory)
+    except runtime.Unreachable:
+        return found
+    for pid in pids:
+        with contextlib.suppress(runtime.Unreachable):
+            found[pid] = counters.reading(runtime.old_rows(directory, pid))
+    return found
+
+
+def _is_alive(pid: int, directory: Path) -> bool:
+    try:
+        return os.fsencode(directory) in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False

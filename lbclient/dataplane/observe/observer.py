@@ -1,0 +1,291 @@
+"""Observing: HAProxy's own word becomes operating statuses and statistics. Never touches what is desired."""
+
+from __future__ import annotations
+
+import logging
+import selectors
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from ...store.store import Store
+from ..config.render import ADMIN_SOCKET
+from ..haproxy import runtime
+from ..haproxy.counters import Reading
+from ..reconcile import Reconciler, State
+from ..relay.places import SOCKET as RELAY_SOCKET
+from . import pinger
+from .health_events import HealthEvents
+from .observation import Observation
+from .pinger import Pinger, Target
+from .poll import Poll
+from .process_exits import ProcessExits
+from .schedule import Schedule
+
+LOG = logging.getLogger(__name__)
+PATIENCE = 2.0  # s for an answer
+SOON = 0.5  # s to the next look where something has just happened
+LATER = 3.0  # s to the next look at most where there is something new that changes no status
+BUSY = 2.0  # s between two looks at most where there is traffic
+IDLE = 10.0  # s between two looks at most, where they are few
+EACH = 0.03  # s for each of them, where they are many: 33 looks a second, however many are idle
+BLIND = 1.0  # s, where the kernel does not tell that a process has ended
+GRID = 0.25  # s
+KEEP = 1.0  # s between two writings of counters
+REST = 1.0  # s after a failure of our own
+
+
+@dataclass
+class _Round:
+    """Those of one load balancer that have been asked, and what they said."""
+
+    state: State
+    waiting: list[threading.Event]  # who waits for its end
+    missing: int
+    reports: list[runtime.Report] = field(default_factory=list)
+    is_late: bool = False  # something has happened since it began
+
+
+class Observer:
+    """Looks at each HAProxy when it says that something has changed, when it ends, when asked to, and now and then."""
+
+    def __init__(self, store: Store, directory: Path, reconciler: Reconciler) -> None:
+        self._store = store
+        self._directory = directory.absolute()
+        self._reconciler = reconciler
+        self._pinger = Pinger(self._directory, self.wake)
+        self._observations: dict[str, Observation] = {}
+        self._paces: dict[str, float] = {}
+        self._targets: dict[str, list[Target]] = {}
+        self._seen: dict[str, State] = {}
+        self._uncounted: dict[str, Reading] = {}
+        self._kept_at = 0.0
+        self._under_way: dict[str, _Round] = {}
+        self._requested: dict[str, list[threading.Event]] = {}  # who waits for a look that has not begun
+        self._lock = threading.Lock()
+        self._is_over = False
+        self._schedule = Schedule(GRID)
+        self._selector = selectors.DefaultSelector()
+        self._poll = Poll(self._selector, PATIENCE)
+        self._process_exits = ProcessExits(self._selector, self._schedule.now)
+        self._wake_receiver, self._wake_sender = socket.socketpair()
+        self._health_events = HealthEvents(self._selector, self._directory, self._schedule.now, self._observe_later)
+        self._thread = threading.Thread(target=self._work, name="observe", daemon=True)
+
+    def start(self) -> None:
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._wake_receiver.setblocking(False)
+        self._wake_sender.setblocking(False)
+        self._selector.register(self._wake_receiver, selectors.EVENT_READ, self._woken)
+        self._reconciler.on_change(self.wake)
+        for id_ in self._reconciler.states():
+            self.wake(id_)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._is_over = True
+        self._wake_thread()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._pinger.stop()
+        self._health_events.close()
+        self._selector.close()
+        self._wake_receiver.close()
+        self._wake_sender.close()
+
+    def wake(self, loadbalancer_id: str) -> None:
+        """Have a look at this load balancer; from any thread, at any time."""
+        with self._lock:
+            self._requested.setdefault(loadbalancer_id, [])
+        self._wake_thread()
+
+    def observe_now(self, loadbalancer_id: str, seconds: float = PATIENCE) -> None:
+        """Have a look, and wait until what was found is in the store; not for ever where nobody answers."""
+        is_done = threading.Event()
+        with self._lock:
+            self._requested.setdefault(loadbalancer_id, []).append(is_done)
+        self._wake_thread()
+        is_done.wait(seconds)
+
+    def _wake_thread(self) -> None:
+        try:
+            self._wake_sender.send(b"!")
+        except OSError:
+            return  # it rings already, or nobody is there any more
+
+    def _work(self) -> None:
+        while not self._is_over:
+            try:
+                self._turn()
+            except Exception:
+                LOG.exception("could not observe, will try again")
+                time.sleep(REST)
+        self._poll.close()
+        self._process_exits.close()
+        self._keep()
+
+    def _turn(self) -> None:
+        """Waits for whatever comes first, and does what is due."""
+        for key, _ in self._selector.select(self._rest()):
+            tell: Callable[[], None] = key.data
+            tell()
+        now = time.monotonic()
+        self._poll.give_up(now)
+        for id_ in self._schedule.take(now):
+            self._begin(id_)
+        if now >= self._kept_at + KEEP:
+            self._keep()
+
+    def _rest(self) -> float | None:
+        keep = self._kept_at + KEEP if self._uncounted else None
+        times = [each for each in (self._schedule.first(), self._poll.deadline(), keep) if each is not None]
+        return max(0.0, min(times) - time.monotonic()) if times else None
+
+    def _woken(self) -> None:
+        self._wake_receiver.recv(4096)
+        with self._lock:
+            looked_for = list(self._requested)
+        for id_ in looked_for:
+            self._observe_soon(id_)
+
+    def _observe_soon(self, id_: str) -> None:
+        """Something has changed: look now, and soon again."""
+        self._paces[id_] = SOON
+        self._schedule.now(id_)
+
+    def _observe_later(self, id_: str) -> None:
+        self._schedule.at(id_, time.monotonic() + LATER)
+
+    def _begin(self, id_: str) -> None:
+        """Asks; where answers are to come already, once more after them."""
+        if id_ in self._under_way:
+            self._under_way[id_].is_late = True
+            return
+        with self._lock:
+            waiting = self._requested.pop(id_, [])
+        state = self._reconciler.state(id_)
+        if state is None:
+            self._forget(id_)
+            _release(waiting)
+            return
+        if self._seen.get(id_) is not state:
+            self._take_state(id_, state)
+        round_ = self._under_way[id_] = _Round(state, waiting, len(_asked(state)))
+        for name in _asked(state):
+            self._poll.ask(self._directory / id_, name, runtime.REPORT, partial(self._take, id_, round_))
+        if not _asked(state):
+            self._end(id_, round_)
+
+    def _take_state(self, id_: str, state: State) -> None:
+        """Another state: health that is told of, and the members that are to be pinged."""
+        if state.snapshot.healthmonitors:
+            self._health_events.watch(id_)
+        else:
+            self._health_events.forget(id_)
+        targets = list(pinger.targets(id_, state.snapshot))
+        if targets != self._targets.get(id_, []):
+            self._ping(id_, targets)
+        self._seen[id_] = state
+        is_as_before = state.outcome is not None and state.outcome.how == "nothing"
+        self._paces[id_] = self._next_pace(BUSY if is_as_before else SOON)
+
+    def _ping(self, id_: str, targets: list[Target]) -> None:
+        """Has those pinged from now on, of this load balancer."""
+        self._targets.pop(id_, None)
+        if targets:
+            self._targets[id_] = targets
+        self._pinger.watch(id_, targets)
+
+    def _take(self, id_: str, round_: _Round, answer: str | None) -> None:
+        """One of those that were asked has answered, or never will."""
+        report = _parsed(id_, answer) if answer is not None else None
+        if report is not None:
+            round_.reports.append(report)
+        round_.missing -= 1
+        if round_.missing == 0:
+            self._end(id_, round_)
+
+    def _end(self, id_: str, round_: _Round) -> None:
+        observation = self._observations.get(id_)
+        if observation is None:
+            observation = self._observations[id_] = Observation(id_, self._directory / id_, self._store)
+        is_silent = len(round_.reports) < len(_needed(round_.state))
+        before = observation.totals
+        try:
+            observation.take(round_.state, round_.reports, is_silent=is_silent)
+        except Exception:
+            LOG.exception("load balancer %s: could not be observed, will be tried again", id_)
+        if observation.totals != before:
+            self._uncounted[id_] = observation.totals
+        self._finish(id_, round_, is_busy=observation.is_busy)
+        if is_silent and round_.state.error is None:
+            self._reconciler.requeue(id_)
+        self._process_exits.watch(id_, observation.pids)
+        for report in round_.reports if id_ in self._targets else ():
+            if not self._pinger.reflect(id_, report):
+                self._schedule.at(id_, time.monotonic() + SOON)
+
+    def _finish(self, id_: str, round_: _Round, *, is_busy: bool) -> None:
+        self._under_way.pop(id_, None)
+        if round_.waiting and id_ in self._uncounted:
+            self._keep()
+        _release(round_.waiting)
+        if round_.is_late:
+            self._schedule.now(id_)
+        elif _asked(round_.state):
+            pace = self._paces.get(id_, SOON)
+            self._schedule.at(id_, time.monotonic() + pace)
+            self._paces[id_] = self._next_pace(min(pace * 2, BUSY if is_busy else self._idle()))
+
+    def _next_pace(self, usual: float) -> float:
+        return min(usual, self._idle() if self._process_exits.is_supported else BLIND)
+
+    def _idle(self) -> float:
+        return max(IDLE, EACH * len(self._seen))
+
+    def _forget(self, id_: str) -> None:
+        self._seen.pop(id_, None)
+        self._observations.pop(id_, None)
+        self._paces.pop(id_, None)
+        if id_ in self._targets:
+            self._ping(id_, [])
+        self._health_events.forget(id_)
+        self._uncounted.pop(id_, None)
+        self._process_exits.watch(id_, ())
+
+    def _keep(self) -> None:
+        """Tells the store of all that was counted, in one transaction."""
+        self._kept_at = time.monotonic()
+        if self._uncounted:
+            self._store.all_counted(self._uncounted)
+            self._uncounted = {}
+
+
+def _release(waiting: list[threading.Event]) -> None:
+    for each in waiting:
+        each.set()
+
+
+def _needed(state: State) -> tuple[str, ...]:
+    """The sockets of those that should be running."""
+    wanted = state.configuration
+    if wanted is None:
+        return ()
+    return (*((ADMIN_SOCKET,) if wanted.is_proxied else ()), *((RELAY_SOCKET,) if wanted.relay.is_needed else ()))
+
+
+def _asked(state: State) -> tuple[str, ...]:
+    """The sockets of those that may be running: what cannot be carried may still run as it was before."""
+    return _needed(state) if state.configuration is not None else (ADMIN_SOCKET, RELAY_SOCKET)
+
+
+def _parsed(id_: str, text: str) -> runtime.Report | None:
+    try:
+        return runtime.parse_report(text)
+    except runtime.Unreachable as error:
+        LOG.warning("load balancer %s: %s", id_, error)
+        return None

@@ -1,0 +1,102 @@
+"""Asking many HAProxy processes at once, in one thread: one that hangs holds up no other."""
+
+from __future__ import annotations
+
+import selectors
+import socket
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from ..haproxy import runtime
+
+Done = Callable[[str | None], None]  # is given the answer; None where none came
+
+
+@dataclass
+class _Asked:
+    """A question that is under way."""
+
+    done: Done
+    deadline: float
+    parts: list[bytes] = field(default_factory=list)
+
+
+class Poll:
+    """Questions to sockets, whose answers a selector waits for; its keys carry what is to be called."""
+
+    def __init__(self, selector: selectors.BaseSelector, patience: float) -> None:
+        self._selector = selector
+        self._patience = patience
+        self._asked: dict[socket.socket, _Asked] = {}
+
+    def ask(self, directory: Path, name: str, command: str, done: Done) -> None:
+        """Put a question; done(answer) is called once, at once where nobody listens."""
+        connection = _asked(directory, name, command)
+        if connection is None:
+            done(None)
+            return
+        self._asked[connection] = _Asked(done, time.monotonic() + self._patience)
+        self._selector.register(connection, selectors.EVENT_READ, partial(self._hear, connection))
+
+    def deadline(self) -> float | None:
+        """When the first question will have been waited for long enough."""
+        return min((each.deadline for each in self._asked.values()), default=None)
+
+    def give_up(self, now: float) -> None:
+        """Ends the questions whose time is over."""
+        for connection, asked in list(self._asked.items()):
+            if asked.deadline <= now:
+                self._end(connection, None)
+
+    def close(self) -> None:
+        for connection in self._asked:
+            self._selector.unregister(connection)
+            connection.close()
+        self._asked.clear()
+
+    def _hear(self, connection: socket.socket) -> None:
+        for chunk in _chunks(connection):
+            if chunk:
+                self._asked[connection].parts.append(chunk)
+            else:
+                whole = b"".join(self._asked[connection].parts).decode(errors="replace")
+                self._end(connection, None if chunk is None else whole)
+
+    def _end(self, connection: socket.socket, answer: str | None) -> None:
+        asked = self._asked.pop(connection)
+        self._selector.unregister(connection)
+        connection.close()
+        asked.done(answer)
+
+
+def _asked(directory: Path, name: str, command: str) -> socket.socket | None:
+    """A connection on which the question has been put; None where nobody listens."""
+    connection = socket.socket(socket.AF_UNIX)
+    connection.setblocking(False)
+    try:
+        with runtime.reachable(directory, name) as path:
+            connection.connect(path)
+        connection.sendall(command.encode() + b"\n")
+        connection.shutdown(socket.SHUT_WR)
+    except OSError:
+        connection.close()
+        return None
+    return connection
+
+
+def _chunks(connection: socket.socket) -> Iterator[bytes | None]:
+    """What has come so far; nothing at the end; None if the connection broke."""
+    while True:
+        try:
+            chunk = connection.recv(65536)
+        except BlockingIOError:
+            return
+        except OSError:
+            yield None
+            return
+        yield chunk
+        if not chunk:
+            return

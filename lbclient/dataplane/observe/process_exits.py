@@ -1,0 +1,58 @@
+"""Process exits, which the kernel reports at once, also of processes that are not our children."""
+
+from __future__ import annotations
+
+import os
+import selectors
+from collections.abc import Callable, Iterable
+from functools import partial
+
+
+class ProcessExits:
+    """The processes of each load balancer that are watched, by a selector whose keys carry what is to be called."""
+
+    def __init__(self, selector: selectors.BaseSelector, notify: Callable[[str], None]) -> None:
+        self._selector = selector
+        self._notify = notify
+        self._watched: dict[str, dict[int, int]] = {}  # {load balancer: {pid: descriptor}}
+        self.is_supported = True  # False: this kernel does not tell
+
+    def watch(self, id_: str, pids: Iterable[int]) -> None:
+        """Has tell(id) called when one of the processes ends; those that were watched before are watched no more."""
+        before = self._watched.get(id_, {})
+        wanted = set(pids)
+        if wanted == before.keys():
+            return
+        for pid in before.keys() - wanted:
+            self._close(before.pop(pid))
+        for pid in wanted - before.keys():
+            self._open(id_, pid, before)
+        if before:
+            self._watched[id_] = before
+        else:
+            self._watched.pop(id_, None)
+
+    def close(self) -> None:
+        for id_ in list(self._watched):
+            self.watch(id_, ())
+
+    def _open(self, id_: str, pid: int, into: dict[int, int]) -> None:
+        try:
+            into[pid] = os.pidfd_open(pid)
+        except ProcessLookupError:
+            self._notify(id_)
+            return
+        except OSError:
+            self.is_supported = False
+            return
+        self._selector.register(into[pid], selectors.EVENT_READ, partial(self._ended, id_, pid))
+
+    def _ended(self, id_: str, pid: int) -> None:
+        descriptor = self._watched.get(id_, {}).pop(pid, None)
+        if descriptor is not None:  # otherwise it was given up in this very moment
+            self._close(descriptor)
+            self._notify(id_)
+
+    def _close(self, descriptor: int) -> None:
+        self._selector.unregister(descriptor)
+        os.close(descriptor)

@@ -1,0 +1,113 @@
+"""Operating statuses: what HAProxy reports, in the API's words. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from ...store.snapshot import Record, Snapshot
+from ..config import backends, monitors
+from ..haproxy.runtime import Row, Rows
+
+Statuses = dict[tuple[str, str], str]
+
+# The beginning of a server's status in HAProxy, which may go on with a count: "UP 1/3".
+MEMBER = {"UP": "ONLINE", "DOWN": "ERROR", "NOLB": "DRAINING", "DRAIN": "DRAINING", "MAINT": "OFFLINE"}
+NO_CHECK = "no check"
+LISTENER = {"OPEN": "ONLINE", "FULL": "DEGRADED"}
+
+
+def statuses(snapshot: Snapshot, rows: Rows | None, error: str | None, is_needed: bool) -> Statuses:
+    """Every resource's status; `rows` is what HAProxy reports, None where it does not answer.
+
+    `error` is that of the last attempt to apply the snapshot, and `is_needed` whether an HAProxy should be running.
+    """
+    reported = rows or {}
+    found: Statuses = {}
+    found |= {("listener", each.id): _listener(each, snapshot, reported, error) for each in snapshot.listeners}
+    for pool in snapshot.pools:
+        found |= _pool(pool, snapshot, reported)
+    found["loadbalancer", snapshot.loadbalancer.id] = _loadbalancer(snapshot, found, is_needed and rows is None)
+    return found | _plain(snapshot, error)
+
+
+def _loadbalancer(snapshot: Snapshot, found: Mapping[tuple[str, str], str], is_silent: bool) -> str:
+    if not snapshot.loadbalancer.admin_state_up:
+        return "OFFLINE"
+    listeners = _of("listener", found)
+    # A listener in ERROR: whoever carries it, HAProxy or the relay, is silent.
+    if is_silent or "ERROR" in listeners | _of("pool", found):
+        return "ERROR"
+    return "DEGRADED" if "DEGRADED" in listeners or "ERROR" in _of("member", found) else "ONLINE"
+
+
+def _of(kind: str, found: Mapping[tuple[str, str], str]) -> set[str]:
+    return {status for (name, _), status in found.items() if name == kind}
+
+
+def _listener(listener: Record, snapshot: Snapshot, rows: Rows, error: str | None) -> str:
+    if not (snapshot.loadbalancer.admin_state_up and listener.admin_state_up):
+        return "OFFLINE"
+    row = rows.get((listener.id, "FRONTEND"))
+    if row is None:
+        return "ERROR" if error is None else "OFFLINE"
+    return LISTENER.get(row["status"], "ERROR")
+
+
+def _pool(pool: Record, snapshot: Snapshot, rows: Rows) -> Statuses:
+    """The pool and its members."""
+    monitor = monitors.of(pool, snapshot)
+    found: Statuses = {}
+    for member in snapshot.members[pool.id]:
+        found["member", member.id] = _member(member, monitor, rows.get((pool.id, member.id)))
+    row = rows.get((pool.id, "BACKEND"))
+    if row is None or not pool.admin_state_up or not _is_referenced(pool, snapshot, rows):
+        status = "OFFLINE"
+    elif row["status"].startswith("DOWN"):
+        status = "ERROR"
+    else:
+        status = "DEGRADED" if "ERROR" in found.values() else "ONLINE"
+    return {**found, ("pool", pool.id): status}
+
+
+def _is_referenced(pool: Record, snapshot: Snapshot, rows: Rows) -> bool:
+    """Whether a listener that reports uses the pool."""
+    return any(
+        pool.id in backends.used(listener, snapshot)
+        for listener in backends.enabled_listeners(snapshot)
+        if (listener.id, "FRONTEND") in rows
+    )
+
+
+def _member(member: Record, monitor: Record | None, row: Row | None) -> str:
+    if not member.admin_state_up:
+        return "OFFLINE"
+    if row is None:
+        return "OFFLINE" if monitor else "NO_MONITOR"
+    status = row["status"]
+    known = next((ours for theirs, ours in MEMBER.items() if status.startswith(theirs)), None)
+    if known in (None, "ONLINE") and is_drained(row):
+        return "DRAINING"
+    # Without checks of HAProxy's own, a member may still be monitored: by pings.
+    return known or ("ONLINE" if monitor else "NO_MONITOR")
+
+
+def is_drained(row: Row) -> bool:
+    return (row.get("uweight") or row["weight"]) == "0"
+
+
+def _plain(snapshot: Snapshot, error: str | None) -> Statuses:
+    """Monitors, policies and rules, which HAProxy does not report: ONLINE once they are in effect."""
+    kinds: tuple[tuple[str, Iterable[Record]], ...] = (
+        ("healthmonitor", snapshot.healthmonitors.values()),
+        ("l7policy", (each for policies in snapshot.l7policies.values() for each in policies)),
+        ("l7rule", (each for rules in snapshot.l7rules.values() for each in rules)),
+    )
+    return {
+        (kind, each.id): "ONLINE" if each.admin_state_up and _is_active(each, error) else "OFFLINE"
+        for kind, records in kinds
+        for each in records
+    }
+
+
+def _is_active(record: Record, error: str | None) -> bool:
+    return error is None or record.provisioning_status == "ACTIVE"

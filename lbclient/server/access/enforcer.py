@@ -1,0 +1,116 @@
+"""The rules as they are in force: the usual ones, and what an operator's policy.yaml says instead."""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+from oslo_config import cfg
+from oslo_policy import policy as oslo_policy
+
+from .context import Context
+from .defaults import API, RULES
+
+LOG = logging.getLogger(__name__)
+logging.getLogger("oslo_policy").setLevel(logging.CRITICAL)  # what it finds wrong is refused, and said in one line
+LOOK_AGAIN = 1.0  # seconds after which a change of the file is seen
+REMEMBERED = 10_000  # decisions
+
+
+class BadRules(Exception):
+    """The file with the rules cannot be used; the text says why."""
+
+
+class Rulebook:
+    """Decides, and remembers what it decided: one evaluation of a rule takes longer than a whole look-up of a row."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        """Raises BadRules."""
+        self._path = path
+        self._state = _state(path)
+        self._enforcer = _enforcer(path)
+        self._decided: dict[tuple[str, Context, str], bool] = {}
+        self._looked_at = time.monotonic()
+
+    def allows(self, who: Context, action: str, project_id: str) -> bool:
+        """Whether somebody may do something (loadbalancer:get_one) to what belongs to a project."""
+        self._look_for_changes()
+        decided = self._decided
+        key = (action, who, project_id)
+        found = decided.get(key)
+        if found is None:
+            if len(decided) >= REMEMBERED:
+                decided.clear()
+            found = decided[key] = self._decide(who, f"{API}:{action}", project_id)
+        return found
+
+    def _decide(self, who: Context, rule: str, project_id: str) -> bool:
+        credentials: dict[str, Any] = {"user_id": who.user_id, "roles": sorted(who.roles), "domain_id": who.domain_id}
+        if who.project_id:
+            credentials["project_id"] = who.project_id
+        target = {"project_id": project_id}
+        credentials["is_admin"] = self._enforcer.enforce("context_is_admin", target, credentials)
+        return bool(self._enforcer.enforce(rule, target, credentials))
+
+    def _look_for_changes(self) -> None:
+        now = time.monotonic()
+        if self._path is None or now - self._looked_at < LOOK_AGAIN:
+            return
+        self._looked_at = now
+        state = _state(self._path)
+        if state == self._state:
+            return
+        self._state = state
+        try:
+            self._enforcer = _enforcer(self._path)
+        except BadRules as error:
+            LOG.error("%s The rules stay as they were.", error)
+        else:
+            self._decided = {}
+            LOG.info("the rules of %s are in force", self._path)
+
+
+def _state(path: Path | None) -> tuple[int, int, int] | None:
+    """What differs when the file has been changed; None where there is none."""
+    try:
+        found = path.stat() if path else None
+    except OSError:
+        return None
+    return (found.st_ino, found.st_size, found.st_mtime_ns) if found else None
+
+
+def _enforcer(path: Path | None) -> oslo_policy.Enforcer:
+    """Raises BadRules."""
+    words = {**RULES, **_overrides(path)}
+    rules = oslo_policy.Rules.from_dict(words)
+    for name, text in words.items():
+        if str(rules[name]).count("!") != text.count("!"):  # what cannot be understood is read as never
+            raise BadRules(f"{path} cannot be used: {name} is not a rule: {text!r}.")
+    enforcer = oslo_policy.Enforcer(cfg.ConfigOpts(), use_conf=False)
+    enforcer.set_rules(rules, use_conf=False)
+    try:
+        enforcer.check_rules(raise_on_violation=True)
+    except oslo_policy.InvalidDefinitionError as error:
+        why = str(error).removesuffix(" Check logs for more details.")
+        raise BadRules(f"{path} cannot be used: {why}") from None
+    return enforcer
+
+
+def _overrides(path: Path | None) -> dict[str, str]:
+    """The rules of the file, none where there is no such file."""
+    try:
+        text = path.read_text() if path else ""
+        found = oslo_policy.parse_file_contents(text) if text else {}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or " ".join(str(error).split())
+        raise BadRules(f"{path} cannot be used: {why}.") from None
+    if not isinstance(found, dict):
+        raise BadRules(f"{path} cannot be used: it is no mapping of names to rules.")
+    wrong = [name for name, rule in found.items() if not isinstance(rule, str)]
+    if wrong:
+        raise BadRules(f"{path} cannot be used: {wrong[0]} is not a rule in words.")
+    return dict(found)

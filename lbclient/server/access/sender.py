@@ -1,0 +1,36 @@
+"""Who sends a request: whom its token stands for or, without authentication, whom its headers name."""
+
+from __future__ import annotations
+
+import falcon
+
+from ...resources import LOADBALANCER
+from ..errors import Unauthorized
+from ..loadbalancer import bodies
+from ..services import Services
+from .context import Context
+
+ADMIN = "admin"  # what everybody is who names no role
+
+
+def sender(services: Services, req: falcon.Request) -> Context:
+    """Raises Unauthorized; BadRequest where a header does not fit; Unavailable."""
+    if services.config.auth == "noauth":
+        return _named(req)
+    return (services.keystone or services.tokens).check(token(req))
+
+
+def token(req: falcon.Request) -> str:
+    """The token of a request. Raises Unauthorized."""
+    found = req.get_header("X-Auth-Token")
+    if not found:
+        raise Unauthorized("The request you have made requires authentication.")
+    return str(found)
+
+
+def _named(req: falcon.Request) -> Context:
+    project_id = req.get_header("X-Project-Id") or None
+    if project_id is not None:
+        bodies.check(LOADBALANCER["project_id"], project_id)
+    roles = {role.strip() for role in (req.get_header("X-Roles") or "").split(",")} - {""}
+    return Context(req.get_header("X-User-Id") or "", project_id, frozenset(roles or {ADMIN}))

@@ -1,0 +1,57 @@
+"""The clouds.yaml of the state directory: how the first users of this server log in."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from .bootstrap import DEFAULT_DOMAIN, Login
+
+Clouds = dict[str, dict[str, Any]]
+
+
+def read(path: Path) -> Clouds:
+    """The clouds of the file, none where there is no such file."""
+    try:
+        content = yaml.safe_load(path.read_text())
+    except FileNotFoundError:
+        return {}
+    return dict(content["clouds"])
+
+
+def cloud(login: Login, password: str, auth_url: str) -> dict[str, Any]:
+    """An entry for a user in a project."""
+    return {
+        "auth": {
+            "auth_url": auth_url,
+            "username": login.name,
+            "password": password,
+            "project_name": login.name,
+            "user_domain_id": DEFAULT_DOMAIN,
+            "project_domain_id": DEFAULT_DOMAIN,
+        },
+        "region_name": "RegionOne",
+        "identity_api_version": 3,
+    }
+
+
+def moved(clouds: Mapping[str, dict[str, Any]], auth_url: str) -> Clouds:
+    """The same clouds, reached at another URL."""
+    return {name: {**each, "auth": {**each["auth"], "auth_url": auth_url}} for name, each in clouds.items()}
+
+
+def write(path: Path, clouds: Clouds) -> None:
+    """Replace the file as a whole; only this user may read it."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    aside.unlink(missing_ok=True)
+    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with open(descriptor, "w") as file:
+        file.write("# Written by lbclient server: openstack --os-cloud NAME reads it through OS_CLIENT_CONFIG_FILE.\n")
+        yaml.safe_dump({"clouds": clouds}, file, sort_keys=False)
+        file.flush()
+        os.fsync(file.fileno())
+    aside.rename(path)

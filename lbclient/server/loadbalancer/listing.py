@@ -1,0 +1,188 @@
+"""Which rows a list shows, in which order, from where to where."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from typing import Any
+from urllib.parse import urlencode
+
+import sqlalchemy as sa
+
+from ...resources import Resource
+from ...store.snapshot import Record
+from .. import bounds
+from ..errors import BadRequest, InvalidPaging
+from ..web.routing import Answer, Request
+from . import present, selection
+from .selection import MONITOR, TAG_FILTERS, Table
+
+PAGE_MAXIMUM = 1000
+PAGING = {"limit", "marker", "page_reverse", "sort", "sort_key", "sort_dir", "fields"}
+DIRECTIONS = ("asc", "desc")
+
+Pairs = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of a list, as the query asks for it."""
+
+    limit: int
+    marker: str | None
+    is_reverse: bool
+    order: tuple[tuple[str, str], ...]  # (column, asc or desc); the last column is unique
+    fields: tuple[str, ...]  # attributes to answer; () for all
+    filters: tuple[tuple[str, str], ...] = field(default=())
+
+
+def page(resource: Resource, table: Table, query: Pairs, unique: str = "serial") -> Page:
+    """What the query asks for; `unique` is the column that orders what is equal otherwise. Raises BadRequest."""
+    single = dict(query)
+    return Page(
+        limit=_limit(single.get("limit")),
+        marker=single.get("marker"),
+        is_reverse=single.get("page_reverse", "").lower() == "true",
+        order=_order(resource, table, single, unique),
+        fields=fields(query),
+        filters=_filters(resource, table, query),
+    )
+
+
+def check(query: Pairs) -> None:
+    """Paging that is asked for can be: Octavia looks at it with every GET, of one object, too. Raises BadRequest."""
+    single = dict(query)
+    _limit(single.get("limit"))
+    _check_ways(_asked_order(single))
+
+
+def fields(query: Pairs) -> tuple[str, ...]:
+    """The attributes that are asked for; () for all."""
+    return tuple(
+        bounds.values("fields", (name for key, value in query if key == "fields" for name in value.split(",")))
+    )
+
+
+def answer(tx: sa.Connection, request: Request, resource: Resource, table: Table, unique: str = "serial") -> Answer:
+    """The list of a resource whose objects are its rows, for whoever may see all of them."""
+    wanted = page(resource, table, request.query, unique)
+    found = rows(tx, resource, table, wanted, {})
+    objects = [present.plain(resource, row, wanted.fields) for row in found]
+    key = resource.links or f"{resource.collection}_links"
+    return Answer({resource.collection: objects, key: links(request, resource.path, wanted, found)})
+
+
+def rows(
+    tx: sa.Connection,
+    resource: Resource,
+    table: Table,
+    wanted: Page,
+    scope: Mapping[str, Any],
+    columns: tuple[sa.ColumnElement[Any], ...] = (),
+) -> list[Record]:
+    """The rows of the page, whole or with these columns; all have the scope's values. Raises BadRequest."""
+    marker = None
+    if wanted.marker is not None:
+        marker = selection.row(tx, table, ((resource.identifier, wanted.marker), *scope.items()))
+        if marker is None:
+            raise BadRequest(f"Supplied pagination marker '{wanted.marker}' is not valid.")
+    order = tuple((name, (direction == "desc") != wanted.is_reverse) for name, direction in wanted.order)
+    limit = bounds.rows(wanted.limit)
+    found = selection.rows(tx, resource, table, wanted.filters, scope, order, marker, limit, columns)
+    bounds.presented(found)
+    return found[::-1] if wanted.is_reverse else found
+
+
+def links(request: Request, path: str, wanted: Page, rows: Sequence[Any]) -> list[dict[str, str]]:
+    """Where the next and the previous page are; next is there whenever a page is full, as Octavia has it.
+
+    The first column of a row is its key.
+    """
+    found = []
+    if rows and wanted.marker is not None:
+        found.append({"href": _href(request, path, marker=rows[0][0], page_reverse="True"), "rel": "previous"})
+    if rows and len(rows) == wanted.limit:
+        found.append({"href": _href(request, path, marker=rows[-1][0]), "rel": "next"})
+    return found
+
+
+def _href(request: Request, path: str, **changes: str) -> str:
+    kept = [(key, value) for key, value in request.query if key not in ("marker", "page_reverse")]
+    return f"{request.base}{path}?{urlencode([*kept, *changes.items()])}"
+
+
+def _limit(text: str | None) -> int:
+    if text is None or text.lower() == "infinite":
+        return PAGE_MAXIMUM
+    try:
+        limit = int(text) if len(text) < 20 else PAGE_MAXIMUM
+    except ValueError:
+        raise InvalidPaging(f"Supplied pagination limit '{text}' is not valid.") from None
+    return min(limit, PAGE_MAXIMUM) if limit > 0 else PAGE_MAXIMUM
+
+
+def _order(resource: Resource, table: Table, single: dict[str, str], unique: str) -> tuple[tuple[str, str], ...]:
+    asked = _asked_order(single)
+    _check_ways(asked)
+    asked = [(_present_name(resource, key), way) for key, way in asked]
+    bounds.order(key for key, _ in asked)
+    for key, _ in asked:
+        if not _has_column(resource, table, key) or isinstance(table.c[key].type, sa.types.TypeDecorator):
+            raise BadRequest(f"Supplied sort key '{key}' is not valid.")
+    return (*asked, (unique, "asc"))
+
+
+def _present_name(resource: Resource, key: str) -> str:
+    """load_balancer of a quota is its loadbalancer."""
+    return dict(resource.former_names).get(key, key)
+
+
+def _check_ways(asked: Sequence[tuple[str, str]]) -> None:
+    for _, way in asked:
+        if way not in DIRECTIONS:
+            raise InvalidPaging(f"Supplied sort direction '{way}' is not valid.")
+
+
+def _asked_order(single: dict[str, str]) -> list[tuple[str, str]]:
+    """sort=name:desc,weight is sort_key=name,weight&sort_dir=desc,asc."""
+    if single.get("sort"):
+        pairs = [part.partition(":") for part in single["sort"].split(",")]
+        return [(key, way.lower() if colon else "asc") for key, colon, way in pairs]
+    keys = single["sort_key"].split(",") if single.get("sort_key") else []
+    ways = single["sort_dir"].lower().split(",") if single.get("sort_dir") else []
+    return list(zip_longest(keys, ways[: len(keys)], fillvalue="asc"))
+
+
+def _filters(resource: Resource, table: Table, query: Pairs) -> tuple[tuple[str, str], ...]:
+    found: dict[str, str] = {}
+    for key, value in _merged_tags(query):
+        name = "project_id" if key == "tenant_id" else _present_name(resource, key)
+        if name in PAGING:
+            continue
+        if name in TAG_FILTERS and "tags" not in resource:
+            continue  # as Octavia does: what has no tags is not filtered by them
+        is_known = name in TAG_FILTERS or _is_filter(resource, table, name)
+        if not is_known or found.setdefault(name, value) != value:
+            raise BadRequest("One or more arguments are either duplicate or invalid")
+    return tuple(found.items())
+
+
+def _merged_tags(query: Pairs) -> list[tuple[str, str]]:
+    """tags-any=a&tags-any=b is tags-any=a,b."""
+    tags: dict[str, list[str]] = {}
+    for key, value in query:
+        if key in TAG_FILTERS:
+            tags.setdefault(key, []).append(value)
+    return [pair for pair in query if pair[0] not in TAG_FILTERS] + [
+        (key, ",".join(bounds.tags(key, tags[key]))) for key in tags
+    ]
+
+
+def _is_filter(resource: Resource, table: Table, name: str) -> bool:
+    return _has_column(resource, table, name) or (name == MONITOR and name in resource)
+
+
+def _has_column(resource: Resource, table: Table, name: str) -> bool:
+    """What the path names can be named again, and an amphora's project is its load balancer's."""
+    return (name in resource or name in (f"{resource.parent}_id", "project_id")) and name in table.c

@@ -1,0 +1,152 @@
+"""Amphorae: the HAProxy of each load balancer, as operators see it, and its replacement by a new one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from ....resources import AMPHORA, LOADBALANCER, STATISTICS
+from ....store import reading
+from ....store.snapshot import Record
+from ....store.tables import LISTENER as LISTENERS
+from ....store.tables import LOADBALANCER as LOADBALANCERS
+from ...errors import NotFound
+from ...services import Services
+from ...web.routing import Answer, Request
+from .. import listing, policy, present
+from ..writes import transaction
+from ..writes.placement import new_amphora
+from ..writes.transaction import Change
+
+Values = dict[str, Any]
+
+LB = LOADBALANCERS.c
+STATUSES = {"PENDING_CREATE": "PENDING_CREATE", "PENDING_DELETE": "PENDING_DELETE", "ERROR": "ERROR"}
+
+
+def _nothing(kind: Any) -> sa.ColumnElement[Any]:
+    return sa.cast(sa.null(), kind)
+
+
+# It listens on the VIP itself; it is no virtual machine, and is managed through a socket in the state directory.
+AMPHORAE = (
+    sa.select(
+        LB.amphora_id.label("id"),
+        LB.id.label("loadbalancer_id"),
+        _nothing(sa.Text).label("compute_id"),
+        _nothing(sa.Text).label("lb_network_ip"),
+        LB.vip_address.label("vrrp_ip"),
+        LB.vip_address.label("ha_ip"),
+        LB.vip_address_canonical.label("vrrp_ip_canonical"),
+        LB.vip_address_canonical.label("ha_ip_canonical"),
+        LB.vip_port_id.label("vrrp_port_id"),
+        LB.vip_port_id.label("ha_port_id"),
+        _nothing(sa.Text).label("cert_expiration"),
+        sa.false().label("cert_busy"),
+        sa.literal("STANDALONE").label("role"),
+        sa.case(STATUSES, value=LB.provisioning_status, else_="ALLOCATED").label("status"),
+        _nothing(sa.Text).label("vrrp_interface"),
+        _nothing(sa.BigInteger).label("vrrp_id"),
+        _nothing(sa.BigInteger).label("vrrp_priority"),
+        LB.cached_zone,
+        LB.amphora_created_at.label("created_at"),
+        _nothing(sa.Text).label("updated_at"),
+        _nothing(sa.Text).label("image_id"),
+        LB.compute_flavor,
+        LB.project_id,
+        LB.serial,
+    )
+    .where(LB.amphora_id.is_not(None))
+    .subquery("amphora")
+)
+
+
+def list_all(services: Services, request: Request) -> Answer:
+    """GET of all amphorae."""
+    policy.check(services, request.who, "amphora:get_all")
+    with services.store.reading() as tx:
+        return listing.answer(tx, request, AMPHORA, AMPHORAE)
+
+
+def show(services: Services, request: Request, id: str) -> Answer:
+    """GET of one amphora."""
+    policy.check(services, request.who, "amphora:get_one")
+    row = _find(services, id)
+    return Answer({AMPHORA.key: present.plain(AMPHORA, row, listing.fields(request.query))})
+
+
+def statistics(services: Services, request: Request, id: str) -> Answer:
+    """GET of the counters of each listener that an amphora serves."""
+    policy.check(services, request.who, "amphora:get_stats")
+    owner = _find(services, id).loadbalancer_id
+    services.dataplane.observe(owner)
+    mine = LISTENERS.c.loadbalancer_id == owner
+    with services.store.reading() as tx:
+        listeners = tx.scalars(sa.select(LISTENERS.c.id).where(mine).order_by(LISTENERS.c.serial)).all()
+        counted = reading.totals(tx, mine)
+    if not listeners:
+        raise NotFound.named("Amphora stats for", id)
+    nothing = dict.fromkeys(STATISTICS, 0)
+    return Answer(
+        {
+            "amphora_stats": [
+                {**counted.get(each, nothing), "id": id, "listener_id": each, "loadbalancer_id": owner}
+                for each in listeners
+            ]
+        }
+    )
+
+
+def configure(services: Services, request: Request, id: str) -> Answer:
+    """PUT: have another look whether it runs as it is to."""
+    policy.check(services, request.who, "amphora:put_config")
+    services.dataplane.wake(_find(services, id).loadbalancer_id)
+    return Answer(None, 202)
+
+
+def fail_over(services: Services, request: Request, id: str) -> Answer:
+    """PUT: a new amphora takes the place of this one."""
+    policy.check(services, request.who, "amphora:put_failover")
+    _replace(services, _find(services, id).loadbalancer_id, id, who=request.who)
+    return Answer(None, 202)
+
+
+def fail_over_loadbalancer(services: Services, request: Request, id: str) -> Answer:
+    """PUT: a new amphora takes the place of the load balancer's."""
+    with services.store.reading() as tx:
+        amphora_id = policy.visible(services, tx, request.who, "loadbalancer:put_failover", LOADBALANCER, id).amphora_id
+    _replace(services, id, amphora_id, busy=transaction.BUSY_LOADBALANCER, who=request.who)
+    return Answer(None, 202)
+
+
+def delete(services: Services, request: Request, id: str) -> Answer:
+    """DELETE of a broken one: its load balancer gets another."""
+    policy.check(services, request.who, "amphora:delete")
+    owner = _find(services, id).loadbalancer_id
+    busy = f"amphora {id} is immutable and cannot be updated."
+    _replace(services, owner, id, mutable=("ERROR",), busy=busy, who=request.who)
+    return Answer(None, 204)
+
+
+def _find(services: Services, id_: str) -> Record:
+    """Raises NotFound."""
+    with services.store.reading() as tx:
+        row = tx.execute(sa.select(AMPHORAE).where(AMPHORAE.c.id == id_)).one_or_none()
+    if row is None:
+        raise NotFound.named(AMPHORA.title, id_)
+    return row
+
+
+def _replace(services: Services, loadbalancer_id: str, amphora_id: str | None, **conditions: Any) -> None:
+    """A new amphora, unless another request has made one in place of this one meanwhile. Raises Conflict."""
+
+    def operation(change: Change, amphora_id: str | None) -> None:
+        if change.loadbalancer.amphora_id == amphora_id:
+            another = new_amphora(services, change.loadbalancer.provider)
+            if another:
+                change.tx.execute(sa.update(LOADBALANCERS).where(LB.id == loadbalancer_id).values(another))
+            change.touch_loadbalancer()
+            change.note("failover", LOADBALANCER.name, loadbalancer_id)
+
+    transaction.change(services, lambda tx: (loadbalancer_id, amphora_id), operation, **conditions)

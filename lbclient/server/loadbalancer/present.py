@@ -1,0 +1,149 @@
+"""Objects as the API answers them: every readable field, and the IDs of what is related."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cache, lru_cache
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+
+from ...resources import ALL, HEALTHMONITOR, L7POLICY, LISTENER, LOADBALANCER, POOL, Api, Field, Resource, Type
+from ...store import tables
+from ...store.json_sql import Document, Id, Ids
+from ...store.prepared import Prepared
+from ...store.snapshot import Record
+from .rules import l7policy as l7policy_rules
+
+Object = dict[str, Any]
+Expression = sa.ColumnElement[Any]
+Fields = Sequence[str]  # attributes that are asked for; () for all. Names that are not known are passed over
+Choice = tuple[str, ...] | None  # those that there are; None for all
+SHAPES = 256  # choices whose statements are kept
+
+BY_NAME = {resource.name: resource for resource in ALL}
+
+
+def one(tx: sa.Connection, resource: Resource, id_: str, fields: Fields = ()) -> orjson.Fragment:
+    """An object that exists, as JSON."""
+    row = _statement(resource.name, _choice(resource, fields)).one(tx, row_id=id_)
+    return as_json(resource, [row], fields)[0]
+
+
+def loaded(tx: sa.Connection, resource: Resource, id_: str) -> Object:
+    """The same, to be added to."""
+    found: Object = orjson.loads(orjson.dumps(one(tx, resource, id_)))
+    return found
+
+
+def columns(resource: Resource, fields: Fields = ()) -> tuple[Expression, ...]:
+    """What a statement has to select for as_json; the first is the ID."""
+    return _columns(resource.name, _choice(resource, fields))
+
+
+def as_json(resource: Resource, rows: Iterable[Record], fields: Fields = ()) -> list[orjson.Fragment]:
+    """Objects of rows that have these columns."""
+    names = _optional(resource.name, _choice(resource, fields))
+    if not names:
+        return [orjson.Fragment(row.document) for row in rows]
+    return [orjson.Fragment(_with(row.document, zip(names, row[2:], strict=True))) for row in rows]
+
+
+def plain(resource: Resource, row: Record, fields: Fields = ()) -> Object:
+    """A row whose columns are the resource's fields, as a JSON object."""
+    names = [field.name for field in resource.fields if not fields or field.name in fields]
+    return {name: row._mapping[name] for name in names}
+
+
+def _choice(resource: Resource, fields: Fields) -> Choice:
+    if not fields:
+        return None
+    return tuple(name for name in (*_values(resource.name), *OPTIONAL.get(resource.name, {})) if name in fields)
+
+
+def _with(document: str, values: Iterable[tuple[str, Any]]) -> str:
+    """An object with those values that there are."""
+    more = {name: value for name, value in values if value is not None}
+    if not more:
+        return document
+    known = document.rstrip()[:-1].rstrip()
+    return f"{known}{'' if known.endswith('{') else ','}{orjson.dumps(more).decode()[1:]}"
+
+
+@lru_cache(SHAPES)
+def _statement(name: str, choice: Choice) -> Prepared:
+    table = tables.TABLES[name]
+    return Prepared(sa.select(*_columns(name, choice)).where(table.c.id == sa.bindparam("row_id")))
+
+
+@lru_cache(SHAPES)
+def _columns(name: str, choice: Choice) -> tuple[Expression, ...]:
+    values = {key: value for key, value in _values(name).items() if choice is None or key in choice}
+    extra = [OPTIONAL[name][key].label(key) for key in _optional(name, choice)]
+    return (tables.TABLES[name].c.id, Document(values).label("document"), *extra)
+
+
+def _optional(name: str, choice: Choice) -> list[str]:
+    return [key for key in OPTIONAL.get(name, {}) if choice is None or key in choice]
+
+
+@cache
+def _values(name: str) -> dict[str, Expression]:
+    """Every attribute and what it is in the database, in the order of an answer."""
+    table = tables.TABLES[name]
+    shown = [field for field in BY_NAME[name].fields if Api.GET in field.api and field.type is not Type.REFERENCES]
+    plain = {field.name: _value(table, field) for field in shown if field.name in table.c}
+    return {**plain, **RELATIONS.get(name, {}), "tenant_id": table.c.project_id}
+
+
+def _value(table: sa.Table, field: Field) -> Expression:
+    column: Expression = table.c[field.name]
+    return sa.cast(column, sa.Double()) if field.as_number else column
+
+
+def _owned(table: sa.Table, owner: sa.Column[Any], order: str = "serial") -> Ids:
+    """The rows of a table that name the row as their owner."""
+    return _ids(table, table.c[f"{owner.table.name}_id"] == owner, owner, order)
+
+
+def _ids(table: sa.Table, condition: Any, of: sa.Column[Any], order: str = "serial") -> Ids:
+    return Ids(sa.select(table.c.id).where(condition).order_by(table.c[order]).correlate(of.table))
+
+
+_L, _P = tables.LISTENER, tables.POOL
+_REDIRECTING = sa.select(tables.L7POLICY.c.listener_id).where(
+    tables.L7POLICY.c.loadbalancer_id == _P.c.loadbalancer_id,
+    tables.L7POLICY.c.redirect_pool_id == _P.c.id,
+    l7policy_rules.is_at_work(),
+)
+_USES_POOL = (_L.c.loadbalancer_id == _P.c.loadbalancer_id) & (
+    (_L.c.default_pool_id == _P.c.id) | _L.c.id.in_(_REDIRECTING.correlate(_P))
+)
+RELATIONS: dict[str, dict[str, Expression]] = {
+    LOADBALANCER.name: {
+        "listeners": _owned(_L, tables.LOADBALANCER.c.id),
+        "pools": _owned(_P, tables.LOADBALANCER.c.id),
+    },
+    LISTENER.name: {
+        "loadbalancers": Id(_L.c.loadbalancer_id),
+        "l7policies": _owned(tables.L7POLICY, _L.c.id, "position"),
+    },
+    POOL.name: {
+        "loadbalancers": Id(_P.c.loadbalancer_id),
+        "listeners": _ids(_L, _USES_POOL, _P.c.id),
+        "members": _owned(tables.MEMBER, _P.c.id),
+    },
+    HEALTHMONITOR.name: {"pools": Id(tables.HEALTHMONITOR.c.pool_id)},
+    L7POLICY.name: {"rules": _owned(tables.L7RULE, tables.L7POLICY.c.id)},
+}
+
+# Attributes that an object without them has not got, rather than null.
+OPTIONAL: dict[str, dict[str, Any]] = {
+    POOL.name: {
+        "healthmonitor_id": sa.select(tables.HEALTHMONITOR.c.id)
+        .where(tables.HEALTHMONITOR.c.pool_id == _P.c.id)
+        .correlate(_P)
+        .scalar_subquery()
+    }
+}

@@ -1,0 +1,69 @@
+"""Rules across a health monitor's fields, and its pool's protocol, in Octavia's words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import sqlalchemy as sa
+
+from ....store.prepared import by
+from ....store.snapshot import Record
+from ....store.tables import HEALTHMONITOR
+from ...errors import BadRequest, Conflict, InvalidInput, ValidationFailure
+from .listener import DATAGRAM_PROTOCOLS
+
+Values = dict[str, Any]
+
+HTTP_KINDS = ("HTTP", "HTTPS")
+HTTP_OPTIONS = ("http_method", "url_path", "expected_codes")
+
+
+def check(values: Values, pool_protocol: str) -> None:
+    """The rules across a monitor's own fields, and its pool's protocol."""
+    kind = values["type"]
+    is_datagram = pool_protocol in DATAGRAM_PROTOCOLS
+    if is_datagram and kind not in ("UDP-CONNECT", "SCTP", "TCP", "HTTP"):
+        raise ValidationFailure(
+            f"A pool of protocol {pool_protocol} can be checked by UDP-CONNECT, SCTP, TCP and HTTP, not by {kind}."
+        )
+    if not is_datagram and kind in ("UDP-CONNECT", "SCTP"):
+        raise ValidationFailure(f"{kind} checks pools of protocol UDP and SCTP, not {pool_protocol}.")
+    if kind == "UDP-CONNECT" and values["delay"] < 3:
+        raise ValidationFailure("delay must be 3 or more with type UDP-CONNECT.")
+    if values["domain_name"] and values["http_version"] != "1.1":
+        raise ValidationFailure("http_version 1.1 is needed with domain_name: it is the Host header of HTTP/1.1.")
+    _check_codes(values["expected_codes"])
+    check_options(kind, [name for name in HTTP_OPTIONS if values[name] is not None])
+
+
+def _check_codes(codes: str | None) -> None:
+    """A range runs upwards: HAProxy takes no other."""
+    first, dash, last = (codes or "").partition("-")
+    if dash and first > last:
+        raise InvalidInput("expected_codes", codes, f"A range runs from the lower code to the higher: {last}-{first}")
+
+
+def check_options(kind: str, given: Iterable[str]) -> None:
+    """What only HTTP checks have is not given to others; a change does not even name it. The text is Octavia's."""
+    for name in HTTP_OPTIONS:
+        if name in given and kind not in HTTP_KINDS:
+            raise BadRequest(f"{name} is not a valid option for health monitors of type {kind}")
+
+
+def with_defaults(values: Values) -> Values:
+    """An HTTP check has a method, a path and codes; others have none."""
+    if values["type"] not in HTTP_KINDS:
+        return values
+    defaults = {"http_method": "GET", "url_path": "/", "expected_codes": "200"}
+    return {**values, **{name: values[name] or default for name, default in defaults.items()}}
+
+
+def of_pool(tx: sa.Connection, pool_id: str) -> Record | None:
+    """A pool's monitor, if it has one."""
+    return by(HEALTHMONITOR, "pool_id").first(tx, pool_id=pool_id)
+
+
+def check_is_first(tx: sa.Connection, pool_id: str) -> None:
+    if of_pool(tx, pool_id) is not None:
+        raise Conflict("This pool already has a health monitor")

@@ -1,0 +1,94 @@
+"""Rules across an L7 policy's fields, and its place among its listener's, in Octavia's words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from ....store import haste
+from ....store.prepared import by, update
+from ....store.snapshot import Record
+from ....store.tables import L7POLICY, L7RULE
+from ...errors import BadRequest
+
+Values = dict[str, Any]
+
+# Which field each action needs.
+REDIRECTS = {
+    "redirect_pool_id": "REDIRECT_TO_POOL",
+    "redirect_url": "REDIRECT_TO_URL",
+    "redirect_prefix": "REDIRECT_PREFIX",
+}
+# What an action that is given leaves aside, though it may be given with it.
+LEFT_ASIDE = {
+    "REJECT": ("redirect_pool_id", "redirect_url"),
+    "REDIRECT_TO_URL": ("redirect_pool_id",),
+    "REDIRECT_TO_POOL": ("redirect_url",),
+}
+DEFAULT_CODE = 302
+MANY = 50  # policies that are moved soon
+
+
+def check_is_a_change(values: Values) -> None:
+    """Other resources can be changed by nothing."""
+    if not values:
+        raise BadRequest("Invalid L7 Policy arguments: there is nothing to change.")
+
+
+def complete(values: Values, current: Record | None) -> Values:
+    """What the action needs and nothing else, as Octavia decides it: a target that is given decides the action."""
+    merged = {**({} if current is None else current._mapping), **values}
+    aside = LEFT_ASIDE.get(values.get("action", ""), ())
+    given = [name for name in REDIRECTS if values.get(name) is not None and name not in aside]
+    if "redirect_pool_id" in given and len(given) > 1:
+        raise BadRequest(f"Invalid L7 Policy arguments: {' and '.join(given)} cannot be given together.")
+    _check_target(values.get("action"), merged)
+    chosen = _chosen(given)
+    action = REDIRECTS[chosen] if chosen else merged["action"]
+    _check_target(action, merged)
+    for name, owner in REDIRECTS.items():
+        merged[name] = merged[name] if owner == action else None
+    return {**merged, "action": action, "redirect_http_code": _redirect_code(action, merged)}
+
+
+def _check_target(action: str | None, merged: Values) -> None:
+    for name, owner in REDIRECTS.items():
+        if owner == action and merged[name] is None:
+            raise BadRequest(f"Invalid L7 Policy arguments: {name} must not be None: {action} needs it.")
+
+
+def _chosen(given: list[str]) -> str | None:
+    """Of a URL and a prefix the URL counts, unless it was left aside."""
+    return "redirect_url" if "redirect_url" in given else given[-1] if given else None
+
+
+def _redirect_code(action: str, merged: Values) -> int | None:
+    code: int | None = merged["redirect_http_code"]
+    if action == "REDIRECT_TO_POOL":
+        return None
+    return code if action == "REJECT" else code or DEFAULT_CODE
+
+
+def is_at_work() -> sa.ColumnElement[bool]:
+    """The condition that a policy counts among those that use its pool: it is enabled, and has a rule."""
+    return L7POLICY.c.admin_state_up & sa.exists().where(L7RULE.c.l7policy_id == L7POLICY.c.id)
+
+
+def move(tx: sa.Connection, listener_id: str, policy_id: str, position: int) -> int:
+    """Put a policy at its place among its listener's, and number them from 1. Returns its position."""
+    # In the order of their creation, which counts where positions are equal.
+    known = {row.id: row.position for row in by(L7POLICY, "listener_id").all(tx, listener_id=listener_id)}
+    if len(known) > MANY:
+        haste.may_wait()
+    order = sorted((id_ for id_ in known if id_ != policy_id), key=known.__getitem__)
+    order.insert(position - 1, policy_id)
+    for number, id_ in enumerate(order, start=1):
+        if known[id_] != number:
+            update(L7POLICY, "position").run(tx, row_id=id_, position=number)
+    return order.index(policy_id) + 1
+
+
+def close_gap(tx: sa.Connection, listener_id: str, policy_id: str) -> None:
+    """Number the policies that stay when one is deleted; the deleted one stands last until it is gone."""
+    move(tx, listener_id, policy_id, 2**31)

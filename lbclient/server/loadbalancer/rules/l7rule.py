@@ -1,0 +1,69 @@
+"""Rules across an L7 rule's fields, in Octavia's words."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import sqlalchemy as sa
+
+from ....store.prepared import by
+from ....store.tables import L7RULE
+from ...errors import Conflict, InvalidInput
+
+Values = dict[str, Any]
+
+WITHOUT_KEY = ("HOST_NAME", "PATH", "FILE_TYPE")  # a change of these drops a key that they have
+RULES_MAXIMUM = 50  # of one policy
+ONE_WORD = r'[!-~]+|"[ -~\t]*"'  # RFC 7230: visible ASCII, or anything of ASCII in quotes
+COOKIE_VALUE = r"[!#-:<-\[\]-~]+"  # RFC 6265: no quotes, semicolons and backslashes
+TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+
+
+def check(values: Values) -> None:
+    """The rules across a rule's own fields."""
+    kind, compare, key, value = (values[name] for name in ("type", "compare_type", "key", "value"))
+    if not value:
+        raise InvalidInput("value", value, "L7 rule type requires a value")
+    if kind in ("HEADER", "COOKIE", "SSL_DN_FIELD") and not key:
+        raise InvalidInput("key", key, f"L7 rule type {kind} needs a key.")
+    if kind in ("HEADER", "COOKIE") and not re.fullmatch(TOKEN, key):
+        raise InvalidInput("key", key, f"It should be the name of a {kind.lower()}, as RFC 7230 and 6265 allow it.")
+    if kind == "SSL_DN_FIELD" and not re.fullmatch(r"[a-zA-Z][A-Za-z0-9-]*", key):
+        raise InvalidInput("key", key, "It should be the name of a DN field.")
+    if kind == "FILE_TYPE" and compare not in ("REGEX", "EQUAL_TO"):
+        raise InvalidInput("compare_type", compare, "L7 rule type FILE_TYPE allows REGEX and EQUAL_TO.")
+    if kind in ("SSL_CONN_HAS_CERT", "SSL_VERIFY_RESULT"):
+        _check_tls_rule(kind, compare, key, value)
+    if compare == "REGEX":
+        _check_expression(value)
+    elif kind != "SSL_DN_FIELD":
+        _check_characters(kind, value)
+
+
+def _check_tls_rule(kind: str, compare: str, key: str | None, value: str) -> None:
+    if key:
+        raise InvalidInput("key", key, f"L7 rule type {kind} takes no key.")
+    if compare != "EQUAL_TO":
+        raise InvalidInput("compare_type", compare, f"L7 rule type {kind} allows EQUAL_TO.")
+    if kind == "SSL_CONN_HAS_CERT" and value.lower() != "true":
+        raise InvalidInput("value", value, f"L7 rule type {kind} allows true.")
+    if kind == "SSL_VERIFY_RESULT" and not (value.isascii() and value.isdecimal()):
+        raise InvalidInput("value", value, f"L7 rule type {kind} allows a number from 0.")
+
+
+def _check_characters(kind: str, value: str) -> None:
+    if not re.fullmatch(COOKIE_VALUE if kind == "COOKIE" else ONE_WORD, value):
+        raise InvalidInput("value", value, f"It should be what a {kind.lower()} can be, as RFC 7230 and 6265 allow it.")
+
+
+def _check_expression(value: str) -> None:
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise InvalidInput("value", value, f"It is not a regular expression: {error}.") from None
+
+
+def check_count(tx: sa.Connection, l7policy_id: str) -> None:
+    if len(by(L7RULE, "l7policy_id").all(tx, l7policy_id=l7policy_id)) >= RULES_MAXIMUM:
+        raise Conflict(f"Too many rules on L7 policy {l7policy_id}: {RULES_MAXIMUM} are allowed.")

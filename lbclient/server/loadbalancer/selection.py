@@ -1,0 +1,185 @@
+"""The rows of a page: one statement for each shape of a question, whatever values are asked for."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import sqlalchemy as sa
+
+from ...resources import Resource, Type
+from ...store import addresses, haste
+from ...store.prepared import Prepared, by, once
+from ...store.tables import HEALTHMONITOR
+from . import bodies
+
+TAG_FILTERS = {"tags", "tags-any", "not-tags", "not-tags-any"}
+MONITOR = "healthmonitor_id"  # an attribute of pools without a column
+LISTS = (Type.STRINGS, Type.MAPPING, Type.OBJECTS)  # stored as JSON
+NUMBER = re.compile(r"-?[0-9]{1,18}")  # what else is asked for is no value of any column
+SHAPES = 256  # whose statements are kept
+USUAL_KEYS, USUAL_VALUES = 3, 6  # sort keys and values of filters; what asks for more is composed each time
+
+Table = sa.Table | sa.Subquery
+Order = tuple[tuple[str, bool], ...]  # (column, whether it goes down); the last column is unique
+
+
+@dataclass(frozen=True)
+class Filter:
+    """One condition: a column, what it has to be, and how many values that takes."""
+
+    column: str
+    kind: str  # is, true, false, nothing, holds, monitored (by the value), or one of TAG_FILTERS
+    count: int
+
+
+@dataclass(frozen=True)
+class Shape:
+    """All that a statement depends on but the values."""
+
+    filters: tuple[Filter, ...]
+    scope: tuple[str, ...]  # columns that have a given value
+    order: Order
+    marker: (
+        tuple[bool, ...] | None
+    )  # for each column of the order, whether the marker's row has a value; None: no marker
+
+
+def rows(
+    tx: sa.Connection,
+    resource: Resource,
+    table: Table,
+    filters: tuple[tuple[str, str], ...],
+    scope: Mapping[str, Any],
+    order: Order,
+    marker: Any,
+    limit: int,
+    columns: tuple[sa.ColumnElement[Any], ...] = (),
+) -> list[Any]:
+    """The first rows behind the marker's, None for the beginning, that meet the filters and have the scope's values.
+
+    They are whole, or have the columns that are given; a tuple of these is one for all who want the same.
+    """
+    if len(order) > 1 or TAG_FILTERS & {name for name, _ in filters}:
+        haste.may_wait()  # every row of the project is looked at
+    found = [_filter(resource, table, name, value) for name, value in filters]
+    behind = None if marker is None else [getattr(marker, name) for name, _ in order]
+    shape = Shape(
+        tuple(each for each, _ in found),
+        tuple(scope),
+        order,
+        None if behind is None else tuple(value is not None for value in behind),
+    )
+    values: dict[str, Any] = {f"scope_{name}": value for name, value in scope.items()}
+    for number, (_, given) in enumerate(found):
+        values |= {f"filter_{number}_{place}": value for place, value in enumerate(given)}
+    values |= {f"marker_{number}": value for number, value in enumerate(behind or ()) if value is not None}
+    values["page_limit"] = limit
+    if not _is_usual(shape):
+        return once(tx, _composed(table, columns, shape), values)
+    return _statement(table, columns, shape).all(tx, **values)
+
+
+def row(tx: sa.Connection, table: Table, wanted: Sequence[tuple[str, Any]]) -> Any:
+    """The row in which each of these columns has the value beside it, if there is one."""
+    values = dict(wanted)
+    if any(values[name] != value for name, value in wanted):
+        return None
+    return by(table, *values).first(tx, **values)
+
+
+def _is_usual(shape: Shape) -> bool:
+    """Whether it is likely to be asked again, and its statement small: only such are kept."""
+    return len(shape.order) <= USUAL_KEYS and sum(each.count for each in shape.filters) <= USUAL_VALUES
+
+
+def _filter(resource: Resource, table: Table, name: str, value: str) -> tuple[Filter, list[Any]]:
+    """A condition, and its values."""
+    if name in TAG_FILTERS:
+        tags = value.split(",")
+        return Filter("tags", name, len(tags)), [_as_stored(tag) for tag in tags]
+    if name == MONITOR:
+        return Filter("id", "monitored", 1), [value]
+    kind = resource[name].type if name in resource else Type.STRING
+    if kind is Type.BOOLEAN:
+        return Filter(name, "true" if bodies.is_true(value) else "false", 0), []
+    if kind is Type.INTEGER:
+        return (Filter(name, "is", 1), [int(value)]) if NUMBER.fullmatch(value) else (Filter(name, "nothing", 0), [])
+    if kind is Type.ADDRESS and f"{name}{addresses.SUFFIX}" in table.c:
+        return Filter(f"{name}{addresses.SUFFIX}", "is", 1), [addresses.canonical(value)]
+    if kind in LISTS:
+        return Filter(name, "holds", 1), [_as_stored(value)]
+    return Filter(name, "is", 1), [value]
+
+
+def _as_stored(element: str) -> str:
+    return json.dumps(element, ensure_ascii=False)
+
+
+@lru_cache(SHAPES)
+def _statement(table: Table, columns: tuple[sa.ColumnElement[Any], ...], shape: Shape) -> Prepared:
+    return Prepared(_composed(table, columns, shape))
+
+
+def _composed(table: Table, columns: tuple[sa.ColumnElement[Any], ...], shape: Shape) -> sa.Select[Any]:
+    conditions = [
+        *(table.c[name] == sa.bindparam(f"scope_{name}", type_=table.c[name].type) for name in shape.scope),
+        *(_condition(table, each, f"filter_{number}") for number, each in enumerate(shape.filters)),
+        *_behind(table, shape),
+    ]
+    order = [_ordered(table.c[name], is_down) for name, is_down in shape.order]
+    limit = sa.bindparam("page_limit", type_=sa.Integer())
+    return sa.select(*(columns or (table,))).where(*conditions).order_by(*order).limit(limit)
+
+
+def _condition(table: Table, wanted: Filter, name: str) -> sa.ColumnElement[bool]:
+    column = table.c[wanted.column]
+    match wanted.kind:
+        case "is":
+            return column == sa.bindparam(f"{name}_0", type_=column.type)
+        case "true" | "false":
+            return column.is_(wanted.kind == "true")
+        case "nothing":
+            return sa.false()
+        case "monitored":
+            monitor = HEALTHMONITOR.c.id == sa.bindparam(f"{name}_0", type_=HEALTHMONITOR.c.id.type)
+            return column.in_(sa.select(HEALTHMONITOR.c.pool_id).where(monitor))
+    each = [_holds(column, f"{name}_{place}") for place in range(wanted.count)]
+    found = sa.or_(*each) if wanted.kind.endswith("-any") else sa.and_(*each)
+    return sa.not_(found) if wanted.kind.startswith("not-") else found
+
+
+def _holds(column: sa.ColumnElement[Any], name: str) -> sa.ColumnElement[bool]:
+    """Whether a list that is stored as JSON has the string: its JSON stands in it, quotes and all."""
+    text = sa.cast(column, sa.Text)
+    return sa.func.coalesce(sa.func.replace(text, sa.bindparam(name, type_=sa.Text()), "") != text, sa.false())
+
+
+def _behind(table: Table, shape: Shape) -> list[sa.ColumnElement[bool]]:
+    """The condition that a row comes behind the marker's."""
+    if shape.marker is None:
+        return []
+    clauses = []
+    equal: list[sa.ColumnElement[bool]] = []
+    # Side by side rather than one within the other: SQLite's parser does not go deep.
+    for number, ((name, is_down), has_value) in enumerate(zip(shape.order, shape.marker, strict=True)):
+        column = table.c[name]
+        value = sa.bindparam(f"marker_{number}", type_=column.type) if has_value else None
+        clauses.append(sa.and_(*equal, _is_behind(column, value, is_down)))
+        equal.append(column.is_(None) if value is None else column == value)
+    return [sa.or_(*clauses)]
+
+
+def _ordered(column: sa.ColumnElement[Any], is_down: bool) -> Any:
+    return column.desc().nulls_last() if is_down else column.asc().nulls_first()
+
+
+def _is_behind(column: sa.ColumnElement[Any], value: Any, is_down: bool) -> sa.ColumnElement[bool]:
+    """Null comes before every value, on every database."""
+    if value is None:
+        return sa.false() if is_down else column.is_not(None)
+    return sa.or_(column < value, column.is_(None)) if is_down else column > value

@@ -1,0 +1,60 @@
+"""Traffic counters: those of Octavia, and of pools and members as well. HAProxy is asked before they are told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from ...resources import LISTENER, LOADBALANCER, MEMBER, POOL, STATISTICS, Resource
+from ...store import observing, reading
+from ...store.snapshot import Record
+from ...store.tables import LISTENER as LISTENERS
+from ..errors import Unavailable
+from ..services import Services
+from ..web.routing import Answer, Handler, Request
+from . import policy
+
+# Pools and members have no permission of their own for this: whoever may see them may see what they count.
+ACTIONS = {
+    LOADBALANCER.name: "loadbalancer:get_stats",
+    LISTENER.name: "listener:get_stats",
+    POOL.name: "pool:get_one",
+    MEMBER.name: "member:get_one",
+}
+
+
+def of(resource: Resource) -> Handler:
+    """GET of the counters of a load balancer (the sum of its listeners'), a listener or a pool."""
+
+    def handler(services: Services, request: Request, id: str) -> Answer:
+        row = _looked_at(services, request, resource, id)
+        with services.store.reading() as tx:
+            return Answer({"stats": _counted(tx, resource, row)})
+
+    return handler
+
+
+def of_member(services: Services, request: Request, pool_id: str, id: str) -> Answer:
+    """GET of a member's. Raises Unavailable where nobody tells how many connections are open: drains wait for that."""
+    row = _looked_at(services, request, MEMBER, id, pool_id=pool_id)
+    active = services.dataplane.active_connections(row.loadbalancer_id, pool_id, id)
+    if active is None:
+        raise Unavailable(f"The proxy of load balancer {row.loadbalancer_id} does not answer.")
+    with services.store.reading() as tx:
+        return Answer({"stats": {**_counted(tx, MEMBER, row), "active_connections": active}})
+
+
+def _looked_at(services: Services, request: Request, resource: Resource, id_: str, **parents: str) -> Record:
+    with services.store.reading() as tx:
+        row = policy.visible(services, tx, request.who, ACTIONS[resource.name], resource, id_, **parents)
+    services.dataplane.observe(row.id if resource is LOADBALANCER else row.loadbalancer_id)
+    return row
+
+
+def _counted(tx: sa.Connection, resource: Resource, row: Record) -> dict[str, Any]:
+    if resource in (POOL, MEMBER):
+        return observing.part_totals(tx, row.id)
+    column = LISTENERS.c.id if resource is LISTENER else LISTENERS.c.loadbalancer_id
+    totals = reading.totals(tx, column == row.id).values()
+    return {name: sum(each[name] for each in totals) for name in STATISTICS}

@@ -1,0 +1,1 @@
+"""Writes: one transaction each, from the lock on the load balancer to the wake after the commit."""

@@ -1,0 +1,127 @@
+"""A pool's members changed as a whole: what is given is made or changed, what is not given goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from ....resources import MEMBER, POOL, Api
+from ....store.addresses import canonical
+from ....store.snapshot import Record
+from ....store.tables import MEMBER as MEMBERS
+from ...errors import BadRequest, ValidationFailure
+from ...services import Services
+from ...web.routing import Answer, Request
+from .. import bodies, policy
+from ..rules import member as member_rules
+from . import creation, deletion, support, transaction
+from .transaction import Change
+
+Key = tuple[str, int]
+Values = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done, by address and port."""
+
+    new: list[Any]  # as given
+    changed: dict[str, Values]  # by ID: what differs
+    gone: list[Record]
+
+    def __bool__(self) -> bool:
+        return bool(self.new or self.changed or self.gone)
+
+
+def update_members(services: Services, request: Request, pool_id: str) -> Answer:
+    """PUT of a pool's members: 202, and nothing touched where nothing differs."""
+    given, twice = _given(request.body)
+    is_additive = _is_additive(request)
+
+    def find(tx: sa.Connection) -> tuple[str, Plan]:
+        pool = policy.visible_parent(services, tx, request.who, "member:put", POOL, pool_id)
+        for verb in ("post",) if is_additive else ("post", "delete"):
+            policy.check(services, request.who, f"member:{verb}", pool.project_id)
+        plan = _plan(tx, pool_id, given, is_additive)
+        _check_is_given_once(twice, plan)
+        return pool.loadbalancer_id, plan
+
+    def operation(change: Change, plan: Plan) -> None:
+        _carry_out(change, request, pool_id, plan)
+        change.touch_loadbalancer()
+        support.check(services, change)
+
+    with services.store.reading() as tx:
+        _, plan = find(tx)
+    if plan:
+        transaction.change(services, find, operation, who=request.who)
+    return Answer(None, 202)
+
+
+def _given(body: Any) -> tuple[dict[Key, Values], list[Key]]:
+    """The members by address and port, their attributes as given, and who is given again. Raises BadRequest."""
+    if not isinstance(body, dict) or set(body) != {"members"} or not isinstance(body["members"], list):
+        raise BadRequest('The body should be an object with a list of members: {"members": [...]}.')
+    found: dict[Key, Values] = {}
+    twice = []
+    for attributes in body["members"]:
+        complete = bodies.created(MEMBER, {MEMBER.key: attributes})
+        key = _key(complete)
+        if key in found:
+            twice.append(key)
+        found[key] = {name: complete[name] for name in complete if name in attributes}
+    return found, twice
+
+
+def _key(member: Values) -> Key:
+    """What tells a member from the others of its pool."""
+    return canonical(member["address"]), member["protocol_port"]
+
+
+def _check_is_given_once(twice: list[Key], plan: Plan) -> None:
+    """Raises Conflict for a new member and ValidationFailure for another one, as Octavia does."""
+    new = {_key(given) for given in plan.new}
+    for key in twice:
+        if key in new:
+            raise member_rules.taken(*key)
+        raise ValidationFailure(f"Member {key[0]} with protocol_port {key[1]} is given twice.")
+
+
+def _plan(tx: sa.Connection, pool_id: str, given: dict[Key, Values], is_additive: bool) -> Plan:
+    mine = MEMBERS.c.pool_id == pool_id
+    living = MEMBERS.c.provisioning_status != "PENDING_DELETE"
+    known = {
+        (row.address_canonical, row.protocol_port): row for row in tx.execute(sa.select(MEMBERS).where(mine, living))
+    }
+    both = [key for key in given if key in known]
+    changed = {known[key].id: _differences(known[key], given[key]) for key in both}
+    return Plan(
+        new=[given[key] for key in given if key not in known],
+        changed={id_: values for id_, values in changed.items() if values},
+        gone=[] if is_additive else [row for key, row in known.items() if key not in given],
+    )
+
+
+def _differences(row: Record, given: Values) -> Values:
+    """What changes; a batch changes a subnet, too, which nothing else does."""
+    mutable = {"subnet_id", *(field.name for field in MEMBER.fields if Api.PUT in field.api)}
+    return {name: value for name, value in given.items() if name in mutable and getattr(row, name) != value}
+
+
+def _carry_out(change: Change, request: Request, pool_id: str, plan: Plan) -> None:
+    for row in plan.gone:
+        deletion.delete_member(change, row)
+    for id_, values in plan.changed.items():
+        creation.check_subnet(change, request.who, values.get("subnet_id"))
+        change.update(MEMBERS, id_, values)
+    for given in plan.new:
+        values = bodies.created(MEMBER, {MEMBER.key: given})
+        owner = {"pool_id": pool_id, "project_id": change.loadbalancer.project_id}
+        creation.create_member(change, request.who, {**values, **owner})
+    change.touch_pool(pool_id)
+
+
+def _is_additive(request: Request) -> bool:
+    return bodies.is_true(dict(request.query).get("additive_only", "false"))

@@ -1,0 +1,111 @@
+"""Where a new load balancer goes: what its flavor and its availability zone, chosen by name, mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import orjson
+import sqlalchemy as sa
+
+from ....store.snapshot import Record
+from ....store.tables import AVAILABILITYZONE, AVAILABILITYZONEPROFILE, FLAVOR, FLAVORPROFILE
+from ...errors import BadRequest, ValidationFailure
+from ...services import Services
+from .. import capabilities, drivers
+from .transaction import now
+
+Values = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Placement:
+    """What was chosen for one load balancer."""
+
+    provider: str
+    flavor: Values
+    zone: Values
+
+    def check_network(self, network_id: str | None) -> None:
+        """The VIP may be in this network, as far as it is known. Raises ValidationFailure."""
+        allowed = self.zone.get("valid_vip_networks")
+        if allowed and network_id and network_id not in allowed:
+            raise ValidationFailure("Supplied VIP network_id is not allowed by the configuration of this deployment.")
+
+
+def of(tx: sa.Connection, services: Services, values: Values) -> Placement:
+    """What the values of a new load balancer choose. Raises BadRequest and UnsupportedOption."""
+    flavor = _flavor(tx, values["flavor_id"])
+    zone = _zone(tx, values["availability_zone"])
+    provider = _provider(services, values["provider"], flavor)
+    return Placement(
+        provider=provider,
+        # The provider is asked once more: what it supports may have changed since the profile was made.
+        flavor=capabilities.flavor(services, provider, flavor.flavor_data) if flavor else {},
+        zone=capabilities.zone(services, provider, zone.availability_zone_data) if zone else {},
+    )
+
+
+def new_amphora(services: Services, provider: str) -> Values:
+    """The columns of a load balancer that say which amphora it has: one that has not been there before, if any."""
+    if drivers.is_noop(services.config.providers, provider):
+        return {}
+    return {"amphora_id": str(uuid4()), "amphora_created_at": now()}
+
+
+def amphora_description(placement: Placement) -> Values:
+    """The columns of a load balancer that say what its amphora was made of."""
+    return {
+        "cached_zone": placement.zone.get("compute_zone"),
+        "compute_flavor": placement.flavor.get("compute_flavor"),
+    }
+
+
+def check_member_sriov(tx: sa.Connection, flavor_id: str | None) -> None:
+    """A load balancer of this flavor may have SR-IOV ports to its members. Raises BadRequest."""
+    joined = sa.join(FLAVOR, FLAVORPROFILE, FLAVOR.c.flavor_profile_id == FLAVORPROFILE.c.id)
+    data = tx.scalar(sa.select(FLAVORPROFILE.c.flavor_data).select_from(joined).where(FLAVOR.c.id == flavor_id))
+    if not (data and orjson.loads(data).get("allow_member_sriov")):
+        raise BadRequest("The load balancer flavor does not allow SR-IOV member ports.")
+
+
+def _flavor(tx: sa.Connection, flavor_id: str | None) -> Record | None:
+    """The flavor with its profile; it cannot be deleted before it is used."""
+    if flavor_id is None:
+        return None
+    joined = sa.join(FLAVOR, FLAVORPROFILE, FLAVOR.c.flavor_profile_id == FLAVORPROFILE.c.id)
+    columns = (FLAVOR, FLAVORPROFILE.c.provider_name, FLAVORPROFILE.c.flavor_data)
+    found = sa.select(*columns).select_from(joined).where(FLAVOR.c.id == flavor_id)
+    flavor = tx.execute(found.with_for_update(read=True, of=FLAVOR)).one_or_none()
+    if flavor is None:
+        raise ValidationFailure("Invalid flavor_id.")
+    _check_enabled("flavor", flavor, flavor_id)
+    return flavor
+
+
+def _zone(tx: sa.Connection, name: str | None) -> Record | None:
+    if name is None:
+        return None
+    zones, profiles = AVAILABILITYZONE, AVAILABILITYZONEPROFILE
+    joined = sa.join(zones, profiles, zones.c.availability_zone_profile_id == profiles.c.id)
+    found = sa.select(zones, profiles.c.availability_zone_data).select_from(joined).where(zones.c.name == name)
+    zone = tx.execute(found.with_for_update(read=True, of=zones)).one_or_none()
+    if zone is None:
+        raise ValidationFailure("Invalid availability zone.")
+    _check_enabled("availability_zone", zone, name)
+    return zone
+
+
+def _check_enabled(option: str, row: Record, value: str) -> None:
+    if not row.enabled:
+        raise BadRequest(f"The selected {option} is not allowed in this deployment: {value}")
+
+
+def _provider(services: Services, asked: str | None, flavor: Record | None) -> str:
+    """The one that is asked for, or the flavor's, or the default; they have to agree."""
+    name = asked or (flavor.provider_name if flavor else services.config.default_provider)
+    if flavor and name != flavor.provider_name:
+        raise BadRequest(f"Flavor '{flavor.id}' is not compatible with provider '{name}'")
+    capabilities.check_enabled(services, name)
+    return str(name)

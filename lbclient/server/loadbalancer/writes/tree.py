@@ -1,0 +1,162 @@
+"""A whole load balancer in one request: its pools, listeners, policies and rules are made with it, or nothing is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from ....resources import HEALTHMONITOR, L7POLICY, L7RULE, LISTENER, LOADBALANCER, MEMBER, POOL, Resource
+from ....resources.tree import LEFT_OUT, OWNERS
+from ....store import reading
+from ....store.snapshot import Record, Snapshot
+from ...access.context import Context
+from ...errors import BadRequest, InvalidInput, ValidationFailure
+from .. import bodies, present
+from . import creation
+from .transaction import Change
+
+Object = dict[str, Any]
+
+
+def split(body: Any) -> tuple[Any, list[Object], list[Object]]:
+    """(the body without its parts, its listeners, its pools). Raises BadRequest."""
+    if not isinstance(body, dict) or not isinstance(body.get(LOADBALANCER.key), dict):
+        return body, [], []
+    attributes = dict(body[LOADBALANCER.key])
+    listeners, pools = (_objects(attributes, name) for name in ("listeners", "pools"))
+    return {**body, LOADBALANCER.key: attributes}, listeners, pools
+
+
+def fill(change: Change, who: Context, listeners: list[Object], pools: list[Object]) -> None:
+    """Make the parts of a load balancer that was made in the same transaction. Raises errors.Error."""
+    filling = _Filling(change, who)
+    for pool in pools:
+        filling.pool(pool)
+    for listener in listeners:
+        filling.listener(listener)
+
+
+def answer(tx: sa.Connection, loadbalancer: Record) -> Object:
+    """The load balancer with all of its parts in full."""
+    snapshot = reading.snapshot(tx, loadbalancer.id)
+    assert snapshot is not None  # its row was made in this transaction
+    found = present.loaded(tx, LOADBALANCER, loadbalancer.id)
+    found["pools"] = [_full_pool(tx, snapshot, pool) for pool in snapshot.pools]
+    found["listeners"] = [_full_listener(tx, snapshot, listener) for listener in snapshot.listeners]
+    return found
+
+
+class _Filling:
+    """The parts that are being made; pools are found by their names."""
+
+    def __init__(self, change: Change, who: Context) -> None:
+        self._change = change
+        self._who = who
+        self._pools: dict[str | None, str] = {}
+
+    def pool(self, given: Object) -> str:
+        """The ID of a new pool with its members and its monitor."""
+        attributes = dict(given)
+        members = _objects(attributes, "members")
+        monitor = attributes.pop("healthmonitor", None)
+        name = attributes.get("name")
+        if isinstance(name, (list, dict)):
+            raise InvalidInput("name", name, "It should be a string.")
+        if name in self._pools:
+            raise ValidationFailure(f"Pools must have different names in one request; {name} is given twice.")
+        pool_id = self._create(POOL, attributes, loadbalancer_id=self._change.loadbalancer.id).id
+        self._pools[name] = pool_id
+        for member in members:
+            self._create(MEMBER, member, pool_id=pool_id)
+        if monitor is not None:
+            self._create(HEALTHMONITOR, _object(monitor, "healthmonitor"), pool_id=pool_id)
+        return str(pool_id)
+
+    def listener(self, given: Object) -> None:
+        attributes = dict(given)
+        policies = _objects(attributes, "l7policies")
+        self._replace_pool(attributes, "default_pool")
+        owner = {"loadbalancer_id": self._change.loadbalancer.id}
+        listener_id = self._create(LISTENER, attributes, **owner).id
+        for policy in policies:
+            self._policy(listener_id, policy)
+
+    def _policy(self, listener_id: str, given: Object) -> None:
+        attributes = dict(given)
+        rules = _objects(attributes, "rules")
+        if "redirect_pool_id" in attributes:
+            raise BadRequest(f"Unknown attribute for argument {L7POLICY.key}: redirect_pool_id")
+        self._replace_pool(attributes, "redirect_pool")
+        policy_id = self._create(L7POLICY, attributes, listener_id=listener_id).id
+        for rule in rules:
+            self._create(L7RULE, rule, l7policy_id=policy_id)
+
+    def _replace_pool(self, attributes: Object, name: str) -> None:
+        """A pool that is given in place, or by its name only, becomes the ID of one."""
+        given = attributes.pop(name, None)
+        if given is None:
+            return
+        pool = _object(given, name)
+        if pool and not pool.get("name"):
+            raise ValidationFailure("Pools must be named where a listener or a policy has them.")
+        if set(pool) != {"name"}:
+            attributes[f"{name}_id"] = self.pool(pool)
+        elif pool["name"] in self._pools:
+            attributes[f"{name}_id"] = self._pools[pool["name"]]
+        else:
+            raise BadRequest(f"Missing details for Pool object: {pool['name']}")
+
+    def _create(self, resource: Resource, attributes: Object, **owner: str) -> Record:
+        """A row by the same rules as one that is asked for by itself."""
+        unknown = sorted({*OWNERS, "tenant_id"} & attributes.keys())
+        if unknown:
+            raise BadRequest(f"Unknown attribute for argument {resource.key}: {', '.join(unknown)}")
+        values = bodies.created(resource, {resource.key: {**attributes, **_known(resource, owner)}})
+        values |= {**owner, "project_id": self._change.loadbalancer.project_id}
+        return creation.CREATE[resource.name](self._change, self._who, values)
+
+
+def _known(resource: Resource, owner: dict[str, str]) -> dict[str, str]:
+    """The owner's ID, where it is an attribute of the body rather than of the path."""
+    names = {field.name for field in resource.fields}
+    return {name: id_ for name, id_ in owner.items() if name in names}
+
+
+def _objects(attributes: Object, name: str) -> list[Object]:
+    """A list of objects, taken out of the attributes."""
+    found = attributes.pop(name, None)
+    found = [] if found is None else found
+    if not isinstance(found, list):
+        raise InvalidInput(name, found, "It should be a list of objects.")
+    return [_object(each, name) for each in found]
+
+
+def _object(value: Any, name: str) -> Object:
+    if not isinstance(value, dict):
+        raise BadRequest(f"Invalid input for field/attribute {name}. Value: '{value}'. It should be an object.")
+    return value
+
+
+def _full_pool(tx: sa.Connection, snapshot: Snapshot, pool: Record) -> Object:
+    monitor = snapshot.healthmonitors.get(pool.id)
+    return {
+        **_full(tx, POOL, pool),
+        "members": [present.one(tx, MEMBER, member.id) for member in snapshot.members[pool.id]],
+        "healthmonitor": None if monitor is None else _full(tx, HEALTHMONITOR, monitor),
+    }
+
+
+def _full_listener(tx: sa.Connection, snapshot: Snapshot, listener: Record) -> Object:
+    policies = [_full_policy(tx, snapshot, policy) for policy in snapshot.l7policies[listener.id]]
+    return {**_full(tx, LISTENER, listener), "l7policies": policies}
+
+
+def _full_policy(tx: sa.Connection, snapshot: Snapshot, policy: Record) -> Object:
+    rules = [present.one(tx, L7RULE, rule.id) for rule in snapshot.l7rules[policy.id]]
+    return {**_full(tx, L7POLICY, policy), "rules": rules}
+
+
+def _full(tx: sa.Connection, resource: Resource, row: Record) -> Object:
+    left_out = LEFT_OUT.get(resource.name, ())
+    return {name: value for name, value in present.loaded(tx, resource, row.id).items() if name not in left_out}

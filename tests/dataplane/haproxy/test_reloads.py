@@ -1,0 +1,111 @@
+"""Reloads: few for many changes, old workers that end, and configurations that HAProxy refuses."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from instances import Running
+from members import free_port, until
+from world import World, connected, get, member, web
+
+from lbclient.dataplane import reconcile
+from lbclient.dataplane.config import render
+from lbclient.dataplane.config.render import Configuration
+from lbclient.dataplane.haproxy import process_table, runtime
+from lbclient.dataplane.haproxy.process import Instance
+
+BURST = 40
+
+
+def reloads(instance: Instance) -> int:
+    """How often its master has reloaded, by its own account, which it gives once it has executed itself anew."""
+
+    def account() -> list[str]:
+        try:
+            return runtime.ask(instance.directory, runtime.MASTER_SOCKET, "show proc").splitlines()
+        except runtime.Unreachable:
+            return []
+
+    lines = until(account)
+    return next(int(words[2]) for words in map(str.split, lines) if words[1:2] == ["master"])
+
+
+def lines(one: Any) -> dict[str, Any]:
+    """A TCP listener before a member."""
+    tree = web(members={"one": member(one)})
+    tree["listeners"]["web"]["protocol"] = tree["pools"]["pool"]["protocol"] = "TCP"
+    return tree
+
+
+def answers(connection: socket.socket) -> bool:
+    connection.sendall(b"x")
+    return connection.recv(1) == b"x"
+
+
+def test_a_burst_of_changes_is_few_reloads(world: World, webs) -> None:
+    """What comes while one is made is made together by the next."""
+    one, *others = webs("one", *map(str, range(BURST)))
+    tree = web(members={"one": member(one)})
+    world.change(tree)
+    before = reloads(world.instance)
+    for other in others:
+        world.change({"pools": {"pool": {"members": {other.name: member(other)}}}}, wait=False)
+    until(lambda: world.provisioning() == "ACTIVE")
+    assert 0 < reloads(world.instance) - before < BURST / 2
+    port = tree["listeners"]["web"]["protocol_port"]
+    assert {get(port).name for _ in range(BURST + 1)} == {"one", *map(str, range(BURST))}
+
+
+def test_an_old_worker_ends_with_its_last_connection(running: Running, echoes) -> None:
+    tree = lines(*echoes("one"))
+    running.apply(tree)
+    directory, port = running.instance.directory, tree["listeners"]["web"]["protocol_port"]
+    open_ones = []
+    for milliseconds in (41000, 42000, 43000):
+        open_ones.append(connected(port)[0])
+        assert running.apply({"listeners": {"web": {"timeout_client_data": milliseconds}}}).how == "reloaded"
+    assert len(process_table.family(directory)) == 2 + 3
+    for left in (2, 1, 0):
+        assert all(answers(each) for each in open_ones)
+        open_ones.pop(1 if left == 2 else 0).close()
+        until(lambda left=left: len(process_table.family(directory)) == 2 + left)
+
+
+def test_an_old_worker_ends_within_a_bound(running: Running, echoes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where a connection would never end."""
+    monkeypatch.setattr(render, "OLD_WORKERS_END", "1s")
+    tree = lines(*echoes("one"))
+    running.apply(tree)
+    connection, _ = connected(tree["listeners"]["web"]["protocol_port"])
+    with connection:
+        running.apply({"listeners": {"more": {"protocol": "TCP", "protocol_port": free_port()}}})
+        assert answers(connection)
+        until(lambda: len(process_table.family(running.instance.directory)) == 2)
+        assert connection.recv(1) == b""
+
+
+def test_a_configuration_that_haproxy_refuses(world: World, webs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last good one runs on, the reason can be read, and the next good change heals it."""
+    one, two = webs("one", "two")
+    tree = web(members={"one": member(one)})
+    port = tree["listeners"]["web"]["protocol_port"]
+    world.change(tree)
+    before = reloads(world.instance)
+
+    def spoiled(*arguments: Any) -> Configuration:
+        good = render.render(*arguments)
+        return replace(good, text=f"{good.text}    nonsense\n", fingerprint="0")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(reconcile, "render", spoiled)
+        assert world.change({"pools": {"pool": {"members": {"two": member(two)}}}}) == "ERROR"
+        assert (world.fault() or "").startswith("HAProxy refuses the configuration: unknown keyword 'nonsense'")
+        assert {get(port).name for _ in range(4)} == {"one"}
+        until(lambda: world.operating() == "ONLINE")  # what runs is well
+        assert reloads(world.instance) == before
+    assert world.change({"pools": {"pool": {"lb_algorithm": "LEAST_CONNECTIONS"}}}) == "ACTIVE"
+    assert world.fault() is None
+    assert {get(port).name for _ in range(4)} == {"one", "two"}

@@ -1,0 +1,38 @@
+"""A rendered tree in a running HAProxy, without a store."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import trees
+
+from lbclient.dataplane.config.render import Settings, render
+from lbclient.dataplane.haproxy.binary import find_haproxy, most_connections
+from lbclient.dataplane.haproxy.process import Applied, Instance
+
+
+def binary() -> str:
+    """The HAProxy under test: TEST_HAPROXY, else the usual one."""
+    return find_haproxy(os.environ.get("TEST_HAPROXY"))
+
+
+class Running:
+    """One HAProxy that is given one tree after another."""
+
+    def __init__(self, directory: Path, haproxy: str | None = None) -> None:
+        self.instance = Instance(directory / trees.identity("lb"), haproxy or binary())
+        self.tree: dict[str, Any] = {}
+
+    def apply(self, *given: Mapping[str, Any]) -> Applied:
+        """The tree with the given ones on top of it."""
+        self.tree = trees.merged(self.tree, *given)
+        return self.put()
+
+    def put(self) -> Applied:
+        return self.instance.apply(render(trees.snapshot(self.tree), Settings(most_connections())))
+
+    def close(self) -> None:
+        self.instance.remove()
