@@ -14,13 +14,12 @@ DEFAULT_REDIRECT = 302
 
 def active(listener: Record, snapshot: Snapshot) -> list[Record]:
     """The policies that can decide, in their order; one without rules, or whose pool is vanishing, is inert."""
-    pools = {pool.id for pool in snapshot.pools}
     return [
         policy
         for policy in snapshot.l7policies[listener.id]
         if policy.admin_state_up
         and enabled_rules(policy, snapshot)
-        and (policy.action != TO_POOL or policy.redirect_pool_id in pools)
+        and (policy.action != TO_POOL or policy.redirect_pool_id in snapshot.pools_by_id)
     ]
 
 
