@@ -49,7 +49,7 @@ class Account:
         found = statuses(state.snapshot, rows, state.error, is_silent)
         checked = checks(state.snapshot, rows) if rows is not None else None
         why = reasons(state.snapshot, checked or {}, found, state.error)
-        self._store.observed(self._id, found, checked, why)
+        self._store.observed(self._id, found, checked, why, state.snapshot.loadbalancer.revision)
         self._told = (state, heard)
 
     def _count(self, state: State, reports: Sequence[Report]) -> bool:
