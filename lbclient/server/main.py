@@ -18,11 +18,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from ..dataplane.haproxy import connections
+from .. import streams
 from ..dataplane.haproxy.attachments import attachment
 from ..dataplane.haproxy.binary import NotFound, find_haproxy
-from ..dataplane.observe.observer import Observer
-from ..dataplane.reconcile import Reconciler
+from ..dataplane.local import LocalDataPlane
 from ..store.migrations import TooNew
 from ..store.network_tables import NETWORK
 from ..store.store import Store
@@ -37,9 +36,9 @@ from .external.keystone import Keystone
 from .identity import clouds_yaml
 from .identity.bootstrap import Login, bootstrap, create_demo
 from .identity.tokens import Tokens
-from .loadbalancer.drivers import is_idle
+from .loadbalancer.drivers import is_noop
 from .network.demo_networks import create_world
-from .web.routing import Services
+from .services import Services
 from .web.server import ListenError, Server
 
 LOG = logging.getLogger("lbclient.server.main")  # also where this is __main__
@@ -56,6 +55,7 @@ REFUSALS = (BadRules, ConfigError, DatabaseError, Unavailable, ListenError, NotF
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse the command line and serve; the exit status."""
+    streams.open_missing()
     parser = argparse.ArgumentParser(prog="lbclient server", description=__doc__)
     add_arguments(parser)
     try:
@@ -94,21 +94,16 @@ def _running(config: Config) -> Iterator[int]:
     rules = Rulebook(config.policy_path)
     tokens = Tokens(store, config.state_directory / "fernet-keys")
     directory = config.state_directory / "haproxy"
-    reconciler = Reconciler(
-        store, directory, haproxy, attachment(config.attachment), is_idle=partial(is_idle, config.providers)
+    dataplane = LocalDataPlane(
+        store, directory, haproxy, attachment(config.attachment), is_noop=partial(is_noop, config.providers)
     )
-    observer = Observer(store, directory, reconciler)
-    open_to = partial(connections.open_to, directory)
     keystone = _keystone(config)
     services = Services(
         store,
         tokens,
         config,
-        reconciler.wake,
-        reconciler.unsupported,
+        dataplane,
         rules,
-        open_to,
-        observer.look,
         keystone,
         Barbican(config.barbican_url, store) if config.barbican_url else None,
     )
@@ -125,14 +120,12 @@ def _running(config: Config) -> Iterator[int]:
     else:
         _prepare(config, store, f"{_url(config.bind_host, port)}/identity")
     server.start()  # what is asked for meanwhile is in the store before the data plane looks at it
-    reconciler.start()
-    observer.start()
+    dataplane.start()
     try:
         yield port
     finally:
         server.stop()
-        observer.stop()
-        reconciler.stop()
+        dataplane.stop()
         store.close()
 
 

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import count
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
@@ -15,7 +16,9 @@ from .observing import Check as Check
 from .observing import Key, Totals
 from .snapshot import Snapshot
 from .tables import LISTENER, LOADBALANCER
-from .tls_material import Vault
+
+if TYPE_CHECKING:
+    from ..vault.sealing import Vault
 
 Statuses = Mapping[Key, str]  # operating statuses, by resource name and ID
 SHORTEN_EVERY = 50  # times that somebody has waited for the disk
@@ -107,7 +110,7 @@ class Store:
             changed = _changed(known, expect(known)) if error is None else {}
             return settling.settle(tx, snapshot.loadbalancer, snapshot.seen, error, outcome, changed)
 
-    def settle_idle(self, loadbalancer_id: str) -> None:
+    def settle_noop(self, loadbalancer_id: str) -> None:
         """End all changes of a load balancer that nothing runs for."""
         with self.reading() as tx:
             if noop.is_settled(tx, loadbalancer_id):

@@ -17,11 +17,12 @@ from typing import Any
 import pytest
 import requests
 
-from lbclient.dataplane.config.support import unsupported
+from fake_dataplane import FakeDataPlane
+from lbclient.dataplane.support import unsupported
 from lbclient.server import app
 from lbclient.server.access.enforcer import Rulebook
 from lbclient.server.config import Config
-from lbclient.server.web.routing import Services
+from lbclient.server.services import Services
 from lbclient.server.web.server import Server
 from lbclient.store.store import Store
 
@@ -42,7 +43,11 @@ class Place:
         self.store.migrate()
         tokens: Any = SimpleNamespace()  # nobody has any
         self.services = Services(
-            self.store, tokens, config, lambda id_: None, lambda found: unsupported(found, "haproxy"), Rulebook(None)
+            self.store,
+            tokens,
+            config,
+            FakeDataPlane(refusal=lambda found: unsupported(found, "haproxy")),
+            Rulebook(None),
         )
         self.server = Server(app.build(self.services), "127.0.0.1", 0, MANY, app.quickness(self.services))
         self._url = f"http://127.0.0.1:{self.server.bind()}/v2.0/lbaas"
@@ -155,7 +160,7 @@ def test_a_disk_that_fails_is_told(place: Place, monkeypatch: pytest.MonkeyPatch
         patch.setattr(os, "fdatasync", fail)
         answer = place.create(name="perhaps")
     assert (answer.status_code, answer.json()["faultcode"]) == (503, "Server")
-    assert answer.json()["faultstring"].startswith("The database cannot be reached")
+    assert answer.json()["faultstring"] == "The database cannot be written: Input/output error."
     assert place.create(name="surely").status_code == 201
     found = place.ask("GET", "/loadbalancers").json()["loadbalancers"]
     assert {(each["name"], each["provisioning_status"]) for each in found} >= {("surely", "ACTIVE")}

@@ -10,7 +10,7 @@ from typing import Any
 import falcon.testing
 
 from lbclient.server import app
-from lbclient.server.web.routing import Services
+from lbclient.server.services import Services
 
 _current: ContextVar[Services] = ContextVar("services")
 

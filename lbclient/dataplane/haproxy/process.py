@@ -13,12 +13,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from .. import ports
 from ..config.cfg import Refused
 from ..config.render import ADMIN_SOCKET, STATES, Configuration
-from ..relay.process import Relay
 from . import binary as haproxy
-from . import certificates, counters, pem, ports, process_table, runtime
+from . import certificates, counters, pem, process_table, runtime
 from .process_table import PIDFILE, wait_until
+from .relay_process import Relay
 
 CONFIG = "haproxy.cfg"  # what a restarted HAProxy would read
 NEXT = "next.cfg"  # written aside, to be checked
@@ -91,7 +92,7 @@ class Instance:
         is_orphan = bool(found) and found[0].pid == process_table.master(self.directory)
         return found[0] if found and not is_orphan else None
 
-    def revive(self) -> bool:
+    def start_last_good(self) -> bool:
         """Starts what ran last, where nothing runs any more; whether it did. Raises Refused."""
         if not (self.directory / GOOD).exists() or self.worker() is not None:
             return False
@@ -107,7 +108,7 @@ class Instance:
         if not (self.directory / PIDFILE).exists():
             return "nothing"
         with contextlib.suppress(runtime.Unreachable):
-            self._leave_last_words()
+            self._keep_final_counters()
         process_table.end(self.directory)
         (self.directory / PIDFILE).unlink(missing_ok=True)
         return "stopped"
@@ -254,16 +255,16 @@ class Instance:
     def _keep_states(self, wanted: Configuration) -> None:
         """What the old worker knows goes to the new one, and what it has counted to the observer."""
         try:
-            self._leave_last_words()
+            self._keep_final_counters()
             states = runtime.kept_states(wanted.servers, runtime.states(self.directory))
         except runtime.Unreachable:
             states = NO_STATES
         _write(self.directory / STATES, states)
 
-    def _leave_last_words(self) -> None:
+    def _keep_final_counters(self) -> None:
         """What the worker has counted, for the observer. Raises Unreachable."""
         report = runtime.parse_report(runtime.ask(self.directory, ADMIN_SOCKET, runtime.REPORT))
-        counters.leave_last_words(self.directory, report.pid, report.rows)
+        counters.keep_final_counters(self.directory, report.pid, report.rows)
 
     def _is_taken_up(self, wanted: Configuration, seconds: float) -> bool:
         def is_loaded() -> bool:

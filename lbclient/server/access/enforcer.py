@@ -10,7 +10,7 @@ from typing import Any
 from oslo_config import cfg
 from oslo_policy import policy as oslo_policy
 
-from ..web.routing import Context
+from .context import Context
 from .defaults import API, RULES
 
 LOG = logging.getLogger(__name__)

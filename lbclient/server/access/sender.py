@@ -7,7 +7,8 @@ import falcon
 from ...resources import LOADBALANCER
 from ..errors import Unauthorized
 from ..loadbalancer import bodies
-from ..web.routing import Context, Services
+from ..services import Services
+from .context import Context
 
 ADMIN = "admin"  # what everybody is who names no role
 

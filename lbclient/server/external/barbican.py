@@ -19,7 +19,7 @@ from ...store import tls_material
 from ...store.keymanager_tables import CONTAINER, CONTENT, SECRET
 from ...store.store import Store
 from .. import errors
-from ..web.routing import Context
+from ..access.context import Context
 
 TIMEOUT = 10.0  # seconds for an answer
 KEPT = timedelta(hours=1)  # a copy that nothing refers to

@@ -12,8 +12,8 @@ from keystoneauth1 import exceptions, session
 from keystoneauth1.identity import v3
 
 from .. import errors
+from ..access.context import Context
 from ..config import Config
-from ..web.routing import Context
 
 TIMEOUT = 10.0  # seconds for an answer
 REMEMBERED_SECONDS = 60.0  # a token that was revoked is believed this long at most

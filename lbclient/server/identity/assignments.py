@@ -8,7 +8,8 @@ import sqlalchemy as sa
 
 from ...store.identity_tables import ASSIGNMENT, DOMAIN, PROJECT, ROLE, USER
 from .. import errors
-from ..web.routing import Answer, Handler, Request, Services
+from ..services import Services
+from ..web.routing import Answer, Handler, Request
 from . import lookup, objects, roles
 from .attributes import DOMAINS, PROJECTS, ROLES, USERS, Values, is_text
 

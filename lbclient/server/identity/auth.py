@@ -9,7 +9,8 @@ import sqlalchemy as sa
 
 from ...store.identity_tables import ASSIGNMENT, DOMAIN
 from .. import errors
-from ..web.routing import Answer, Request, Services
+from ..services import Services
+from ..web.routing import Answer, Request
 from . import authentication, catalog, domains, objects
 from .attributes import DOMAINS, Values
 from .lookup import Holder

@@ -6,7 +6,8 @@ import uuid
 from typing import Any
 
 from .. import errors
-from ..web.routing import Answer, Handler, Request, Services
+from ..services import Services
+from ..web.routing import Answer, Handler, Request
 from . import objects
 
 REGION = "RegionOne"

@@ -11,7 +11,8 @@ import sqlalchemy as sa
 
 from ...store.identity_tables import APPLICATION_CREDENTIAL, ROLE
 from .. import errors
-from ..web.routing import Answer, Request, Services
+from ..services import Services
+from ..web.routing import Answer, Request
 from . import lookup, objects, passwords
 from .attributes import CREDENTIALS, USERS, Values, section, values
 

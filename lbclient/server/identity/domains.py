@@ -8,7 +8,8 @@ import sqlalchemy as sa
 
 from ...store.identity_tables import ASSIGNMENT, PROJECT, USER
 from .. import errors
-from ..web.routing import Answer, Request, Services
+from ..services import Services
+from ..web.routing import Answer, Request
 from . import attributes, objects, projects, users
 from .attributes import DOMAINS, Values
 from .tokens import revoke

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from ...store.identity_tables import APPLICATION_CREDENTIAL, ASSIGNMENT, DOMAIN, PROJECT, REVOCATION, ROLE, USER
 from .. import errors
-from ..web.routing import Context
+from ..access.context import Context
 from .claims import Claims
 
 

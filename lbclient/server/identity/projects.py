@@ -8,7 +8,8 @@ import sqlalchemy as sa
 
 from ...store.identity_tables import APPLICATION_CREDENTIAL, ASSIGNMENT, PROJECT
 from .. import errors
-from ..web.routing import Answer, Request, Services
+from ..services import Services
+from ..web.routing import Answer, Request
 from . import attributes, objects
 from .attributes import DOMAINS, PROJECTS, Values
 from .tokens import revoke

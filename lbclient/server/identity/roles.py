@@ -7,7 +7,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from ...store.identity_tables import ASSIGNMENT
-from ..web.routing import Answer, Request, Services
+from ..services import Services
+from ..web.routing import Answer, Request
 from . import attributes, objects
 from .attributes import ROLES, Values
 

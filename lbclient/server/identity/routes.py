@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..web.routing import Answer, Request, Route, Services
+from ..services import Services
+from ..web.routing import Answer, Request, Route
 from . import assignments, auth, catalog, credentials, domains, objects, projects, roles, users, versions
 
 

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from ...store.identity_tables import IDENTITY_REVISION, REVOCATION
 from ...store.store import Store
 from ...vault import keys
-from ..web.routing import Context
+from ..access.context import Context
 from . import lookup
 from .claims import Claims, new_audit_id, seal, unseal
 from .lookup import Holder

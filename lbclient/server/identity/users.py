@@ -8,7 +8,8 @@ import sqlalchemy as sa
 
 from ...store.identity_tables import APPLICATION_CREDENTIAL, ASSIGNMENT, USER
 from .. import errors
-from ..web.routing import Answer, Request, Services
+from ..services import Services
+from ..web.routing import Answer, Request
 from . import attributes, objects, passwords
 from .attributes import DOMAINS, USERS, Values
 from .lookup import unauthorized

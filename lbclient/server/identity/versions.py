@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..web.routing import Answer, Request, Services
+from ..services import Services
+from ..web.routing import Answer, Request
 
 
 def _version(request: Request) -> dict[str, Any]:

@@ -10,8 +10,9 @@ import sqlalchemy as sa
 
 from ...store.keymanager_tables import ACL, CONTAINER, SECRET, is_current
 from ...store.tls_material import now
+from ..access.context import Context
 from ..errors import Forbidden, NotFound
-from ..web.routing import Context, Request
+from ..web.routing import Request
 
 USERS = {"admin", "member", "creator"}  # roles
 

@@ -8,7 +8,8 @@ import sqlalchemy as sa
 
 from ...store.keymanager_tables import ACL
 from ...store.tls_material import now
-from ..web.routing import Answer, Handler, Request, Services
+from ..services import Services
+from ..web.routing import Answer, Handler, Request
 from . import access
 from .access import Kind
 from .bodies import Property, Values, checked, invalid

@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from ...store import tls_material
 from ...store.keymanager_tables import CONSUMER
 from .. import errors
-from ..web.routing import Answer, Handler, Request, Services
+from ..services import Services
+from ..web.routing import Answer, Handler, Request
 from . import access, pages
 from .access import CONTAINERS, SECRETS, Kind
 from .bodies import Property, Values, checked
@@ -111,4 +112,4 @@ def _is(owner_id: str, given: Values) -> sa.ColumnElement[bool]:
 def wake(services: Services, loadbalancer_ids: Iterable[str]) -> None:
     """After the commit: the data plane looks at what they refer to again."""
     for id_ in dict.fromkeys(loadbalancer_ids):
-        services.wake(id_)
+        services.dataplane.wake(id_)

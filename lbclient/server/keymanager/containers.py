@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from ...store import tls_material
 from ...store.keymanager_tables import ACL, CONSUMER, CONTAINER, CONTENT, SECRET, is_current
 from .. import errors
-from ..web.routing import Answer, Request, Services
+from ..services import Services
+from ..web.routing import Answer, Request
 from . import access, consumers, pages, secrets
 from .access import CONTAINERS
 from .bodies import Property, Values, checked, invalid

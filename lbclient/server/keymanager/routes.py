@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from types import ModuleType
 
-from ..web.routing import Answer, Body, Handler, Request, Route, Services
+from ..services import Services
+from ..web.routing import Answer, Body, Handler, Request, Route
 from . import access, acls, consumers, containers, secrets, versions
 from .access import CONTAINERS, SECRETS, Kind
 

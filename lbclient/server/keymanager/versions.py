@@ -6,7 +6,8 @@ import re
 from typing import Any
 
 from ..errors import BadRequest, NotAcceptable
-from ..web.routing import Answer, Handler, Request, Services
+from ..services import Services
+from ..web.routing import Answer, Handler, Request
 
 HEADER = "OpenStack-API-Version"
 SERVICE = "key-manager"

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from ...resources import EVENT, LOADBALANCER
 from ...store.observed_tables import EVENT as EVENTS
-from ..web.routing import Answer, Request, Services
+from ..services import Services
+from ..web.routing import Answer, Request
 from . import listing, policy, present
 
 NEWEST_FIRST = (("serial", "desc"),)

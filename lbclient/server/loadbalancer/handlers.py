@@ -11,7 +11,8 @@ from ...store import haste
 from ...store.snapshot import Record
 from ...store.tables import TABLES
 from ..errors import BadRequest, ValidationFailure
-from ..web.routing import Answer, Handler, Request, Services
+from ..services import Services
+from ..web.routing import Answer, Handler, Request
 from . import bodies, listing, policy, present, status
 from .writes import creation, deletion, support, transaction, tree, updating
 from .writes.transaction import Change

@@ -8,8 +8,9 @@ from ...resources import Resource
 from ...store import prepared
 from ...store.snapshot import Record
 from ...store.tables import TABLES
+from ..access.context import Context
 from ..errors import Forbidden, NoSuchParent, NotFound
-from ..web.routing import Context, Services
+from ..services import Services
 
 
 def check(services: Services, who: Context, action: str, project_id: str | None = None) -> None:

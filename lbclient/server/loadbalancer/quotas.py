@@ -12,7 +12,8 @@ from ...store.prepared import Prepared
 from ...store.tables import QUOTA as QUOTAS
 from ...store.tables import TABLES
 from ..errors import BadRequest, QuotaMet
-from ..web.routing import Answer, Request, Services
+from ..services import Services
+from ..web.routing import Answer, Request
 from . import bodies, listing, policy
 
 LIMITS = [field.name for field in QUOTA.fields if field.name != "project_id"]

@@ -11,7 +11,8 @@ from ...store import observing, reading
 from ...store.snapshot import Record
 from ...store.tables import LISTENER as LISTENERS
 from ..errors import Unavailable
-from ..web.routing import Answer, Handler, Request, Services
+from ..services import Services
+from ..web.routing import Answer, Handler, Request
 from . import policy
 
 # Pools and members have no permission of their own for this: whoever may see them may see what they count.
@@ -37,7 +38,7 @@ def of(resource: Resource) -> Handler:
 def of_member(services: Services, request: Request, pool_id: str, id: str) -> Answer:
     """GET of a member's. Raises Unavailable where nobody tells how many connections are open: drains wait for that."""
     row = _looked_at(services, request, MEMBER, id, pool_id=pool_id)
-    active = services.connections(row.loadbalancer_id, pool_id, id)
+    active = services.dataplane.active_connections(row.loadbalancer_id, pool_id, id)
     if active is None:
         raise Unavailable(f"The proxy of load balancer {row.loadbalancer_id} does not answer.")
     with services.store.reading() as tx:
@@ -47,7 +48,7 @@ def of_member(services: Services, request: Request, pool_id: str, id: str) -> An
 def _looked_at(services: Services, request: Request, resource: Resource, id_: str, **parents: str) -> Record:
     with services.store.reading() as tx:
         row = policy.visible(services, tx, request.who, ACTIONS[resource.name], resource, id_, **parents)
-    services.look(row.id if resource is LOADBALANCER else row.loadbalancer_id)
+    services.dataplane.observe(row.id if resource is LOADBALANCER else row.loadbalancer_id)
     return row
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..web.routing import Answer, Request, Services
+from ..services import Services
+from ..web.routing import Answer, Request
 
 # Minor version -> the day that Octavia gives for it.
 UPDATED = dict(

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import errors
-from ..web.routing import Context
+from ..access.context import Context
 from .attributes import Api, Attribute, Kind, Type
 
 Values = dict[str, Any]  # by the names of the API

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ..errors import NotFound
-from ..web.routing import Answer, Handler, Request, Services
+from ..services import Services
+from ..web.routing import Answer, Handler, Request
 
 UPDATED = "2026-01-01T00:00:00-00:00"
 EXTENSIONS = {

@@ -11,7 +11,8 @@ import sqlalchemy as sa
 
 from ...store.network_tables import FLOATING_IP, FLOATING_IP_PORT, PORT, delete_ports, device_id
 from .. import errors
-from ..web.routing import Answer, Request, Services
+from ..services import Services
+from ..web.routing import Answer, Request
 from . import addresses, bodies, objects, present, rows
 from .attributes import FLOATING_IPS, NETWORKS, PORTS
 from .bodies import Values, bad
@@ -146,7 +147,7 @@ def _load_balancers(tx: sa.Connection, port_ids: Iterable[str | None]) -> list[s
 
 def _wake(services: Services, loadbalancer_ids: Iterable[str]) -> None:
     for id_ in dict.fromkeys(loadbalancer_ids):
-        services.wake(id_)
+        services.dataplane.wake(id_)
 
 
 def _row(tx: sa.Connection, id_: str) -> Any:

@@ -6,7 +6,8 @@ from typing import Protocol
 
 import sqlalchemy as sa
 
-from ..web.routing import Context, Services
+from ..access.context import Context
+from ..services import Services
 from . import noop, vip
 
 

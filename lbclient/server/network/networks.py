@@ -6,7 +6,8 @@ import sqlalchemy as sa
 
 from ...store.network_tables import NETWORK, PORT, SUBNET
 from .. import errors
-from ..web.routing import Answer, Request, Services
+from ..services import Services
+from ..web.routing import Answer, Request
 from . import bodies, objects, present, rows
 from .attributes import NETWORKS
 from .bodies import Values

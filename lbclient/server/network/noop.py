@@ -7,7 +7,7 @@ import uuid
 import sqlalchemy as sa
 
 from .. import errors
-from ..web.routing import Context
+from ..access.context import Context
 from .vip import NO_PLACE, Vip
 
 MADE_UP_ADDRESS = "198.51.100.1"  # of the block for documentation, and the one that Octavia's no-op driver gives

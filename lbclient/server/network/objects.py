@@ -8,7 +8,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from .. import errors
-from ..web.routing import Answer, Context, Handler, Request, Services
+from ..access.context import Context
+from ..services import Services
+from ..web.routing import Answer, Handler, Request
 from . import bodies, listing, rows
 from .attributes import Kind, Type
 from .bodies import Values, bad, disallowed, is_text
@@ -38,7 +40,7 @@ def create(kind: Kind, add: Adder, present: Presenter, affected: Affected | None
             made = present(tx, [found[id_] for id_ in ids])
             woken = affected(tx, ids) if affected else []
         for loadbalancer_id in dict.fromkeys(woken):
-            services.wake(loadbalancer_id)
+            services.dataplane.wake(loadbalancer_id)
         return Answer({kind.plural: made} if kind.plural in request.body else {kind.name: made[0]}, 201)
 
     return handle

@@ -9,7 +9,8 @@ import sqlalchemy as sa
 
 from ...store.network_tables import FIXED_IP, FLOATING_IP, FLOATING_IP_PORT, delete_ports, disassociate
 from .. import errors
-from ..web.routing import Answer, Request, Services
+from ..services import Services
+from ..web.routing import Answer, Request
 from . import addresses, bodies, objects, present, rows, security_groups
 from .attributes import NETWORKS, PORTS, QOS_POLICIES, SECURITY_GROUPS
 from .bodies import Values, bad

@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from ...store.network_tables import PORT, QOS_POLICY, QOS_RULE
 from ...store.tables import LOADBALANCER
 from .. import errors
-from ..web.routing import Answer, Handler, Request, Services
+from ..services import Services
+from ..web.routing import Answer, Handler, Request
 from . import bodies, objects, present, rows
 from .attributes import BOTH, QOS_POLICIES, Attribute, Kind, Type
 from .bodies import Values, bad

@@ -8,7 +8,8 @@ import sqlalchemy as sa
 
 from ...store.network_tables import PORT, ROUTER, delete_ports
 from .. import errors
-from ..web.routing import Answer, Request, Services
+from ..services import Services
+from ..web.routing import Answer, Request
 from . import addresses, bodies, objects, present, rows
 from .attributes import NETWORKS, PORTS, ROUTERS, SUBNETS
 from .bodies import Values, bad

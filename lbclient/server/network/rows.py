@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ...store.network_tables import FIXED_IP, FLOATING_IP_PORT, NETWORK, PORT, QOS_POLICY, SUBNET
-from ..web.routing import Context
+from ..access.context import Context
 
 ROUTER_PORT = "network:router_interface"  # the device_owner of a router's port in a subnet
 

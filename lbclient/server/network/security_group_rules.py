@@ -8,7 +8,8 @@ import sqlalchemy as sa
 
 from ...store.network_tables import SECURITY_GROUP_RULE
 from .. import errors
-from ..web.routing import Answer, Request, Services
+from ..services import Services
+from ..web.routing import Answer, Request
 from . import objects, rows
 from .attributes import SECURITY_GROUP_RULES, SECURITY_GROUPS
 from .bodies import Values, bad

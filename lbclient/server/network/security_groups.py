@@ -11,7 +11,8 @@ from sqlalchemy.exc import IntegrityError
 from ...store.network_tables import PORT, SECURITY_GROUP, SECURITY_GROUP_RULE
 from ...store.tables import LOADBALANCER
 from .. import errors
-from ..web.routing import Answer, Handler, Request, Services
+from ..services import Services
+from ..web.routing import Answer, Handler, Request
 from . import bodies, objects, present, rows
 from .attributes import SECURITY_GROUPS
 from .bodies import Values

@@ -11,7 +11,8 @@ import sqlalchemy as sa
 
 from ...store.network_tables import FIXED_IP, SUBNET
 from .. import errors
-from ..web.routing import Answer, Request, Services
+from ..services import Services
+from ..web.routing import Answer, Request
 from . import addresses, bodies, objects, present, rows
 from .addresses import Network
 from .attributes import NETWORKS, SUBNETS

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from ...store.network_tables import NETWORK, PORT, QOS_POLICY, SECURITY_GROUP, SUBNET, device_id, release
 from .. import errors
-from ..web.routing import Context
+from ..access.context import Context
 from . import addresses, rows
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""What handlers are given and what they return."""
+"""Routes: the request that a handler gets, the answer that it returns, and the line that leads to it."""
 
 from __future__ import annotations
 
@@ -10,49 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import falcon
 
-    from ...store.snapshot import Snapshot
-    from ...store.store import Store
-    from ..access.enforcer import Rulebook
-    from ..config import Config
-    from ..external.barbican import Barbican
-    from ..external.keystone import Keystone
-    from ..identity.tokens import Tokens
-    from ..loadbalancer.openapi.operations import Operation
-
-
-@dataclass(frozen=True)
-class Context:
-    """Who sent a request, out of a token."""
-
-    user_id: str
-    project_id: str | None  # None: a token without scope
-    roles: frozenset[str]
-    domain_id: str = "default"
-
-    @property
-    def is_admin(self) -> bool:
-        return "admin" in self.roles
-
-
-@dataclass(frozen=True)
-class Services:
-    """What handlers work with.
-
-    wake(id) asks the data plane to look at a load balancer, after a commit; unsupported(snapshot) tells why it could
-    not carry one, or None; connections(loadbalancer_id, pool_id, member_id) counts those that are open to a member,
-    or None where nobody answers; look(loadbalancer_id) has it observed now, so that what the store tells is fresh.
-    """
-
-    store: Store
-    tokens: Tokens
-    config: Config
-    wake: Callable[[str], None]
-    unsupported: Callable[[Snapshot], str | None]
-    rules: Rulebook
-    connections: Callable[[str, str, str], int | None] = lambda loadbalancer_id, pool_id, member_id: 0
-    look: Callable[[str], None] = lambda loadbalancer_id: None
-    keystone: Keystone | None = None  # an outside one, instead of ours
-    barbican: Barbican | None = None
+    from ..access.context import Context
+    from .operation import Operation
 
 
 @dataclass(frozen=True)
@@ -97,6 +56,3 @@ class Route:
     body: Body = Body.USUAL
     waits: bool = False  # for more than the database, or it takes long: it needs a thread of its own
     operation: Operation | None = None  # what it does, for the description of the load-balancer API
-
-
-ANONYMOUS = Context(user_id="", project_id=None, roles=frozenset())

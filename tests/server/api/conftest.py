@@ -11,12 +11,14 @@ import falcon.testing
 import pytest
 
 import applications
-from lbclient.dataplane.config.support import unsupported
+from fake_dataplane import FakeDataPlane
+from lbclient.dataplane.support import unsupported
+from lbclient.server.access.context import Context
 from lbclient.server.access.enforcer import Rulebook
 from lbclient.server.config import Config
 from lbclient.server.errors import Unauthorized
 from lbclient.server.network.demo_networks import create_world
-from lbclient.server.web.routing import Context, Services
+from lbclient.server.services import Services
 from lbclient.store.store import Store
 
 DEMO, OTHER, ADMIN = "d" * 32, "e" * 32, "a" * 32
@@ -149,7 +151,9 @@ def make_api(store: Store) -> Callable[..., Api]:
 
         config = Config(busy_wait=busy_wait, **options)
         tokens: Any = People()
-        return Api(Services(store, tokens, config, wake or settle, unsupported, Rulebook(config.policy_file)))
+        return Api(
+            Services(store, tokens, config, FakeDataPlane(wake or settle, unsupported), Rulebook(config.policy_file))
+        )
 
     return make
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from lbclient.server.access.context import Context
 from lbclient.server.access.defaults import API, PERMISSIONS
 from lbclient.server.access.enforcer import BadRules, Rulebook
-from lbclient.server.web.routing import Context
 from running import wait_until
 
 REFUSAL = "Policy does not allow this request to be performed."

@@ -11,13 +11,14 @@ import falcon.testing
 import pytest
 
 import applications
+from fake_dataplane import FakeDataPlane
 from lbclient.server.access.enforcer import Rulebook
 from lbclient.server.config import Config
 from lbclient.server.identity import passwords
 from lbclient.server.identity.bootstrap import Login, bootstrap, create_demo
 from lbclient.server.identity.tokens import Tokens
 from lbclient.server.network.demo_networks import World, create_world
-from lbclient.server.web.routing import Services
+from lbclient.server.services import Services
 from lbclient.store.store import Store
 from lbclient.vault.sealing import Vault
 
@@ -110,7 +111,7 @@ def front(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     tokens = Tokens(store, tmp_path / "fernet-keys")
     woken: list[str] = []
     config = Config(state_directory=tmp_path, busy_wait=0.0)
-    services = Services(store, tokens, config, woken.append, lambda snapshot: None, Rulebook())
+    services = Services(store, tokens, config, FakeDataPlane(woken.append), Rulebook())
     yield Front(store, tokens, applications.client(services), logins, world, woken)
     store.close()
 

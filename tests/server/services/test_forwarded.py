@@ -9,8 +9,9 @@ import falcon.testing
 import pytest
 
 import applications
+from fake_dataplane import FakeDataPlane
 from lbclient.server.config import Config
-from lbclient.server.web.routing import Services
+from lbclient.server.services import Services
 
 PROXY = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "lb.example:8443, inner", "X-Forwarded-Prefix": "/cloud/"}
 
@@ -19,7 +20,7 @@ PROXY = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "lb.example:8443, inn
 def behind(front: Any, tmp_path: Any) -> falcon.testing.TestClient:
     config = Config(state_directory=tmp_path, proxy_headers=True)
     wanted = {field.name: getattr(front, field.name, None) for field in dataclasses.fields(Services)}
-    services = Services(**{**wanted, "config": config, "wake": front.woken.append})
+    services = Services(**{**wanted, "config": config, "dataplane": FakeDataPlane(front.woken.append)})
     return applications.client(services)
 
 

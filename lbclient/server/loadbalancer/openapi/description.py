@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 
-from ...web.routing import Answer, Request, Route, Services
+from ...services import Services
+from ...web.routing import Answer, Request, Route
 from . import document, page
 
 HTML = {"Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": page.POLICY}

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from ....resources import BY_NAME, Resource
+from ...web.operation import Operation, Parameter, Schema
 from ...web.routing import Route
 from . import schemas
-from .operations import Operation, Parameter, plural
-from .schemas import TEXT, Schema, name_of, ref
+from .operations import plural
+from .schemas import TEXT, name_of, ref
 
 Document = dict[str, Any]
 

@@ -2,38 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ....resources import AMPHORA, LOADBALANCER, MEMBER, OFFERS, QUOTA, Resource
+from ...web.operation import READING, Operation, Parameter, Schema
 from . import schemas
-from .schemas import Schema, list_of, name_of, ref, whole, wrapped
+from .schemas import list_of, name_of, ref, whole, wrapped
 
-READING = (400, 401, 403, 404, 406, 503)
 WRITING = (*READING, 409, 413, 501)
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """A word behind the question mark of a URL."""
-
-    name: str
-    schema: Schema
-    help: str
-
-
-@dataclass(frozen=True)
-class Operation:
-    """One thing that the API can be asked for; answer and body are None where there is none."""
-
-    id: str
-    summary: str
-    resource: Resource
-    answer: Schema | None = None
-    status: int = 200
-    body: Schema | None = None
-    query: tuple[Parameter, ...] = ()
-    refusals: tuple[int, ...] = READING
-    makes: bool = False  # its answer tells the ID of a new object
 
 
 FIELDS = Parameter("fields", {"type": "array", "items": {"type": "string"}}, "The attributes to answer (all).")

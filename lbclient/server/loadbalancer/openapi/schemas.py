@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from ....resources import ALL, BY_NAME, LOADBALANCER, QUOTA, STATISTICS, Api, Field, Resource, Type
 from ....resources.quota import SPELLINGS
 from ....resources.shared import OPERATING_STATUSES, PROVISIONING_STATUSES
 from ....resources.tree import LEFT_OUT, OWNERS, PARTS, Part
-
-Schema = dict[str, Any]
+from ...web.operation import Schema
 
 TIME = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}$"
 ALIAS = "tenant_id"  # of project_id

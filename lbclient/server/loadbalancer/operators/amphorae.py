@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import uuid4
 
 import sqlalchemy as sa
 
@@ -13,10 +12,11 @@ from ....store.snapshot import Record
 from ....store.tables import LISTENER as LISTENERS
 from ....store.tables import LOADBALANCER as LOADBALANCERS
 from ...errors import NotFound
-from ...web.routing import Answer, Request, Services
-from .. import drivers, listing, policy, present
-from ..placement import Placement
+from ...services import Services
+from ...web.routing import Answer, Request
+from .. import listing, policy, present
 from ..writes import transaction
+from ..writes.placement import new_amphora
 from ..writes.transaction import Change
 
 Values = dict[str, Any]
@@ -62,21 +62,6 @@ AMPHORAE = (
 )
 
 
-def new(services: Services, provider: str) -> Values:
-    """The columns of a load balancer that say which amphora it has: one that has not been there before, if any."""
-    if drivers.is_idle(services.config.providers, provider):
-        return {}
-    return {"amphora_id": str(uuid4()), "amphora_created_at": transaction.now()}
-
-
-def described(placement: Placement) -> Values:
-    """The columns of a load balancer that say what its amphora was made of."""
-    return {
-        "cached_zone": placement.zone.get("compute_zone"),
-        "compute_flavor": placement.flavor.get("compute_flavor"),
-    }
-
-
 def list_all(services: Services, request: Request) -> Answer:
     """GET of all amphorae."""
     policy.check(services, request.who, "amphora:get_all")
@@ -95,7 +80,7 @@ def statistics(services: Services, request: Request, id: str) -> Answer:
     """GET of the counters of each listener that an amphora serves."""
     policy.check(services, request.who, "amphora:get_stats")
     owner = _find(services, id).loadbalancer_id
-    services.look(owner)
+    services.dataplane.observe(owner)
     mine = LISTENERS.c.loadbalancer_id == owner
     with services.store.reading() as tx:
         listeners = tx.scalars(sa.select(LISTENERS.c.id).where(mine).order_by(LISTENERS.c.serial)).all()
@@ -116,7 +101,7 @@ def statistics(services: Services, request: Request, id: str) -> Answer:
 def configure(services: Services, request: Request, id: str) -> Answer:
     """PUT: have another look whether it runs as it is to."""
     policy.check(services, request.who, "amphora:put_config")
-    services.wake(_find(services, id).loadbalancer_id)
+    services.dataplane.wake(_find(services, id).loadbalancer_id)
     return Answer(None, 202)
 
 
@@ -158,7 +143,7 @@ def _replace(services: Services, loadbalancer_id: str, amphora_id: str | None, *
 
     def operation(change: Change, amphora_id: str | None) -> None:
         if change.loadbalancer.amphora_id == amphora_id:
-            another = new(services, change.loadbalancer.provider)
+            another = new_amphora(services, change.loadbalancer.provider)
             if another:
                 change.tx.execute(sa.update(LOADBALANCERS).where(LB.id == loadbalancer_id).values(another))
             change.touch_loadbalancer()

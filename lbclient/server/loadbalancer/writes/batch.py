@@ -12,7 +12,8 @@ from ....store.addresses import canonical
 from ....store.snapshot import Record
 from ....store.tables import MEMBER as MEMBERS
 from ...errors import BadRequest, ValidationFailure
-from ...web.routing import Answer, Request, Services
+from ...services import Services
+from ...web.routing import Answer, Request
 from .. import bodies, policy
 from ..rules import member as member_rules
 from . import creation, deletion, support, transaction

@@ -17,8 +17,9 @@ from ....store.prepared import Prepared
 from ....store.settling import now as now
 from ....store.snapshot import Record
 from ....store.tables import LISTENER, LOADBALANCER, POOL, TABLES
+from ...access.context import Context
 from ...errors import Busy, Conflict, NotFound
-from ...web.routing import Context, Services
+from ...services import Services
 from .. import drivers, quotas
 from . import conflict
 
@@ -98,7 +99,7 @@ class Change:
     def finish(self, wake: Callable[[str], None]) -> None:
         """Write down what was noted, as the last thing in the transaction; the data plane has to look if it runs it."""
         history.record(self.tx, self.loadbalancer.id, self._events)
-        if drivers.is_idle(self.services.config.providers, self.loadbalancer.provider):
+        if drivers.is_noop(self.services.config.providers, self.loadbalancer.provider):
             noop.settle(self.tx, self.loadbalancer.id)
         else:
             wake(self.loadbalancer.id)
@@ -143,7 +144,7 @@ def writing(services: Services) -> Iterator[tuple[sa.Connection, Callable[[str],
 
 def _wake(services: Services, ids: Iterable[str]) -> None:
     for id_ in ids:
-        services.wake(id_)
+        services.dataplane.wake(id_)
 
 
 def change(
@@ -183,7 +184,7 @@ def change(
 
 def check_haste(services: Services, provider: str) -> None:
     """What is carried by HAProxy takes its time. Raises haste.WouldWait."""
-    if not drivers.is_idle(services.config.providers, provider):
+    if not drivers.is_noop(services.config.providers, provider):
         haste.may_wait()
 
 

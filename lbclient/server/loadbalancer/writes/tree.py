@@ -10,8 +10,8 @@ from ....resources import HEALTHMONITOR, L7POLICY, L7RULE, LISTENER, LOADBALANCE
 from ....resources.tree import LEFT_OUT, OWNERS
 from ....store import reading
 from ....store.snapshot import Record, Snapshot
+from ...access.context import Context
 from ...errors import BadRequest, InvalidInput, ValidationFailure
-from ...web.routing import Context
 from .. import bodies, present
 from . import creation
 from .transaction import Change

@@ -8,9 +8,9 @@ from typing import Any
 from ....resources import HEALTHMONITOR, L7POLICY, L7RULE, LISTENER, LOADBALANCER, MEMBER, POOL
 from ....store.snapshot import Record
 from ....store.tables import TABLES
+from ...access.context import Context
 from ...keymanager import references as certificates
 from ...network.mode import network
-from ...web.routing import Context
 from .. import policy
 from ..rules import healthmonitor as healthmonitor_rules
 from ..rules import l7policy as l7policy_rules

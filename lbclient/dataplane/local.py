@@ -1,0 +1,50 @@
+"""The data plane of this machine: reconciler and observer, and what requests ask of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from ..store.snapshot import Snapshot
+from ..store.store import Store
+from .haproxy import connections
+from .haproxy.attachments import Attachment
+from .observe.observer import Observer
+from .reconcile import Reconciler
+
+
+class LocalDataPlane:
+    """HAProxy processes on this machine, one directory below `directory` for each load balancer."""
+
+    def __init__(
+        self, store: Store, directory: Path, haproxy: str, attachment: Attachment, is_noop: Callable[[str], bool]
+    ) -> None:
+        self._directory = directory
+        self._reconciler = Reconciler(store, directory, haproxy, attachment, is_noop=is_noop)
+        self._observer = Observer(store, directory, self._reconciler)
+
+    def start(self) -> None:
+        """Reconcile every load balancer, and observe them from now on."""
+        self._reconciler.start()
+        self._observer.start()
+
+    def stop(self) -> None:
+        """Stop reconciling and observing; HAProxy processes run on."""
+        self._observer.stop()
+        self._reconciler.stop()
+
+    def wake(self, loadbalancer_id: str) -> None:
+        """Reconcile a load balancer soon."""
+        self._reconciler.wake(loadbalancer_id)
+
+    def unsupported(self, snapshot: Snapshot) -> str | None:
+        """Why this machine cannot carry a load balancer; None if it can."""
+        return self._reconciler.unsupported(snapshot)
+
+    def active_connections(self, loadbalancer_id: str, pool_id: str, member_id: str) -> int | None:
+        """How many connections are open to a member; None if its proxy does not answer."""
+        return connections.open_to(self._directory, loadbalancer_id, pool_id, member_id)
+
+    def observe(self, loadbalancer_id: str) -> None:
+        """Observe a load balancer now and store what was found; returns when that is done, or after a few seconds."""
+        self._observer.observe_now(loadbalancer_id)

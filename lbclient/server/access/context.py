@@ -1,0 +1,22 @@
+"""Who sends a request, out of a token."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Context:
+    """The sender of a request: a user, in a project, with roles."""
+
+    user_id: str
+    project_id: str | None  # None: a token without scope
+    roles: frozenset[str]
+    domain_id: str = "default"
+
+    @property
+    def is_admin(self) -> bool:
+        return "admin" in self.roles
+
+
+ANONYMOUS = Context(user_id="", project_id=None, roles=frozenset())

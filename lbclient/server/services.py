@@ -1,0 +1,48 @@
+"""What handlers work with: the store, the data plane, and the services beside the API."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from ..store.snapshot import Snapshot
+    from ..store.store import Store
+    from .access.enforcer import Rulebook
+    from .config import Config
+    from .external.barbican import Barbican
+    from .external.keystone import Keystone
+    from .identity.tokens import Tokens
+
+
+class DataPlane(Protocol):
+    """What carries the traffic, as far as requests need it."""
+
+    def wake(self, loadbalancer_id: str) -> None:
+        """Reconcile a load balancer soon; called after a commit."""
+        ...
+
+    def unsupported(self, snapshot: Snapshot) -> str | None:
+        """Why a load balancer could not be carried; None if it can."""
+        ...
+
+    def active_connections(self, loadbalancer_id: str, pool_id: str, member_id: str) -> int | None:
+        """How many connections are open to a member; None if its proxy does not answer."""
+        ...
+
+    def observe(self, loadbalancer_id: str) -> None:
+        """Observe a load balancer now and store what was found; returns when that is done, or after a few seconds."""
+        ...
+
+
+@dataclass(frozen=True)
+class Services:
+    """What every handler is given."""
+
+    store: Store
+    tokens: Tokens
+    config: Config
+    dataplane: DataPlane
+    rules: Rulebook
+    keystone: Keystone | None = None  # an external one, instead of ours
+    barbican: Barbican | None = None

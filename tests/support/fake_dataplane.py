@@ -1,0 +1,28 @@
+"""A data plane for tests of the API in process: nothing runs, and the test says what waking a load balancer does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lbclient.store.snapshot import Snapshot
+
+
+@dataclass(frozen=True)
+class FakeDataPlane:
+    """No connections are open, and there is nothing to observe."""
+
+    on_wake: Callable[[str], object] = lambda loadbalancer_id: None
+    refusal: Callable[[Snapshot], str | None] = lambda snapshot: None
+
+    def wake(self, loadbalancer_id: str) -> None:
+        self.on_wake(loadbalancer_id)
+
+    def unsupported(self, snapshot: Snapshot) -> str | None:
+        return self.refusal(snapshot)
+
+    def active_connections(self, loadbalancer_id: str, pool_id: str, member_id: str) -> int | None:
+        return 0
+
+    def observe(self, loadbalancer_id: str) -> None:
+        return None
