@@ -113,7 +113,7 @@ def test_what_is_active_is_shown_as_it_stays(
         assert {provisioning for provisioning, _, _ in found.values()} == {"ACTIVE"}
         assert all(updated for _, _, updated in found.values())
         for _look in range(3):
-            world.observer.look(world.id)
+            world.observer.observe_now(world.id)
             assert named(shown(world)) == named(found)
 
 
