@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from .. import __version__
 from . import clouds, direct_http, errors, token_cache
 from .services import Services
-from .session import KeptSession
+from .session import CachedSession
 
 if TYPE_CHECKING:
     from keystoneauth1.loading import BaseLoader
@@ -43,7 +43,7 @@ BESIDE_A_NAMED_CLOUD = (
 SERVICE_TYPES = ("load-balancer", "network", "identity")
 # Ways to log in of which the settings say all. Others ask a person, Kerberos or a certificate who it is, or do not log
 # in at all.
-KEPT_LOGINS = (
+CACHED_PLUGINS = (
     "password",
     "v2password",
     "v3password",
@@ -66,7 +66,7 @@ def connect(options: Mapping[str, Any], environ: Mapping[str, str] = os.environ)
     """The services as these options and variables say; nothing is sent yet. Raises NotConfigured."""
     settings = read(options, environ)
     with errors.translated():
-        session = _kept_session(settings, environ) or _session(settings, _plugin(settings))
+        session = _cached_session(settings, environ) or _session(settings, _plugin(settings))
     return Services(
         session,
         settings.get("region_name"),
@@ -176,21 +176,21 @@ def _with_password(settings: Settings) -> Settings:
     return {**settings, "password": getpass()}
 
 
-def _kept_session(settings: Settings, environ: Mapping[str, str]) -> KeptSession | None:
+def _cached_session(settings: Settings, environ: Mapping[str, str]) -> CachedSession | None:
     """A session whose login is kept for the next command, unless that is not wanted or not safe."""
     kind = _kind(settings)
     is_wanted = _is_true(settings.get(CACHE_SWITCH, environ.get(CACHE_VARIABLE) or "on"))
     is_asked_for = kind in PASSWORD_KINDS and not settings.get("password")
-    if not is_wanted or is_asked_for or kind not in KEPT_LOGINS:
+    if not is_wanted or is_asked_for or kind not in CACHED_PLUGINS:
         return None
     entry = token_cache.entry({**settings, "auth_type": kind}, environ)
     if entry is None:
         return None
     is_direct = direct_http.is_plain(environ) and not settings.get("cert")
-    return KeptSession(
+    return CachedSession(
         entry,
         lambda: _session(settings, _plugin(settings)),
-        direct_http.Wire(_verification(settings), _timeout(settings)) if is_direct else None,
+        direct_http.DirectHttp(_verification(settings), _timeout(settings)) if is_direct else None,
         {"interface": settings.get("interface") or DEFAULT_INTERFACE, "region_name": settings.get("region_name")},
         SERVICE_TYPES,
     )
