@@ -22,11 +22,11 @@ class LocalDataPlane:
         directory: Path,
         haproxy: str,
         attachment: Attachment,
-        is_idle: Callable[[str], bool],
+        is_noop: Callable[[str], bool],
         pace: Pace | None = None,
     ) -> None:
         self._directory = directory
-        self._reconciler = Reconciler(store, directory, haproxy, attachment, is_idle=is_idle, pace=pace)
+        self._reconciler = Reconciler(store, directory, haproxy, attachment, is_noop=is_noop, pace=pace)
         self._observer = Observer(store, directory, self._reconciler)
 
     def start(self) -> None:
@@ -61,4 +61,4 @@ class LocalDataPlane:
 
     def observe(self, loadbalancer_id: str) -> None:
         """Observe a load balancer now and store what was found; returns when that is done, or after a few seconds."""
-        self._observer.look(loadbalancer_id)
+        self._observer.observe_now(loadbalancer_id)

@@ -37,7 +37,7 @@ from .external.keystone import Keystone
 from .identity import clouds_yaml
 from .identity.bootstrap import Login, bootstrap, create_demo
 from .identity.tokens import Tokens
-from .loadbalancer.drivers import is_idle
+from .loadbalancer.drivers import is_noop
 from .network.demo_networks import create_world
 from .services import Services
 from .settlements import Settlements
@@ -101,7 +101,7 @@ def _running(config: Config) -> Iterator[int]:
     directory = config.state_directory / "haproxy"
     kit = Kit(config.state_directory / kit_module.DIRECTORY) if config.testing else None
     dataplane = LocalDataPlane(
-        store, directory, haproxy, attachment(config.attachment), is_idle=partial(is_idle, config.providers), pace=kit
+        store, directory, haproxy, attachment(config.attachment), is_noop=partial(is_noop, config.providers), pace=kit
     )
     if kit:
         kit.paces.on_release(dataplane.wake)

@@ -25,7 +25,7 @@ def set_health(services: Services, kit: Kit, member_id: str, status: str | None)
         ).one_or_none()
         if row is None:
             raise errors.NotFound.named("Member", member_id)
-        if not drivers.is_idle(services.config.providers, row.provider):
+        if not drivers.is_noop(services.config.providers, row.provider):
             raise errors.Conflict(
                 f"Member {member_id} carries real traffic (provider {row.provider}): stop its server instead."
             )

@@ -103,7 +103,7 @@ class Change:
         is_held = testing is not None and testing.paces.begin(
             self.loadbalancer.id, [(each.resource, each.action, each.resource_id) for each in self._events]
         )
-        if not is_held and drivers.is_idle(self.services.config.providers, self.loadbalancer.provider):
+        if not is_held and drivers.is_noop(self.services.config.providers, self.loadbalancer.provider):
             noop.settle(self.tx, self.loadbalancer.id, testing.health.statuses if testing else {})
         else:
             wake(self.loadbalancer.id)
@@ -193,7 +193,7 @@ def change(
 
 def check_haste(services: Services, provider: str) -> None:
     """What is carried by HAProxy takes its time. Raises haste.WouldWait."""
-    if not drivers.is_idle(services.config.providers, provider):
+    if not drivers.is_noop(services.config.providers, provider):
         haste.may_wait()
 
 
