@@ -22,7 +22,7 @@ from .config.render import Configuration, Settings, render
 from .haproxy import binary, process_table
 from .haproxy.attachments import Attachment, AttachmentFailed
 from .haproxy.process import Applied, Instance
-from .observe.statuses import expected
+from .statuses import expected
 from .work_queue import WorkQueue
 
 LOG = logging.getLogger(__name__)

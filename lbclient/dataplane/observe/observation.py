@@ -13,8 +13,8 @@ from ..haproxy import counters, runtime
 from ..haproxy.counters import Counters, Reading
 from ..haproxy.runtime import Report, Row
 from ..reconcile import State
+from ..statuses import statuses
 from .checks import checks, reasons
-from .statuses import statuses
 
 LOG = logging.getLogger(__name__)
 MISSES = 2  # silent rounds before a load balancer is said to be down

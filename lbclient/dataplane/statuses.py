@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from ...store.snapshot import Record, Snapshot
-from ..config import backends, monitors
-from ..haproxy.runtime import Row, Rows
+from ..store.snapshot import Record, Snapshot
+from .config import backends, monitors
+from .haproxy.runtime import Row, Rows
 
 Statuses = dict[tuple[str, str], str]
 
