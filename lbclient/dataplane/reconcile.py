@@ -125,7 +125,10 @@ class Reconciler:
                 self._turns.wake(id_, RETRY_SECONDS)
             finally:
                 self._turns.done(id_)
+            try:
                 self._tell(id_)
+            except Exception:
+                LOG.exception("load balancer %s: nobody could be told of its state", id_)
 
     def _reconcile(self, id_: str) -> None:
         snapshot = self._store.snapshot(id_)

@@ -12,7 +12,7 @@ from pathlib import Path
 from ..config.cfg import Refused
 from ..config.render import FINGERPRINT
 from ..haproxy import counters, ports, runtime
-from ..haproxy.process_table import KILL_SECONDS, command_line, is_zombie, wait_until
+from ..haproxy.process_table import KILL_SECONDS, command_line, is_of_our_user, is_zombie, wait_until
 from .places import LOG, PIDFILE, PLAN, SOCKET, TAKE
 from .plan import VERSION, Plan, dumps
 
@@ -161,7 +161,8 @@ class Relay:
     def _is_ours(self, pid: int) -> bool:
         """Whether that process is the relay of this directory, and runs."""
         wanted = [*map(str.encode, COMMAND), os.fsencode(self.directory)]
-        return command_line(pid).split(b"\0")[2:5] == wanted and not is_zombie(pid)
+        is_relay = command_line(pid).split(b"\0")[2:5] == wanted
+        return is_relay and is_of_our_user(pid) and not is_zombie(pid)
 
 
 def _port_refusal(wanted: Plan) -> str | None:
