@@ -25,8 +25,8 @@ from pathlib import Path
 
 from setting import wait_for
 
+from lbclient.dataplane.haproxy.relay_process import Relay
 from lbclient.dataplane.relay.plan import Listener, Member, Plan, Pool
-from lbclient.dataplane.relay.process import Relay
 
 CLIENTS, WINDOW, SIZE = 8, 16, 100  # sockets, datagrams under way on each, bytes
 SINGLE = 2000  # round trips, one after another

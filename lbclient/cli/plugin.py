@@ -14,7 +14,10 @@ import sys
 from types import ModuleType
 from typing import Any
 
+from .. import streams
 from ..client.services import Services
+
+streams.open_missing()  # `openstack` has looked at none of them yet
 
 PEER = "octaviaclient"
 

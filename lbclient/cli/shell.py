@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import gc
-import os
 import sys
 from collections.abc import Sequence
+
+from .. import streams
 
 INTERRUPTED = 130
 BROKEN_PIPE = 141
@@ -14,6 +15,7 @@ COMPLETE = "__complete"  # what the scripts of shells call
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; its exit status."""
+    streams.open_missing()
     arguments = list(sys.argv[1:] if argv is None else argv)
     # Most commands end before garbage is worth collecting; a tenth of their time is saved.
     gc.disable()
@@ -27,11 +29,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         status = Shell(arguments).run(arguments)
         sys.stdout.flush()
     except BrokenPipeError:
-        # Python flushes once more at its end, and would complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        streams.discard(sys.stdout.fileno())
         return BROKEN_PIPE
     except KeyboardInterrupt:
         return INTERRUPTED
+    except OSError as error:  # of the flush: every command tells of its own
+        streams.discard(sys.stdout.fileno())
+        print(f"The output cannot be written: {error.strerror}.", file=sys.stderr)
+        return 1
     finally:
         gc.enable()
     return status

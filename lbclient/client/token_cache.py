@@ -95,7 +95,7 @@ def clear(environ: Mapping[str, str]) -> int:
 
 def _folder(environ: Mapping[str, str]) -> Path | None:
     """Where logins are kept; nowhere without a home."""
-    for variable, below in (("XDG_CACHE_HOME", ""), ("HOME", ".cache")):
+    for variable, below in (("LBCLIENT_CACHE_HOME", ""), ("XDG_CACHE_HOME", ""), ("HOME", ".cache")):
         named = environ.get(variable, "")
         if os.path.isabs(named):
             return Path(named, below, "lbclient", "logins")

@@ -12,9 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import programs
+
 PORT = 9876
 USER_CLOUD = "lbclient"
-LBCLIENT = "import sys; from lbclient.cli.shell import main; sys.exit(main())"
 START_SECONDS = 30
 
 
@@ -44,19 +45,26 @@ class World:
     def log(self) -> Path:
         return self.directory / "server.log"
 
+    @property
+    def cache(self) -> Path:
+        """Where our commands keep logins, and stevedore what it has found: it goes with the lab."""
+        return self.directory / "cache"
+
     def start(self, before: Mapping[str, str]) -> dict[str, str]:
         """Starts the server and returns the environment in which commands find it. Raises NotStarted."""
         self._start_server()
         commands = self.directory / "bin"
         commands.mkdir()
-        after = environment(before, commands, self.clouds_file)
-        _write_commands(commands, before.get("PATH", os.defpath), after)
+        after = environment(before, commands, self.clouds_file, self.cache)
+        _write_commands(commands, before.get("PATH", os.defpath), after, self.cache)
         return after
 
     def _start_server(self) -> None:
         readable, writable = os.pipe()
         with self.log.open("w") as log:
-            _start_orphan([sys.executable, "-m", "lbclient.server.main", *self._options()], writable, log.fileno())
+            environment = {**os.environ, "XDG_CACHE_HOME": str(self.cache)}
+            command = programs.command("lbclient.server.main", *self._options())
+            _start_orphan(command, environment, writable, log.fileno())
         os.close(writable)
         with open(readable) as said:
             is_heard = select.select([said], [], [], START_SECONDS)[0]
@@ -75,7 +83,7 @@ class World:
         )
 
 
-def environment(before: Mapping[str, str], commands: Path, clouds_file: Path) -> dict[str, str]:
+def environment(before: Mapping[str, str], commands: Path, clouds_file: Path, cache: Path) -> dict[str, str]:
     """The caller's environment with the lab's commands and cloud in place of any other cloud and of proxies."""
     kept = {name: value for name, value in before.items() if not (name.startswith("OS_") or _is_proxy(name))}
     return {
@@ -84,6 +92,7 @@ def environment(before: Mapping[str, str], commands: Path, clouds_file: Path) ->
         "OS_CLIENT_CONFIG_FILE": str(clouds_file),
         "OS_CLOUD": USER_CLOUD,  # not OS_USERNAME and the like: they would win over --os-cloud lbclient-admin
         "LBCLIENT_LAB": str(commands.parent),
+        "LBCLIENT_CACHE_HOME": str(cache),  # of lbclient alone; what other programs keep is their users'
     }
 
 
@@ -92,23 +101,23 @@ def _is_proxy(name: str) -> bool:
     return name.lower() in ("http_proxy", "https_proxy", "all_proxy", "ftp_proxy")
 
 
-def _start_orphan(command: Sequence[str], output: int, errors: int) -> None:
+def _start_orphan(command: Sequence[str], environment: Mapping[str, str], output: int, errors: int) -> None:
     """Starts a process that is not our child: the command of the lab, which takes our place, is not to know it."""
     child = os.fork()
     if child == 0:
         nothing = subprocess.DEVNULL
-        subprocess.Popen(command, stdin=nothing, stdout=output, stderr=errors, start_new_session=True)
+        subprocess.Popen(command, env=environment, stdin=nothing, stdout=output, stderr=errors, start_new_session=True)
         os._exit(0)
     os.waitpid(child, 0)
 
 
-def _write_commands(directory: Path, path: str, variables: Mapping[str, str]) -> None:
-    python = shlex.quote(sys.executable)
-    lbclient = f'exec {python} -c {shlex.quote(LBCLIENT)} "$@"'
+def _write_commands(directory: Path, path: str, variables: Mapping[str, str], cache: Path) -> None:
+    keeping = f"export XDG_CACHE_HOME={shlex.quote(str(cache))}\n"
+    lbclient = f'{keeping}exec {shlex.join(programs.command("lbclient.cli.shell"))} "$@"'
     genuine = _genuine_openstack(path)
     _script(directory / "lbclient", lbclient)
-    _script(directory / "openstack", f'exec {shlex.quote(genuine)} "$@"' if genuine else lbclient)
-    _script(directory / "guide-servers", f"exec {python} -m lbclient.lab.webserver")
+    _script(directory / "openstack", f'{keeping}exec {shlex.quote(genuine)} "$@"' if genuine else lbclient)
+    _script(directory / "guide-servers", f'exec {shlex.join(programs.command("lbclient.lab.webserver"))} "$@"')
     _script(directory / "sudo", 'exec "$@"')  # inside, one is root already, and the system's sudo does not know it
     cloud = [f"export {name}={shlex.quote(value)}" for name, value in variables.items() if name.startswith("OS_")]
     _script(directory / "example-openrc.sh", "\n".join(cloud))

@@ -67,7 +67,9 @@ def _play_on_loopback(directory: Path, is_paused: bool) -> int:
         return 1
     machines = {name: move(machine, place.translate) for name, machine in GUIDE.items()}
     stage = Stage(environment, machines, place.translate, may_edit_hosts=False, is_paused=is_paused)
-    stage.say("Addresses out of 127.0.0.0/8 stand for the guide's, port 8080 for its port 80 and 8443 for 443.")
+    stage.say_as_it_is(
+        "Addresses out of 127.0.0.0/8 stand for the guide's, port 8080 for its port 80 and 8443 for 443."
+    )
     return play(stage)
 
 

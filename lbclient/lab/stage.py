@@ -55,7 +55,10 @@ class Stage:
         self._print(f"\n{text}\n{'=' * len(text)}", "1;36")
 
     def say(self, text: str) -> None:
-        self._print(f"\n{self.translate(text)}")
+        self.say_as_it_is(self.translate(text))
+
+    def say_as_it_is(self, text: str) -> None:
+        self._print(f"\n{text}")
 
     def fail(self, text: str) -> None:
         self._print(f"\nFAILED: {text}", "1;31")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import subprocess
 import sys
 import threading
@@ -11,6 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
+
+from . import programs
 
 PIECE = b"still working\n"
 PACE = 0.2  # seconds between two pieces of a slow answer
@@ -29,7 +32,7 @@ class Machine:
         """Starts it as a process and returns when it listens. Raises OSError with its own words when it cannot."""
         options = ["--address", self.address, "--answer", self.answer, *map(str, self.ports)]
         process = subprocess.Popen(
-            [sys.executable, "-m", "lbclient.lab.webserver", *options],
+            programs.command("lbclient.lab.webserver", *options),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             text=True,
@@ -105,16 +108,19 @@ class QuietServer(ThreadingHTTPServer):
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Serves until killed."""
-    parser = argparse.ArgumentParser(description="A web server of the guide; without arguments, all of them.")
+    """Serves until killed, or interrupted with the program that has started it."""
+    parser = argparse.ArgumentParser(
+        prog="guide-servers", description="A web server of the guide; without arguments, all of them."
+    )
     parser.add_argument("--address")
     parser.add_argument("--answer")
     parser.add_argument("ports", nargs="*", type=int)
     options = parser.parse_args(arguments)
-    if options.address is None:
-        _serve_all()
-    else:
-        _serve(Machine(options.answer, options.address, tuple(options.ports)))
+    with contextlib.suppress(KeyboardInterrupt):
+        if options.address is None:
+            _serve_all()
+        else:
+            _serve(Machine(options.answer, options.address, tuple(options.ports)))
 
 
 def _serve_all() -> None:
@@ -123,7 +129,7 @@ def _serve_all() -> None:
     try:
         for process in processes:
             process.wait()
-    except KeyboardInterrupt:
+    finally:
         for process in processes:
             process.terminate()
 

@@ -14,11 +14,11 @@ from urllib.parse import unquote
 
 import falcon
 import orjson
-import sqlalchemy as sa
 
 from ..resources import ALL, AMPHORA, EVENT, LISTENER, LOADBALANCER, OFFERS, POOL, PROVIDER, QUOTA, Resource
 from ..resources.provider import CAPABILITIES
-from . import errors
+from ..store import faults
+from . import bounds, errors
 from .access.context import ANONYMOUS
 from .access.sender import sender, token
 from .identity.routes import ROUTES as IDENTITY
@@ -74,8 +74,8 @@ LOAD_BALANCING = (
         operation=to.statistics(LOADBALANCER),
         waits=True,
     ),
-    Route("GET", _STATUS, handlers.show_status, operation=to.status("show_status")),
-    Route("GET", f"{_STATUS}es", handlers.show_status, operation=to.status("show_statuses")),
+    Route("GET", _STATUS, handlers.show_status, operation=to.status("show_status"), waits=True),
+    Route("GET", f"{_STATUS}es", handlers.show_status, operation=to.status("show_statuses"), waits=True),
     Route(
         "PUT",
         "/lbaas/loadbalancers/{id}/failover",
@@ -168,8 +168,8 @@ def quickness(services: Services) -> Callable[[Environ], bool]:
     """
     config = services.config
     is_alone = services.store.is_local and services.keystone is None and services.barbican is None
-    is_idle = drivers.is_idle(config.providers, config.default_provider)
-    methods = () if not is_alone else ("GET", "POST", "PUT") if is_idle else ("GET",)
+    is_noop = drivers.is_noop(config.providers, config.default_provider)
+    methods = () if not is_alone else ("GET", "POST", "PUT") if is_noop else ("GET",)
     slow = {(route.method, _last(route.path)) for _, _, routes in _mounts(services) for route in routes if route.waits}
 
     def is_quick(environ: Environ) -> bool:
@@ -293,6 +293,7 @@ def _query(req: falcon.Request) -> tuple[tuple[str, str], ...]:
         for name, values in req.params.items()
         for value in (values if isinstance(values, list) else [values])
     )
+    bounds.check(query)
     if req.method == "GET" and _is_load_balancing(req.path):
         listing.check(query)
     return query
@@ -361,8 +362,9 @@ def _translate(error: Exception) -> errors.Error:
         return errors.NoSuchPath("")
     if isinstance(error, falcon.HTTPError):
         return errors.BadRequest(error.description or error.title or "Bad Request")
-    if isinstance(error, sa.exc.OperationalError | sa.exc.TimeoutError):
-        return errors.Unavailable("The database cannot be reached or is busy; try again.")
+    failed = faults.explanation(error)
+    if failed:
+        return errors.Unavailable(failed)
     return errors.Error("An unexpected error prevented the server from fulfilling the request; its log tells more.")
 
 

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
+from .. import streams
 from ..dataplane.haproxy.attachments import attachment
 from ..dataplane.haproxy.binary import NotFound, find_haproxy
 from ..dataplane.local import LocalDataPlane
@@ -35,7 +36,7 @@ from .external.keystone import Keystone
 from .identity import clouds_yaml
 from .identity.bootstrap import Login, bootstrap, create_demo
 from .identity.tokens import Tokens
-from .loadbalancer.drivers import is_idle
+from .loadbalancer.drivers import is_noop
 from .network.demo_networks import create_world
 from .services import Services
 from .web.server import ListenError, Server
@@ -54,6 +55,7 @@ REFUSALS = (BadRules, ConfigError, DatabaseError, Unavailable, ListenError, NotF
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse the command line and serve; the exit status."""
+    streams.open_missing()
     parser = argparse.ArgumentParser(prog="lbclient server", description=__doc__)
     add_arguments(parser)
     try:
@@ -93,7 +95,7 @@ def _running(config: Config) -> Iterator[int]:
     tokens = Tokens(store, config.state_directory / "fernet-keys")
     directory = config.state_directory / "haproxy"
     dataplane = LocalDataPlane(
-        store, directory, haproxy, attachment(config.attachment), is_idle=partial(is_idle, config.providers)
+        store, directory, haproxy, attachment(config.attachment), is_noop=partial(is_noop, config.providers)
     )
     keystone = _keystone(config)
     services = Services(

@@ -13,8 +13,13 @@ from .group_commit import Disk
 SQLITE_BUSY = 30.0  # seconds that a transaction waits for another program's
 LOG_PAGES = 1000  # of the write-ahead log; more are taken into the database
 WAIT = f"PRAGMA busy_timeout={int(SQLITE_BUSY * 1000)}"
-CONNECTIONS = {"pool_size": 16, "max_overflow": 64}
-STATEMENTS = 512  # that SQLite keeps for a connection, ready to run
+CONNECTIONS: dict[str, Any] = {
+    "pool_size": 16,
+    "max_overflow": 64,
+    "pool_use_lifo": True,  # few connections do most of the work, and have its statements ready
+    "hide_parameters": True,  # they are what tenants and their secrets are called, and may be megabytes
+}
+STATEMENTS = 256  # that SQLite keeps for a connection, ready to run
 # What is read first and written later is then right without a lock on each row, as on SQLite. The lock has a number.
 BEGIN_WRITING = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock(27746)"
 # What a power cut may undo need not wait for the disk: what is observed, or settled, would be found again.

@@ -13,6 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from . import haste
 from .snapshot import Record
 
 Processor = Callable[[Any], Any]
@@ -132,6 +133,19 @@ def execute(tx: sa.Connection, text: str, values: Mapping[str, Any] | None = Non
     return cursor
 
 
+def once(tx: sa.Connection, statement: sa.Select[Any], values: Mapping[str, Any] | None = None) -> list[Any]:
+    """The rows of a large statement that is not likely to come again: neither SQLAlchemy nor SQLite keeps it.
+
+    SQLite keeps statements for each connection, so this one is closed at the end instead of being used again. Raises
+    haste.WouldWait where there is no time.
+    """
+    haste.may_wait()
+    found = tx.execute(statement, values or {}, execution_options={"compiled_cache": None}).all()
+    if tx.dialect.name == "sqlite":
+        tx.detach()
+    return list(found)
+
+
 def commit(tx: sa.Connection) -> None:
     """Keep what was written; a connection that is closed without that is rolled back. Raises SQLAlchemy's errors."""
     if tx.invalidated:
@@ -149,7 +163,13 @@ def _translated(tx: sa.Connection, error: Exception, text: str, values: Mapping[
     if is_lost:
         tx.invalidate(error)
     return sa.exc.DBAPIError.instance(
-        text, dict(values or {}), error, dialect.loaded_dbapi.Error, connection_invalidated=is_lost, dialect=dialect
+        text,
+        dict(values or {}),
+        error,
+        dialect.loaded_dbapi.Error,
+        hide_parameters=True,
+        connection_invalidated=is_lost,
+        dialect=dialect,
     )
 
 

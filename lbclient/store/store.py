@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import count
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
@@ -15,7 +16,9 @@ from .observing import Check as Check
 from .observing import Key, Totals
 from .snapshot import Snapshot
 from .tables import LISTENER, LOADBALANCER
-from .tls_material import Vault
+
+if TYPE_CHECKING:
+    from ..vault.sealing import Vault
 
 SHORTEN_EVERY = 50  # times that somebody has waited for the disk
 
@@ -102,7 +105,7 @@ class Store:
         with self.writing(is_lasting=False) as tx:
             return settling.settle(tx, snapshot.loadbalancer, snapshot.seen, error, outcome)
 
-    def settle_idle(self, loadbalancer_id: str) -> None:
+    def settle_noop(self, loadbalancer_id: str) -> None:
         """End all changes of a load balancer that nothing runs for."""
         with self.reading() as tx:
             if noop.is_settled(tx, loadbalancer_id):

@@ -6,13 +6,17 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from .keymanager_tables import CONTENT, SECRET, is_current
-from .snapshot import Material, Record
+from .snapshot import Record
 from .tables import LISTENER, POOL
+
+if TYPE_CHECKING:
+    from ..vault.material import Material
+    from ..vault.sealing import Vault
 
 UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 REFERENCE = re.compile(rf"(?:https?://\S*/)?({UUID})/?", re.IGNORECASE)  # a URL that ends with an ID, or the ID alone
@@ -26,22 +30,6 @@ TEXTS = {
     "listener": ("client_ca_tls_container_ref", "client_crl_container_ref"),
     "pool": ("ca_tls_container_ref", "crl_container_ref"),
 }
-
-
-class Vault(Protocol):
-    """Seals and opens payloads, so that the database alone tells nothing."""
-
-    def seal(self, payload: bytes) -> str: ...
-
-    def unseal(self, sealed: str) -> bytes: ...
-
-    def of_secret(self, sealed: str) -> Material:
-        """What a sealed payload is: a certificate with its key, or a text; else Material.fault tells why not."""
-        ...
-
-    def of_container(self, sealed: Mapping[str, str]) -> Material:
-        """What sealed payloads are together, {name in the container: payload}."""
-        ...
 
 
 def vault(tx: sa.Connection) -> Vault:

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import pkcs7, pkcs12
 
-from ..store.snapshot import Material
+from .material import Material
 
 PEM = serialization.Encoding.PEM
 DER = serialization.Encoding.DER

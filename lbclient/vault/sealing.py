@@ -6,13 +6,10 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 
-import sqlalchemy as sa
 from cryptography.fernet import InvalidToken, MultiFernet
 
-from ..store.keymanager_tables import SECRET
-from ..store.snapshot import Material
-from ..store.store import Store
 from . import certificates, keys
+from .material import Material
 
 DIRECTORY = "key-manager-keys"  # below the state directory
 REMEMBERED = 256  # parsed certificates; an RSA key takes some milliseconds
@@ -68,22 +65,3 @@ def _open(known: MultiFernet, sealed: str) -> bytes:
         return known.decrypt(sealed)
     except InvalidToken:
         raise KeyLost("the key that the payload was sealed with is lost") from None
-
-
-def rotate(store: Store, directory: Path) -> int:
-    """Seal every payload with a new key and forget the old ones; how many there were.
-
-    Whenever it is interrupted, each payload is sealed with a key that is there.
-    """
-    keys.load(directory)  # where there is none yet, the first one
-    keys.add(directory)
-    known = keys.load(directory)
-    count = 0
-    with store.writing() as tx:
-        payloads = sa.select(SECRET.c.id, SECRET.c.sealed).where(SECRET.c.sealed.is_not(None))
-        for id_, sealed in tx.execute(payloads).all():
-            again = known.rotate(sealed).decode()
-            tx.execute(sa.update(SECRET).where(SECRET.c.id == id_).values(sealed=again))
-            count += 1
-    keys.forget(directory, 1)
-    return count

@@ -19,7 +19,7 @@ import pytest
 
 from lbclient.lab import checkup
 from lbclient.lab.commands import NEEDED
-from lbclient.lab.environment import LBCLIENT
+from lbclient.lab.programs import LBCLIENT
 from running import lbclient
 
 CLOUD = ("credentials", "clouds.yaml", "identity", "clock", "login", "endpoint", "API version", "load balancers")

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from lbclient.cli.manifest import document, schema
+from lbclient.cli import schema
+from lbclient.cli.manifest import document
 from lbclient.resources import LOADBALANCER, Api
 
 WHOLE = """\

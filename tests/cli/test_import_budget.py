@@ -62,7 +62,7 @@ def test_nothing_dear_of_the_standard_library(loaded: set[str]) -> None:
 def test_no_other_room_and_no_other_command(loaded: set[str]) -> None:
     ours = {module for module in loaded if module.startswith("lbclient.")}
     rooms = {".".join(module.split(".")[:2]) for module in ours}
-    assert rooms == {"lbclient.cli", "lbclient.client", "lbclient.resources"}
+    assert rooms == {"lbclient.cli", "lbclient.client", "lbclient.resources", "lbclient.streams"}
     assert {module for module in ours if module.startswith("lbclient.cli.nouns.")} == {
         "lbclient.cli.nouns.loadbalancer"
     }

@@ -16,7 +16,7 @@ from instances import Running
 from members import free_port
 from world import get, member, web
 
-from lbclient.dataplane.config.support import unsupported
+from lbclient.dataplane.support import unsupported
 
 
 def test_keep_alive(running: Running, webs) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lbclient.lab.commands import NEEDED
-from lbclient.lab.environment import LBCLIENT
+from lbclient.lab.programs import LBCLIENT
 from running import lbclient
 
 

@@ -18,7 +18,7 @@ import pytest
 import requests
 
 from fake_dataplane import FakeDataPlane
-from lbclient.dataplane.config.support import unsupported
+from lbclient.dataplane.support import unsupported
 from lbclient.server import app
 from lbclient.server.access.enforcer import Rulebook
 from lbclient.server.config import Config
@@ -160,7 +160,7 @@ def test_a_disk_that_fails_is_told(place: Place, monkeypatch: pytest.MonkeyPatch
         patch.setattr(os, "fdatasync", fail)
         answer = place.create(name="perhaps")
     assert (answer.status_code, answer.json()["faultcode"]) == (503, "Server")
-    assert answer.json()["faultstring"].startswith("The database cannot be reached")
+    assert answer.json()["faultstring"] == "The database cannot be written: Input/output error."
     assert place.create(name="surely").status_code == 201
     found = place.ask("GET", "/loadbalancers").json()["loadbalancers"]
     assert {(each["name"], each["provisioning_status"]) for each in found} >= {("surely", "ACTIVE")}

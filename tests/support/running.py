@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lbclient.lab.environment import LBCLIENT
+from lbclient.lab.programs import LBCLIENT
 
 Lab = Callable[..., "subprocess.CompletedProcess[str]"]
 

@@ -9,8 +9,8 @@ import yaml
 from ...client.errors import WrongInput
 from ...resources import LOADBALANCER, POOL, Field, Resource
 from ...resources.tree import Part
+from ..schema import NEEDED, PARTS, Declared, Place, identifying, identity, keys, label, title
 from . import values
-from .schema import NEEDED, PARTS, Declared, Place, identifying, identity, keys, label, title
 from .values import Wrong, meant
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

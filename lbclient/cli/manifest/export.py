@@ -14,7 +14,7 @@ from ...client.rest import Json, Rest
 from ...resources import LOADBALANCER, POOL, Api, Field, Resource, Type
 from .. import verbs
 from ..output import destination
-from .schema import PARTS, identifying, is_same, keys
+from ..schema import PARTS, identifying, is_same, keys
 
 ALLOCATED = ("vip_port_id", "project_id")  # made for the load balancer, or its surroundings: not for another one
 LINE_WIDTH = 100

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ...client.errors import Ambiguous
 from ...client.rest import Json
 from ...resources import L7POLICY, L7RULE, POOL
-from .schema import Declared, identity, label
+from ..schema import Declared, identity, label
 
 IsSame = Callable[[Declared, Json], bool]
 

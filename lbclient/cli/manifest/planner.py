@@ -11,10 +11,10 @@ from ...client import errors, keymanager, tree
 from ...client.names import UUID, Names
 from ...client.rest import Json
 from ...resources import HEALTHMONITOR, L7POLICY, L7RULE, LISTENER, LOADBALANCER, MEMBER, POOL, Api, Field, Resource
+from ..schema import Declared, default, is_same, keys, label, title
 from .document import Mistakes
 from .matching import Match, match
 from .plan import CHANGE, CREATE, DELETE, REPLACE, UNFINISHED, Batch, Difference, Plan, Step, Target
-from .schema import Declared, default, is_same, keys, label, title
 from .values import meant
 
 VIPS = ("vip_subnet_id", "vip_network_id", "vip_port_id")

@@ -1,9 +1,7 @@
-"""The statuses of a load balancer and of all that it has, as a tree or as JSON."""
+"""The statuses of a load balancer and of all that it has, as a tree."""
 
 from __future__ import annotations
 
-import argparse
-import json
 import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -11,9 +9,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from ...client.rest import Json
-from ...resources import LOADBALANCER
-from .. import verbs
-from ..manifest.schema import endpoint
+from ..schema import endpoint
 from . import screen
 
 LEAST_ROOM = 20  # for a reason
@@ -24,40 +20,6 @@ ASCII = {"branch": "|- ", "last": "`- ", "trunk": "|  ", "none": "   "}
 # Part of the answer -> how one of it is called; None: by its type.
 KINDS = {"listeners": "listener", "pools": "pool", "health_monitor": "health monitor", "members": "member"}
 UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
-
-
-class ShowLoadBalancerStatus(verbs.Verb):
-    """Show the statuses of a load balancer and of all that it has.
-
-    On a terminal they are a tree; elsewhere, and with -f json, they are the API's answer.
-    """
-
-    resource = LOADBALANCER
-    examples = ("lb1", "lb1 -f json")
-
-    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        self.add_target(parser)
-        parser.add_argument(
-            "-f", "--format", choices=["tree", "json"], help="How they are shown (tree on a terminal, else json)."
-        )
-        parser.add_argument(
-            "--color",
-            choices=[screen.AUTO, screen.ALWAYS, screen.NEVER],
-            default=screen.AUTO,
-            help="Whether the tree has colours (on a terminal, unless NO_COLOR is set).",
-        )
-
-    def take_action(self, parsed: argparse.Namespace) -> None:
-        statuses = self.tried(lambda: self.services.api.status(self.resource, self.id(parsed.target, {})))
-        out: Any = self.app.stdout
-        if (parsed.format or ("tree" if out.isatty() else "json")) == "json":
-            out.write(f"{json.dumps(statuses, indent=4)}\n")
-            return
-        lines = ASCII if not screen.is_unicode(out) else LINES
-        is_coloured = screen.is_coloured(out, parsed.color)
-        room = screen.columns() if out.isatty() else 0
-        for line in drawn(tree(statuses["loadbalancer"]), lines, is_coloured, room):
-            out.write(f"{line}\n")
 
 
 @dataclass

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from ...store.snapshot import Snapshot
 from ..relay.plan import Plan
-from . import backends, cfg, frontends, support, tls, udp
+from . import backends, cfg, frontends, tls, udp, unsupported
 
 FINGERPRINT = "description"  # HAProxy repeats it in `show info`: so it says itself what it has loaded
 FINGERPRINTS = "-"  # between that of the configuration and that of its files
@@ -53,7 +53,7 @@ class Configuration:
 
 def render(snapshot: Snapshot, settings: Settings | None = None) -> Configuration:
     """The configuration of a load balancer. Raises cfg.Refused for what HAProxy cannot carry."""
-    reason = support.impossible(snapshot)
+    reason = unsupported.impossible(snapshot)
     if reason:
         raise cfg.Refused(reason)
     settings = settings or Settings()

@@ -6,7 +6,8 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ...store.snapshot import Material, Record, Snapshot
+from ...store.snapshot import Record, Snapshot
+from ...vault.material import Material
 from . import cfg, ciphers
 
 DIRECTORY = "tls-"  # and the generation: what is in such a directory never changes

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from ..config.render import ADMIN_SOCKET
 from ..relay.places import SOCKET
-from ..relay.process import Relay
 from . import process_table, runtime
+from .relay_process import Relay
 from .runtime import Rows
 
 

@@ -1,4 +1,4 @@
-"""Processes that end: the kernel says so at once, also of those that are nobody's children."""
+"""Process exits, which the kernel reports at once, also of processes that are not our children."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from functools import partial
 from ..haproxy import runtime
 
 
-class Deaths:
+class ProcessExits:
     """The processes of each load balancer that are watched, by a selector whose keys carry what is to be called."""
 
-    def __init__(self, selector: selectors.BaseSelector, tell: Callable[[str], None]) -> None:
+    def __init__(self, selector: selectors.BaseSelector, notify: Callable[[str], None]) -> None:
         self._selector = selector
-        self._tell = tell
+        self._notify = notify
         self._watched: dict[str, dict[int, int]] = {}  # {load balancer: {pid: descriptor}}
-        self.is_able = True  # False: this kernel does not tell
+        self.is_supported = True  # False: this kernel does not tell
 
     def watch(self, id_: str, pids: Iterable[int]) -> None:
         """Has tell(id) called when one of the processes ends; those that were watched before are watched no more."""
@@ -43,10 +43,10 @@ class Deaths:
         try:
             descriptor = os.pidfd_open(pid)
         except ProcessLookupError:
-            self._tell(id_)
+            self._notify(id_)
             return
         except OSError as error:
-            self.is_able = self.is_able and runtime.is_own_lack(error)
+            self.is_supported = self.is_supported and runtime.is_own_lack(error)
             return
         try:
             self._selector.register(descriptor, selectors.EVENT_READ, partial(self._ended, id_, pid))
@@ -59,7 +59,7 @@ class Deaths:
         descriptor = self._watched.get(id_, {}).pop(pid, None)
         if descriptor is not None:  # otherwise it was given up in this very moment
             self._close(descriptor)
-            self._tell(id_)
+            self._notify(id_)
 
     def _close(self, descriptor: int) -> None:
         self._selector.unregister(descriptor)

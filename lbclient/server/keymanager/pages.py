@@ -8,6 +8,8 @@ from urllib.parse import urlencode
 
 import sqlalchemy as sa
 
+from ...store import prepared
+from .. import bounds
 from ..web.routing import Request
 
 USUAL, MOST = 10, 100  # objects a page
@@ -29,8 +31,11 @@ def of(tx: sa.Connection, request: Request, found: sa.Select[Any]) -> Page:
     query = dict(request.query)
     offset = min(max(_number(query.get("offset"), 0), 0), FURTHEST)
     limit = min(max(_number(query.get("limit"), USUAL), 1), MOST)
-    total = tx.scalar(sa.select(sa.func.count()).select_from(found.order_by(None).subquery())) or 0
-    return Page(list(tx.execute(found.offset(offset).limit(limit))), offset, limit, total)
+    count = sa.select(sa.func.count()).select_from(found.order_by(None).subquery())
+    page = found.offset(offset).limit(limit)
+    if len(request.http.query_string) > bounds.USUAL:
+        return Page(prepared.once(tx, page), offset, limit, prepared.once(tx, count)[0][0])
+    return Page(list(tx.execute(page)), offset, limit, tx.scalar(count) or 0)
 
 
 def answer(request: Request, path: str, name: str, page: Page, objects: list[Any]) -> dict[str, Any]:

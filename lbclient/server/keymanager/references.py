@@ -10,9 +10,9 @@ import sqlalchemy as sa
 from ...resources import Resource
 from ...store import haste, tls_material
 from ...store.keymanager_tables import CONTENT, SECRET
-from ...store.snapshot import Material
 from ...vault import certificates
 from ...vault.certificates import CertificateError, UnreadablePkcs12
+from ...vault.material import Material
 from ...vault.sealing import KeyLost
 from ..access.context import Context
 from ..errors import BadRequest, Forbidden, NotFound, ValidationFailure

@@ -5,12 +5,16 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
+import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
+from ...store.keymanager_tables import SECRET
 from ...store.migrations import TooNew
 from ...store.store import Store
-from ...vault import sealing
+from ...vault import keys
+from ...vault.sealing import DIRECTORY
 from .. import state
 from ..config import ConfigError, add_arguments, from_arguments
 
@@ -24,13 +28,32 @@ def main(argv: Sequence[str] | None = None) -> int:
         with state.held(config.state_directory) as directory:
             store = Store(config.database_url)
             store.migrate()
-            count = sealing.rotate(store, directory / sealing.DIRECTORY)
+            count = rotate(store, directory / DIRECTORY)
             store.close()
     except (ConfigError, state.StateError, TooNew, SQLAlchemyError) as error:
         print(f"{parser.prog}: {str(error).splitlines()[0]}", file=sys.stderr)
         return 1
     print(f"{count} payloads are sealed with a new key.")
     return 0
+
+
+def rotate(store: Store, directory: Path) -> int:
+    """Seal every payload with a new key and forget the old ones; how many there were.
+
+    Whenever it is interrupted, each payload is sealed with a key that is there.
+    """
+    keys.load(directory)  # where there is none yet, the first one
+    keys.add(directory)
+    known = keys.load(directory)
+    count = 0
+    with store.writing() as tx:
+        payloads = sa.select(SECRET.c.id, SECRET.c.sealed).where(SECRET.c.sealed.is_not(None))
+        for id_, sealed in tx.execute(payloads).all():
+            again = known.rotate(sealed).decode()
+            tx.execute(sa.update(SECRET).where(SECRET.c.id == id_).values(sealed=again))
+            count += 1
+    keys.forget(directory, 1)
+    return count
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from ...store import tls_material
 from ...store.keymanager_tables import ACL, CONSUMER, CONTENT, SECRET, is_current
-from .. import errors
+from .. import bounds, errors
 from ..access.context import Context
 from ..services import Services
 from ..web.routing import Answer, Request
@@ -126,13 +126,16 @@ def _filters(query: dict[str, str]) -> list[sa.ColumnElement[bool]]:
 
 def _order(sort: str) -> list[sa.ColumnElement[Any]]:
     order: list[sa.ColumnElement[Any]] = []
+    given: list[str] = []
     for part in sort.split(",") if sort else []:
         key, _, direction = part.partition(":")
+        given.append(key)
         if key not in (*SORTED, "status") or direction not in ("", "asc", "desc"):
             raise _bad_query()
         if key != "status":  # all have the same
             column = sa.func.coalesce(SECRET.c[key], 0 if key == "bit_length" else "")
             order.append(column.desc() if direction == "desc" else column.asc())
+    bounds.order(given)
     return order
 
 

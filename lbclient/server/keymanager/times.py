@@ -9,6 +9,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from .. import bounds
+
 COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
     "gt": operator.gt,
     "gte": operator.ge,
@@ -34,9 +36,9 @@ def read(text: str) -> str:
 
 
 def condition(column: sa.Column[Any], text: str) -> sa.ColumnElement[bool]:
-    """gt:2026-01-01,lte:2026-02-01 or a time by itself, as a condition. Raises ValueError."""
+    """gt:2026-01-01,lte:2026-02-01 or a time by itself, as a condition. Raises ValueError, BadRequest."""
     wanted = []
-    for part in text.split(","):
+    for part in bounds.values(column.name, text.split(",")):
         word, _, rest = part.strip().partition(":")
         if word in COMPARISONS:
             wanted.append(COMPARISONS[word](column, read(rest)))

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from ...resources import Resource
 from ...store.snapshot import Record
+from .. import bounds
 from ..errors import BadRequest, InvalidPaging
 from ..web.routing import Answer, Request
 from . import present, selection
@@ -58,7 +59,9 @@ def check(query: Pairs) -> None:
 
 def fields(query: Pairs) -> tuple[str, ...]:
     """The attributes that are asked for; () for all."""
-    return tuple(name for key, value in query if key == "fields" for name in value.split(","))
+    return tuple(
+        bounds.values("fields", (name for key, value in query if key == "fields" for name in value.split(",")))
+    )
 
 
 def answer(tx: sa.Connection, request: Request, resource: Resource, table: Table, unique: str = "serial") -> Answer:
@@ -85,7 +88,9 @@ def rows(
         if marker is None:
             raise BadRequest(f"Supplied pagination marker '{wanted.marker}' is not valid.")
     order = tuple((name, (direction == "desc") != wanted.is_reverse) for name, direction in wanted.order)
-    found = selection.rows(tx, resource, table, wanted.filters, scope, order, marker, wanted.limit, columns)
+    limit = bounds.rows(wanted.limit)
+    found = selection.rows(tx, resource, table, wanted.filters, scope, order, marker, limit, columns)
+    bounds.presented(found)
     return found[::-1] if wanted.is_reverse else found
 
 
@@ -121,6 +126,7 @@ def _order(resource: Resource, table: Table, single: dict[str, str], unique: str
     asked = _asked_order(single)
     _check_ways(asked)
     asked = [(_present_name(resource, key), way) for key, way in asked]
+    bounds.order(key for key, _ in asked)
     for key, _ in asked:
         if not _has_column(resource, table, key) or isinstance(table.c[key].type, sa.types.TypeDecorator):
             raise BadRequest(f"Supplied sort key '{key}' is not valid.")
@@ -149,17 +155,17 @@ def _asked_order(single: dict[str, str]) -> list[tuple[str, str]]:
 
 
 def _filters(resource: Resource, table: Table, query: Pairs) -> tuple[tuple[str, str], ...]:
-    found = []
+    found: dict[str, str] = {}
     for key, value in _merged_tags(query):
         name = "project_id" if key == "tenant_id" else _present_name(resource, key)
         if name in PAGING:
             continue
         if name in TAG_FILTERS and "tags" not in resource:
             continue  # as Octavia does: what has no tags is not filtered by them
-        if name not in TAG_FILTERS and not _is_filter(resource, table, name):
+        is_known = name in TAG_FILTERS or _is_filter(resource, table, name)
+        if not is_known or found.setdefault(name, value) != value:
             raise BadRequest("One or more arguments are either duplicate or invalid")
-        found.append((name, value))
-    return tuple(found)
+    return tuple(found.items())
 
 
 def _merged_tags(query: Pairs) -> list[tuple[str, str]]:
@@ -168,7 +174,9 @@ def _merged_tags(query: Pairs) -> list[tuple[str, str]]:
     for key, value in query:
         if key in TAG_FILTERS:
             tags.setdefault(key, []).append(value)
-    return [pair for pair in query if pair[0] not in TAG_FILTERS] + [(key, ",".join(tags[key])) for key in tags]
+    return [pair for pair in query if pair[0] not in TAG_FILTERS] + [
+        (key, ",".join(bounds.tags(key, tags[key]))) for key in tags
+    ]
 
 
 def _is_filter(resource: Resource, table: Table, name: str) -> bool:

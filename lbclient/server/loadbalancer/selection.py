@@ -12,8 +12,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from ...resources import Resource, Type
-from ...store import addresses
-from ...store.prepared import Prepared, by
+from ...store import addresses, haste
+from ...store.prepared import Prepared, by, once
 from ...store.tables import HEALTHMONITOR
 from . import bodies
 
@@ -21,7 +21,8 @@ TAG_FILTERS = {"tags", "tags-any", "not-tags", "not-tags-any"}
 MONITOR = "healthmonitor_id"  # an attribute of pools without a column
 LISTS = (Type.STRINGS, Type.MAPPING, Type.OBJECTS)  # stored as JSON
 NUMBER = re.compile(r"-?[0-9]{1,18}")  # what else is asked for is no value of any column
-SHAPES = 512  # whose statements are kept
+SHAPES = 256  # whose statements are kept
+USUAL_KEYS, USUAL_VALUES = 3, 6  # sort keys and values of filters; what asks for more is composed each time
 
 Table = sa.Table | sa.Subquery
 Order = tuple[tuple[str, bool], ...]  # (column, whether it goes down); the last column is unique
@@ -63,6 +64,8 @@ def rows(
 
     They are whole, or have the columns that are given; a tuple of these is one for all who want the same.
     """
+    if len(order) > 1 or TAG_FILTERS & {name for name, _ in filters}:
+        haste.may_wait()  # every row of the project is looked at
     found = [_filter(resource, table, name, value) for name, value in filters]
     behind = None if marker is None else [getattr(marker, name) for name, _ in order]
     shape = Shape(
@@ -75,7 +78,10 @@ def rows(
     for number, (_, given) in enumerate(found):
         values |= {f"filter_{number}_{place}": value for place, value in enumerate(given)}
     values |= {f"marker_{number}": value for number, value in enumerate(behind or ()) if value is not None}
-    return _statement(table, columns, shape).all(tx, **values, page_limit=limit)
+    values["page_limit"] = limit
+    if not _is_usual(shape):
+        return once(tx, _composed(table, columns, shape), values)
+    return _statement(table, columns, shape).all(tx, **values)
 
 
 def row(tx: sa.Connection, table: Table, wanted: Sequence[tuple[str, Any]]) -> Any:
@@ -84,6 +90,11 @@ def row(tx: sa.Connection, table: Table, wanted: Sequence[tuple[str, Any]]) -> A
     if any(values[name] != value for name, value in wanted):
         return None
     return by(table, *values).first(tx, **values)
+
+
+def _is_usual(shape: Shape) -> bool:
+    """Whether it is likely to be asked again, and its statement small: only such are kept."""
+    return len(shape.order) <= USUAL_KEYS and sum(each.count for each in shape.filters) <= USUAL_VALUES
 
 
 def _filter(resource: Resource, table: Table, name: str, value: str) -> tuple[Filter, list[Any]]:
@@ -111,6 +122,10 @@ def _as_stored(element: str) -> str:
 
 @lru_cache(SHAPES)
 def _statement(table: Table, columns: tuple[sa.ColumnElement[Any], ...], shape: Shape) -> Prepared:
+    return Prepared(_composed(table, columns, shape))
+
+
+def _composed(table: Table, columns: tuple[sa.ColumnElement[Any], ...], shape: Shape) -> sa.Select[Any]:
     conditions = [
         *(table.c[name] == sa.bindparam(f"scope_{name}", type_=table.c[name].type) for name in shape.scope),
         *(_condition(table, each, f"filter_{number}") for number, each in enumerate(shape.filters)),
@@ -118,7 +133,7 @@ def _statement(table: Table, columns: tuple[sa.ColumnElement[Any], ...], shape: 
     ]
     order = [_ordered(table.c[name], is_down) for name, is_down in shape.order]
     limit = sa.bindparam("page_limit", type_=sa.Integer())
-    return Prepared(sa.select(*(columns or (table,))).where(*conditions).order_by(*order).limit(limit))
+    return sa.select(*(columns or (table,))).where(*conditions).order_by(*order).limit(limit)
 
 
 def _condition(table: Table, wanted: Filter, name: str) -> sa.ColumnElement[bool]:
@@ -150,6 +165,7 @@ def _behind(table: Table, shape: Shape) -> list[sa.ColumnElement[bool]]:
         return []
     clauses = []
     equal: list[sa.ColumnElement[bool]] = []
+    # Side by side rather than one within the other: SQLite's parser does not go deep.
     for number, ((name, is_down), has_value) in enumerate(zip(shape.order, shape.marker, strict=True)):
         column = table.c[name]
         value = sa.bindparam(f"marker_{number}", type_=column.type) if has_value else None

@@ -9,9 +9,10 @@ from urllib.parse import urlencode
 
 import sqlalchemy as sa
 
+from ...store import haste, prepared
 from ...store.addresses import canonical
 from ...store.network_tables import FIXED_IP, FLOATING_IP, PORT
-from .. import errors
+from .. import bounds, errors
 from ..access.context import Context
 from ..web.routing import Answer, Request
 from . import rows
@@ -20,6 +21,7 @@ from .bodies import Values, bad, is_text
 
 PAGING = {"limit", "marker", "sort_key", "sort_dir", "fields"}
 TAGS = {"tags", "tags-any", "not-tags", "not-tags-any"}
+SOON = {"id", "name", "limit", "fields"}  # what lists are asked for with that take no time worth mentioning
 MOST = 10_000  # rows a page
 Presenter = Callable[[sa.Connection, Sequence[Any]], list[Values]]
 
@@ -27,13 +29,18 @@ Presenter = Callable[[sa.Connection, Sequence[Any]], list[Values]]
 def listed(tx: sa.Connection, kind: Kind, request: Request, present: Presenter) -> Answer:
     """The objects that the project may see and the query asks for. Raises errors.BadRequest."""
     query = _query(request)
+    if not {name for name, _ in query} <= SOON:
+        haste.may_wait()  # every row of the project is looked at
     limit = _limit(query)
     order = _order(kind, query)
     found = sa.select(kind.table).where(rows.is_visible(kind.table, request.who), *_filters(kind, query))
     marker = next((value for name, value in query if name == "marker"), None)
     if marker is not None:
         found = found.where(_behind(tx, kind, marker, order, request.who))
-    page = tx.execute(found.order_by(*(_sorted(*each) for each in order)).limit(limit + 1)).all()
+    found = found.order_by(*(_sorted(*each) for each in order)).limit(bounds.rows(limit + 1))
+    is_usual = len(request.http.query_string) <= bounds.USUAL
+    page = tx.execute(found).all() if is_usual else prepared.once(tx, found)
+    bounds.presented(page)
     objects = present(tx, page[:limit])
     body: Values = {kind.plural: [selected(request, each) for each in objects]}
     if len(page) > limit:
@@ -66,13 +73,14 @@ def _limit(query: list[tuple[str, str]]) -> int:
 
 def _order(kind: Kind, query: list[tuple[str, str]]) -> list[tuple[sa.Column[Any], bool]]:
     """Columns and whether each goes downwards; at last something that no two rows share."""
-    keys = [value for name, value in query if name == "sort_key"]
+    keys = [_renamed(value) for name, value in query if name == "sort_key"]
+    bounds.order(keys)
     directions = [value for name, value in query if name == "sort_dir"]
     if len(directions) != len(keys) and directions:
         raise bad("The number of sort_keys and sort_dirs must be same")
     order = []
     for key, direction in zip(keys, directions or ["asc"] * len(keys), strict=True):
-        attribute = kind[_renamed(key)]
+        attribute = kind[key]
         if attribute is None or attribute.column_name is None:
             raise bad(f"[{key}] is invalid attribute for sort_keys")
         if direction not in ("asc", "desc"):
@@ -100,12 +108,14 @@ def _behind(
     row = rows.find(tx, kind.table, marker, who)
     if row is None:
         raise errors.NotFound(f"{kind.title} {marker} could not be found.", kind=kind.not_found)
-    condition: sa.ColumnElement[bool] = sa.false()
-    for column, is_descending in reversed(order):
+    clauses = []
+    equal: list[sa.ColumnElement[bool]] = []
+    for column, is_descending in order:  # side by side: SQLite's parser does not go deep
         value, known = _sortable(column), row._mapping[column.name]
         known = "" if known is None else int(known) if isinstance(known, bool) else known
-        condition = sa.or_(value < known if is_descending else value > known, (value == known) & condition)
-    return condition
+        clauses.append(sa.and_(*equal, value < known if is_descending else value > known))
+        equal.append(value == known)
+    return sa.or_(*clauses)
 
 
 def _next(request: Request, marker: str) -> str:
@@ -121,7 +131,7 @@ def _filters(kind: Kind, query: list[tuple[str, str]]) -> list[sa.ColumnElement[
     unknown = sorted(name for name in wanted if name not in TAGS and kind[name] is None)
     if unknown:
         raise bad(f"{unknown} is invalid attribute for filtering")
-    return [_filter(kind, name, values) for name, values in wanted.items()]
+    return [_filter(kind, name, bounds.values(name, values)) for name, values in wanted.items()]
 
 
 def _filter(kind: Kind, name: str, values: list[str]) -> sa.ColumnElement[bool]:
@@ -178,7 +188,7 @@ COMPUTED: dict[tuple[str, str], Callable[[list[str]], sa.ColumnElement[bool]]] =
 
 def _tagged(tags: sa.Column[Any], name: str, values: list[str]) -> sa.ColumnElement[bool]:
     text = sa.cast(tags, sa.Text)
-    wanted = [json.dumps(tag, ensure_ascii=False) for value in values for tag in value.split(",")]
+    wanted = [json.dumps(tag, ensure_ascii=False) for tag in bounds.tags(name, values)]
     each = [text.contains(tag, autoescape=True) for tag in wanted]
     found = sa.or_(*each) if name.endswith("any") else sa.and_(*each)
     return ~found if name.startswith("not") else found

@@ -16,7 +16,7 @@ from members import free_port
 
 from lbclient.dataplane.config import cfg
 from lbclient.dataplane.config.render import render
-from lbclient.dataplane.config.support import unsupported
+from lbclient.dataplane.support import unsupported
 
 AWKWARD = ("'", '"', "\\", "$", "${HOME}", "%", "%[src]", "%%", ",", "#", "-", "--", "-f", "-i", "-m", " ", "{", "}")
 AWKWARD += (

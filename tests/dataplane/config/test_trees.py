@@ -22,10 +22,10 @@ from test_regexes import compiles, random_pattern
 from lbclient import resources
 from lbclient.dataplane.config.cfg import Refused
 from lbclient.dataplane.config.render import render
-from lbclient.dataplane.config.support import unsupported
 from lbclient.dataplane.haproxy import binary, pem
 from lbclient.dataplane.relay.plan import Plan, dumps, loads
 from lbclient.dataplane.relay.pool import Pool
+from lbclient.dataplane.support import unsupported
 from lbclient.server.errors import InvalidInput
 from lbclient.server.loadbalancer import bodies
 from lbclient.server.loadbalancer.rules import healthmonitor

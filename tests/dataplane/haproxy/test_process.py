@@ -18,10 +18,10 @@ from instances import Running
 from members import free_port, until
 from world import get, member, web
 
+from lbclient.dataplane import ports
 from lbclient.dataplane.config.cfg import Refused
 from lbclient.dataplane.config.render import Configuration
-from lbclient.dataplane.haproxy import binary, ports, process, process_table, runtime
-
+from lbclient.dataplane.haproxy import binary, process, process_table, runtime
 
 NOBODY = 65534
 
@@ -275,7 +275,7 @@ def stop_at(monkeypatch: pytest.MonkeyPatch, number: int, is_after: bool) -> Cal
         (process.subprocess, "run"),
         (runtime, "ask"),
         (process_table, "end"),
-        (process.counters, "leave_last_words"),
+        (process.counters, "keep_final_counters"),
     ):
         monkeypatch.setattr(owner, name, step(getattr(owner, name)))
     return lambda: count

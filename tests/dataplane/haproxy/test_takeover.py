@@ -70,9 +70,10 @@ def end_after_reload(running: Running, monkeypatch: pytest.MonkeyPatch, change: 
         assert original(*arguments)
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as killed, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as killed:
         killed.setattr(process.Instance, "_is_taken_up", interrupted)
-        running.apply(change)
+        with pytest.raises(KeyboardInterrupt):
+            running.apply(change)
 
 
 def test_killed_before_remembering_what_ran_is_restored_when_the_next_change_is_refused(
@@ -82,9 +83,10 @@ def test_killed_before_remembering_what_ran_is_restored_when_the_next_change_is_
     running.apply(web(members={"one": member(one)}))
     port = free_port()
     end_after_reload(running, monkeypatch, other_listener(port))
-    with monkeypatch.context() as late, pytest.raises(Refused):
+    with monkeypatch.context() as late:
         late.setattr(process.Instance, "_ask_to_reload", refuse)
-        running.apply({"listeners": {"other": {"timeout_client_data": 7}}})
+        with pytest.raises(Refused):
+            running.apply({"listeners": {"other": {"timeout_client_data": 7}}})
     assert f":{port}" in (running.instance.directory / "haproxy.cfg").read_text()
     assert f":{port}" in (running.instance.directory / "good.cfg").read_text()
 

@@ -19,9 +19,9 @@ from instances import Running
 from members import Web, free_port, until
 from world import World, get, member, web
 
-from lbclient.dataplane.config.support import unsupported
 from lbclient.dataplane.haproxy import runtime
 from lbclient.dataplane.observe import icmp, pinger
+from lbclient.dataplane.support import unsupported
 
 FAST = {"delay": 1, "timeout": 1, "max_retries": 1, "max_retries_down": 1}
 

@@ -16,8 +16,8 @@ from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from world import get, member, web
 
+from lbclient.dataplane.haproxy.relay_process import Relay
 from lbclient.dataplane.relay.exposition import exposition
-from lbclient.dataplane.relay.process import Relay
 
 Families = dict[str, Metric]
 

@@ -14,9 +14,9 @@ from members import free_port, until
 from senders import SILENCE, row, udp
 from world import World
 
-from lbclient.dataplane.config.support import unsupported
 from lbclient.dataplane.haproxy import runtime
 from lbclient.dataplane.relay.places import SOCKET
+from lbclient.dataplane.support import unsupported
 
 
 def test_there_and_back(running: Running, datagrams, clients) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 import applications
 from fake_dataplane import FakeDataPlane
-from lbclient.dataplane.config.support import unsupported
+from lbclient.dataplane.support import unsupported
 from lbclient.server.access.context import Context
 from lbclient.server.access.enforcer import Rulebook
 from lbclient.server.config import Config

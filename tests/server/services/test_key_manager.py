@@ -13,8 +13,9 @@ import sqlalchemy as sa
 
 from lbclient.server import state
 from lbclient.server.keymanager import rotation
+from lbclient.server.keymanager.rotation import rotate
 from lbclient.store.keymanager_tables import SECRET
-from lbclient.vault.sealing import KeyLost, Vault, rotate
+from lbclient.vault.sealing import KeyLost, Vault
 
 V1 = "/key-manager/v1"
 SECRETS, CONTAINERS = f"{V1}/secrets", f"{V1}/containers"

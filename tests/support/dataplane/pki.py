@@ -17,7 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from certificates import PEM, Certified
-from lbclient.store.snapshot import Material
+from lbclient.vault.material import Material
 
 BEGIN, END = datetime(2020, 1, 1), datetime(2090, 1, 1)
 

@@ -12,8 +12,8 @@ from members import free_port
 from world import member
 
 from lbclient.dataplane.haproxy import runtime
+from lbclient.dataplane.haproxy.relay_process import Relay
 from lbclient.dataplane.relay.places import SOCKET
-from lbclient.dataplane.relay.process import Relay
 
 
 def udp(*servers: Any, port: int | None = None, **pool: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ....client.rest import Json
-from ...manifest.schema import endpoint, rule_words
+from ...schema import endpoint, rule_words
 from ..screen import clean
 
 REJECT, TO_POOL = "REJECT", "REDIRECT_TO_POOL"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import uuid4
 
 import sqlalchemy as sa
 
@@ -15,9 +14,9 @@ from ....store.tables import LOADBALANCER as LOADBALANCERS
 from ...errors import NotFound
 from ...services import Services
 from ...web.routing import Answer, Request
-from .. import drivers, listing, policy, present
-from ..placement import Placement
+from .. import listing, policy, present
 from ..writes import transaction
+from ..writes.placement import new_amphora
 from ..writes.transaction import Change
 
 Values = dict[str, Any]
@@ -61,21 +60,6 @@ AMPHORAE = (
     .where(LB.amphora_id.is_not(None))
     .subquery("amphora")
 )
-
-
-def new(services: Services, provider: str) -> Values:
-    """The columns of a load balancer that say which amphora it has: one that has not been there before, if any."""
-    if drivers.is_idle(services.config.providers, provider):
-        return {}
-    return {"amphora_id": str(uuid4()), "amphora_created_at": transaction.now()}
-
-
-def described(placement: Placement) -> Values:
-    """The columns of a load balancer that say what its amphora was made of."""
-    return {
-        "cached_zone": placement.zone.get("compute_zone"),
-        "compute_flavor": placement.flavor.get("compute_flavor"),
-    }
 
 
 def list_all(services: Services, request: Request) -> Answer:
@@ -159,7 +143,7 @@ def _replace(services: Services, loadbalancer_id: str, amphora_id: str | None, *
 
     def operation(change: Change, amphora_id: str | None) -> None:
         if change.loadbalancer.amphora_id == amphora_id:
-            another = new(services, change.loadbalancer.provider)
+            another = new_amphora(services, change.loadbalancer.provider)
             if another:
                 change.tx.execute(sa.update(LOADBALANCERS).where(LB.id == loadbalancer_id).values(another))
             change.touch_loadbalancer()

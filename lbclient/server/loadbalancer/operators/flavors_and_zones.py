@@ -16,9 +16,8 @@ from ....store.tables import OFFERS, TABLES
 from ...errors import Conflict, NotFound, ValidationFailure
 from ...services import Services
 from ...web.routing import Answer, Handler, Request
-from .. import bodies, listing, policy, present
+from .. import bodies, capabilities, listing, policy, present
 from ..writes.transaction import new_serial
-from . import providers
 
 Values = dict[str, Any]
 
@@ -159,12 +158,12 @@ def _check_profile(tx: sa.Connection, resource: Resource, values: Values) -> Non
 def _check_data(tx: sa.Connection, services: Services, resource: Resource, values: Values) -> None:
     """A profile's data is something that its provider can be told."""
     if resource is FLAVORPROFILE:
-        providers.check_enabled(services, values["provider_name"])
-        providers.flavor(services, values["provider_name"], values["flavor_data"])
+        capabilities.check_enabled(services, values["provider_name"])
+        capabilities.flavor(services, values["provider_name"], values["flavor_data"])
     if resource is AVAILABILITYZONEPROFILE:
-        providers.check_enabled(services, values["provider_name"])
-        zone = providers.zone(services, values["provider_name"], values["availability_zone_data"])
-        providers.check_networks(tx, services, zone)
+        capabilities.check_enabled(services, values["provider_name"])
+        zone = capabilities.zone(services, values["provider_name"], values["availability_zone_data"])
+        capabilities.check_networks(tx, services, zone)
 
 
 @contextmanager

@@ -19,8 +19,7 @@ from ...keymanager import references as certificates
 from ...network.mode import network
 from ...network.vip import Vip
 from ...services import Services
-from .. import bodies, placement, policy, quotas
-from ..operators import amphorae
+from .. import bodies, policy, quotas
 from ..rules import healthmonitor as healthmonitor_rules
 from ..rules import l7policy as l7policy_rules
 from ..rules import l7rule as l7rule_rules
@@ -28,7 +27,7 @@ from ..rules import listener as listener_rules
 from ..rules import member as member_rules
 from ..rules import pool as pool_rules
 from ..rules import tls
-from . import transaction
+from . import placement, transaction
 from .transaction import Change
 
 Values = dict[str, Any]
@@ -45,8 +44,8 @@ def create_loadbalancer(services: Services, who: Context, body: Any, tx: sa.Conn
     check_references(services, tx, who, values)
     row = {
         **transaction.new_row(values, revision=1),
-        **amphorae.new(services, place.provider),
-        **amphorae.described(place),
+        **placement.new_amphora(services, place.provider),
+        **placement.amphora_description(place),
     }
     main = network(services).allocate(
         tx,

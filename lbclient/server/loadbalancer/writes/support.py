@@ -5,15 +5,15 @@ from __future__ import annotations
 from ....store import reading
 from ...errors import UnsupportedOption
 from ...services import Services
-from ..operators import providers
+from .. import capabilities
 from .transaction import Change
 
 
 def check(services: Services, change: Change) -> None:
     """Refuse a change after which the load balancer could not be carried. Raises UnsupportedOption and BadRequest."""
     name = change.loadbalancer.provider
-    providers.check_enabled(services, name)
-    if services.config.providers[name].is_idle:
+    capabilities.check_enabled(services, name)
+    if services.config.providers[name].is_noop:
         return
     snapshot = reading.snapshot(change.tx, change.loadbalancer.id)
     reason = services.dataplane.unsupported(snapshot) if snapshot else None

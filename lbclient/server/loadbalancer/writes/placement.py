@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 import orjson
 import sqlalchemy as sa
 
-from ...store.snapshot import Record
-from ...store.tables import AVAILABILITYZONE, AVAILABILITYZONEPROFILE, FLAVOR, FLAVORPROFILE
-from ..errors import BadRequest, ValidationFailure
-from ..services import Services
-from .operators import providers
+from ....store.snapshot import Record
+from ....store.tables import AVAILABILITYZONE, AVAILABILITYZONEPROFILE, FLAVOR, FLAVORPROFILE
+from ...errors import BadRequest, ValidationFailure
+from ...services import Services
+from .. import capabilities, drivers
+from .transaction import now
 
 Values = dict[str, Any]
 
@@ -40,9 +42,24 @@ def of(tx: sa.Connection, services: Services, values: Values) -> Placement:
     return Placement(
         provider=provider,
         # The provider is asked once more: what it supports may have changed since the profile was made.
-        flavor=providers.flavor(services, provider, flavor.flavor_data) if flavor else {},
-        zone=providers.zone(services, provider, zone.availability_zone_data) if zone else {},
+        flavor=capabilities.flavor(services, provider, flavor.flavor_data) if flavor else {},
+        zone=capabilities.zone(services, provider, zone.availability_zone_data) if zone else {},
     )
+
+
+def new_amphora(services: Services, provider: str) -> Values:
+    """The columns of a load balancer that say which amphora it has: one that has not been there before, if any."""
+    if drivers.is_noop(services.config.providers, provider):
+        return {}
+    return {"amphora_id": str(uuid4()), "amphora_created_at": now()}
+
+
+def amphora_description(placement: Placement) -> Values:
+    """The columns of a load balancer that say what its amphora was made of."""
+    return {
+        "cached_zone": placement.zone.get("compute_zone"),
+        "compute_flavor": placement.flavor.get("compute_flavor"),
+    }
 
 
 def check_member_sriov(tx: sa.Connection, flavor_id: str | None) -> None:
@@ -90,5 +107,5 @@ def _provider(services: Services, asked: str | None, flavor: Record | None) -> s
     name = asked or (flavor.provider_name if flavor else services.config.default_provider)
     if flavor and name != flavor.provider_name:
         raise BadRequest(f"Flavor '{flavor.id}' is not compatible with provider '{name}'")
-    providers.check_enabled(services, name)
+    capabilities.check_enabled(services, name)
     return str(name)

@@ -9,8 +9,8 @@ from typing import Any
 from ...client import tree
 from ...resources import LOADBALANCER
 from .. import verbs
-from . import destination, screen
-from .drawing import diagram, languages, svg, text
+from ..output import destination, screen
+from ..output.drawing import diagram, languages, svg, text
 
 FORMATS = ("text", "mermaid", "dot", "svg")
 

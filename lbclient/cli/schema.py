@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...resources import (
+from ..resources import (
     BY_NAME,
     L7POLICY,
     L7RULE,
@@ -22,7 +22,7 @@ from ...resources import (
     Type,
     tree,
 )
-from ...resources.tree import Part
+from ..resources.tree import Part
 
 # What a resource contains; a pool that stands where one could be named is moved to the others.
 PARTS: Mapping[str, Sequence[Part]] = {

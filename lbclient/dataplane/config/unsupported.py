@@ -1,4 +1,4 @@
-"""What this data plane cannot carry: refused, rather than accepted and dropped."""
+"""What this data plane can carry on no machine: refused, rather than accepted and dropped. Pure."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from collections.abc import Callable
 from ... import resources
 from ...resources.listener import HTTP_HEADERS, TLS_HEADERS
 from ...store.snapshot import Record, Snapshot
-from ..haproxy import binary
-from ..observe import icmp
 from . import cfg, ciphers, regexes, tls, udp
 from .backends import ALGORITHMS, COOKIE_TYPES, HTTP_LISTENERS, mode_of, used
 from .monitors import CHECKS
@@ -19,12 +17,6 @@ POOLS = ("TCP", "HTTP", "HTTPS", "PROXY", "PROXYV2", udp.PROTOCOL)
 RULES = ("HOST_NAME", "PATH", "FILE_TYPE", "HEADER", "COOKIE", "SSL_CONN_HAS_CERT", "SSL_VERIFY_RESULT", "SSL_DN_FIELD")
 HEADERS = {"HTTP": HTTP_HEADERS, "TERMINATED_HTTPS": HTTP_HEADERS + TLS_HEADERS}
 GREATEST_RESULT = 2**31 - 1
-HASHES_PORTS = (2, 6)  # the HAProxy that can choose by any expression
-
-
-def unsupported(snapshot: Snapshot, haproxy_path: str | None = None) -> str | None:
-    """Why the load balancer as a whole cannot be carried on this machine, by this HAProxy; None where it can."""
-    return impossible(snapshot) or _ping_refusal(snapshot) or _age_refusal(snapshot, haproxy_path)
 
 
 def impossible(snapshot: Snapshot) -> str | None:
@@ -118,24 +110,6 @@ def _l7rule(rule: Record) -> str | None:
     cfg.clean(rule.key or "", "The key of an L7 rule")
     cfg.clean(rule.value, "The value of an L7 rule")
     return regexes.refusal(rule.value) if rule.compare_type == "REGEX" else None
-
-
-def _ping_refusal(snapshot: Snapshot) -> str | None:
-    is_pinged = any(monitor.type == "PING" for monitor in snapshot.healthmonitors.values())
-    return icmp.refusal() if is_pinged else None
-
-
-def _age_refusal(snapshot: Snapshot, path: str | None) -> str | None:
-    is_asked = any(each.lb_algorithm == "SOURCE_IP_PORT" for each in udp.without(snapshot).pools)
-    if path is None or not is_asked:
-        return None
-    try:
-        found = binary.version(path)
-    except binary.NotFound:
-        return None  # nothing runs without it: other places tell
-    if found >= HASHES_PORTS:
-        return None
-    return f"the algorithm SOURCE_IP_PORT: it needs HAProxy 2.6, and this is {found[0]}.{found[1]}"
 
 
 def _combinations(snapshot: Snapshot) -> str | None:

@@ -15,9 +15,9 @@ from ...client.rest import Json
 from ...resources import LOADBALANCER
 from .. import verbs
 from ..command import positive_seconds
-from .watching import page
-from .watching.page import Order
-from .watching.rates import Watch
+from ..output.watching import page
+from ..output.watching.page import Order
+from ..output.watching.rates import Watch
 
 INTERVAL = 2.0  # seconds
 
@@ -47,7 +47,7 @@ class TopLoadBalancer(verbs.Verb):
         out: Any = self.app.stdout
         if parsed.batch or not (out.isatty() and sys.stdin.isatty()):
             return self._batch(watch, order, parsed)
-        from .watching import full
+        from ..output.watching import full
 
         full.run(watch, parsed.interval, order, parsed.count)
 

@@ -21,7 +21,7 @@ from lbclient.dataplane.config.cfg import Refused
 from lbclient.dataplane.config.render import render
 from lbclient.dataplane.haproxy.counters import Counters
 from lbclient.dataplane.haproxy.process_table import wait_until
-from lbclient.dataplane.relay.process import Relay
+from lbclient.dataplane.haproxy.relay_process import Relay
 
 
 def test_changes_keep_what_goes_on(running: Running, datagrams, clients) -> None:
@@ -135,9 +135,9 @@ def test_the_same_port_for_tcp_and_udp(running: Running, datagrams, webs, client
 
 
 def test_a_hung_relay_is_replaced(running: Running, datagrams, clients, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lbclient.dataplane.relay.process.HUNG_SECONDS", 0.3)
-    monkeypatch.setattr("lbclient.dataplane.relay.process.TERM_SECONDS", 0.3)
-    monkeypatch.setattr("lbclient.dataplane.relay.process.ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr("lbclient.dataplane.haproxy.relay_process.HUNG_SECONDS", 0.3)
+    monkeypatch.setattr("lbclient.dataplane.haproxy.relay_process.TERM_SECONDS", 0.3)
+    monkeypatch.setattr("lbclient.dataplane.haproxy.relay_process.ANSWER_SECONDS", 0.3)
     tree = udp(*datagrams("one"))
     running.apply(tree)
     pid = relay(running)
@@ -213,7 +213,7 @@ def test_one_of_another_version_is_replaced(
     tree = udp(*datagrams("one"))
     running.apply(tree)
     pid = relay(running)
-    monkeypatch.setattr("lbclient.dataplane.relay.process.VERSION", "0")
+    monkeypatch.setattr("lbclient.dataplane.haproxy.relay_process.VERSION", "0")
     assert running.put().how == "started"
     assert relay(running) != pid
     assert clients(tree).name() == "one"
@@ -260,7 +260,7 @@ def test_one_that_is_ended_leaves_its_counters(world: World, datagrams, clients)
 
 
 def counted(world: World) -> tuple[int, int]:
-    world.observer.look(world.id)
+    world.observer.observe_now(world.id)
     found = Counters(world.instance.directory).totals().get(trees.identity("udp"), {})
     return found.get("total_connections", 0), found.get("bytes_in", 0)
 
