@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .. import resources
+from ..resources import testing
 from . import errors
 from .rest import Json, Rest
 from .services import Services
@@ -41,7 +42,7 @@ def _of_resource(resource: resources.Resource) -> Kind:
 
 
 KINDS: Mapping[str, Kind] = {
-    **{resource.name: _of_resource(resource) for resource in resources.BY_NAME.values()},
+    **{resource.name: _of_resource(resource) for resource in (*resources.BY_NAME.values(), *testing.ALL)},
     "network": Kind("network", "networks", "network", "/networks", "networks"),
     "subnet": Kind("subnet", "subnets", "network", "/subnets", "subnets"),
     "port": Kind("port", "ports", "network", "/ports", "ports"),

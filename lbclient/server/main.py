@@ -22,6 +22,7 @@ from .. import streams
 from ..dataplane.haproxy.attachments import attachment
 from ..dataplane.haproxy.binary import NotFound, find_haproxy
 from ..dataplane.local import LocalDataPlane
+from ..store import settling
 from ..store.migrations import TooNew
 from ..store.network_tables import NETWORK
 from ..store.store import Store
@@ -39,6 +40,10 @@ from .identity.tokens import Tokens
 from .loadbalancer.drivers import is_noop
 from .network.demo_networks import create_world
 from .services import Services
+from .settlements import Settlements
+from .testing import kit as kit_module
+from .testing import worlds
+from .testing.kit import Kit
 from .web.server import ListenError, Server
 
 LOG = logging.getLogger("lbclient.server.main")  # also where this is __main__
@@ -94,9 +99,12 @@ def _running(config: Config) -> Iterator[int]:
     rules = Rulebook(config.policy_path)
     tokens = Tokens(store, config.state_directory / "fernet-keys")
     directory = config.state_directory / "haproxy"
+    kit = Kit(config.state_directory / kit_module.DIRECTORY) if config.testing else None
     dataplane = LocalDataPlane(
-        store, directory, haproxy, attachment(config.attachment), is_noop=partial(is_noop, config.providers)
+        store, directory, haproxy, attachment(config.attachment), is_noop=partial(is_noop, config.providers), pace=kit
     )
+    if kit:
+        kit.paces.on_release(dataplane.wake)
     keystone = _keystone(config)
     services = Services(
         store,
@@ -106,6 +114,8 @@ def _running(config: Config) -> Iterator[int]:
         rules,
         keystone,
         Barbican(config.barbican_url, store) if config.barbican_url else None,
+        kit,
+        _settlements(config, store, dataplane, kit),
     )
     server = Server(
         app.build(services),
@@ -119,6 +129,8 @@ def _running(config: Config) -> Iterator[int]:
         _prepare_networks(config, store, keystone)
     else:
         _prepare(config, store, f"{_url(config.bind_host, port)}/identity")
+    if kit:
+        worlds.prepare(services, kit)
     server.start()  # what is asked for meanwhile is in the store before the data plane looks at it
     dataplane.start()
     try:
@@ -127,6 +139,23 @@ def _running(config: Config) -> Iterator[int]:
         server.stop()
         dataplane.stop()
         store.close()
+
+
+def _settlements(config: Config, store: Store, dataplane: LocalDataPlane, kit: Kit | None) -> Settlements | None:
+    """What lets writes wait until their load balancer has settled; None where they are answered at once."""
+    if not config.settle_seconds:
+        return None
+
+    def is_settled(loadbalancer_id: str) -> bool:
+        if kit and kit.remaining(loadbalancer_id):
+            return True  # it is held back on purpose
+        with store.reading() as tx:
+            status = settling.provisioning_status(tx, loadbalancer_id)
+        return status is None or not status.startswith("PENDING_")
+
+    made = Settlements(is_settled, config.settle_seconds, max(1, config.threads // 2))
+    dataplane.on_reconciled(made.tell)
+    return made
 
 
 def _keystone(config: Config) -> Keystone | None:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from .external.barbican import Barbican
     from .external.keystone import Keystone
     from .identity.tokens import Tokens
+    from .settlements import Settlements
+    from .testing.kit import Kit
 
 
 class DataPlane(Protocol):
@@ -34,6 +36,10 @@ class DataPlane(Protocol):
         """Observe a load balancer now and store what was found; returns when that is done, or after a few seconds."""
         ...
 
+    def kill(self, loadbalancer_id: str) -> int:
+        """Kill the processes of a load balancer, as a crash would; how many there were."""
+        ...
+
 
 @dataclass(frozen=True)
 class Services:
@@ -46,3 +52,5 @@ class Services:
     rules: Rulebook
     keystone: Keystone | None = None  # an external one, instead of ours
     barbican: Barbican | None = None
+    testing: Kit | None = None  # None: there is no testing API
+    settlements: Settlements | None = None  # None: writes are answered at once

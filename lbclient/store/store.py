@@ -105,13 +105,13 @@ class Store:
         with self.writing(is_lasting=False) as tx:
             return settling.settle(tx, snapshot.loadbalancer, snapshot.seen, error, outcome)
 
-    def settle_noop(self, loadbalancer_id: str) -> None:
-        """End all changes of a load balancer that nothing runs for."""
+    def settle_noop(self, loadbalancer_id: str, reported: Mapping[str, str] = noop.NOTHING) -> None:
+        """End all changes of a load balancer that nothing runs for; members show the statuses that are reported."""
         with self.reading() as tx:
             if noop.is_settled(tx, loadbalancer_id):
                 return
         with self.writing(is_lasting=False) as tx:
-            noop.settle(tx, loadbalancer_id)
+            noop.settle(tx, loadbalancer_id, reported)
 
     def observed(
         self,

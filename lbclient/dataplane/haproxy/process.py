@@ -234,7 +234,7 @@ class Instance:
             raise Refused("HAProxy's master process does not answer, and another one could not be started.")
         if worker:
             wait_until(lambda: process_table.is_zombie(worker.pid), DRAIN_SECONDS, poll=0.05)
-        process_table.kill(replaced, self.directory)
+        process_table.kill_these(replaced, self.directory)
 
     def _adjust(self, wanted: Configuration) -> str:
         """Weights and administrative states, without a reload; first to disk, so that a restart has them, too."""

@@ -200,7 +200,14 @@ def end(directory: Path) -> None:
     wait_until(lambda: all(_has_ended(pid, directory) for pid in known), KILL_SECONDS)
 
 
-def kill(pids: Iterable[int], directory: Path) -> None:
+def kill(directory: Path) -> int:
+    """Kill every process of the directory without a warning, as a crash would; how many there were."""
+    found = family(directory)
+    _signal(found, signal.SIGKILL)
+    return len(found)
+
+
+def kill_these(pids: Iterable[int], directory: Path) -> None:
     """Kills those of the processes that are still the directory's; returns when they have ended."""
     left = [pid for pid in pids if is_ours(pid, directory)]
     _signal(left, signal.SIGKILL)

@@ -28,7 +28,7 @@ from .schedule import Schedule
 
 LOG = logging.getLogger(__name__)
 PATIENCE = 2.0  # s for an answer
-SOON = 0.5  # s to the next look where something has just happened, or where nobody but us would tell of a change
+SOON = 0.5  # s to the next look where something has just happened
 LATER = 3.0  # s to the next look at most where there is something new that changes no status
 BUSY = 2.0  # s between two looks at most where there is traffic
 IDLE = 10.0  # s between two looks at most, where they are few
@@ -57,7 +57,7 @@ class Observer:
         self._store = store
         self._directory = directory.absolute()
         self._reconciler = reconciler
-        self._pinger = Pinger(self._directory)
+        self._pinger = Pinger(self._directory, self.wake)
         self._observations: dict[str, Observation] = {}
         self._paces: dict[str, float] = {}
         self._targets: dict[str, list[Target]] = {}
@@ -199,14 +199,14 @@ class Observer:
             self._ping(id_, targets)
         self._seen[id_] = state
         is_as_before = state.outcome is not None and state.outcome.how == "nothing"
-        self._paces[id_] = self._next_pace(id_, BUSY if is_as_before else SOON)
+        self._paces[id_] = self._next_pace(BUSY if is_as_before else SOON)
 
     def _ping(self, id_: str, targets: list[Target]) -> None:
         """Has those pinged from now on, of this load balancer."""
         self._targets.pop(id_, None)
         if targets:
             self._targets[id_] = targets
-        self._pinger.watch([each for some in self._targets.values() for each in some])
+        self._pinger.watch(id_, targets)
 
     def _take(self, id_: str, round_: _Round, answer: str | None) -> None:
         """One of those that were asked has answered, or never will."""
@@ -232,7 +232,8 @@ class Observer:
         if len(round_.reports) < len(_needed(round_.state)) and round_.state.error is None:
             self._reconciler.requeue(id_)
         for report in round_.reports if id_ in self._targets else ():
-            self._pinger.reflect(id_, report)
+            if not self._pinger.reflect(id_, report):
+                self._schedule.at(id_, time.monotonic() + SOON)
 
     def _count(self, id_: str, round_: _Round) -> bool:
         """Counts and stores what was said; whether there is traffic."""
@@ -256,14 +257,14 @@ class Observer:
             elif _asked(round_.state):
                 pace = self._paces.get(id_, SOON)
                 self._schedule.at(id_, time.monotonic() + pace)
-                self._paces[id_] = self._next_pace(id_, min(pace * 2, BUSY if is_busy else self._idle()))
+                self._paces[id_] = self._next_pace(min(pace * 2, BUSY if is_busy else self._idle()))
             if round_.waiting and id_ in self._uncounted:
                 self._keep()
         finally:
             _release(round_.waiting)
 
-    def _next_pace(self, id_: str, usual: float) -> float:
-        return min(usual, SOON if id_ in self._targets else self._idle() if self._process_exits.is_supported else BLIND)
+    def _next_pace(self, usual: float) -> float:
+        return min(usual, self._idle() if self._process_exits.is_supported else BLIND)
 
     def _idle(self) -> float:
         return max(IDLE, EACH * len(self._seen))

@@ -99,8 +99,12 @@ class Change:
     def finish(self, wake: Callable[[str], None]) -> None:
         """Write down what was noted, as the last thing in the transaction; the data plane has to look if it runs it."""
         history.record(self.tx, self.loadbalancer.id, self._events)
-        if drivers.is_noop(self.services.config.providers, self.loadbalancer.provider):
-            noop.settle(self.tx, self.loadbalancer.id)
+        testing = self.services.testing
+        is_held = testing is not None and testing.paces.begin(
+            self.loadbalancer.id, [(each.resource, each.action, each.resource_id) for each in self._events]
+        )
+        if not is_held and drivers.is_noop(self.services.config.providers, self.loadbalancer.provider):
+            noop.settle(self.tx, self.loadbalancer.id, testing.health.statuses if testing else {})
         else:
             wake(self.loadbalancer.id)
 
@@ -139,7 +143,12 @@ def writing(services: Services) -> Iterator[tuple[sa.Connection, Callable[[str],
     except sa.exc.OperationalError:
         _wake(services, named)
         raise
-    _wake(services, named)
+    if services.settlements is None or haste.is_in_haste():
+        _wake(services, named)
+        return
+    with services.settlements.expected(named) as settled:
+        _wake(services, named)
+        settled()
 
 
 def _wake(services: Services, ids: Iterable[str]) -> None:
