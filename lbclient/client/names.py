@@ -115,7 +115,7 @@ class Names:
 
     def _only(self, kind: str, what: Kind, path: str, word: str, found: list[Json]) -> str:
         if not found:
-            raise errors.Unnamed(self._unnamed(what, path, word))
+            raise errors.UnknownName(self._unnamed(what, path, word))
         if len(found) > 1:
             ids = [str(one["id"]) for one in found]
             shown = ", ".join(ids[:SHOWN_AT_MOST]) + (", …" if len(ids) > SHOWN_AT_MOST else "")

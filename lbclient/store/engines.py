@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from . import haste, prepared
-from .group_commit import Disk
+from .group_commit import GroupCommit
 
 SQLITE_BUSY = 30.0  # seconds that a transaction waits for another program's
 LOG_PAGES = 1000  # of the write-ahead log; more are taken into the database
@@ -46,7 +46,7 @@ def _prepare_sqlite(connection: Any, record: Any) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves: the driver would begin too late
     for pragma in (
         "journal_mode=WAL",
-        "synchronous=NORMAL",  # what has to last is brought to the disk by lasting.Disk
+        "synchronous=NORMAL",  # what has to last is brought to the disk by group_commit.GroupCommit
     ):
         connection.execute(f"PRAGMA {pragma}")
     connection.execute(WAIT)
@@ -59,11 +59,11 @@ def _postgresql(url: sa.URL) -> sa.Engine:
     return sa.create_engine(url, isolation_level="REPEATABLE READ", pool_pre_ping=True, **CONNECTIONS)
 
 
-def disk(engine: sa.Engine) -> Disk | None:
+def disk(engine: sa.Engine) -> GroupCommit | None:
     """What brings to the disk what was committed; None where the database does so itself."""
     if engine.dialect.name != "sqlite" or not engine.url.database:
         return None
-    return Disk(Path(engine.url.database))
+    return GroupCommit(Path(engine.url.database))
 
 
 def begin_reading(connection: sa.Connection) -> None:

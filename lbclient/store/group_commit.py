@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 
 
-class Disk:
+class GroupCommit:
     """The write-ahead log of an SQLite database, from where its transactions can be had again."""
 
     def __init__(self, database: Path) -> None:

@@ -20,7 +20,7 @@ import requests
 from fake_dataplane import FakeDataPlane
 from lbclient.dataplane.support import unsupported
 from lbclient.server import app
-from lbclient.server.access.enforcer import Rulebook
+from lbclient.server.access.enforcer import Enforcer
 from lbclient.server.config import Config
 from lbclient.server.services import Services
 from lbclient.server.web.server import Server
@@ -47,7 +47,7 @@ class Place:
             tokens,
             config,
             FakeDataPlane(refusal=lambda found: unsupported(found, "haproxy")),
-            Rulebook(None),
+            Enforcer(None),
         )
         self.server = Server(app.build(self.services), "127.0.0.1", 0, MANY, app.quickness(self.services))
         self._url = f"http://127.0.0.1:{self.server.bind()}/v2.0/lbaas"

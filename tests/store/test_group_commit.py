@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from lbclient.store.group_commit import Disk
+from lbclient.store.group_commit import GroupCommit
 from lbclient.store.store import Store
 from lbclient.store.tables import SCHEMA
 
@@ -96,4 +96,4 @@ def test_a_disk_that_fails_is_told(calls: Calls, store: Store) -> None:
 
 
 def test_a_log_that_is_in_the_database_already(tmp_path: Path) -> None:
-    Disk(tmp_path / "there is none").keep()
+    GroupCommit(tmp_path / "there is none").keep()

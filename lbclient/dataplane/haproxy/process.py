@@ -20,7 +20,7 @@ from ..config.render import ADMIN_SOCKET, FINGERPRINT, FINGERPRINTS, STATES, Con
 from . import binary as haproxy
 from . import bound, certificates, counters, pem, process_table, runtime
 from .process_table import PIDFILE, wait_until
-from .relay_process import Relay
+from .relay_process import RelayProcess
 
 CONFIG = "haproxy.cfg"  # what a restarted HAProxy would read
 NEXT = "next.cfg"  # written aside, to be checked
@@ -61,7 +61,7 @@ class Instance:
         try:
             how = self._apply(wanted)
         finally:  # what HAProxy refuses does not keep back UDP
-            relayed = Relay(self.directory).apply(wanted.relay)
+            relayed = RelayProcess(self.directory).apply(wanted.relay)
         return Applied(relayed if how == "nothing" else how, (time.monotonic() - start) * 1000)
 
     def _apply(self, wanted: Configuration) -> str:
@@ -121,7 +121,7 @@ class Instance:
         """Ends all processes and forgets the directory."""
         if self.directory.exists():
             process_table.end(self.directory)
-            Relay(self.directory).remove()
+            RelayProcess(self.directory).remove()
             shutil.rmtree(self.directory, ignore_errors=True)
 
     def _start(self, wanted: Configuration) -> None:

@@ -26,7 +26,7 @@ HUNG_SECONDS = 2.0
 TERM_SECONDS = 1.0
 
 
-class Relay:
+class RelayProcess:
     """The relay of one directory. What it does is asked of itself, each time."""
 
     def __init__(self, directory: Path) -> None:
