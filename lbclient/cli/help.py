@@ -6,6 +6,7 @@ import argparse
 import inspect
 import re
 import shutil
+import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -41,12 +42,13 @@ TITLES = {
 }
 INDENT = "  "  # of a usage that takes several lines
 START = (
-    ("demo", "play a guide on this machine, with real traffic"),
-    ("lab", "open a private network with a server and a shell in it"),
-    ("doctor", "check credentials, the cloud and this machine"),
-    ("help loadbalancer member", "list the commands that begin so"),
-    ("loadbalancer create --help", "say what a command does and takes"),
+    ("demo", "play a guide, with real traffic"),
+    ("lab", "a private network with a server"),
+    ("doctor", "check the cloud and this machine"),
+    ("help loadbalancer member", "list what begins so"),
+    ("loadbalancer create --help", "say what a command takes"),
 )
+WIDTH = 79
 START_WIDTH = max(len(line) for line, _ in START)
 GLUE = "\N{NO-BREAK SPACE}"
 
@@ -137,7 +139,7 @@ class ShowHelp(cliff_help.HelpCommand):
         if not begun:
             app.LOG.error(app.unknown(words))
             return WrongUsage.exit_status
-        app.stdout.writelines(listed(begun))
+        app.stdout.writelines(listed(begun, is_narrow=app.stdout.isatty()))
         return 0
 
     def get_description(self) -> str:
@@ -152,9 +154,9 @@ def _begins(name: Sequence[str], words: Sequence[str]) -> bool:
     return len(name) > len(words) and all(part.startswith(word) for part, word in zip(name, words, strict=False))
 
 
-def listed(commands: Iterable[tuple[str, Any]]) -> Iterator[str]:
+def listed(commands: Iterable[tuple[str, Any]], *, is_narrow: bool) -> Iterator[str]:
     """A line for each command with what it does, or several where one is too narrow."""
-    width = shutil.get_terminal_size().columns
+    width = shutil.get_terminal_size().columns if is_narrow else sys.maxsize
     lines = [(name, _first_line(entry_point)) for name, entry_point in sorted(commands, key=lambda command: command[0])]
     indent = max(len(name) for name, _ in lines) + 4
     for name, line in lines:
@@ -176,11 +178,13 @@ def show_all(app: Any) -> None:
     pager = autopage.argparse.help_pager(app.stdout)
     with pager as out:
         autopage.argparse.use_color_for_parser(app.parser, pager.to_terminal())
-        out.write(f"usage: {app.NAME} [<options>] <command> [<arguments>]\n\n{app.parser.description}\n\nto start:\n")
+        description = textwrap.fill(str(app.parser.description), WIDTH)
+        out.write(f"usage: {app.NAME} [<options>] <command> [<arguments>]\n\n{description}\n\nto start:\n")
         out.writelines(f"  {app.NAME} {line:<{START_WIDTH}}  {words}\n" for line, words in START)
+        out.write("\ncommands:\n")
         for title, commands in overview.groups(app.command_manager):
             out.write(f"\n{title}:\n")
-            out.writelines(listed(commands))
+            out.writelines(listed(commands, is_narrow=pager.to_terminal()))
         out.write(f"\n{_options(app.parser)}")
     raise cliff_help.HelpExit()
 

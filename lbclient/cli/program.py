@@ -129,7 +129,7 @@ class Shell(App):
         if not begun:
             self.LOG.error("%s: %s", self.NAME, self.unknown(words))
             return 2
-        self.stdout.writelines(listed(begun))
+        self.stdout.writelines(listed(begun, is_narrow=self.stdout.isatty()))
         return 0
 
     def unknown(self, words: Sequence[str]) -> str:
