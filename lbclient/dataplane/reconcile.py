@@ -162,8 +162,11 @@ class Reconciler:
                 self._queue.wake(id_, RETRY_SECONDS)
             finally:
                 self._queue.done(id_)
-                for tell in self._watchers:
+            for tell in self._watchers:
+                try:
                     tell(id_)
+                except Exception:
+                    LOG.exception("load balancer %s: a watcher could not be notified", id_)
 
     def _reconcile(self, id_: str) -> None:
         remaining = self._pace.remaining(id_)
