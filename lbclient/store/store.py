@@ -72,7 +72,7 @@ class Store:
         """To disk. Raises sa.exc.OperationalError."""
         assert self._group_commit is not None
         try:
-            self._group_commit.keep()
+            self._group_commit.flush()
         except OSError as error:
             raise sa.exc.OperationalError("to disk", {}, error) from error
         if next(self._kept) % CHECKPOINT_EVERY == 0:  # those in haste have left that to others
