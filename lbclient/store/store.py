@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import count
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ from .tables import LISTENER, LOADBALANCER
 if TYPE_CHECKING:
     from ..vault.sealing import Vault
 
+Statuses = Mapping[Key, str]  # operating statuses, by resource name and ID
 CHECKPOINT_EVERY = 50  # times that somebody has waited for the disk
 
 
@@ -94,16 +95,20 @@ class Store:
         snapshot: Snapshot,
         error: str | None,
         outcome: Outcome | None = None,
+        expect: Callable[[Statuses], Statuses] = dict,
     ) -> bool:
         """End the changes that the snapshot saw: ACTIVE or gone, or ERROR with the reason.
 
-        Rows that were changed since are left to the next round; True says that there are some.
+        What is ACTIVE has the operating status that expect(those that are known) gives, from this moment on. Rows that
+        were changed since are left to the next round; True says that there are some.
         """
         is_nothing_new = error is None and _is_settled(snapshot)
         if is_nothing_new and (outcome is None or outcome.how == "nothing"):
             return False
         with self.writing(is_durable=False) as tx:
-            return settling.settle(tx, snapshot.loadbalancer, snapshot.seen, error, outcome)
+            known = reading.operating_statuses(tx, snapshot.loadbalancer.id)
+            changed = _changed(known, expect(known)) if error is None else {}
+            return settling.settle(tx, snapshot.loadbalancer, snapshot.seen, error, outcome, changed)
 
     def settle_noop(self, loadbalancer_id: str, reported: Mapping[str, str] = noop.NOTHING) -> None:
         """End all changes of a load balancer that nothing runs for; members show the statuses that are reported."""
@@ -116,24 +121,28 @@ class Store:
     def observed(
         self,
         loadbalancer_id: str,
-        statuses: Mapping[Key, str],
+        statuses: Statuses,
         checks: Mapping[str, Check | None] | None = None,
         reasons: Mapping[Key, str] | None = None,
+        revision: int | None = None,
     ) -> None:
         """Keep operating statuses, {(resource name, id): status}, and what checks of members found, by member.
 
         A transaction only if some differ. `reasons` tell of statuses why they are so. A check that is None, as all are
-        without `checks`, is not known yet, or any more: what was found before stays.
+        without `checks`, is not known yet, or any more: what was found before stays. Nothing is kept of a load balancer
+        that has been changed since the revision that was observed: what is settled next says more.
         """
         with self.reading() as tx:
             known = reading.operating_statuses(tx, loadbalancer_id)
             checked = observing.checks(tx, loadbalancer_id)
-        changed = {key: status for key, status in statuses.items() if known.get(key, status) != status}
+        changed = _changed(known, statuses)
         told = checked if checks is None else {id_: each or checked.get(id_) for id_, each in checks.items()}
         found = {id_: each for id_, each in told.items() if each and ("member", id_) in known}
         if not changed and found == checked:
             return
         with self.writing(is_durable=False) as tx:
+            if revision not in (None, settling.revision(tx, loadbalancer_id)):
+                return
             observing.keep_statuses(tx, loadbalancer_id, changed, reasons or {})
             observing.keep_checks(tx, loadbalancer_id, found, checked)
 
@@ -150,6 +159,11 @@ class Store:
         """The totals that were kept last, {listener ID: {counter: total}}."""
         with self.reading() as tx:
             return reading.totals(tx, LISTENER.c.loadbalancer_id == loadbalancer_id)
+
+
+def _changed(known: Statuses, wanted: Statuses) -> dict[Key, str]:
+    """The statuses of what exists that differ from those that are known."""
+    return {key: status for key, status in wanted.items() if known.get(key, status) != status}
 
 
 def _is_settled(snapshot: Snapshot) -> bool:
