@@ -26,7 +26,7 @@ class WrongUsage(WrongInput):
     exit_status = 2
 
 
-class Unnamed(Error):
+class UnknownName(Error):
     """A name that nothing has."""
 
 
@@ -48,7 +48,7 @@ class TimedOut(Error):
     exit_status = 3
 
 
-class Untold(TimedOut):
+class OutcomeUnknown(TimedOut):
     """The end of waiting for something that the server does not tell."""
 
     exit_status = 4
