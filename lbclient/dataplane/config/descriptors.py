@@ -27,6 +27,6 @@ def connections(wanted: int, most_files: float, listening: int, servers: Iterabl
     if room < 2 * FEWEST:
         raise Refused(
             f"{count} listening sockets and health checks do not fit under the limit of {int(most_files)} open files: "
-            "raise the hard limit of the server (LimitNOFILE= of its systemd unit, or ulimit -Hn) or check fewer members."
+            "raise the hard limit of the server (LimitNOFILE= of a systemd unit, or ulimit -Hn) or check fewer members."
         )
     return min(wanted, room // 2)
