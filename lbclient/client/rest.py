@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
-from . import errors
+from . import errors, roles
 
 if TYPE_CHECKING:
     from keystoneauth1.session import Session
@@ -95,7 +95,10 @@ class Rest:
                 url, method, raise_exc=False, headers={"Accept": "application/json"}, **arguments
             )
         if answer.status_code >= 400:
-            raise errors.refused(answer.status_code, _reason(answer), answer.headers.get("x-openstack-request-id"))
+            refusal = errors.refused(answer.status_code, _reason(answer), answer.headers.get("x-openstack-request-id"))
+            if isinstance(refusal, errors.Forbidden) and "olicy does not allow" in refusal.words:
+                refusal = refusal.hinting(roles.needed(method, path))
+            raise refusal
         if not answer.content:
             return {}
         body = _body(answer)

@@ -67,7 +67,8 @@ def test_what_is_told_is_in_the_store_within_half_a_second(seldom: None, world: 
     """Of HAProxy's own finding, which it tells in the same moment."""
     (one,) = webs("one")
     world.change(web(members={"m1": member(one)}, healthmonitor=MONITOR))
-    until(lambda: world.operating("member", "m1") == "ONLINE")
+    until(lambda: last_check(world, "m1"))  # it has been checked once, and was found to be up
+    assert world.operating("member", "m1") == "ONLINE"
     one.down()
     until(lambda: last_check(world, "m1").status == "L4CON")
     heard = time.monotonic()
