@@ -22,7 +22,7 @@ class GroupCommit:
         self._is_busy = False
         self._listed: int | None = None  # the log that the directory has on the disk, too
 
-    def keep(self) -> None:
+    def flush(self) -> None:
         """Returns when everything that was committed before the call is on the disk. Raises OSError."""
         with self._changed:
             self._asked += 1

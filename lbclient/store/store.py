@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..vault.sealing import Vault
 
 Statuses = Mapping[Key, str]  # operating statuses, by resource name and ID
-SHORTEN_EVERY = 50  # times that somebody has waited for the disk
+CHECKPOINT_EVERY = 50  # times that somebody has waited for the disk
 
 
 class Store:
@@ -32,7 +32,7 @@ class Store:
 
     def __init__(self, url: str, vault: Vault | None = None) -> None:
         self.engine = engines.engine(url).execution_options(vault=vault)
-        self._disk = engines.disk(self.engine)
+        self._group_commit = engines.group_commit(self.engine)
         self._kept = count(1)
         self._turn = threading.Lock()  # those that wait for it get it at once; SQLite would have them sleep and look
 
@@ -57,28 +57,28 @@ class Store:
             yield tx
 
     @contextmanager
-    def writing(self, is_lasting: bool = True) -> Iterator[sa.Connection]:
+    def writing(self, is_durable: bool = True) -> Iterator[sa.Connection]:
         """One transaction, committed at the end; one at a time. One that need not last may be undone by a power cut.
 
         Raises haste.WouldWait where another one is under way and there is no time.
         """
         with haste.holding(self._turn), self.engine.connect() as tx:
-            engines.begin_writing(tx, is_lasting)
+            engines.begin_writing(tx, is_durable)
             yield tx
             prepared.commit(tx)
-        if is_lasting and self._disk:
-            haste.pay(self._keep)
+        if is_durable and self._group_commit:
+            haste.pay(self._flush)
 
-    def _keep(self) -> None:
+    def _flush(self) -> None:
         """To disk. Raises sa.exc.OperationalError."""
-        assert self._disk is not None
+        assert self._group_commit is not None
         try:
-            self._disk.keep()
+            self._group_commit.flush()
         except OSError as error:
             raise sa.exc.OperationalError("to disk", {}, error) from error
-        if next(self._kept) % SHORTEN_EVERY == 0:  # those in haste have left that to others
+        if next(self._kept) % CHECKPOINT_EVERY == 0:  # those in haste have left that to others
             with self.engine.connect() as tx:
-                engines.shorten_log(tx)
+                engines.checkpoint_log(tx)
 
     def loadbalancer_ids(self) -> list[str]:
         """Every load balancer, also those that are being deleted."""
@@ -105,7 +105,7 @@ class Store:
         is_nothing_new = error is None and _is_settled(snapshot)
         if is_nothing_new and (outcome is None or outcome.how == "nothing"):
             return False
-        with self.writing(is_lasting=False) as tx:
+        with self.writing(is_durable=False) as tx:
             known = reading.operating_statuses(tx, snapshot.loadbalancer.id)
             changed = _changed(known, expect(known)) if error is None else {}
             return settling.settle(tx, snapshot.loadbalancer, snapshot.seen, error, outcome, changed)
@@ -115,7 +115,7 @@ class Store:
         with self.reading() as tx:
             if noop.is_settled(tx, loadbalancer_id):
                 return
-        with self.writing(is_lasting=False) as tx:
+        with self.writing(is_durable=False) as tx:
             noop.settle(tx, loadbalancer_id, reported)
 
     def observed(
@@ -140,7 +140,7 @@ class Store:
         found = {id_: each for id_, each in told.items() if each and ("member", id_) in known}
         if not changed and found == checked:
             return
-        with self.writing(is_lasting=False) as tx:
+        with self.writing(is_durable=False) as tx:
             if revision not in (None, settling.revision(tx, loadbalancer_id)):
                 return
             observing.keep_statuses(tx, loadbalancer_id, changed, reasons or {})
@@ -152,7 +152,7 @@ class Store:
 
     def all_counted(self, totals: Mapping[str, Totals]) -> None:
         """Keep the totals of many load balancers, by ID, in one transaction."""
-        with self.writing(is_lasting=False) as tx:
+        with self.writing(is_durable=False) as tx:
             observing.keep_totals(tx, totals)
 
     def totals(self, loadbalancer_id: str) -> dict[str, dict[str, int]]:

@@ -201,7 +201,7 @@ def test_whoever_comes_after_a_deletion_waits_for_its_end(place: Place) -> None:
 
 def test_the_log_does_not_grow_for_ever(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who is in haste leaves it to whoever brings it to the disk to take it into the database."""
-    monkeypatch.setattr("lbclient.store.store.SHORTEN_EVERY", 5)
+    monkeypatch.setattr("lbclient.store.store.CHECKPOINT_EVERY", 5)
     for _ in range(60):
         assert place.create().status_code == 201
     with closing(sqlite3.connect(place.database)) as other:

@@ -117,7 +117,7 @@ class ApplyLoadBalancer(_Declaring):
         work = Execution(self.services.api, one, deadline, self.progress.show)
         if not work.in_one_request():
             # A server that takes no parts may have made the load balancer without them.
-            if one.target.id and one.whole:
+            if one.target.id and one.tree:
                 one.steps = [step for step in one.steps if step.resource is not LOADBALANCER]
             work.step_by_step()
         self.progress.clear()

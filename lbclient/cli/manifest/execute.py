@@ -26,7 +26,7 @@ class Execution:
 
     def in_one_request(self) -> bool:
         """Make a new load balancer with all its parts; whether the server can do that. Raises errors.Error."""
-        body = self._plan.whole
+        body = self._plan.tree
         if body is None or not (body.get("listeners") or body.get("pools")):
             return False
         self._notify(f"create {self._plan.target.label} with all that it has")

@@ -81,7 +81,7 @@ class _Planning:
         # Who refers goes before what is referred to.
         self.plan.steps += sorted(self.removals, key=lambda step: step.resource is POOL)
         if self.live is None and not self.mistakes:
-            self.plan.whole = self._body(self.balancer)
+            self.plan.tree = self._body(self.balancer)
 
     def _collect_pools(self) -> None:
         for pool in (self.live or {}).get("pools", ()):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..config.render import ADMIN_SOCKET
-from ..relay.places import SOCKET
+from ..relay.interface import SOCKET
 from . import process_table, runtime
 from .relay_process import RelayProcess
 from .runtime import Rows

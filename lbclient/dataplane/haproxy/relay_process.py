@@ -12,7 +12,7 @@ from pathlib import Path
 from .. import ports
 from ..config.cfg import Refused
 from ..config.render import FINGERPRINT
-from ..relay.places import LOG, PIDFILE, PLAN, SOCKET, TAKE
+from ..relay.interface import LOG, PIDFILE, PLAN, SOCKET, TAKE
 from ..relay.plan import VERSION, Plan, dumps
 from . import counters, runtime
 from .process_table import KILL_SECONDS, command_line, is_of_our_user, is_zombie, wait_until

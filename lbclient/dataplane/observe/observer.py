@@ -17,7 +17,7 @@ from ..config.render import ADMIN_SOCKET
 from ..haproxy import runtime
 from ..haproxy.counters import Reading
 from ..reconcile import Reconciler, State
-from ..relay.places import SOCKET as RELAY_SOCKET
+from ..relay.interface import SOCKET as RELAY_SOCKET
 from . import pinger
 from .health_events import HealthEvents
 from .observation import Observation

@@ -10,7 +10,7 @@ import threading
 import time
 
 from .exposition import Names, Row, exposition
-from .places import EXPORTER_SOCKET
+from .interface import EXPORTER_SOCKET
 
 QUESTION = b"GET /metrics?scope=global&scope=frontend&scope=backend&scope=server HTTP/1.0\r\n\r\n"
 PATIENCE = 5.0  # s

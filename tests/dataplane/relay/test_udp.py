@@ -15,7 +15,7 @@ from senders import SILENCE, row, udp
 from world import DataPlaneRig
 
 from lbclient.dataplane.haproxy import runtime
-from lbclient.dataplane.relay.places import SOCKET
+from lbclient.dataplane.relay.interface import SOCKET
 from lbclient.dataplane.support import unsupported
 
 

@@ -13,7 +13,7 @@ from world import member
 
 from lbclient.dataplane.haproxy import runtime
 from lbclient.dataplane.haproxy.relay_process import RelayProcess
-from lbclient.dataplane.relay.places import SOCKET
+from lbclient.dataplane.relay.interface import SOCKET
 
 
 def udp(*servers: Any, port: int | None = None, **pool: Any) -> dict[str, Any]:
