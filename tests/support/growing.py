@@ -20,9 +20,9 @@ from applications import client
 from fake_dataplane import FakeDataPlane
 from lbclient.dataplane.config.render import render
 from lbclient.dataplane.haproxy import runtime
-from lbclient.dataplane.observe.statuses import statuses
 from lbclient.dataplane.relay.exposition import exposition
-from lbclient.server.access.enforcer import Rulebook
+from lbclient.dataplane.statuses import statuses
+from lbclient.server.access.enforcer import Enforcer
 from lbclient.server.config import Config
 from lbclient.server.services import Services
 from lbclient.store.snapshot import Snapshot
@@ -55,7 +55,7 @@ class Growing:
         self.store = Store(f"sqlite:///{directory}/state.db")
         self.store.migrate()
         tokens: Any = SimpleNamespace()  # nobody has any
-        self._client = client(Services(self.store, tokens, config, FakeDataPlane(), Rulebook(None)))
+        self._client = client(Services(self.store, tokens, config, FakeDataPlane(), Enforcer(None)))
         self._steps = Steps()
         sa.event.listen(self.store.engine, "connect", self._watch)
         self.store.engine.dispose()
