@@ -80,6 +80,7 @@ class World:
             f"--private-cidr={self.private_cidr}",
             f"--public-cidr={self.public_cidr}",
             "--demo",
+            "--testing",
         )
 
 

@@ -28,7 +28,7 @@ from ..store.network_tables import NETWORK
 from ..store.store import Store
 from ..vault import sealing as vault
 from ..vault.sealing import Vault
-from . import app, logs, state
+from . import app, logs, running, state
 from .access.enforcer import BadRules, Rulebook
 from .config import Config, ConfigError, add_arguments, from_arguments
 from .errors import Unavailable
@@ -81,9 +81,11 @@ def serve(config: Config) -> int:
         signal.signal(number, lambda *_: is_over.set())
     try:
         with state.held(config.state_directory), _running(config) as port:
-            print(f"lbclient server is listening on {_url(config.bind_host, port)}", flush=True)
-            while not is_over.wait(LOOK_UP):
-                pass  # a signal that comes just before a wait without an end would be noticed at its end only
+            url = _url(config.bind_host, port)
+            with running.announced(config.state_directory, url, config.clouds_file):
+                print(f"lbclient server is listening on {url}", flush=True)
+                while not is_over.wait(LOOK_UP):
+                    pass  # a signal that comes just before a wait without an end would be noticed at its end only
             LOG.info("stopping")
     except REFUSALS as error:
         print(f"lbclient server: {error}", file=sys.stderr)
