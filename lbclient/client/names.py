@@ -71,6 +71,8 @@ class Names:
     def id(self, kind: str, word: str, parents: Parents | None = None) -> str:
         """The ID of what has that name or ID. Raises Unnamed or Ambiguous."""
         what = KINDS[kind]
+        if not word.strip():
+            raise errors.WrongUsage(f"The name or ID of a {what.title} is empty.")
         key = (kind, what.path.format(**(parents or {})), word)
         if key not in self._found:
             self._found[key] = self._look_up(key, what)
@@ -115,7 +117,7 @@ class Names:
 
     def _only(self, kind: str, what: Kind, path: str, word: str, found: list[Json]) -> str:
         if not found:
-            raise errors.Unnamed(self._unnamed(what, path, word))
+            raise errors.UnknownName(self._unnamed(what, path, word))
         if len(found) > 1:
             ids = [str(one["id"]) for one in found]
             shown = ", ".join(ids[:SHOWN_AT_MOST]) + (", …" if len(ids) > SHOWN_AT_MOST else "")

@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -21,6 +22,7 @@ from .config.render import Configuration, Settings, render
 from .haproxy import binary, process_table
 from .haproxy.attachments import Attachment, AttachmentFailed
 from .haproxy.process import Applied, Instance
+from .statuses import expected
 from .work_queue import WorkQueue
 
 LOG = logging.getLogger(__name__)
@@ -90,7 +92,7 @@ class Reconciler:
         self._binary = haproxy_path
         self._attachment = attachment
         self._is_noop = is_noop
-        self._settings = Settings(binary.most_connections())
+        self._settings = Settings(most_files=binary.most_files())
         self._queue = WorkQueue()
         self._states: dict[str, State] = {}
         self._pace = pace or Unpaced()
@@ -162,8 +164,11 @@ class Reconciler:
                 self._queue.wake(id_, RETRY_SECONDS)
             finally:
                 self._queue.done(id_)
-                for tell in self._watchers:
+            for tell in self._watchers:
+                try:
                     tell(id_)
+                except Exception:
+                    LOG.exception("load balancer %s: a watcher could not be notified", id_)
 
     def _reconcile(self, id_: str) -> None:
         remaining = self._pace.remaining(id_)
@@ -189,7 +194,8 @@ class Reconciler:
         previous = self._states.get(id_)
         state = self._apply(id_, snapshot)
         self._states[id_] = state
-        if not _says_the_same(previous, state) and self._store.settle(snapshot, state.error, state.outcome):
+        expect = partial(expected, snapshot)
+        if not _says_the_same(previous, state) and self._store.settle(snapshot, state.error, state.outcome, expect):
             self.wake(id_)
         if state.error is not None:
             self._queue.wake(id_, RETRY_SECONDS)

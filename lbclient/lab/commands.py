@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cliff.command import Command
 
-from ..cli import help
+from ..cli import help, suggestions
 from ..cli.command import positive_seconds
 
 NEEDED = ("cryptography", "falcon", "orjson", "pyroute2", "sqlalchemy", "uvicorn")  # of the extra `server`
@@ -24,6 +24,7 @@ class _ServerCommand(Command):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
+        suggestions.attach(parser, self.app)
         help.complete(parser, self.examples, self.app)
         return parser
 

@@ -69,7 +69,7 @@ def serve_ephemerally(config: Config) -> int:
 
 def _placed(config: Config, directory: Path) -> Config:
     """The configuration with a state directory, a port and subnets that nothing else uses, as far as none is given."""
-    place = loopback.find_place()
+    place = loopback.find_networks()
     usual = Config()
     return dataclasses.replace(
         config,

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 import falcon
 import orjson
 
-from ..resources import ALL, AMPHORA, EVENT, LISTENER, LOADBALANCER, OFFERS, POOL, PROVIDER, QUOTA, Resource
+from ..resources import ALL, AMPHORA, EVENT, FLAVORS_AND_ZONES, LISTENER, LOADBALANCER, POOL, PROVIDER, QUOTA, Resource
 from ..resources.provider import CAPABILITIES
 from ..store import faults
 from . import bounds, errors
@@ -112,7 +112,7 @@ LOAD_BALANCING = (
     ),
     Route("PUT", _QUOTA, quotas.update, operation=to.update_quota()),
     Route("DELETE", _QUOTA, quotas.reset, operation=to.reset_quota()),
-    *(route for resource in OFFERS for route in _resource_routes(resource, flavors_and_zones)),
+    *(route for resource in FLAVORS_AND_ZONES for route in _resource_routes(resource, flavors_and_zones)),
     Route(
         "GET",
         PROVIDER.path,

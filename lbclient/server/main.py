@@ -29,7 +29,7 @@ from ..store.store import Store
 from ..vault import sealing as vault
 from ..vault.sealing import Vault
 from . import app, logs, running, state
-from .access.enforcer import BadRules, Rulebook
+from .access.enforcer import Enforcer, InvalidPolicyFile
 from .config import Config, ConfigError, add_arguments, from_arguments
 from .errors import Unavailable
 from .external.barbican import Barbican
@@ -38,7 +38,7 @@ from .identity import clouds_yaml
 from .identity.bootstrap import Login, bootstrap, create_demo
 from .identity.tokens import Tokens
 from .loadbalancer.drivers import is_noop
-from .network.demo_networks import create_world
+from .network.demo_networks import create_demo_networks
 from .services import Services
 from .settlements import Settlements
 from .testing import kit as kit_module
@@ -55,7 +55,7 @@ class DatabaseError(Exception):
     """The database cannot be used; the text says why."""
 
 
-REFUSALS = (BadRules, ConfigError, DatabaseError, Unavailable, ListenError, NotFound, state.StateError, TooNew)
+REFUSALS = (InvalidPolicyFile, ConfigError, DatabaseError, Unavailable, ListenError, NotFound, state.StateError, TooNew)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -98,7 +98,7 @@ def _running(config: Config) -> Iterator[int]:
     """Everything at work; the port that is listened on."""
     haproxy = find_haproxy(config.haproxy)
     store = _open(config.database_url, Vault(config.state_directory / vault.DIRECTORY))
-    rules = Rulebook(config.policy_path)
+    rules = Enforcer(config.policy_path)
     tokens = Tokens(store, config.state_directory / "fernet-keys")
     directory = config.state_directory / "haproxy"
     kit = Kit(config.state_directory / kit_module.DIRECTORY) if config.testing else None
@@ -208,7 +208,7 @@ def _prepare(config: Config, store: Store, auth_url: str) -> None:
             owner = create_demo(tx)
             _add(after, "lbclient", owner, auth_url)
         if admin.password is not None and config.networks:
-            create_world(tx, owner.project_id, *config.networks)
+            create_demo_networks(tx, owner.project_id, *config.networks)
         if after != before:  # before the commit: a password that nobody was told would lock everybody out
             clouds_yaml.write(config.clouds_file, after)
     _warn_of_strangers(config.clouds_file, admin, after)
@@ -221,7 +221,7 @@ def _prepare_networks(config: Config, store: Store, keystone: Keystone) -> None:
     if is_first and config.networks:
         project_id = keystone.project_id()
         with store.writing() as tx:
-            create_world(tx, project_id, *config.networks)
+            create_demo_networks(tx, project_id, *config.networks)
 
 
 def _add(known: clouds_yaml.Clouds, name: str, login: Login, auth_url: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from ..store.snapshot import Snapshot
     from ..store.store import Store
-    from .access.enforcer import Rulebook
+    from .access.enforcer import Enforcer
     from .config import Config
     from .external.barbican import Barbican
     from .external.keystone import Keystone
@@ -49,7 +49,7 @@ class Services:
     tokens: Tokens
     config: Config
     dataplane: DataPlane
-    rules: Rulebook
+    rules: Enforcer
     keystone: Keystone | None = None  # an external one, instead of ours
     barbican: Barbican | None = None
     testing: Kit | None = None  # None: there is no testing API

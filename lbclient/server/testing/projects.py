@@ -37,7 +37,7 @@ def create(services: Services, request: Request, given: Values) -> Values:
     place = {"name": name, "domain_id": DEFAULT_DOMAIN}
     user = {**place, "id": user_id, "default_project_id": project_id, "password": passwords.quick_hash(password)}
     # Nothing that tokens stand for changes: remembered ones stay good.
-    with services.store.writing(is_lasting=False) as tx:
+    with services.store.writing(is_durable=False) as tx:
         for table in (PROJECT, USER):
             if tx.scalar(sa.select(table.c.id).where(table.c.name == name, table.c.domain_id == DEFAULT_DOMAIN)):
                 raise errors.Conflict(f"name: there is a {table.name.removeprefix('identity_')} {name} already.")
@@ -62,7 +62,7 @@ def create(services: Services, request: Request, given: Values) -> Values:
 
 def delete(services: Services, project_id: str) -> None:
     """Remove a project with its user and its load balancers, whatever state these are in. Raises NotFound."""
-    with services.store.writing(is_lasting=False) as tx:
+    with services.store.writing(is_durable=False) as tx:
         if tx.scalar(sa.select(PROJECT.c.id).where(PROJECT.c.id == project_id)) is None:
             raise errors.NotFound.named("Project", project_id)
         users = list(tx.scalars(sa.select(USER.c.id).where(USER.c.default_project_id == project_id)))

@@ -6,7 +6,6 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime, timezone
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -15,6 +14,7 @@ from ....resources import Api, Resource
 from ....store import addresses, haste, history, noop, prepared, settling
 from ....store.history import Event
 from ....store.prepared import Prepared
+from ....store.settling import now as now
 from ....store.snapshot import Record
 from ....store.tables import LISTENER, LOADBALANCER, POOL, TABLES
 from ...access.context import Context
@@ -220,10 +220,6 @@ def new_row(values: dict[str, Any], revision: int) -> dict[str, Any]:
 def new_serial() -> int:
     """What orders rows by their creation."""
     return time.time_ns()
-
-
-def now() -> str:
-    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _wait_for_turn(services: Services, loadbalancer_id: str, deadline: float) -> None:
