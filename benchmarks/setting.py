@@ -43,6 +43,8 @@ def wait_for(condition: Callable[[], Any], pause: float = 0.001) -> Any:
 class Client:
     """One kept-alive connection to the API, as the administrator."""
 
+    pid = 0  # of the server
+
     def __init__(self, port: int, clouds: Path) -> None:
         self.clouds = clouds
         cloud = yaml.safe_load(clouds.read_text())["clouds"]["lbclient-admin"]
@@ -99,6 +101,7 @@ def server() -> Iterator[Client]:
         clouds = Path(directory, "clouds.yaml")
         wait_for(lambda: clouds.exists() and _answers(port), 0.02)
         client = Client(port, clouds)
+        client.pid = process.pid
         try:
             yield client
         finally:

@@ -17,10 +17,10 @@ class LocalDataPlane:
     """HAProxy processes on this machine, one directory below `directory` for each load balancer."""
 
     def __init__(
-        self, store: Store, directory: Path, haproxy: str, attachment: Attachment, is_idle: Callable[[str], bool]
+        self, store: Store, directory: Path, haproxy: str, attachment: Attachment, is_noop: Callable[[str], bool]
     ) -> None:
         self._directory = directory
-        self._reconciler = Reconciler(store, directory, haproxy, attachment, is_idle=is_idle)
+        self._reconciler = Reconciler(store, directory, haproxy, attachment, is_noop=is_noop)
         self._observer = Observer(store, directory, self._reconciler)
 
     def start(self) -> None:
@@ -47,4 +47,4 @@ class LocalDataPlane:
 
     def observe(self, loadbalancer_id: str) -> None:
         """Observe a load balancer now and store what was found; returns when that is done, or after a few seconds."""
-        self._observer.look(loadbalancer_id)
+        self._observer.observe_now(loadbalancer_id)

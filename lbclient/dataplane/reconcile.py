@@ -19,10 +19,10 @@ from .config.render import Configuration, Settings, render
 from .haproxy import binary, process_table
 from .haproxy.attachments import Attachment, AttachmentFailed
 from .haproxy.process import Applied, Instance
-from .work_queue import Turns
+from .work_queue import WorkQueue
 
 LOG = logging.getLogger(__name__)
-PATIENT_STARTS = 3  # HAProxy processes that are started at once though nobody waits for them
+LOW_PRIORITY_STARTS = 3  # HAProxy processes that are started at once though nobody waits for them
 RETRY_SECONDS = 5.0  # causes such as a port that another program holds go away by themselves
 CRASH_PAUSE = 1.0  # an HAProxy that ends again and again is started no more often than this
 
@@ -48,25 +48,25 @@ class Reconciler:
         haproxy_path: str,
         attachment: Attachment,
         workers: int = 4,
-        is_idle: Callable[[str], bool] = lambda provider: False,
+        is_noop: Callable[[str], bool] = lambda provider: False,
     ) -> None:
         """is_idle(provider) tells that nothing is to run for the load balancers of a provider."""
         self._store = store
         self._directory = directory.absolute()
         self._binary = haproxy_path
         self._attachment = attachment
-        self._is_idle = is_idle
+        self._is_noop = is_noop
         self._settings = Settings(binary.most_connections())
-        self._turns = Turns()
+        self._queue = WorkQueue()
         self._states: dict[str, State] = {}
-        self._tell: Callable[[str], None] = lambda loadbalancer_id: None
+        self._notify: Callable[[str], None] = lambda loadbalancer_id: None
         self._threads = [
             threading.Thread(target=self._work, name=f"reconcile-{number}", daemon=True) for number in range(workers)
         ]
 
     def wake(self, loadbalancer_id: str) -> None:
         """Have a look at this load balancer; from any thread, at any time."""
-        self._turns.wake(loadbalancer_id)
+        self._queue.wake(loadbalancer_id)
 
     def start(self) -> None:
         """Takes over what runs, starts what does not, and ends what should not."""
@@ -74,19 +74,21 @@ class Reconciler:
         instances = self._instances()
         if process_table.forget_ended(self._directory / id_ for id_ in instances):
             # The machine was started anew: most of the time is HAProxy's. Otherwise it is ours, and requests need some.
-            self._turns.patient_at_once = PATIENT_STARTS
+            self._queue.low_priority_at_once = LOW_PRIORITY_STARTS
         for id_ in dict.fromkeys((*self._store.loadbalancer_ids(), *instances)):
-            self._turns.wake(id_, is_patient=True)  # whoever asks for a change meanwhile does not wait for them all
+            self._queue.wake(
+                id_, is_low_priority=True
+            )  # whoever asks for a change meanwhile does not wait for them all
         for thread in self._threads:
             thread.start()
 
-    def on_change(self, tell: Callable[[str], None]) -> None:
+    def on_change(self, notify: Callable[[str], None]) -> None:
         """Has tell(id) called whenever the state of a load balancer has become another one."""
-        self._tell = tell
+        self._notify = notify
 
     def stop(self) -> None:
         """Waits for what is under way. The HAProxy processes run on."""
-        self._turns.end()
+        self._queue.shut_down()
         for thread in self._threads:
             if thread.is_alive():
                 thread.join()
@@ -102,12 +104,12 @@ class Reconciler:
         """Why this machine cannot carry it; None where it can."""
         return support.unsupported(snapshot, self._binary)
 
-    def restart(self, loadbalancer_id: str) -> None:
-        """Its HAProxy does not answer: look, unless that is under way or was done a moment ago."""
+    def requeue(self, loadbalancer_id: str) -> None:
+        """Requeue one whose HAProxy does not answer, unless it is queued or was reconciled within CRASH_PAUSE."""
         state = self._states.get(loadbalancer_id)
-        if self._turns.is_quiet(loadbalancer_id):
+        if self._queue.is_absent(loadbalancer_id):
             age = time.monotonic() - state.applied_at if state else CRASH_PAUSE
-            self._turns.wake(loadbalancer_id, max(0.0, CRASH_PAUSE - age))
+            self._queue.wake(loadbalancer_id, max(0.0, CRASH_PAUSE - age))
 
     def instance(self, loadbalancer_id: str) -> Instance:
         return Instance(self._directory / loadbalancer_id, self._binary)
@@ -117,20 +119,20 @@ class Reconciler:
         return [each.name for each in self._directory.iterdir() if _is_uuid(each.name)]
 
     def _work(self) -> None:
-        while (id_ := self._turns.take()) is not None:
+        while (id_ := self._queue.take()) is not None:
             try:
                 self._reconcile(id_)
             except Exception:
                 LOG.exception("load balancer %s: could not be reconciled, will be tried again", id_)
-                self._turns.wake(id_, RETRY_SECONDS)
+                self._queue.wake(id_, RETRY_SECONDS)
             finally:
-                self._turns.done(id_)
-                self._tell(id_)
+                self._queue.done(id_)
+                self._notify(id_)
 
     def _reconcile(self, id_: str) -> None:
         snapshot = self._store.snapshot(id_)
-        if snapshot is not None and self._is_idle(snapshot.loadbalancer.provider):
-            self._leave_idle(id_)
+        if snapshot is not None and self._is_noop(snapshot.loadbalancer.provider):
+            self._settle_noop(id_)
             return
         if snapshot is None or snapshot.is_deleted:
             self._states.pop(id_, None)
@@ -145,13 +147,13 @@ class Reconciler:
         if not _says_the_same(previous, state) and self._store.settle(snapshot, state.error, state.outcome):
             self.wake(id_)
         if state.error is not None:
-            self._turns.wake(id_, RETRY_SECONDS)
+            self._queue.wake(id_, RETRY_SECONDS)
 
-    def _leave_idle(self, id_: str) -> None:
+    def _settle_noop(self, id_: str) -> None:
         """Nothing runs, and all is well: also where its provider was another one before the server was started anew."""
         self._states.pop(id_, None)
         self.instance(id_).remove()
-        self._store.settle_idle(id_)
+        self._store.settle_noop(id_)
 
     def _apply(self, id_: str, snapshot: Snapshot) -> State:
         configuration = None
@@ -174,16 +176,16 @@ class Reconciler:
             error = f"Internal error: {type(fault).__name__}; the server's log has the details."
             LOG.exception("load balancer %s: could not be applied", id_)
         if error is not None:
-            self._revive(id_, snapshot)
+            self._start_last_good(id_, snapshot)
         if error is not None and error != self._error(id_):
             LOG.warning("load balancer %s: %s", id_, error)
         return State(snapshot, configuration, error, time.monotonic(), outcome)
 
-    def _revive(self, id_: str, snapshot: Snapshot) -> None:
-        """While what is wanted cannot run, what ran last does, also after the machine was started anew."""
+    def _start_last_good(self, id_: str, snapshot: Snapshot) -> None:
+        """Start the last good configuration when the wanted one cannot be applied, also after a reboot."""
         try:
             self._attachment.prepare(snapshot.addresses)
-            if self.instance(id_).revive():
+            if self.instance(id_).start_last_good():
                 LOG.warning("load balancer %s: started with what it had last", id_)
         except (Refused, AttachmentFailed, OSError) as failure:
             LOG.debug("load balancer %s: what ran last does not run either: %s", id_, failure)

@@ -1,4 +1,4 @@
-"""Whose turn it is: a set of ids, each due at a time, none ever with two workers at once."""
+"""A work queue: a set of IDs, each due at a time, none ever with two workers at once."""
 
 from __future__ import annotations
 
@@ -6,40 +6,43 @@ import heapq
 import threading
 import time
 
-_Promise = tuple[float, bool]  # when it is due, and whether it is patient
+_Entry = tuple[float, bool]  # when it is due, and whether it is of low priority
 
 
-class Turns:
-    """Ids that wait to be worked on. Waking one that waits already changes nothing: ten wakes, one turn.
+class WorkQueue:
+    """IDs that wait for a worker. Waking one that is queued already changes nothing: ten wakes are one entry.
 
-    What somebody waits for goes first; those that are patient never keep all workers busy.
+    Entries of low priority come last, and never keep all workers busy.
     """
 
-    def __init__(self, patient_at_once: int = 1) -> None:
-        self.patient_at_once = patient_at_once
-        self._promised: dict[str, _Promise] = {}
-        self._heaps: dict[bool, list[tuple[float, str]]] = {False: [], True: []}  # by patience; also what is past
-        self._busy: dict[str, bool] = {}  # and whether it was patient
+    def __init__(self, low_priority_at_once: int = 1) -> None:
+        self.low_priority_at_once = low_priority_at_once
+        self._queued: dict[str, _Entry] = {}
+        self._heaps: dict[bool, list[tuple[float, str]]] = {
+            False: [],
+            True: [],
+        }  # by priority; with entries that are superseded
+        self._busy: dict[str, bool] = {}  # and whether it was of low priority
         self._is_over = False
         self._changed = threading.Condition()
 
-    def wake(self, id_: str, delay: float = 0.0, *, is_patient: bool = False) -> None:
-        """Gives the id a turn after the delay; sooner, or less patiently, if that was promised."""
+    def wake(self, id_: str, delay: float = 0.0, *, is_low_priority: bool = False) -> None:
+        """Queue the ID after the delay; an entry that is due sooner, or of higher priority, stays as it is."""
         due = time.monotonic() + delay
         with self._changed:
-            before = self._promised.get(id_, (due, is_patient))
-            promise = (min(due, before[0]), is_patient and before[1])
-            if promise != self._promised.get(id_):
-                self._promise(id_, promise)
+            before = self._queued.get(id_, (due, is_low_priority))
+            entry = (min(due, before[0]), is_low_priority and before[1])
+            if entry != self._queued.get(id_):
+                self._enqueue(id_, entry)
 
     def take(self) -> str | None:
-        """The next id, as soon as there is one; None when it is over."""
+        """The next ID that is due, as soon as there is one; None after shut_down()."""
         with self._changed:
             while not self._is_over:
                 now = time.monotonic()
                 id_ = self._due(now)
                 if id_ is not None:
-                    self._busy[id_] = self._promised.pop(id_)[1]
+                    self._busy[id_] = self._queued.pop(id_)[1]
                     self._changed.notify()  # another one that waits may have to look after the next one from now on
                     return id_
                 first = min((heap[0][0] for heap in self._open_heaps()), default=None)
@@ -47,28 +50,28 @@ class Turns:
             return None
 
     def done(self, id_: str) -> None:
-        """The turn is over; one that was woken meanwhile gets another."""
+        """End the work on an ID; it is queued again if it was woken meanwhile."""
         with self._changed:
             del self._busy[id_]
-            if id_ in self._promised:
-                self._promise(id_, self._promised[id_])
-            self._changed.notify()  # a patient one may have waited for this
+            if id_ in self._queued:
+                self._enqueue(id_, self._queued[id_])
+            self._changed.notify()  # one of low priority may have waited for this
 
-    def is_quiet(self, id_: str) -> bool:
-        """Whether the id is neither worked on nor promised a turn."""
+    def is_absent(self, id_: str) -> bool:
+        """Whether the ID is neither queued nor being worked on."""
         with self._changed:
-            return id_ not in self._busy and id_ not in self._promised
+            return id_ not in self._busy and id_ not in self._queued
 
-    def end(self) -> None:
+    def shut_down(self) -> None:
         with self._changed:
             self._is_over = True
             self._changed.notify_all()
 
-    def _promise(self, id_: str, promise: _Promise) -> None:
-        self._promised[id_] = promise
+    def _enqueue(self, id_: str, entry: _Entry) -> None:
+        self._queued[id_] = entry
         if id_ not in self._busy:  # otherwise it comes back when that is over
-            due, is_patient = promise
-            heapq.heappush(self._heaps[is_patient], (due, id_))
+            due, is_low_priority = entry
+            heapq.heappush(self._heaps[is_low_priority], (due, id_))
             self._changed.notify()
 
     def _due(self, now: float) -> str | None:
@@ -79,16 +82,16 @@ class Turns:
         return None
 
     def _open_heaps(self) -> list[list[tuple[float, str]]]:
-        """Those that may be taken from, the urgent one first, with promises on top that still stand."""
-        is_full = sum(self._busy.values()) >= self.patient_at_once
+        """The heaps that may be taken from, low priority last, each with a current entry on top."""
+        is_full = sum(self._busy.values()) >= self.low_priority_at_once
         found = []
-        for is_patient in (False,) if is_full else (False, True):
-            heap = self._heaps[is_patient]
-            while heap and not self._stands(*heap[0], is_patient):
+        for is_low_priority in (False,) if is_full else (False, True):
+            heap = self._heaps[is_low_priority]
+            while heap and not self._is_current(*heap[0], is_low_priority):
                 heapq.heappop(heap)
             if heap:
                 found.append(heap)
         return found
 
-    def _stands(self, due: float, id_: str, is_patient: bool) -> bool:
-        return id_ not in self._busy and self._promised.get(id_) == (due, is_patient)
+    def _is_current(self, due: float, id_: str, is_low_priority: bool) -> bool:
+        return id_ not in self._busy and self._queued.get(id_) == (due, is_low_priority)

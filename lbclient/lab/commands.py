@@ -42,7 +42,7 @@ class _ServerCommand(Command):
 class Lab(_ServerCommand):
     """Open a private network with the reference server in it, and run a command or a shell there.
 
-    The guide's addresses (10.0.0.0/24, 203.0.113.0/24) are all usable inside, no root is needed, and nothing is left
+    The guide's addresses (10.0.0.0/16, 203.0.113.0/24) are all usable inside, no root is needed, and nothing is left
     behind. The exit status is that of the command.
     """
 

@@ -32,7 +32,7 @@ ATTEMPTS = 50
 class Place:
     """Two networks of 127.0.0.0/8 that nobody seems to use, and what the guide's addresses and ports are there."""
 
-    private: str  # the first three numbers
+    private: str  # the first three numbers of the lowest addresses
     public: str
 
     def translate(self, text: str) -> str:
@@ -46,7 +46,7 @@ class Place:
 def find_place() -> Place:
     for _ in range(ATTEMPTS):
         number = random.randrange(16, 240)
-        place = Place(f"127.{number}.10", f"127.{number}.113")
+        place = Place(f"127.{number}.0", f"127.{number}.113")
         if _is_free(f"{place.private}.4", int(PORTS["80"])):
             return place
     raise OSError("no addresses of 127.0.0.0/8 are free on port 8080")

@@ -13,7 +13,7 @@ from .environment import NotStarted, World
 from .stage import Stage
 from .webserver import GUIDE, move
 
-PRIVATE, PUBLIC = "10.0.0.0/24", "203.0.113.0/24"
+PRIVATE, PUBLIC = "10.0.0.0/16", "203.0.113.0/24"
 GREETING = (
     "lbclient lab: openstack and lbclient talk to the server in here as user demo; `guide-servers &` starts the "
     "guide's web servers; `exit` ends it all."
@@ -61,7 +61,7 @@ def _play_in_lab(is_paused: bool) -> int:
 
 def _play_on_loopback(directory: Path, is_paused: bool) -> int:
     place = loopback.find_place()
-    world = World(directory, "loopback", f"{place.private}.0/24", f"{place.public}.0/24", loopback.free_port())
+    world = World(directory, "loopback", f"{place.private}.0/18", f"{place.public}.0/24", loopback.free_port())
     environment = _start(world)
     if environment is None:
         return 1

@@ -168,8 +168,8 @@ def quickness(services: Services) -> Callable[[Environ], bool]:
     """
     config = services.config
     is_alone = services.store.is_local and services.keystone is None and services.barbican is None
-    is_idle = drivers.is_idle(config.providers, config.default_provider)
-    methods = () if not is_alone else ("GET", "POST", "PUT") if is_idle else ("GET",)
+    is_noop = drivers.is_noop(config.providers, config.default_provider)
+    methods = () if not is_alone else ("GET", "POST", "PUT") if is_noop else ("GET",)
     slow = {(route.method, _last(route.path)) for _, _, routes in _mounts(services) for route in routes if route.waits}
 
     def is_quick(environ: Environ) -> bool:

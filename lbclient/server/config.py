@@ -15,8 +15,8 @@ from .loadbalancer.drivers import USUAL, Providers
 from .loadbalancer.drivers import read as read_providers
 
 SECTION = "server"
-GUIDE_NETWORKS = ("10.0.0.0/24", "203.0.113.0/24")
-LOOPBACK_NETWORKS = ("127.10.0.0/24", "127.203.113.0/24")
+GUIDE_NETWORKS = ("10.0.0.0/16", "203.0.113.0/24")
+LOOPBACK_NETWORKS = ("127.10.0.0/16", "127.203.113.0/24")
 
 
 class ConfigError(Exception):

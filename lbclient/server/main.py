@@ -36,7 +36,7 @@ from .external.keystone import Keystone
 from .identity import clouds_yaml
 from .identity.bootstrap import Login, bootstrap, create_demo
 from .identity.tokens import Tokens
-from .loadbalancer.drivers import is_idle
+from .loadbalancer.drivers import is_noop
 from .network.demo_networks import create_world
 from .services import Services
 from .web.server import ListenError, Server
@@ -95,7 +95,7 @@ def _running(config: Config) -> Iterator[int]:
     tokens = Tokens(store, config.state_directory / "fernet-keys")
     directory = config.state_directory / "haproxy"
     dataplane = LocalDataPlane(
-        store, directory, haproxy, attachment(config.attachment), is_idle=partial(is_idle, config.providers)
+        store, directory, haproxy, attachment(config.attachment), is_noop=partial(is_noop, config.providers)
     )
     keystone = _keystone(config)
     services = Services(

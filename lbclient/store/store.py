@@ -105,7 +105,7 @@ class Store:
         with self.writing(is_lasting=False) as tx:
             return settling.settle(tx, snapshot.loadbalancer, snapshot.seen, error, outcome)
 
-    def settle_idle(self, loadbalancer_id: str) -> None:
+    def settle_noop(self, loadbalancer_id: str) -> None:
         """End all changes of a load balancer that nothing runs for."""
         with self.reading() as tx:
             if noop.is_settled(tx, loadbalancer_id):

@@ -18,7 +18,7 @@ CHECKS: dict[str, tuple[str, ...]] = {
     "PING": (),
 }
 NO_NAME = "localhost"  # HTTP/1.1 wants a Host: servers answer 400 without
-ALARMS = "alarms.sock"  # what is told there makes the server look
+HEALTH_EVENTS_SOCKET = "alarms.sock"  # what is told there makes the server look
 HTTP1 = "http/1.1"
 SHORTEST_DELAY = 1  # s; a delay of 0 would never rest
 
@@ -32,7 +32,7 @@ def of(pool: Record, snapshot: Snapshot) -> Record | None:
 def lines(monitor: Record) -> Iterator[cfg.Line]:
     """What a backend says about its checks."""
     # Only a backend has a log: a frontend's would tell of every connection.
-    yield cfg.line("log", f"unix@{ALARMS}", "local0", "notice")
+    yield cfg.line("log", f"unix@{HEALTH_EVENTS_SOCKET}", "local0", "notice")
     yield cfg.line("option", "log-health-checks")
     if monitor.type == "PING":
         return

@@ -20,7 +20,7 @@ NAMES = (*COLUMNS, "request_errors")
 BACKEND_OF = ":"  # between the pool and the listener in the name of a further backend
 ACTIVE = "active_connections"
 FILE = "counters.json"
-LAST_WORDS = "counted."  # and a worker's pid: what it had counted just before it was replaced
+FINAL_COUNTERS = "counted."  # and a worker's pid: what it had counted just before it was replaced
 
 
 def reading(rows: Rows) -> Reading:
@@ -68,7 +68,7 @@ class Counters:
 
     def hear(self, alive: set[int]) -> None:
         """Takes in the last words of workers that came and went unseen."""
-        for path in self._directory.glob(LAST_WORDS + "*"):
+        for path in self._directory.glob(FINAL_COUNTERS + "*"):
             pid = int(path.suffix[1:])
             if pid in self._ended:
                 path.unlink()  # we died between taking them in and this
@@ -96,12 +96,12 @@ class Counters:
         aside.write_text(json.dumps(kept))
         aside.replace(self._directory / FILE)
         for pid in self._ended:
-            (self._directory / f"{LAST_WORDS}{pid}").unlink(missing_ok=True)
+            (self._directory / f"{FINAL_COUNTERS}{pid}").unlink(missing_ok=True)
         self._ended.clear()
 
     def _finish(self, pid: int, seen: Reading) -> None:
         """Adds the most that is known of a worker that has ended."""
-        words: Reading = _read(self._directory / f"{LAST_WORDS}{pid}")
+        words: Reading = _read(self._directory / f"{FINAL_COUNTERS}{pid}")
         self._ended.add(pid)
         for part in {*seen, *words}:
             known = self._finished.setdefault(part, dict.fromkeys(NAMES, 0))
@@ -115,9 +115,9 @@ def _went_back(before: Reading, after: Reading) -> bool:
     return any(part in after and after[part][name] < counted[name] for part, counted in before.items())
 
 
-def leave_last_words(directory: Path, pid: int, rows: Rows) -> None:
+def keep_final_counters(directory: Path, pid: int, rows: Rows) -> None:
     """Kept by whoever replaces a worker, since that may end before it is asked again."""
-    path = directory / f"{LAST_WORDS}{pid}"
+    path = directory / f"{FINAL_COUNTERS}{pid}"
     path.write_text(json.dumps(reading(rows)))
 
 

@@ -92,7 +92,7 @@ class Instance:
         is_orphan = bool(found) and found[0].pid == process_table.master(self.directory)
         return found[0] if found and not is_orphan else None
 
-    def revive(self) -> bool:
+    def start_last_good(self) -> bool:
         """Starts what ran last, where nothing runs any more; whether it did. Raises Refused."""
         if not (self.directory / GOOD).exists() or self.worker() is not None:
             return False
@@ -108,7 +108,7 @@ class Instance:
         if not (self.directory / PIDFILE).exists():
             return "nothing"
         with contextlib.suppress(runtime.Unreachable):
-            self._leave_last_words()
+            self._keep_final_counters()
         process_table.end(self.directory)
         (self.directory / PIDFILE).unlink(missing_ok=True)
         return "stopped"
@@ -255,16 +255,16 @@ class Instance:
     def _keep_states(self, wanted: Configuration) -> None:
         """What the old worker knows goes to the new one, and what it has counted to the observer."""
         try:
-            self._leave_last_words()
+            self._keep_final_counters()
             states = runtime.kept_states(wanted.servers, runtime.states(self.directory))
         except runtime.Unreachable:
             states = NO_STATES
         _write(self.directory / STATES, states)
 
-    def _leave_last_words(self) -> None:
+    def _keep_final_counters(self) -> None:
         """What the worker has counted, for the observer. Raises Unreachable."""
         report = runtime.parse_report(runtime.ask(self.directory, ADMIN_SOCKET, runtime.REPORT))
-        counters.leave_last_words(self.directory, report.pid, report.rows)
+        counters.keep_final_counters(self.directory, report.pid, report.rows)
 
     def _is_taken_up(self, wanted: Configuration, seconds: float) -> bool:
         def is_loaded() -> bool:

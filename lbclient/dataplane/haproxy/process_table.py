@@ -17,10 +17,10 @@ TERM_SECONDS = 3.0
 KILL_SECONDS = 3.0
 POLL = 0.005
 LONGEST_COMMAND = 65536
-HOME_SECONDS = 5.0  # no number of a process comes around again so fast
-MOST_HOMES = 100_000
+DIRECTORY_SECONDS = 5.0  # no number of a process comes around again so fast
+MOST_DIRECTORIES = 100_000
 
-_homes: dict[int, tuple[float, bytes]] = {}  # {pid: (until when that is believed, its home)}
+_directories: dict[int, tuple[float, bytes]] = {}  # {pid: (until when that is believed, its home)}
 
 
 def wait_until(condition: Callable[[], bool], seconds: float, poll: float = POLL) -> bool:
@@ -63,7 +63,7 @@ def _is_awaited(pid: int, seconds: float) -> bool:
 
 def is_ours(pid: int, directory: Path) -> bool:
     """Whether that process is an HAProxy that was started in the directory, and runs."""
-    return _home(command_line(pid)) == os.fsencode(directory) and not is_zombie(pid)
+    return _directory_of(command_line(pid)) == os.fsencode(directory) and not is_zombie(pid)
 
 
 def is_zombie(pid: int) -> bool:
@@ -87,7 +87,7 @@ def command_line(pid: int) -> bytes:
         os.close(descriptor)
 
 
-def _home(command: bytes) -> bytes:
+def _directory_of(command: bytes) -> bytes:
     """The directory that a process was started in with -C; nothing where it was not."""
     words = command.split(b"\0")
     return next((word for flag, word in pairwise(words) if flag == b"-C"), b"")
@@ -101,10 +101,10 @@ def master(directory: Path) -> int | None:
         return None
     except (OSError, ValueError):
         pid = 0  # HAProxy writes it anew at each reload, and it is empty for a moment
-    return pid if pid and is_ours(pid, directory) else _eldest(family(directory))
+    return pid if pid and is_ours(pid, directory) else _oldest(family(directory))
 
 
-def _eldest(pids: list[int]) -> int | None:
+def _oldest(pids: list[int]) -> int | None:
     """The one that is nobody's child among them.
 
     While a master executes itself anew, it has no words for a moment, and is known as its worker's parent alone.
@@ -126,13 +126,13 @@ def family(directory: Path) -> list[int]:
     """Every process of the directory: master, worker, old workers, and any that were left behind."""
     wanted = os.fsencode(directory)
     now = time.monotonic()
-    return [pid for pid in _pids() if _known_home(pid, now) == wanted and is_ours(pid, directory)]
+    return [pid for pid in _pids() if _known_directory(pid, now) == wanted and is_ours(pid, directory)]
 
 
 def forget_ended(directories: Iterable[Path]) -> int:
     """Deletes the pidfiles where nothing runs any more, so that nobody looks for each one's processes; how many."""
-    homes = {_home(command_line(pid)) for pid in _pids()}
-    pidfiles = [each / PIDFILE for each in directories if os.fsencode(each) not in homes and (each / PIDFILE).exists()]
+    in_use = {_directory_of(command_line(pid)) for pid in _pids()}
+    pidfiles = [each / PIDFILE for each in directories if os.fsencode(each) not in in_use and (each / PIDFILE).exists()]
     ended = [each for each in pidfiles if not _names_one_that_is_changing(each)]
     for each in ended:
         each.unlink(missing_ok=True)
@@ -152,28 +152,28 @@ def _pids() -> list[int]:
     return [int(name) for name in os.listdir("/proc") if name.isdigit()]
 
 
-def _known_home(pid: int, now: float) -> bytes:
+def _known_directory(pid: int, now: float) -> bytes:
     """Its home, as it was a moment ago where that is known: with a thousand HAProxy processes, reading takes long.
 
     A process that has not begun yet to be what it will be is not remembered: its words are still its parent's, or none.
     """
-    until, home = _homes.get(pid, (0.0, b""))
+    until, place = _directories.get(pid, (0.0, b""))
     if until > now:
-        return home
+        return place
     command = command_line(pid)
-    home = _home(command)
+    place = _directory_of(command)
     if command and command != command_line(os.getpid()):
-        if len(_homes) > MOST_HOMES:
-            _homes.clear()
-        _homes[pid] = (now + HOME_SECONDS, home)
-    return home
+        if len(_directories) > MOST_DIRECTORIES:
+            _directories.clear()
+        _directories[pid] = (now + DIRECTORY_SECONDS, place)
+    return place
 
 
 def end(directory: Path) -> None:
     """Ends every process of the directory; those that do not listen are killed."""
     wait_until(lambda: not _names_one_that_is_changing(directory / PIDFILE), KILL_SECONDS)
     known = set(family(directory))
-    first = master(directory) or _eldest(list(known))
+    first = master(directory) or _oldest(list(known))
     if first:
         known.add(first)
         _signal((first,), signal.SIGTERM)  # it ends its workers
@@ -192,7 +192,7 @@ def _has_ended(pid: int, directory: Path) -> bool:
     none yet.
     """
     command = command_line(pid)
-    return is_zombie(pid) or (command != b"" and _home(command) != os.fsencode(directory))
+    return is_zombie(pid) or (command != b"" and _directory_of(command) != os.fsencode(directory))
 
 
 def _signal(pids: Iterable[int], number: signal.Signals) -> None:

@@ -58,7 +58,7 @@ class Relay:
         pid = self.pid()
         if pid is None:
             return "nothing"
-        self._leave_last_words()
+        self._keep_final_counters()
         self._kill(pid)
         (self.directory / PIDFILE).unlink(missing_ok=True)
         return "stopped"
@@ -74,11 +74,11 @@ class Relay:
             if name.isdigit() and self._is_ours(int(name)):
                 self._kill(int(name))
 
-    def _leave_last_words(self) -> None:
+    def _keep_final_counters(self) -> None:
         """What it has counted, for the observer, who may have looked some seconds ago."""
         with contextlib.suppress(runtime.Unreachable):
             said = runtime.parse_report(runtime.ask(self.directory, SOCKET, runtime.REPORT, ANSWER_SECONDS))
-            counters.leave_last_words(self.directory, said.pid, said.rows)
+            counters.keep_final_counters(self.directory, said.pid, said.rows)
 
     def _kill(self, pid: int) -> None:
         for number, seconds in ((signal.SIGTERM, TERM_SECONDS), (signal.SIGKILL, KILL_SECONDS)):

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from ..config.monitors import ALARMS
+from ..config.monitors import HEALTH_EVENTS_SOCKET
 from ..haproxy import runtime
 
 LOG = logging.getLogger(__name__)
@@ -19,10 +19,10 @@ LONGEST = 4096
 QUEUE = Path("/proc/sys/net/unix/max_dgram_qlen")
 USUAL_QUEUE = 10
 # Mostly the first check of a member that is believed to be up: no status changes. Whatever else is told may change one.
-SMALL = re.compile(rb"Health check for (?:backup )?server \S+ succeeded, .* status: \d+/\d+ UP\.\s*$", re.DOTALL)
+MINOR = re.compile(rb"Health check for (?:backup )?server \S+ succeeded, .* status: \d+/\d+ UP\.\s*$", re.DOTALL)
 
 
-class Alarms:
+class HealthEvents:
     """A socket for each load balancer that is watched, by a selector whose keys carry what is to be called.
 
     HAProxy drops what does not fit into a socket's queue, of ten datagrams mostly. With a socket each nothing is lost:
@@ -33,20 +33,20 @@ class Alarms:
         self,
         selector: selectors.BaseSelector,
         directory: Path,
-        tell: Callable[[str], None],
-        tell_small: Callable[[str], None],
+        notify: Callable[[str], None],
+        notify_minor: Callable[[str], None],
     ) -> None:
         """tell_small(id) is called instead of tell(id) where no status can have changed."""
         self._selector = selector
         self._directory = directory
-        self._tell = tell
-        self._tell_small = tell_small
+        self._notify = notify
+        self._notify_minor = notify_minor
         self._queue = _queue()
         self._listening: dict[str, socket.socket] = {}
 
     def watch(self, id_: str) -> None:
         """Has tell called when something is told, also where the directory is another one by now."""
-        if id_ in self._listening and (self._directory / id_ / ALARMS).exists():
+        if id_ in self._listening and (self._directory / id_ / HEALTH_EVENTS_SOCKET).exists():
             return
         self.forget(id_)
         listening = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -72,8 +72,8 @@ class Alarms:
     def _bind(self, listening: socket.socket, id_: str) -> None:
         listening.setblocking(False)
         directory = self._directory / id_
-        (directory / ALARMS).unlink(missing_ok=True)  # what a server that was killed has left
-        with runtime.reachable(directory, ALARMS) as path:
+        (directory / HEALTH_EVENTS_SOCKET).unlink(missing_ok=True)  # what a server that was killed has left
+        with runtime.reachable(directory, HEALTH_EVENTS_SOCKET) as path:
             listening.bind(path)
 
     def _hear(self, id_: str, listening: socket.socket) -> None:
@@ -81,8 +81,8 @@ class Alarms:
         with contextlib.suppress(OSError):
             while len(told) <= 2 * self._queue:  # not for ever
                 told.append(listening.recv(LONGEST))
-        is_small = len(told) < self._queue and all(map(SMALL.search, told))
-        (self._tell_small if is_small else self._tell)(id_)
+        is_minor = len(told) < self._queue and all(map(MINOR.search, told))
+        (self._notify_minor if is_minor else self._notify)(id_)
 
 
 def _queue() -> int:

@@ -20,7 +20,7 @@ LOG = logging.getLogger(__name__)
 MISSES = 2  # silent rounds before a load balancer is said to be down
 
 
-class Account:
+class Observation:
     """Takes what HAProxy reports, and tells the store what is new."""
 
     def __init__(self, id_: str, directory: Path, store: Store) -> None:

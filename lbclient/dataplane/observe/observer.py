@@ -19,16 +19,16 @@ from ..haproxy.counters import Reading
 from ..reconcile import Reconciler, State
 from ..relay.places import SOCKET as RELAY_SOCKET
 from . import pinger
-from .health_events import Alarms
-from .observation import Account
+from .health_events import HealthEvents
+from .observation import Observation
 from .pinger import Pinger, Target
 from .poll import Poll
-from .process_exits import Deaths
+from .process_exits import ProcessExits
 from .schedule import Schedule
 
 LOG = logging.getLogger(__name__)
 PATIENCE = 2.0  # s for an answer
-SOON = 0.5  # s to the next look where something has just happened, or where nobody but us would tell of a change
+SOON = 0.5  # s to the next look where something has just happened
 LATER = 3.0  # s to the next look at most where there is something new that changes no status
 BUSY = 2.0  # s between two looks at most where there is traffic
 IDLE = 10.0  # s between two looks at most, where they are few
@@ -57,30 +57,30 @@ class Observer:
         self._store = store
         self._directory = directory.absolute()
         self._reconciler = reconciler
-        self._pinger = Pinger(self._directory)
-        self._accounts: dict[str, Account] = {}
+        self._pinger = Pinger(self._directory, self.wake)
+        self._observations: dict[str, Observation] = {}
         self._paces: dict[str, float] = {}
         self._targets: dict[str, list[Target]] = {}
         self._seen: dict[str, State] = {}
         self._uncounted: dict[str, Reading] = {}
         self._kept_at = 0.0
         self._under_way: dict[str, _Round] = {}
-        self._looks: dict[str, list[threading.Event]] = {}  # who waits for a look that has not begun
+        self._requested: dict[str, list[threading.Event]] = {}  # who waits for a look that has not begun
         self._lock = threading.Lock()
         self._is_over = False
         self._schedule = Schedule(GRID)
         self._selector = selectors.DefaultSelector()
         self._poll = Poll(self._selector, PATIENCE)
-        self._deaths = Deaths(self._selector, self._schedule.now)
-        self._bell, self._button = socket.socketpair()
-        self._alarms = Alarms(self._selector, self._directory, self._schedule.now, self._look_later)
+        self._process_exits = ProcessExits(self._selector, self._schedule.now)
+        self._wake_receiver, self._wake_sender = socket.socketpair()
+        self._health_events = HealthEvents(self._selector, self._directory, self._schedule.now, self._observe_later)
         self._thread = threading.Thread(target=self._work, name="observe", daemon=True)
 
     def start(self) -> None:
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._bell.setblocking(False)
-        self._button.setblocking(False)
-        self._selector.register(self._bell, selectors.EVENT_READ, self._woken)
+        self._wake_receiver.setblocking(False)
+        self._wake_sender.setblocking(False)
+        self._selector.register(self._wake_receiver, selectors.EVENT_READ, self._woken)
         self._reconciler.on_change(self.wake)
         for id_ in self._reconciler.states():
             self.wake(id_)
@@ -88,32 +88,32 @@ class Observer:
 
     def stop(self) -> None:
         self._is_over = True
-        self._ring()
+        self._wake_thread()
         if self._thread.is_alive():
             self._thread.join()
         self._pinger.stop()
-        self._alarms.close()
+        self._health_events.close()
         self._selector.close()
-        self._bell.close()
-        self._button.close()
+        self._wake_receiver.close()
+        self._wake_sender.close()
 
     def wake(self, loadbalancer_id: str) -> None:
         """Have a look at this load balancer; from any thread, at any time."""
         with self._lock:
-            self._looks.setdefault(loadbalancer_id, [])
-        self._ring()
+            self._requested.setdefault(loadbalancer_id, [])
+        self._wake_thread()
 
-    def look(self, loadbalancer_id: str, seconds: float = PATIENCE) -> None:
+    def observe_now(self, loadbalancer_id: str, seconds: float = PATIENCE) -> None:
         """Have a look, and wait until what was found is in the store; not for ever where nobody answers."""
         is_done = threading.Event()
         with self._lock:
-            self._looks.setdefault(loadbalancer_id, []).append(is_done)
-        self._ring()
+            self._requested.setdefault(loadbalancer_id, []).append(is_done)
+        self._wake_thread()
         is_done.wait(seconds)
 
-    def _ring(self) -> None:
+    def _wake_thread(self) -> None:
         try:
-            self._button.send(b"!")
+            self._wake_sender.send(b"!")
         except OSError:
             return  # it rings already, or nobody is there any more
 
@@ -125,7 +125,7 @@ class Observer:
                 LOG.exception("could not observe, will try again")
                 time.sleep(REST)
         self._poll.close()
-        self._deaths.close()
+        self._process_exits.close()
         self._keep()
 
     def _turn(self) -> None:
@@ -146,18 +146,18 @@ class Observer:
         return max(0.0, min(times) - time.monotonic()) if times else None
 
     def _woken(self) -> None:
-        self._bell.recv(4096)
+        self._wake_receiver.recv(4096)
         with self._lock:
-            looked_for = list(self._looks)
+            looked_for = list(self._requested)
         for id_ in looked_for:
-            self._hurry(id_)
+            self._observe_soon(id_)
 
-    def _hurry(self, id_: str) -> None:
+    def _observe_soon(self, id_: str) -> None:
         """Something has changed: look now, and soon again."""
         self._paces[id_] = SOON
         self._schedule.now(id_)
 
-    def _look_later(self, id_: str) -> None:
+    def _observe_later(self, id_: str) -> None:
         self._schedule.at(id_, time.monotonic() + LATER)
 
     def _begin(self, id_: str) -> None:
@@ -166,39 +166,39 @@ class Observer:
             self._under_way[id_].is_late = True
             return
         with self._lock:
-            waiting = self._looks.pop(id_, [])
+            waiting = self._requested.pop(id_, [])
         state = self._reconciler.state(id_)
         if state is None:
             self._forget(id_)
             _release(waiting)
             return
         if self._seen.get(id_) is not state:
-            self._meet(id_, state)
+            self._take_state(id_, state)
         round_ = self._under_way[id_] = _Round(state, waiting, len(_asked(state)))
         for name in _asked(state):
             self._poll.ask(self._directory / id_, name, runtime.REPORT, partial(self._take, id_, round_))
         if not _asked(state):
             self._end(id_, round_)
 
-    def _meet(self, id_: str, state: State) -> None:
+    def _take_state(self, id_: str, state: State) -> None:
         """Another state: health that is told of, and the members that are to be pinged."""
         if state.snapshot.healthmonitors:
-            self._alarms.watch(id_)
+            self._health_events.watch(id_)
         else:
-            self._alarms.forget(id_)
+            self._health_events.forget(id_)
         targets = list(pinger.targets(id_, state.snapshot))
         if targets != self._targets.get(id_, []):
             self._ping(id_, targets)
         self._seen[id_] = state
         is_as_before = state.outcome is not None and state.outcome.how == "nothing"
-        self._paces[id_] = self._next_pace(id_, BUSY if is_as_before else SOON)
+        self._paces[id_] = self._next_pace(BUSY if is_as_before else SOON)
 
     def _ping(self, id_: str, targets: list[Target]) -> None:
         """Has those pinged from now on, of this load balancer."""
         self._targets.pop(id_, None)
         if targets:
             self._targets[id_] = targets
-        self._pinger.watch([each for some in self._targets.values() for each in some])
+        self._pinger.watch(id_, targets)
 
     def _take(self, id_: str, round_: _Round, answer: str | None) -> None:
         """One of those that were asked has answered, or never will."""
@@ -210,23 +210,24 @@ class Observer:
             self._end(id_, round_)
 
     def _end(self, id_: str, round_: _Round) -> None:
-        account = self._accounts.get(id_)
-        if account is None:
-            account = self._accounts[id_] = Account(id_, self._directory / id_, self._store)
+        observation = self._observations.get(id_)
+        if observation is None:
+            observation = self._observations[id_] = Observation(id_, self._directory / id_, self._store)
         is_silent = len(round_.reports) < len(_needed(round_.state))
-        before = account.totals
+        before = observation.totals
         try:
-            account.take(round_.state, round_.reports, is_silent=is_silent)
+            observation.take(round_.state, round_.reports, is_silent=is_silent)
         except Exception:
             LOG.exception("load balancer %s: could not be observed, will be tried again", id_)
-        if account.totals != before:
-            self._uncounted[id_] = account.totals
-        self._finish(id_, round_, is_busy=account.is_busy)
+        if observation.totals != before:
+            self._uncounted[id_] = observation.totals
+        self._finish(id_, round_, is_busy=observation.is_busy)
         if is_silent and round_.state.error is None:
-            self._reconciler.restart(id_)
-        self._deaths.watch(id_, account.pids)
+            self._reconciler.requeue(id_)
+        self._process_exits.watch(id_, observation.pids)
         for report in round_.reports if id_ in self._targets else ():
-            self._pinger.reflect(id_, report)
+            if not self._pinger.reflect(id_, report):
+                self._schedule.at(id_, time.monotonic() + SOON)
 
     def _finish(self, id_: str, round_: _Round, *, is_busy: bool) -> None:
         self._under_way.pop(id_, None)
@@ -238,23 +239,23 @@ class Observer:
         elif _asked(round_.state):
             pace = self._paces.get(id_, SOON)
             self._schedule.at(id_, time.monotonic() + pace)
-            self._paces[id_] = self._next_pace(id_, min(pace * 2, BUSY if is_busy else self._idle()))
+            self._paces[id_] = self._next_pace(min(pace * 2, BUSY if is_busy else self._idle()))
 
-    def _next_pace(self, id_: str, usual: float) -> float:
-        return min(usual, SOON if id_ in self._targets else self._idle() if self._deaths.is_able else BLIND)
+    def _next_pace(self, usual: float) -> float:
+        return min(usual, self._idle() if self._process_exits.is_supported else BLIND)
 
     def _idle(self) -> float:
         return max(IDLE, EACH * len(self._seen))
 
     def _forget(self, id_: str) -> None:
         self._seen.pop(id_, None)
-        self._accounts.pop(id_, None)
+        self._observations.pop(id_, None)
         self._paces.pop(id_, None)
         if id_ in self._targets:
             self._ping(id_, [])
-        self._alarms.forget(id_)
+        self._health_events.forget(id_)
         self._uncounted.pop(id_, None)
-        self._deaths.watch(id_, ())
+        self._process_exits.watch(id_, ())
 
     def _keep(self) -> None:
         """Tells the store of all that was counted, in one transaction."""

@@ -1,4 +1,4 @@
-"""Processes that end: the kernel says so at once, also of those that are nobody's children."""
+"""Process exits, which the kernel reports at once, also of processes that are not our children."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 
-class Deaths:
+class ProcessExits:
     """The processes of each load balancer that are watched, by a selector whose keys carry what is to be called."""
 
-    def __init__(self, selector: selectors.BaseSelector, tell: Callable[[str], None]) -> None:
+    def __init__(self, selector: selectors.BaseSelector, notify: Callable[[str], None]) -> None:
         self._selector = selector
-        self._tell = tell
+        self._notify = notify
         self._watched: dict[str, dict[int, int]] = {}  # {load balancer: {pid: descriptor}}
-        self.is_able = True  # False: this kernel does not tell
+        self.is_supported = True  # False: this kernel does not tell
 
     def watch(self, id_: str, pids: Iterable[int]) -> None:
         """Has tell(id) called when one of the processes ends; those that were watched before are watched no more."""
@@ -40,10 +40,10 @@ class Deaths:
         try:
             into[pid] = os.pidfd_open(pid)
         except ProcessLookupError:
-            self._tell(id_)
+            self._notify(id_)
             return
         except OSError:
-            self.is_able = False
+            self.is_supported = False
             return
         self._selector.register(into[pid], selectors.EVENT_READ, partial(self._ended, id_, pid))
 
@@ -51,7 +51,7 @@ class Deaths:
         descriptor = self._watched.get(id_, {}).pop(pid, None)
         if descriptor is not None:  # otherwise it was given up in this very moment
             self._close(descriptor)
-            self._tell(id_)
+            self._notify(id_)
 
     def _close(self, descriptor: int) -> None:
         self._selector.unregister(descriptor)

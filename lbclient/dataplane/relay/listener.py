@@ -14,7 +14,7 @@ from . import plan
 from .loop import Loop
 from .pool import Address, Member, Pool
 
-Place = tuple[str, int]  # address, port
+Endpoint = tuple[str, int]  # address, port
 
 BATCH = 64  # datagrams that one socket may have before others have their turn
 LARGEST = 65536
@@ -28,7 +28,7 @@ class CannotListen(Exception):
 
 
 @dataclass
-class Room:
+class FlowLimit:
     """How many flows a relay may have, all listeners together."""
 
     first: Callable[[], None]  # called when there is one again
@@ -64,17 +64,17 @@ class Flow:
 class Listener:
     """A listener as it is now: its sockets, its flows in the order of their last datagram, and what it has counted."""
 
-    def __init__(self, wanted: plan.Listener, loop: Loop, room: Room) -> None:
+    def __init__(self, wanted: plan.Listener, loop: Loop, flow_limit: FlowLimit) -> None:
         self.wanted = wanted
         self.pool: Pool | None = None
         self.flows: OrderedDict[tuple[int, Address], Flow] = OrderedDict()
         self.total = self.most = self.bytes_in = self.bytes_out = self.denied = self.errors = 0
         self._loop = loop
-        self._room = room
+        self._flow_limit = flow_limit
         self._sockets: list[socket.socket] = []
         self._allowed: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = []
 
-    def take(self, wanted: plan.Listener, pool: Pool | None, sockets: dict[Place, socket.socket]) -> None:
+    def take(self, wanted: plan.Listener, pool: Pool | None, sockets: dict[Endpoint, socket.socket]) -> None:
         """Becomes what is wanted; `sockets` are those of its addresses."""
         self.wanted, self.pool = wanted, pool
         self._allowed = [ipaddress.ip_network(each) for each in wanted.allowed]
@@ -161,7 +161,7 @@ class Listener:
         if member is None:
             self.errors += 1
             return None
-        if self._room.used >= self._room.most and not self._make_room():
+        if self._flow_limit.used >= self._flow_limit.most and not self._evict():
             self.errors += 1
             return None
         try:
@@ -172,14 +172,14 @@ class Listener:
             return None
         self._loop.watch(flow.socket.fileno(), partial(self._answer, key, flow))
         self.flows[key] = flow
-        self._room.enter()
+        self._flow_limit.enter()
         member.flows += 1
         member.total += 1
         self.total += 1
         self.most = max(self.most, len(self.flows))
         return flow
 
-    def _make_room(self) -> bool:
+    def _evict(self) -> bool:
         """Ends the flow that has been silent for longest, so that a flood of clients shuts out nobody new."""
         if not self.flows:
             return False
@@ -192,7 +192,7 @@ class Listener:
         self._loop.forget(flow.socket.fileno())
         flow.socket.close()
         flow.member.flows -= 1
-        self._room.used -= 1
+        self._flow_limit.used -= 1
         if self.pool is not None:
             self.pool.prolong(flow.client, flow.member, self._loop.now)
 
@@ -212,9 +212,9 @@ class Listener:
         return any(address in network for network in self._allowed)
 
 
-def open_all(places: Iterable[Place]) -> dict[Place, socket.socket]:
+def open_all(places: Iterable[Endpoint]) -> dict[Endpoint, socket.socket]:
     """Sockets at all of the places, or at none. Raises CannotListen."""
-    opened: dict[Place, socket.socket] = {}
+    opened: dict[Endpoint, socket.socket] = {}
     for address, port in places:
         try:
             opened[address, port] = _opened(address, port)

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 
 from . import plan
-from .retained import Shelf
+from .retained import Retained
 
 Address = tuple[str, int] | tuple[str, int, int, int]  # as sockets have them: IPv4, IPv6
 MOST_SESSIONS = 100_000  # the oldest clients are forgotten beyond it
@@ -53,7 +53,7 @@ class Pool:
 
     def __init__(self, wanted: plan.Pool) -> None:
         self.members: dict[str, Member] = {}
-        self.left: Shelf[Member] = Shelf()
+        self.left: Retained[Member] = Retained()
         self.forgotten = Member(NOBODY)
         self._sessions: OrderedDict[int, tuple[str, float]] = OrderedDict()
         self._choices: list[Member] = []

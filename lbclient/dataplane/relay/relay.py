@@ -8,12 +8,12 @@ import socket
 
 from . import plan, report
 from .checks import Check
-from .listener import Listener, Place, Room, open_all
+from .listener import Endpoint, FlowLimit, Listener, open_all
 from .loop import Loop
-from .places import ALARMS
+from .places import HEALTH_EVENTS_SOCKET
 from .plan import Plan
 from .pool import Member, Pool
-from .retained import Shelf
+from .retained import Retained
 
 SWEEP_SECONDS = 0.25
 SPARE_FILES = 100  # listeners, checks, control
@@ -25,15 +25,15 @@ class Relay:
     def __init__(self, loop: Loop) -> None:
         self.plan = Plan()
         self.loop = loop
-        self._room = Room(self._sweep_later)
-        self._sockets: dict[Place, socket.socket] = {}
+        self._flow_limit = FlowLimit(self._sweep_later)
+        self._sockets: dict[Endpoint, socket.socket] = {}
         self._listeners: dict[str, Listener] = {}
         self._pools: dict[str, Pool] = {}
-        self._past_listeners: Shelf[Listener] = Shelf()
-        self._past_pools: Shelf[Pool] = Shelf()
+        self._past_listeners: Retained[Listener] = Retained()
+        self._past_pools: Retained[Pool] = Retained()
         self._checks: dict[tuple[str, str], Check] = {}
-        self._alarm = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._alarm.setblocking(False)
+        self._health_events = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._health_events.setblocking(False)
         self._is_sweeping = False
 
     def take(self, wanted: Plan) -> None:
@@ -41,7 +41,7 @@ class Relay:
         opened = open_all(each for each in wanted.binds if each not in self._sockets)
         self._sockets |= opened
         self.plan = wanted
-        self._room.most = min(wanted.most_flows, most_files() - SPARE_FILES)
+        self._flow_limit.most = min(wanted.most_flows, most_files() - SPARE_FILES)
         self._take_pools(wanted)
         self._take_listeners(wanted)
         self._take_checks(wanted)
@@ -51,7 +51,7 @@ class Relay:
         present = self._listeners.values(), self._pools.values()
         past = self._past_listeners, self._past_pools
         said = {
-            "show info": lambda: report.info(self.plan.fingerprint, self._room.used),
+            "show info": lambda: report.info(self.plan.fingerprint, self._flow_limit.used),
             "show stat": lambda: report.stat(report.present(*present), report.past(present[1], *past)),
         }
         return "".join(said[each.strip()]() for each in question.split(";") if each.strip() in said)
@@ -63,7 +63,7 @@ class Relay:
             self._past_listeners.put(id_, gone)
         for each in wanted.listeners:
             if each.id not in self._listeners:
-                known = self._past_listeners.take(each.id) or Listener(each, self.loop, self._room)
+                known = self._past_listeners.take(each.id) or Listener(each, self.loop, self._flow_limit)
                 self._listeners[each.id] = known
             known = self._listeners[each.id]
             places = ((address, each.port) for address in each.addresses)
@@ -113,7 +113,7 @@ class Relay:
         """Something in the pool has changed; the server is told, so that it need not ask all the time."""
         pool.look()
         with contextlib.suppress(OSError):
-            self._alarm.sendto(pool.wanted.id.encode(), ALARMS)
+            self._health_events.sendto(pool.wanted.id.encode(), HEALTH_EVENTS_SOCKET)
         for each in self._listeners.values():
             if each.pool is pool:
                 each.look()
@@ -128,7 +128,7 @@ class Relay:
         self._is_sweeping = False
         for each in self._listeners.values():
             each.sweep()
-        if self._room.used:
+        if self._flow_limit.used:
             self._sweep_later()
 
 

@@ -10,7 +10,7 @@ Thing = TypeVar("Thing")
 MOST = 1000  # the oldest are forgotten beyond it
 
 
-class Shelf(Generic[Thing]):
+class Retained(Generic[Thing]):
     """Things by their IDs."""
 
     def __init__(self) -> None:

@@ -61,7 +61,7 @@ ZONE = (
     Capability("valid_vip_networks", "The IDs of the networks that a VIP may be in; all without it.", _texts),
 )
 BY_KIND = {"flavor": FLAVOR, "availability_zone": ZONE}
-OF_IDLE = ("amp_image_tag", "compute_zone", "volume_zone")  # what Octavia's own no-op driver names
+OF_NOOP = ("amp_image_tag", "compute_zone", "volume_zone")  # what Octavia's own no-op driver names
 
 
 def check_enabled(services: Services, provider: str) -> None:
@@ -92,21 +92,21 @@ def _checked(services: Services, provider: str, known: tuple[Capability, ...], n
         data = orjson.loads(text)
     except ValueError:
         raise BadRequest(f"{text} is not a valid option for {name}") from None
-    is_idle = drivers.is_idle(services.config.providers, provider)
-    if is_idle and not isinstance(data, dict):
+    is_noop = drivers.is_noop(services.config.providers, provider)
+    if is_noop and not isinstance(data, dict):
         raise BadRequest(f"{text} is not a valid option for {name}")
-    reason = _objection(known, data, is_idle)
+    reason = _objection(known, data, is_noop)
     if reason:
         raise UnsupportedOption(f"Provider '{provider}' does not support a requested option: {reason}.")
     found: Values = data
     return found
 
 
-def _objection(known: tuple[Capability, ...], data: Any, is_idle: bool) -> str | None:
+def _objection(known: tuple[Capability, ...], data: Any, is_noop: bool) -> str | None:
     """What the provider cannot be told; one that carries no traffic can be told anything."""
     if not isinstance(data, dict):
         return "the data is not a JSON object"
-    if is_idle:
+    if is_noop:
         return None
     by_name = {each.name: each for each in known}
     for name, value in data.items():

@@ -11,7 +11,7 @@ DRIVERS = {
     "amphora": "Another name of octavia.",
     "noop_driver": "Takes everything, and carries no traffic.",
 }
-IDLE_DRIVERS = ("noop_driver",)
+NOOP_DRIVERS = ("noop_driver",)
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,9 @@ class Provider:
     description: str
 
     @property
-    def is_idle(self) -> bool:
+    def is_noop(self) -> bool:
         """Whether nothing runs for its load balancers: they are ACTIVE at once."""
-        return self.driver in IDLE_DRIVERS
+        return self.driver in NOOP_DRIVERS
 
 
 Providers = Mapping[str, Provider]
@@ -48,7 +48,7 @@ def read(text: str) -> Providers:
     return found
 
 
-def is_idle(providers: Providers, name: str) -> bool:
+def is_noop(providers: Providers, name: str) -> bool:
     """Whether nothing runs for the load balancers of a provider, enabled (still) or not."""
     found = providers.get(name) or USUAL.get(name)
-    return found is not None and found.is_idle
+    return found is not None and found.is_noop

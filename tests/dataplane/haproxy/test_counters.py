@@ -30,7 +30,7 @@ def reading(total: int, active: int = 0) -> Reading:
 
 
 def last_words(directory: Path, pid: int, words: Reading) -> None:
-    (directory / f"{counters.LAST_WORDS}{pid}").write_text(json.dumps(words))
+    (directory / f"{counters.FINAL_COUNTERS}{pid}").write_text(json.dumps(words))
 
 
 def test_workers_add_up(tmp_path: Path) -> None:
@@ -55,11 +55,11 @@ def test_last_words_are_heard_once(tmp_path: Path) -> None:
     known.update({3: reading(1)})
     last_words(tmp_path, 1, reading(5))
     last_words(tmp_path, 2, reading(7))
-    assert list(tmp_path.glob(counters.LAST_WORDS + "*"))
+    assert list(tmp_path.glob(counters.FINAL_COUNTERS + "*"))
     known.hear({2, 3})  # 2 lives yet, with its last connections
     assert known.totals() == reading(6)
     known.save()
-    assert list(tmp_path.glob(counters.LAST_WORDS + "*"))
+    assert list(tmp_path.glob(counters.FINAL_COUNTERS + "*"))
     known.update({3: reading(1), 2: reading(9)})
     known.update({3: reading(1)})
     assert known.totals() == reading(15)
@@ -68,7 +68,7 @@ def test_last_words_are_heard_once(tmp_path: Path) -> None:
     known.hear({3})
     known.update({3: reading(1)})
     assert known.totals() == reading(16)
-    assert not list(tmp_path.glob(counters.LAST_WORDS + "*"))
+    assert not list(tmp_path.glob(counters.FINAL_COUNTERS + "*"))
 
 
 def test_what_cannot_be_read_is_nothing(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_what_cannot_be_read_is_nothing(tmp_path: Path) -> None:
 
 
 def totals(world: World) -> dict[str, int]:
-    world.observer.look(world.id)
+    world.observer.observe_now(world.id)
     return world.store.totals(world.id).get(trees.identity("web"), {})
 
 
@@ -153,7 +153,7 @@ def test_what_is_stopped_is_not_forgotten(world: World, webs) -> None:
     until(lambda: totals(world).get("total_connections") == 3)
     world.change({"loadbalancer": {"admin_state_up": True}})
     get(tree["listeners"]["web"]["protocol_port"])
-    world.observer.look(world.id)
+    world.observer.observe_now(world.id)
     assert totals(world)["total_connections"] == 4
 
 
@@ -169,14 +169,14 @@ def test_pools_and_members_are_counted_over_all_their_backends(world: World, web
     world.change({"pools": {"pool": {"lb_algorithm": "LEAST_CONNECTIONS"}}})  # a reload
     for port in ports:
         get(port)
-    world.observer.look(world.id)
+    world.observer.observe_now(world.id)
     assert part(world, "pool")["total_connections"] == 6
     assert sum(part(world, name)["total_connections"] for name in ("one", "two")) == 6
     assert part(world, "pool")["bytes_out"] == part(world, "one")["bytes_out"] + part(world, "two")["bytes_out"] > 0
     one.down()
     two.down()
     assert get(ports[0]).status == 503
-    world.observer.look(world.id)
+    world.observer.observe_now(world.id)
     assert part(world, "pool")["request_errors"] > 0
     assert totals(world)["request_errors"] == 0  # the client's request was a good one
 

@@ -97,14 +97,14 @@ def test_counters_that_cannot_be_saved_hide_nothing(world: World, port: int, web
     path = world.instance.directory / f"{counters.FILE}.tmp"
     path.mkdir()  # a write fails as it would on a full disk
     get(port)
-    world.observer.look(world.id)
+    world.observer.observe_now(world.id)
     assert sum(each["total_connections"] for each in world.store.totals(world.id).values()) == 1
     world.change({"loadbalancer": {"admin_state_up": False}})
     until(lambda: world.operating() == "OFFLINE")
     path.rmdir()
     world.change({"loadbalancer": {"admin_state_up": True}})
     get(port)
-    world.observer.look(world.id)
+    world.observer.observe_now(world.id)
     assert (world.instance.directory / counters.FILE).exists()
 
 
@@ -113,11 +113,11 @@ def test_a_store_that_fails_is_told_again(world: World, port: int, monkeypatch: 
         raise sa.exc.OperationalError("", {}, Exception("disk is full"))
 
     with monkeypatch.context() as broken:
-        broken.setattr(observation.Account, "_observe", fail)
+        broken.setattr(observation.Observation, "_observe", fail)
         broken.setattr(world.store, "all_counted", fail)
         get(port)
-        world.observer.look(world.id)
-    world.observer.look(world.id)
+        world.observer.observe_now(world.id)
+    world.observer.observe_now(world.id)
     until(lambda: sum(each["total_connections"] for each in world.store.totals(world.id).values()) == 1)
 
 

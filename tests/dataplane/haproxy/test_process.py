@@ -254,7 +254,7 @@ def stop_at(monkeypatch: pytest.MonkeyPatch, number: int, is_after: bool) -> Cal
         (process.subprocess, "run"),
         (runtime, "ask"),
         (process_table, "end"),
-        (process.counters, "leave_last_words"),
+        (process.counters, "keep_final_counters"),
     ):
         monkeypatch.setattr(owner, name, step(getattr(owner, name)))
     return lambda: count

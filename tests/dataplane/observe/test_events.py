@@ -19,7 +19,7 @@ from world import World, get, member, web
 
 from lbclient.dataplane.haproxy import process_table
 from lbclient.dataplane.observe import health_events, observer, process_exits
-from lbclient.dataplane.observe.health_events import Alarms
+from lbclient.dataplane.observe.health_events import HealthEvents
 from lbclient.dataplane.observe.schedule import Schedule
 from lbclient.store.observed_tables import CHECK, EVENT
 
@@ -82,7 +82,7 @@ def test_a_killed_haproxy_is_noticed_at_once(seldom: None, world: World, webs) -
     (one,) = webs("one")
     tree = web(members={"m1": member(one)})
     world.change(tree)
-    world.observer.look(world.id)
+    world.observer.observe_now(world.id)
     time.sleep(1.1)  # it is started again no more often than this
     os.kill(world.worker(), signal.SIGKILL)
     until(lambda: _answers(tree["listeners"]["web"]["protocol_port"]), seconds=3)
@@ -105,7 +105,7 @@ def test_what_a_check_found_outlives_the_one_who_checks(world: World, webs) -> N
     for pid in process_table.family(world.instance.directory):
         os.kill(pid, signal.SIGKILL)
     until(lambda: [each.how for each in events(world, "apply")] == ["started", "started"])
-    world.observer.look(world.id)
+    world.observer.observe_now(world.id)
     assert last_check(world, "m1") == before
 
 
@@ -117,7 +117,7 @@ def test_without_being_told_it_is_looked_at_more_often(world: World, webs, monke
     (one,) = webs("one")
     tree = web(members={"m1": member(one)})
     world.change(tree)
-    world.observer.look(world.id)
+    world.observer.observe_now(world.id)
     for pid in process_table.family(world.instance.directory):
         os.kill(pid, signal.SIGKILL)
     until(lambda: _answers(tree["listeners"]["web"]["protocol_port"]), seconds=5)
@@ -130,10 +130,10 @@ def test_a_look_is_in_the_store_when_it_is_over(seldom: None, world: World, webs
     port = tree["listeners"]["web"]["protocol_port"]
     for number in range(1, 6):
         get(port)
-        world.observer.look(world.id)
+        world.observer.observe_now(world.id)
         assert world.store.totals(world.id)[trees.identity("web")]["total_connections"] == number
     start = time.monotonic()
-    world.observer.look("00000000-0000-4000-8000-000000000000")
+    world.observer.observe_now("00000000-0000-4000-8000-000000000000")
     assert time.monotonic() - start < 1
 
 
@@ -149,7 +149,7 @@ def test_an_idle_one_is_looked_at_seldom(world: World, webs, monkeypatch: pytest
 def test_one_that_is_taken_over_is_looked_at_at_once_and_not_soon_again(world: World, webs) -> None:
     (one,) = webs("one")
     world.change(web(members={"m1": member(one)}))
-    world.observer.look(world.id)
+    world.observer.observe_now(world.id)
     world.crash()
     world.begin()
     until(lambda: world.observer._paces.get(world.id, 0.0) >= 2 * observer.BUSY)
@@ -173,7 +173,7 @@ PASSED = (
 def test_alarms_that_do_not_fit_into_the_queue_are_told_of_by_those_that_do(tmp_path: Path) -> None:
     selector = selectors.DefaultSelector()
     heard: list[str] = []
-    told = Alarms(selector, tmp_path, heard.append, lambda id_: heard.append(f"small: {id_}"))
+    told = HealthEvents(selector, tmp_path, heard.append, lambda id_: heard.append(f"small: {id_}"))
     for id_ in ("one", "two"):
         (tmp_path / id_).mkdir()
         told.watch(id_)
@@ -181,7 +181,7 @@ def test_alarms_that_do_not_fit_into_the_queue_are_told_of_by_those_that_do(tmp_
     told.watch("missing")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as haproxy:
         haproxy.setblocking(False)
-        haproxy.connect(str(tmp_path / "one" / health_events.ALARMS))
+        haproxy.connect(str(tmp_path / "one" / health_events.HEALTH_EVENTS_SOCKET))
         with contextlib.suppress(BlockingIOError):
             while True:
                 haproxy.send(PASSED)
@@ -203,7 +203,7 @@ def test_alarms_that_do_not_fit_into_the_queue_are_told_of_by_those_that_do(tmp_
         assert heard == ["one", "small: one", "one", "one", "one"]
     told.forget("two")
     told.close()
-    again = Alarms(selector, tmp_path, heard.append, heard.append)
+    again = HealthEvents(selector, tmp_path, heard.append, heard.append)
     again.watch("one")  # where a server that was killed has left its socket
     again.close()
     selector.close()

@@ -251,11 +251,10 @@ def test_ping(world: World, webs) -> None:
 
 
 def test_an_answer_belongs_to_its_question() -> None:
-    finding = pinger.Finding(is_up=True)
-    target = pinger.Target("lb", "m", "127.0.0.1", 1, 1, 2, 3, ())
+    finding = pinger.Finding(pinger.Target("lb", "m", "127.0.0.1", 1, 1, 2, 3, ()), is_up=True)
     results = []
     for is_alive in (False, False, True, False, False, False, True, False, True, True):
-        finding.note(is_alive, target)
+        finding.note(is_alive)
         results.append(finding.is_up)
     assert results == [True, True, True, True, True, False, False, False, False, True]
     assert icmp.checksum(icmp.echo(socket.AF_INET, bytes(range(16)))) == 0

@@ -260,7 +260,7 @@ def test_one_that_is_ended_leaves_its_counters(world: World, datagrams, clients)
 
 
 def counted(world: World) -> tuple[int, int]:
-    world.observer.look(world.id)
+    world.observer.observe_now(world.id)
     found = Counters(world.instance.directory).totals().get(trees.identity("udp"), {})
     return found.get("total_connections", 0), found.get("bytes_in", 0)
 

@@ -28,8 +28,8 @@ def list_of(kind: str) -> Handler:
     def handler(services: Services, request: Request, provider: str) -> Answer:
         policy.check(services, request.who, RULES[kind])
         capabilities.check_enabled(services, provider)
-        is_idle = services.config.providers[provider].is_idle
-        known = [each for each in capabilities.BY_KIND[kind] if each.name in capabilities.OF_IDLE or not is_idle]
+        is_noop = services.config.providers[provider].is_noop
+        known = [each for each in capabilities.BY_KIND[kind] if each.name in capabilities.OF_NOOP or not is_noop]
         found = [{"name": each.name, "description": each.description} for each in known]
         return Answer({CAPABILITIES[kind]: _chosen(request, found)})
 

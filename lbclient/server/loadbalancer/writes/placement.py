@@ -49,7 +49,7 @@ def of(tx: sa.Connection, services: Services, values: Values) -> Placement:
 
 def new_amphora(services: Services, provider: str) -> Values:
     """The columns of a load balancer that say which amphora it has: one that has not been there before, if any."""
-    if drivers.is_idle(services.config.providers, provider):
+    if drivers.is_noop(services.config.providers, provider):
         return {}
     return {"amphora_id": str(uuid4()), "amphora_created_at": now()}
 

@@ -13,7 +13,7 @@ def check(services: Services, change: Change) -> None:
     """Refuse a change after which the load balancer could not be carried. Raises UnsupportedOption and BadRequest."""
     name = change.loadbalancer.provider
     capabilities.check_enabled(services, name)
-    if services.config.providers[name].is_idle:
+    if services.config.providers[name].is_noop:
         return
     snapshot = reading.snapshot(change.tx, change.loadbalancer.id)
     reason = services.dataplane.unsupported(snapshot) if snapshot else None

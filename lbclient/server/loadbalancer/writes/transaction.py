@@ -99,7 +99,7 @@ class Change:
     def finish(self, wake: Callable[[str], None]) -> None:
         """Write down what was noted, as the last thing in the transaction; the data plane has to look if it runs it."""
         history.record(self.tx, self.loadbalancer.id, self._events)
-        if drivers.is_idle(self.services.config.providers, self.loadbalancer.provider):
+        if drivers.is_noop(self.services.config.providers, self.loadbalancer.provider):
             noop.settle(self.tx, self.loadbalancer.id)
         else:
             wake(self.loadbalancer.id)
@@ -184,7 +184,7 @@ def change(
 
 def check_haste(services: Services, provider: str) -> None:
     """What is carried by HAProxy takes its time. Raises haste.WouldWait."""
-    if not drivers.is_idle(services.config.providers, provider):
+    if not drivers.is_noop(services.config.providers, provider):
         haste.may_wait()
 
 
