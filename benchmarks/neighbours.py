@@ -27,7 +27,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -156,10 +156,8 @@ class Server:
 
 
 def _signal(pid: int, number: int) -> None:
-    try:
+    with suppress(ProcessLookupError):
         os.kill(pid, number)
-    except ProcessLookupError:
-        pass
 
 
 def wait(condition: Callable[[], Any]) -> None:
@@ -208,14 +206,14 @@ class Report:
     """The lines, and the usual time that they are compared with."""
 
     def __init__(self, neighbour: Balancer, changes: int) -> None:
-        self._neighbour = neighbour
+        self.neighbour = neighbour
         self._changes = changes
         print(f"{'the neighbour, seconds':<46}{'median':>8}{'worst':>8}{'times':>7}", flush=True)
         self._usual = statistics.median(self._timed())
         self.tell("by itself")
 
     def _timed(self) -> list[float]:
-        return [self._neighbour.timed() for _ in range(self._changes)]
+        return [self.neighbour.timed() for _ in range(self._changes)]
 
     def tell(self, what: str) -> None:
         times = self._timed()
@@ -226,65 +224,79 @@ class Report:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--changes", type=int, default=15, help="of the neighbour, in each case (15)")
+    parser.add_argument("--cases", nargs="*", choices=CASES, default=list(CASES), help="those to measure (all)")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="lbclient-benchmark-") as directory:
         server = Server(Path(directory))
         try:
             server.start()
-            measure(server, arguments.changes)
+            other, neighbour = Project(server.port), Project(server.port).balancer()
+            neighbour.settle()
+            report = Report(neighbour, arguments.changes)
+            for case in arguments.cases:
+                CASES[case](server, other, report)
         finally:
             server.end()
 
 
-def measure(server: Server, changes: int) -> None:
-    other = Project(server.port)
-    neighbour = Project(server.port).balancer()
-    neighbour.settle()
-    report = Report(neighbour, changes)
-
-    large = [other.balancer(members=MEMBERS) for _ in range(LARGE)]
-    for each in large:
-        each.settle()
-    with again_and_again(large):
+def large(server: Server, other: Project, report: Report) -> None:
+    with again_and_again(settled(other, LARGE, members=MEMBERS)):
         report.tell(f"{LARGE} with {MEMBERS} members change")
 
-    hung = [other.balancer() for _ in range(HUNG)]
-    for each in hung:
-        each.settle()
-    with server.stopped(hung), again_and_again(hung):
-        time.sleep(0.1)
+
+def hung(server: Server, other: Project, report: Report) -> None:
+    balancers = settled(other, HUNG)
+    with server.stopped(balancers), again_and_again(balancers):
         report.tell(f"{HUNG} hang")
 
-    failing = [other.balancer() for _ in range(FAILING)]
-    for each in failing:
-        each.settle()
-    with taken(failing, 8081):
-        for each in failing:
+
+def failing(server: Server, other: Project, report: Report) -> None:
+    balancers = settled(other, FAILING)
+    with taken(balancers, 8081):
+        for each in balancers:
             body = {"loadbalancer_id": each.id, "protocol": "HTTP", "protocol_port": 8081}
             other.ask("POST", f"{LBAAS}/listeners", {"listener": body})
         report.tell(f"{FAILING} cannot be applied")
 
-    crowd = [other.balancer() for _ in range(CROWD)]
-    for each in crowd:
-        each.settle()
-    with again_and_again(crowd):
+
+def crowd(server: Server, other: Project, report: Report) -> None:
+    with again_and_again(settled(other, CROWD)):
         report.tell(f"{CROWD} of one project change")
 
+
+def crash(server: Server, other: Project, report: Report) -> None:
     def crashed() -> float:
-        neighbour.change()
+        report.neighbour.change()
         server.crash()
         began = time.monotonic()
         server.start()
-        neighbour.settle()
+        report.neighbour.settle()
         return time.monotonic() - began
 
+    balancers = settled(other, HUNG)
     alone = crashed()
     print(f"{'after a crash':<46}{alone:8.3f}", flush=True)
-    with server.stopped(hung):
-        for each in hung:
+    with server.stopped(balancers):
+        for each in balancers:
             each.change()
         among = crashed()
-        print(f"{f'after a crash, {HUNG} hang':<46}{among:8.3f}{'':8}{among / alone:7.1f}", flush=True)
+    print(f"{f'after a crash, {HUNG} hang':<46}{among:8.3f}{'':8}{among / alone:7.1f}", flush=True)
+
+
+def settled(project: Project, count: int, members: int = 1) -> list[Balancer]:
+    made = [project.balancer(members=members) for _ in range(count)]
+    for each in made:
+        each.settle()
+    return made
+
+
+CASES: dict[str, Callable[[Server, Project, Report], None]] = {
+    "large": large,
+    "hung": hung,
+    "failing": failing,
+    "crowd": crowd,
+    "crash": crash,
+}
 
 
 if __name__ == "__main__":
