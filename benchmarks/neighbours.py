@@ -240,7 +240,9 @@ def main() -> None:
 
 
 def large(server: Server, other: Project, report: Report) -> None:
-    with again_and_again(settled(other, LARGE, members=MEMBERS)):
+    balancers = settled(other, LARGE, members=MEMBERS)
+    report.tell(f"{LARGE} with {MEMBERS} members are there")
+    with again_and_again(balancers):
         report.tell(f"{LARGE} with {MEMBERS} members change")
 
 

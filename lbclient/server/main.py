@@ -44,6 +44,7 @@ from .web.server import ListenError, Server
 LOG = logging.getLogger("lbclient.server.main")  # also where this is __main__
 LOOK_UP = 0.5  # seconds
 FILES = 65536
+SWITCH = 0.001  # s that one thread keeps others waiting; what is large is worked on beside what is to be quick
 
 
 class DatabaseError(Exception):
@@ -70,6 +71,7 @@ def serve(config: Config) -> int:
     """Serve until SIGTERM or SIGINT; the exit status. HAProxy processes run on."""
     logs.configure(config.log_format, config.debug)
     os.umask(0o077)
+    sys.setswitchinterval(SWITCH)
     _allow_files()
     is_over = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
