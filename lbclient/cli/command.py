@@ -29,6 +29,10 @@ class Command(command.Command):
 
     @cached_property
     def services(self) -> Services:
+        """The services that the command speaks to."""
+        return self.connect()
+
+    def connect(self) -> Services:
         """The services of the cloud that the program was told of."""
         from . import plugin
 

@@ -176,6 +176,8 @@ def _choices(field: Field) -> list[Any] | None:
 def _conversion(field: Field) -> Callable[[str], Any]:
     if field.type is Type.INTEGER:
         return _whole_number
+    if field.type is Type.NUMBER:
+        return _number
     if field.type in (Type.MAPPING, Type.OBJECTS):
         return lambda text: _pairs(field, text)
     if field.choices:
@@ -188,6 +190,13 @@ def _whole_number(text: str) -> int:
         return int(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"'{text}' is not a whole number") from None
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number") from None
 
 
 def _canonical(choices: tuple[str, ...], text: str) -> str:
@@ -213,7 +222,7 @@ def _pairs(field: Field, text: str) -> dict[str, str]:
 def _value(field: Field, value: Any, names: Names) -> Any:
     if field.clear_words and isinstance(value, str) and value.lower() in CLEAR_WORDS:
         return None
-    if field.type is Type.INTEGER:
+    if field.type in (Type.INTEGER, Type.NUMBER):
         return _in_range(field, value)
     if field.type is Type.OBJECTS:
         return [_object(field, one, names) for one in value]
@@ -224,7 +233,7 @@ def _value(field: Field, value: Any, names: Names) -> Any:
     )
 
 
-def _in_range(field: Field, value: int) -> int:
+def _in_range(field: Field, value: float) -> float:
     low, high = field.minimum, field.maximum
     if (low is not None and value < low) or (high is not None and value > high):
         raise WrongInput(f"--{_flag(field)}: {value} is not from {low} to {high}.")

@@ -69,10 +69,10 @@ def _meant(words: Sequence[str], names: Sequence[Sequence[str]]) -> list[str]:
     """The commands that are most alike, word by word; those without their first words, where none is."""
     scores: dict[str, float] = {}
     for name in names:
-        likes = [_likeness(word, part) for word, part in zip(words, name, strict=False)]
-        if min(likes, default=0.0) >= similar.LIKENESS:
+        similarities = [_similarity(word, part) for word, part in zip(words, name, strict=False)]
+        if min(similarities, default=0.0) >= similar.SIMILARITY:
             missed = abs(len(name) - len(words)) * MISSED_WORD
-            scores[" ".join(name[: len(words)])] = sum(likes) / len(likes) - missed
+            scores[" ".join(name[: len(words)])] = sum(similarities) / len(similarities) - missed
     best = [text for text in scores if scores[text] > max(scores.values()) - NEARLY]
     if best:
         return sorted(best, key=lambda text: -scores[text])[: similar.AT_MOST]
@@ -80,7 +80,7 @@ def _meant(words: Sequence[str], names: Sequence[Sequence[str]]) -> list[str]:
     return [" ".join(name) for name in sorted(ends, key=len)][: similar.AT_MOST]
 
 
-def _likeness(word: str, part: str) -> float:
+def _similarity(word: str, part: str) -> float:
     """Of two words: 1 is the same. An abbreviation is nearly the same."""
     import difflib  # here, since it is needed after a mistake only
 

@@ -21,7 +21,7 @@ class WrongInput(Error):
     """A value that no server has to be asked about."""
 
 
-class Unnamed(Error):
+class UnknownName(Error):
     """A name that nothing has."""
 
 
@@ -43,7 +43,7 @@ class TimedOut(Error):
     exit_status = 3
 
 
-class Untold(TimedOut):
+class OutcomeUnknown(TimedOut):
     """The end of waiting for something that the server does not tell."""
 
     exit_status = 4

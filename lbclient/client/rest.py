@@ -13,7 +13,7 @@ from . import errors
 if TYPE_CHECKING:
     from keystoneauth1.session import Session
 
-    from .session import KeptSession
+    from .session import CachedSession
 
 Json = dict[str, Any]
 Parameters = Mapping[str, Any]
@@ -26,7 +26,7 @@ class Rest:
 
     def __init__(
         self,
-        session: Session | KeptSession,
+        session: Session | CachedSession,
         service_type: str,
         version: str,
         *,

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from lbclient.lab.demo import play
-from lbclient.lab.loopback import Place
+from lbclient.lab.loopback import LoopbackNetworks
 from lbclient.lab.stage import Stage
 from lbclient.lab.steps import Export, Gets, Prints, Run, Step, Until, cell
 from lbclient.lab.webserver import Machine
@@ -98,7 +98,7 @@ def test_cells() -> None:
 
 
 def test_the_guides_places_elsewhere() -> None:
-    translate = Place("127.20.10", "127.20.113").translate
+    translate = LoopbackNetworks("127.20.10", "127.20.113").translate
     assert translate("member create --address 10.0.0.4 --protocol-port 80  80_pool") == (
         "member create --address 127.20.10.4 --protocol-port 8080  80_pool"
     )

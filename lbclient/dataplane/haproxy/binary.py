@@ -9,13 +9,18 @@ import resource
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+from ..config.cfg import Refused
+from . import process_table
 
 OLDEST = (2, 4)
 COMPLETE = (2, 6)  # from here on none lacks what is needed; of the older ones, only their later patch releases have it
 NEEDED = "frontend web\n mode http\n bind 127.0.0.1:80\n option idle-close-on-response\n"
 CHECK_SECONDS = 30
-LARGE = 512 * 1024  # bytes of a configuration that HAProxy looks at for seconds, while others have the processor first
+LARGE = 256 * 1024  # bytes of a configuration that HAProxy looks at for seconds, while others have the processor first
 NICE = 10
 SPARE_FILES = 200  # checks, sockets and logs, beside two files a connection
 ALERT = re.compile(r"^\[ALERT\]\s+\(\d+\) : (.*)$", re.MULTILINE)
@@ -26,6 +31,13 @@ REASON_LENGTH = 500
 
 class NotFound(Exception):
     """There is no HAProxy that will do."""
+
+
+class Hung(Refused):
+    """HAProxy was run and did not end."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"HAProxy hangs: it was run and had not ended after {seconds:g} seconds.")
 
 
 def find_haproxy(configured: str | None = None) -> str:
@@ -48,7 +60,7 @@ def _check_is_complete(path: str, found: tuple[int, int]) -> None:
         with tempfile.TemporaryDirectory() as directory:
             Path(directory, "needed.cfg").write_text(NEEDED)
             lack = objection(path, Path(directory), "needed.cfg")
-    except (OSError, subprocess.TimeoutExpired) as error:
+    except (OSError, Hung) as error:
         raise NotFound(f"HAProxy at {path} cannot be asked what it knows: {error}") from error
     if lack:
         later = f"a later patch release of {_dotted(found)}, or {_dotted(COMPLETE)} or newer, is needed"
@@ -67,18 +79,32 @@ def version(path: str) -> tuple[int, int]:
 
 
 def objection(path: str, directory: Path, file: str) -> str | None:
-    """What HAProxy has against a configuration file, in its own words; None where it takes it."""
+    """What HAProxy has against a configuration file, in its own words; None where it takes it. Raises Hung."""
     command = [path, "-c", "-C", str(directory), "-f", file]
-    is_large = Path(directory, file).stat().st_size > LARGE
+    size = Path(directory, file).stat().st_size
+    seconds = patience(CHECK_SECONDS, size)
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
         try:
-            if is_large:
+            if size > LARGE:
                 os.setpriority(os.PRIO_PROCESS, process.pid, NICE)
-            _, said = process.communicate(timeout=CHECK_SECONDS * (4 if is_large else 1))
-        except BaseException:
+            _, said = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
             process.kill()
-            raise
+            raise Hung(seconds) from None
     return None if process.returncode == 0 else reason(said.decode(errors="replace"))
+
+
+def patience(seconds: float, size: int) -> float:
+    """How long HAProxy may take for what usually takes so many seconds: it reads thousands of servers slowly."""
+    return seconds * (1 + size // LARGE)
+
+
+def run(command: Sequence[str], seconds: float, **options: Any) -> int:
+    """The exit status of an HAProxy that ends, or leaves others at work. Raises Hung."""
+    try:
+        return process_table.run(command, seconds, **options)
+    except subprocess.TimeoutExpired:
+        raise Hung(seconds) from None
 
 
 def reason(log: str) -> str:

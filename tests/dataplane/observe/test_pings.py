@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from members import until
-from world import World, web
+from world import DataPlaneRig, web
 
 from lbclient.dataplane.observe import icmp
 from lbclient.store.observed_tables import EVENT
@@ -41,19 +41,19 @@ def pinged(count: int, **monitor: Any) -> dict[str, Any]:
     return web(members=members, healthmonitor={**MONITOR, **monitor})
 
 
-def statuses(world: World) -> set[str]:
+def statuses(world: DataPlaneRig) -> set[str]:
     with world.store.reading() as tx:
         return set(tx.scalars(sa.select(MEMBER.c.operating_status)))
 
 
-def condemned(world: World) -> int:
+def condemned(world: DataPlaneRig) -> int:
     """How often a member was said to be down."""
     with world.store.reading() as tx:
         told = sa.select(sa.func.count()).where(EVENT.c.resource == "member", EVENT.c.status == "ERROR")
         return int(tx.scalar(told) or 0)
 
 
-def test_no_healthy_member_is_condemned(world: World) -> None:
+def test_no_healthy_member_is_condemned(world: DataPlaneRig) -> None:
     world.change(pinged(600))
     until(lambda: statuses(world) == {"ONLINE"})
     end = time.monotonic() + 2.5 * MONITOR["delay"]

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from lbclient.server import errors
 from lbclient.server.config import GUIDE_NETWORKS, LOOPBACK_NETWORKS
 from lbclient.server.network import vip
-from lbclient.server.network.demo_networks import create_world
+from lbclient.server.network.demo_networks import create_demo_networks
 from lbclient.store.network_tables import FIXED_IP, PORT, SUBNET, floating_addresses, release
 from lbclient.store.store import Store
 
@@ -46,7 +46,7 @@ def test_addresses_begin_at_100_and_leave_the_others_to_members(front: Any) -> N
 def test_the_first_networks_have_room_for_thousands(database_url: str, networks: tuple[str, str]) -> None:
     store = Store(database_url)
     with closing(store), store.writing() as tx:
-        world = create_world(tx, OURS, *networks)
+        world = create_demo_networks(tx, OURS, *networks)
         nothing = dict.fromkeys(("vip_address", "vip_port_id", "vip_network_id"))
         of = {"project_id": OURS, "is_admin": False, "vip_subnet_id": world.private_subnet, **nothing}
         first = vip.allocate(tx, loadbalancer_id=str(uuid.uuid4()), **of).address
