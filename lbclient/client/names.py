@@ -71,6 +71,8 @@ class Names:
     def id(self, kind: str, word: str, parents: Parents | None = None) -> str:
         """The ID of what has that name or ID. Raises Unnamed or Ambiguous."""
         what = KINDS[kind]
+        if not word.strip():
+            raise errors.WrongUsage(f"The name or ID of a {what.title} is empty.")
         key = (kind, what.path.format(**(parents or {})), word)
         if key not in self._found:
             self._found[key] = self._look_up(key, what)

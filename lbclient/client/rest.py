@@ -95,7 +95,12 @@ class Rest:
                 url, method, raise_exc=False, headers={"Accept": "application/json"}, **arguments
             )
         if answer.status_code >= 400:
-            raise errors.refused(answer.status_code, _reason(answer), answer.headers.get("x-openstack-request-id"))
+            refusal = errors.refused(answer.status_code, _reason(answer), answer.headers.get("x-openstack-request-id"))
+            if isinstance(refusal, errors.Forbidden) and "olicy does not allow" in refusal.words:
+                from . import roles  # here, as few requests are refused
+
+                refusal = refusal.hinting(roles.needed(method, path))
+            raise refusal
         if not answer.content:
             return {}
         body = _body(answer)

@@ -97,7 +97,7 @@ class Reconciler:
         self._binary = haproxy_path
         self._attachment = attachment
         self._is_noop = is_noop
-        self._settings = Settings(binary.most_connections())
+        self._settings = Settings(most_files=binary.most_files())
         self._limits = limits or Limits()
         self._queue = WorkQueue(self._limits)
         self._projects: dict[str, str] = {}

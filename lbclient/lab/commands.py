@@ -9,7 +9,7 @@ import sys
 
 from cliff.command import Command
 
-from ..cli import help
+from ..cli import help, suggestions
 
 NEEDED = ("cryptography", "falcon", "orjson", "pyroute2", "sqlalchemy", "uvicorn")  # of the extra `server`
 
@@ -22,6 +22,7 @@ class _ServerCommand(Command):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
+        suggestions.attach(parser, self.app)
         help.complete(parser, self.examples, self.app)
         return parser
 

@@ -58,7 +58,7 @@ class DrainMember(verbs.Waiting):
 
     def take_action(self, parsed: argparse.Namespace) -> None:
         if parsed.force and not parsed.then:
-            raise errors.WrongInput("--force belongs to --then delete or --then disable.")
+            raise errors.WrongUsage("--force belongs to --then delete or --then disable.")
         is_awaited = parsed.wait or parsed.then or parsed.wait_timeout
         parsed.wait_timeout = parsed.wait_timeout or wait.TIMEOUT
         parents, record = self.tried(lambda: self._begin(parsed))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 import os
 import re
 import resource
@@ -22,7 +23,6 @@ NEEDED = "frontend web\n mode http\n bind 127.0.0.1:80\n option idle-close-on-re
 CHECK_SECONDS = 30
 LARGE = 256 * 1024  # bytes of a configuration that HAProxy looks at for seconds, while others have the processor first
 NICE = 10
-SPARE_FILES = 200  # checks, sockets and logs, beside two files a connection
 ALERT = re.compile(r"^\[ALERT\]\s+\(\d+\) : (.*)$", re.MULTILINE)
 PLACE = re.compile(r"^(\[[^\]]*\.main\(\)\] )?(config : )?(parsing \[[^\]]*\] : )?")
 IN_FILE = re.compile(r"\[[^\]]*\.cfg:\d+\] ")
@@ -115,10 +115,10 @@ def reason(log: str) -> str:
     return " ".join(chosen)[:REASON_LENGTH] or log.strip()[-REASON_LENGTH:] or "HAProxy gave no reason."
 
 
-def most_connections(wanted: int = 50000) -> int:
-    """How many connections the limit of open files allows; HAProxy refuses to start above it."""
+def most_files() -> float:
+    """How many files the system lets an HAProxy have open; infinity without a limit."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return wanted if hard == resource.RLIM_INFINITY else max(100, min(wanted, (hard - SPARE_FILES) // 2))
+    return math.inf if hard == resource.RLIM_INFINITY else hard
 
 
 def _from_wheel() -> str | None:
