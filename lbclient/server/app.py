@@ -31,7 +31,8 @@ from .loadbalancer.versions import version, versions
 from .loadbalancer.writes import batch
 from .network.routes import ROUTES as NETWORKING
 from .services import Services
-from .web.asgi import BODY_MAXIMUM, FAULT, Environ
+from .web.asgi import FAULT, MAXIMUM, Environ, Guards
+from .web.limits import BODY_MAXIMUM
 from .web.proxy_headers import Forwarded
 from .web.routing import Answer, Body, Request, Route
 
@@ -41,6 +42,7 @@ LOG = logging.getLogger(__name__)
 
 JSON = "application/json"
 SMALL = 16 * 1024  # bytes of a body that is read soon
+NESTING = 32  # levels of lists and objects in a body; a whole load balancer has less than ten
 FORM = "application/x-www-form-urlencoded"
 
 
@@ -181,6 +183,34 @@ def quickness(services: Services) -> Callable[[Environ], bool]:
     return is_quick
 
 
+def guards(services: Services) -> Guards:
+    """What the HTTP server has to know of a request before it is handled."""
+    hashing = [
+        (route.method, re.compile(_pattern(mount + route.path)))
+        for mount, _, routes in _mounts(services)
+        for route in routes
+        if route.hashes
+    ]
+
+    def is_known(environ: Environ) -> bool:
+        try:
+            sender(services, falcon.Request(environ))
+        except errors.Error:
+            return False  # the request is answered with the reason when it is handled
+        return True
+
+    def is_login(environ: Environ) -> bool:
+        method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+        return any(method == other and pattern.fullmatch(path) for other, pattern in hashing)
+
+    return Guards(is_known, is_login)
+
+
+def _pattern(path: str) -> str:
+    """A regular expression for the paths of a route, as Falcon and Middleware take them."""
+    return re.sub(r"{\w+}", "[^/]+", path) + r"(\.json)?/?"
+
+
 def _last(path: str) -> str:
     return path.rstrip("/").rpartition("/")[2].removesuffix(".json")
 
@@ -256,8 +286,9 @@ def _check_arguments(known: frozenset[str], query: tuple[tuple[str, str], ...]) 
 def _body(req: falcon.Request, wanted: Body) -> Any:
     if wanted is Body.USUAL and req.method not in ("POST", "PUT", "PATCH"):
         return None
-    if (req.content_length or 0) > BODY_MAXIMUM:
-        raise errors.TooLarge(f"The body is larger than {BODY_MAXIMUM} bytes.")
+    maximum = req.env.get(MAXIMUM, BODY_MAXIMUM)
+    if (req.content_length or 0) > maximum:
+        raise errors.TooLarge(f"The body is larger than {maximum} bytes.")
     raw = req.bounded_stream.read(BODY_MAXIMUM + 1)
     if not raw:
         return None
@@ -266,11 +297,26 @@ def _body(req: falcon.Request, wanted: Body) -> Any:
     _check_type(req)
     try:
         raw.decode()
-        return orjson.loads(raw)
+        parsed = orjson.loads(raw)
     except UnicodeDecodeError:
         raise errors.Undecodable("The body is not in UTF-8.") from None
     except ValueError:
         raise errors.BadRequest("Request is not in valid JSON format") from None
+    if raw.count(b"{") + raw.count(b"[") > NESTING and _depth(parsed) > NESTING:
+        raise errors.BadRequest(f"The body is nested more than {NESTING} levels deep.")
+    return parsed
+
+
+def _depth(parsed: Any) -> int:
+    """How deep lists and objects lie in each other, up to a level more than is allowed."""
+    depth, level = 0, [parsed]
+    while depth <= NESTING:
+        level = [each for each in level if isinstance(each, dict | list)]
+        if not level:
+            break
+        depth += 1
+        level = [inner for each in level for inner in (each.values() if isinstance(each, dict) else each)]
+    return depth
 
 
 def _check_type(req: falcon.Request) -> None:
@@ -345,6 +391,9 @@ def _answer_error(
     resp.status = known.status
     if isinstance(known, errors.MethodNotAllowed):
         resp.set_header("Allow", known.allowed)
+    retry_after = getattr(known, "retry_after", None)
+    if retry_after is not None:
+        resp.set_header("Retry-After", str(retry_after))
     if isinstance(known, errors.Unauthorized):
         identity = services.keystone.url if services.keystone else f"{req.prefix}/identity"
         resp.set_header("WWW-Authenticate", f'Keystone uri="{identity}"')
