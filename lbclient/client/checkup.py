@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from . import clouds, connect, errors
+from . import clouds, connect, errors, settings
 from .rest import VERSION_AT_END, Rest
 from .services import Services
 
@@ -60,8 +60,8 @@ class Cloud:
     broken: list[str] = field(default_factory=list)  # what the later checks need and do not have
 
     @cached_property
-    def settings(self) -> connect.Settings:
-        return connect.read(self.options, self.environ)
+    def settings(self) -> settings.Settings:
+        return settings.read(self.options, self.environ)
 
     @cached_property
     def services(self) -> Services:
@@ -128,7 +128,7 @@ def _source(cloud: Cloud, name: str) -> str:
     typed = cloud.options.get("cloud")
     if cloud.options.get(name) not in (None, ""):
         return "options (--os-…)"
-    may_be_variable = not typed or name in connect.BESIDE_A_NAMED_CLOUD
+    may_be_variable = not typed or name in settings.BESIDE_A_NAMED_CLOUD
     if may_be_variable and cloud.environ.get(f"OS_{name.upper()}") == cloud.settings[name]:
         return "variables (OS_…)"
     chosen = typed or cloud.environ.get("OS_CLOUD")

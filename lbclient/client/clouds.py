@@ -24,15 +24,29 @@ def entry(name: str | None, region_name: str | None, environ: Mapping[str, str])
         (name,) = clouds
     if name not in clouds:
         where = f"{path} has {', '.join(sorted(clouds)) or 'none'}" if path else "there is no clouds.yaml"
-        raise NotConfigured(f"No cloud is named '{name}': {where}.")
+        raise NotConfigured(f"No cloud is named '{name}': {where}.{_missing(environ)}")
     found = clouds[name]
     if not isinstance(found, dict):
         raise NotConfigured(f"The entry of cloud '{name}' in {path} should be a mapping.")
     if "profile" in found or "cloud" in found:
         return _through_openstacksdk(files, name, region_name, "names a vendor's profile")
-    if "regions" in found:
+    if found.get("regions") or found.get("region_name"):
         return _in_region(files, name, region_name, found)
     return found
+
+
+def offered(environ: Mapping[str, str]) -> str:
+    """The clouds there are, as a sentence behind others; nothing where there are none."""
+    files, clouds = _clouds(environ)
+    named = f" {files[0]} has the clouds {', '.join(sorted(clouds))}." if clouds else ""
+    return f"{named}{_missing(environ)}"
+
+
+def _missing(environ: Mapping[str, str]) -> str:
+    """Which file a variable names although it does not exist, as a sentence behind others."""
+    names = ("OS_CLIENT_CONFIG_FILE", "OS_CLIENT_SECURE_FILE")
+    wrong = [name for name in names if environ.get(name) and not Path(environ[name]).is_file()]
+    return "".join(f" {name} names {environ[name]}, which is no file." for name in wrong)
 
 
 def names(environ: Mapping[str, str]) -> list[str]:
@@ -102,11 +116,15 @@ def _merged(one: Any, other: Any) -> Any:
 
 
 def _in_region(files: list[Path], name: str, region_name: str | None, found: Entry) -> Entry:
-    regions = {region["name"] if isinstance(region, dict) else region: region for region in found["regions"]}
+    given = found.get("regions") or found["region_name"]
+    listed = given if isinstance(given, list) else str(given).split(",")
+    regions: dict[Any, Any] = {region.get("name") if isinstance(region, dict) else region: region for region in listed}
     chosen = region_name or next(iter(regions), None)
+    if chosen is None or chosen not in regions:
+        raise NotConfigured(f"Cloud '{name}' has no region '{chosen}': it has {', '.join(map(str, regions))}.")
     if isinstance(regions.get(chosen), dict) and regions[chosen].get("values"):
         return _through_openstacksdk(files, name, chosen, "has values of its own for a region")
-    return {"region_name": chosen, **{key: value for key, value in found.items() if key != "regions"}}
+    return {**{key: value for key, value in found.items() if key != "regions"}, "region_name": chosen}
 
 
 def _through_openstacksdk(files: list[Path], name: str, region_name: str | None, why: str) -> Entry:

@@ -1,8 +1,4 @@
-"""From credentials to the services of a cloud: options, OS_* variables and clouds.yaml, in this order.
-
-A cloud that is named on the command line is not mixed with the variables of another one: then variables fill in
-secrets, the region and certificates only.
-"""
+"""From credentials to the services of a cloud."""
 
 from __future__ import annotations
 
@@ -15,35 +11,22 @@ from typing import TYPE_CHECKING, Any
 from .. import __version__
 from . import clouds, direct_http, errors, token_cache
 from .services import Services
-from .session import KeptSession
+from .session import CachedSession
+from .settings import Settings, read, with_domains
+from .settings import kind as kind_of
 
 if TYPE_CHECKING:
     from keystoneauth1.loading import BaseLoader
     from keystoneauth1.plugin import BaseAuthPlugin
     from keystoneauth1.session import Session
 
-Settings = dict[str, Any]
-
 PLUGINS = "keystoneauth1.plugin"  # the entry points of ways to authenticate
-DEFAULT_DOMAIN = "default"
 DEFAULT_INTERFACE = "public"
 DEFAULT_TIMEOUT = 300.0  # seconds without a byte from the server
-FORMER_NAMES = {"tenant_name": "project_name", "tenant_id": "project_id", "endpoint_type": "interface"}
-IDENTIFYING = ("auth_url", "auth_type", "endpoint", "token", "username", "user_id", "application_credential_id")
-BESIDE_A_NAMED_CLOUD = (
-    "password",
-    "passcode",
-    "application_credential_secret",
-    "region_name",
-    "cacert",
-    "cert",
-    "key",
-    "api_timeout",
-)
 SERVICE_TYPES = ("load-balancer", "network", "identity")
 # Ways to log in of which the settings say all. Others ask a person, Kerberos or a certificate who it is, or do not log
 # in at all.
-KEPT_LOGINS = (
+CACHED_PLUGINS = (
     "password",
     "v2password",
     "v3password",
@@ -66,7 +49,7 @@ def connect(options: Mapping[str, Any], environ: Mapping[str, str] = os.environ)
     """The services as these options and variables say; nothing is sent yet. Raises NotConfigured."""
     settings = read(options, environ)
     with errors.translated():
-        session = _kept_session(settings, environ) or _session(settings, _plugin(settings))
+        session = _cached_session(settings, environ) or _session(settings, _plugin(settings, environ))
     return Services(
         session,
         settings.get("region_name"),
@@ -79,51 +62,40 @@ def connect(options: Mapping[str, Any], environ: Mapping[str, str] = os.environ)
     )
 
 
-def read(options: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
-    """Everything that is said about the cloud, in one mapping."""
-    typed = _normal({name: value for name, value in options.items() if value not in (None, "")})
-    variables = _normal(
-        {name[3:].lower(): value for name, value in environ.items() if name.startswith("OS_") and value}
-    )
-    if typed.get("cloud"):
-        beside = {name: variables[name] for name in BESIDE_A_NAMED_CLOUD if name in variables}
-        return {**beside, **_of_cloud(typed["cloud"], typed, environ), **typed}
-    entry: Settings = {}
-    if variables.get("cloud") or not any(name in (typed | variables) for name in IDENTIFYING):
-        entry = _of_cloud(variables.get("cloud"), typed | variables, environ)
-    return {**entry, **variables, **typed}
-
-
-def _of_cloud(name: str | None, known: Settings, environ: Mapping[str, str]) -> Settings:
-    entry = clouds.entry(name, known.get("region_name"), environ)
-    auth = entry.get("auth") or {}
-    if not isinstance(auth, dict):
-        raise errors.NotConfigured(f"'auth' in the entry of cloud '{name}' should be a mapping.")
-    return _normal({**{key: value for key, value in entry.items() if key != "auth"}, **auth})
-
-
-def _normal(settings: Settings) -> Settings:
-    normal = {str(name).replace("-", "_"): value for name, value in settings.items()}
-    for former, name in FORMER_NAMES.items():
-        if former in normal:
-            normal.setdefault(name, normal[former])
-    return normal
-
-
-def _plugin(settings: Settings) -> BaseAuthPlugin:
-    loader = _loader(_kind(settings))
-    options = loader.get_options()
+def _plugin(settings: Settings, environ: Mapping[str, str]) -> BaseAuthPlugin:
+    loader: Any = _loader(kind_of(settings))
+    methods = _words(settings.get("auth_methods"))
+    if methods and kind_of(settings) == "v3multifactor":  # whose options are those of its methods
+        loader._methods = methods
+    options = [option for option in loader.get_options() if option.dest != "auth_methods"]
     names = {option.dest for option in options}
     if "auth_url" in names and not settings.get("auth_url"):
         raise errors.NotConfigured(
             "No credentials: set OS_CLOUD or give --os-cloud for an entry of clouds.yaml,"
-            " or set OS_AUTH_URL, OS_USERNAME, OS_PASSWORD and OS_PROJECT_NAME."
+            f" or set OS_AUTH_URL, OS_USERNAME, OS_PASSWORD and OS_PROJECT_NAME.{clouds.offered(environ)}"
         )
-    settings = _with_domains(settings, names)
+    _check_addresses(settings)
+    settings = with_domains(settings, names)
     if "password" in names:
         settings = _with_password(settings)
-    plugin: BaseAuthPlugin = loader.load_from_options_getter(lambda option: _value(option, settings))
+    given = {option.dest: option.type(value) for option in options if (value := _value(option, settings)) is not None}
+    plugin: BaseAuthPlugin = loader.load_from_options(**given, **({"auth_methods": methods} if methods else {}))
     return plugin
+
+
+def _check_addresses(settings: Settings) -> None:
+    """Raises NotConfigured for what is said to be an address and is none."""
+    for name, value in settings.items():
+        is_address = name in ("auth_url", "endpoint") or name.endswith("_endpoint_override")
+        if is_address and not str(value).lower().startswith(("http://", "https://")):
+            raise errors.NotConfigured(
+                f"{name}: '{value}' has to begin with http:// or https://, as in http://{str(value).lstrip('/')}."
+            )
+
+
+def _words(value: Any) -> list[str]:
+    """A list that may be written with commas."""
+    return value if isinstance(value, list) else [word.strip() for word in str(value or "").split(",") if word.strip()]
 
 
 def _loader(kind: str) -> BaseLoader[Any]:
@@ -137,31 +109,10 @@ def _loader(kind: str) -> BaseLoader[Any]:
     return loading.get_plugin_loader(kind)
 
 
-def _kind(settings: Settings) -> str:
-    if settings.get("auth_type"):
-        return str(settings["auth_type"])
-    if settings.get("token") and not (settings.get("username") or settings.get("user_id")):
-        return "admin_token" if settings.get("endpoint") else "token"
-    if settings.get("application_credential_id") or settings.get("application_credential_name"):
-        return "v3applicationcredential"
-    return "password"
-
-
 def _value(option: Any, settings: Settings) -> Any:
     names = [option.dest, option.name.replace("-", "_"), *(old.name.replace("-", "_") for old in option.deprecated)]
     given = next((settings[name] for name in names if settings.get(name) not in (None, "")), None)
     return option.default if given is None else given
-
-
-def _with_domains(settings: Settings, names: set[str]) -> Settings:
-    """Names of users and projects are in the default domain unless something else is said."""
-    domain = settings.get("default_domain") or DEFAULT_DOMAIN
-    added: Settings = {}
-    for what, is_named in (("user", settings.get("username")), ("project", settings.get("project_name"))):
-        key = f"{what}_domain_id"
-        if is_named and key in names and not (settings.get(key) or settings.get(f"{what}_domain_name")):
-            added[key] = domain
-    return {**settings, **added}
 
 
 def _with_password(settings: Settings) -> Settings:
@@ -176,21 +127,21 @@ def _with_password(settings: Settings) -> Settings:
     return {**settings, "password": getpass()}
 
 
-def _kept_session(settings: Settings, environ: Mapping[str, str]) -> KeptSession | None:
+def _cached_session(settings: Settings, environ: Mapping[str, str]) -> CachedSession | None:
     """A session whose login is kept for the next command, unless that is not wanted or not safe."""
-    kind = _kind(settings)
+    kind = kind_of(settings)
     is_wanted = _is_true(settings.get(CACHE_SWITCH, environ.get(CACHE_VARIABLE) or "on"))
     is_asked_for = kind in PASSWORD_KINDS and not settings.get("password")
-    if not is_wanted or is_asked_for or kind not in KEPT_LOGINS:
+    if not is_wanted or is_asked_for or kind not in CACHED_PLUGINS:
         return None
     entry = token_cache.entry({**settings, "auth_type": kind}, environ)
     if entry is None:
         return None
     is_direct = direct_http.is_plain(environ) and not settings.get("cert")
-    return KeptSession(
+    return CachedSession(
         entry,
-        lambda: _session(settings, _plugin(settings)),
-        direct_http.Wire(_verification(settings), _timeout(settings)) if is_direct else None,
+        lambda: _session(settings, _plugin(settings, environ)),
+        direct_http.DirectHttp(_verification(settings), _timeout(settings)) if is_direct else None,
         {"interface": settings.get("interface") or DEFAULT_INTERFACE, "region_name": settings.get("region_name")},
         SERVICE_TYPES,
     )

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 import falcon
 import orjson
 
-from ..resources import ALL, AMPHORA, EVENT, LISTENER, LOADBALANCER, OFFERS, POOL, PROVIDER, QUOTA, Resource
+from ..resources import ALL, AMPHORA, EVENT, FLAVORS_AND_ZONES, LISTENER, LOADBALANCER, POOL, PROVIDER, QUOTA, Resource
 from ..resources.provider import CAPABILITIES
 from ..store import faults
 from . import bounds, errors
@@ -31,19 +31,20 @@ from .loadbalancer.versions import version, versions
 from .loadbalancer.writes import batch
 from .network.routes import ROUTES as NETWORKING
 from .services import Services
-from .web.asgi import FAULT, MAXIMUM, Environ, Guards
-from .web.limits import BODY_MAXIMUM
+from .testing.kinds import kind_of
+from .testing.middleware import Tested
+from .testing.routes import MOUNT as TESTING
+from .testing.routes import ROUTES as TESTING_ROUTES
+from .web.asgi import FAULT, Environ, Guards
+from .web.json_bodies import JSON, is_load_balancing, read
 from .web.proxy_headers import Forwarded
-from .web.routing import Answer, Body, Request, Route
+from .web.routing import Answer, Request, Route
 
 Wsgi = Any  # a Falcon application; its type takes parameters that nobody needs
 
 LOG = logging.getLogger(__name__)
 
-JSON = "application/json"
 SMALL = 16 * 1024  # bytes of a body that is read soon
-NESTING = 32  # levels of lists and objects in a body; a whole load balancer has less than ten
-FORM = "application/x-www-form-urlencoded"
 
 
 def _resource_routes(resource: Resource, verbs: ModuleType = handlers) -> list[Route]:
@@ -110,7 +111,7 @@ LOAD_BALANCING = (
     ),
     Route("PUT", _QUOTA, quotas.update, operation=to.update_quota()),
     Route("DELETE", _QUOTA, quotas.reset, operation=to.reset_quota()),
-    *(route for resource in OFFERS for route in _resource_routes(resource, flavors_and_zones)),
+    *(route for resource in FLAVORS_AND_ZONES for route in _resource_routes(resource, flavors_and_zones)),
     Route(
         "GET",
         PROVIDER.path,
@@ -149,7 +150,8 @@ VERSIONS = (
 def build(services: Services) -> Wsgi:
     """The WSGI application: each service below its name, load balancing at the root too."""
     proxy: list[Any] = [Forwarded()] if services.config.proxy_headers else []
-    app = falcon.App(middleware=[*proxy, Middleware()])
+    tested = [Tested(services, services.testing)] if services.testing else []
+    app = falcon.App(middleware=[*proxy, Middleware(), *tested])
     app.req_options.strip_url_path_trailing_slash = True
     for kind in (Exception, falcon.HTTPError):  # Falcon has a handler of its own for the latter
         app.add_error_handler(kind, partial(_answer_error, services))
@@ -158,7 +160,10 @@ def build(services: Services) -> Wsgi:
         for route in routes:
             table.setdefault(_template(mount + route.path), {})[route.method] = (base, route)
     for path, methods in table.items():
-        app.add_route(path, _Methods(services, methods))
+        made = _Methods(services, methods)
+        if services.testing and not path.startswith(TESTING):
+            services.testing.kinds.learn(made.kinds.values())
+        app.add_route(path, made)
     return app
 
 
@@ -175,10 +180,12 @@ def quickness(services: Services) -> Callable[[Environ], bool]:
     slow = {(route.method, _last(route.path)) for _, _, routes in _mounts(services) for route in routes if route.waits}
 
     def is_quick(environ: Environ) -> bool:
+        if services.testing and not services.testing.is_calm:
+            return False  # a fault may delay it
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
         if method not in methods or (method, _last(path)) in slow:
             return False
-        return method == "GET" or (_is_load_balancing(path) and int(environ.get("CONTENT_LENGTH", 0)) <= SMALL)
+        return method == "GET" or (is_load_balancing(path) and int(environ.get("CONTENT_LENGTH", 0)) <= SMALL)
 
     return is_quick
 
@@ -218,6 +225,8 @@ def _last(path: str) -> str:
 def _mounts(services: Services) -> list[tuple[str, str, tuple[Route, ...]]]:
     """(where the paths are mounted, the part of it that links begin with, the routes)"""
     mounts: list[tuple[str, str, tuple[Route, ...]]] = [("/networking", "/networking", NETWORKING)]
+    if services.testing:
+        mounts.append((TESTING, TESTING, TESTING_ROUTES))
     if services.keystone is None:
         mounts.append(("/identity", "/identity", IDENTITY))
     if services.barbican is None:
@@ -242,6 +251,7 @@ class _Methods:
     """The responders of one path, as Falcon looks for them."""
 
     def __init__(self, services: Services, methods: dict[str, tuple[str, Route]]) -> None:
+        self.kinds = {method: kind_of(base, method, route.path) for method, (base, route) in methods.items()}
         for method, (base, route) in methods.items():
             setattr(self, f"on_{method.lower()}", _responder(services, base, route))
 
@@ -255,14 +265,14 @@ def _responder(services: Services, base: str, route: Route) -> Callable[..., Non
         query = _query(req)
         if known is not None:
             _check_arguments(known, query)
-        request = Request(req, who, _body(req, route.body), query, req.prefix + base)
+        request = Request(req, who, read(req, route.body), query, req.prefix + base)
         arguments = dict(zip(names, places.values(), strict=True))
         # PostgreSQL cannot even look for a NUL; the key manager takes UUIDs only, and says so.
         if "\0" in "".join(places.values()) and not req.path.startswith("/key-manager"):
             raise errors.NotFound("There is nothing whose ID has a NUL.")
         if "\ufffd" in "".join(places.values()):
             raise errors.Undecodable("The path is not in UTF-8.")
-        if services.barbican and isinstance(request.body, dict) and _is_load_balancing(req.path):
+        if services.barbican and isinstance(request.body, dict) and is_load_balancing(req.path):
             services.barbican.copy(who, token(req), request.body)
         _write(resp, route.handler(services, request, **arguments))
 
@@ -283,52 +293,6 @@ def _check_arguments(known: frozenset[str], query: tuple[tuple[str, str], ...]) 
             raise errors.BadRequest(f'Unknown argument: "{name}"')
 
 
-def _body(req: falcon.Request, wanted: Body) -> Any:
-    if wanted is Body.USUAL and req.method not in ("POST", "PUT", "PATCH"):
-        return None
-    maximum = req.env.get(MAXIMUM, BODY_MAXIMUM)
-    if (req.content_length or 0) > maximum:
-        raise errors.TooLarge(f"The body is larger than {maximum} bytes.")
-    raw = req.bounded_stream.read(BODY_MAXIMUM + 1)
-    if not raw:
-        return None
-    if wanted is Body.BYTES:
-        return raw
-    _check_type(req)
-    try:
-        raw.decode()
-        parsed = orjson.loads(raw)
-    except UnicodeDecodeError:
-        raise errors.Undecodable("The body is not in UTF-8.") from None
-    except ValueError:
-        raise errors.BadRequest("Request is not in valid JSON format") from None
-    if raw.count(b"{") + raw.count(b"[") > NESTING and _depth(parsed) > NESTING:
-        raise errors.BadRequest(f"The body is nested more than {NESTING} levels deep.")
-    return parsed
-
-
-def _depth(parsed: Any) -> int:
-    """How deep lists and objects lie in each other, up to a level more than is allowed."""
-    depth, level = 0, [parsed]
-    while depth <= NESTING:
-        level = [each for each in level if isinstance(each, dict | list)]
-        if not level:
-            break
-        depth += 1
-        level = [inner for each in level for inner in (each.values() if isinstance(each, dict) else each)]
-    return depth
-
-
-def _check_type(req: falcon.Request) -> None:
-    """The body says of itself that it is JSON; the other services believe so where it says nothing."""
-    mimetype = (req.content_type or "").split(";")[0].strip().lower()
-    if mimetype == JSON or not (mimetype or _is_load_balancing(req.path)):
-        return
-    if mimetype == FORM or (req.method == "POST" and req.content_type is None):  # the default of forms
-        raise errors.BadRequest("Unknown argument: the body is a form; it has to be application/json.")
-    raise errors.UnsupportedMediaType(f"Unknown mimetype: {mimetype}")
-
-
 def _query(req: falcon.Request) -> tuple[tuple[str, str], ...]:
     try:
         unquote(req.query_string, errors="strict")
@@ -340,7 +304,7 @@ def _query(req: falcon.Request) -> tuple[tuple[str, str], ...]:
         for value in (values if isinstance(values, list) else [values])
     )
     bounds.check(query)
-    if req.method == "GET" and _is_load_balancing(req.path):
+    if req.method == "GET" and is_load_balancing(req.path):
         listing.check(query)
     return query
 
@@ -373,12 +337,8 @@ def _accepts_json(req: falcon.Request) -> bool:
     return "/" not in req.accept or req.client_accepts(JSON)  # what is no type of content is passed over
 
 
-def _is_load_balancing(path: str) -> bool:
-    return not path.startswith(("/identity", "/networking", "/key-manager"))
-
-
 def _is_json(path: str) -> bool:
-    return _is_load_balancing(path) and not path.endswith(".html")
+    return is_load_balancing(path) and not path.endswith(".html")
 
 
 def _answer_error(
@@ -386,7 +346,7 @@ def _answer_error(
 ) -> None:
     """Every error that leaves a handler, as JSON of the service that was asked."""
     known = _translate(error)
-    if known.status >= 500 and not isinstance(known, errors.UnsupportedOption):
+    if known.status >= 500 and not isinstance(known, errors.UnsupportedOption | errors.Faulted):
         LOG.error("%s %s failed", req.method, req.path, exc_info=error)
     resp.status = known.status
     if isinstance(known, errors.MethodNotAllowed):
@@ -422,7 +382,7 @@ def _render(path: str, error: errors.Error) -> dict[str, Any]:
         return {"error": {"code": error.status, "title": error.title, "message": error.message}}
     if path.startswith("/networking"):
         return {"NeutronError": {"type": error.kind, "message": error.message, "detail": ""}}
-    if isinstance(error, OTHER_FORMAT) or path.startswith("/key-manager"):
+    if isinstance(error, OTHER_FORMAT) or path.startswith(("/key-manager", "/testing")):
         return {"code": error.status, "title": error.title, "description": error.message}
     side = "Client" if error.status < 500 or isinstance(error, errors.UnsupportedOption) else "Server"
     told = {"holder": error.holder} if isinstance(error, errors.Busy) else {}

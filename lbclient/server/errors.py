@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 
@@ -138,6 +139,16 @@ class Unavailable(Error):
     def __init__(self, message: str, retry_after: int | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after  # seconds
+
+
+class Faulted(Error):
+    """A fault of the testing API struck: an answer that a test asked for."""
+
+    def __init__(self, status: int, message: str | None) -> None:
+        phrases = {each.value: each.phrase for each in HTTPStatus}
+        super().__init__(message or f"A fault of the testing API answers {status}.")
+        self.status = status
+        self.title = phrases.get(status, "Error")
 
 
 class UnsupportedOption(Error):

@@ -142,7 +142,17 @@ def test_a_wrong_endpoint(examine, cloud) -> None:
     assert (status, findings["API version"]["state"]) == (1, "problem")
 
 
-def test_a_wrong_region(examine) -> None:
+def test_a_region_that_the_cloud_has_not(examine) -> None:
+    status, findings = examine("--os-region-name", "elsewhere")
+    assert (status, findings["credentials"]["state"]) == (1, "problem")
+    assert "has no region 'elsewhere': it has RegionOne." in findings["credentials"]["found"]
+
+
+def test_a_wrong_region(examine, cloud, monkeypatch, tmp_path) -> None:
+    lines = (cloud.state_directory / "clouds.yaml").read_text().splitlines(keepends=True)
+    file = tmp_path / "clouds.yaml"
+    file.write_text("".join(line for line in lines if "region_name" not in line))
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(file))
     status, findings = examine("--os-region-name", "elsewhere")
     assert (status, findings["endpoint"]["state"]) == (1, "problem")
     assert "elsewhere" in findings["endpoint"]["found"]

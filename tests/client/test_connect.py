@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from lbclient.client import connect
+from lbclient.client import settings as said
 from lbclient.client.errors import NotConfigured
 
 CLOUD = """
@@ -29,33 +30,33 @@ def environ(tmp_path: Path) -> dict[str, str]:
 
 
 def test_variables_alone(environ):
-    settings = connect.read({}, environ)
+    settings = said.read({}, environ)
     assert (settings["auth_url"], settings["username"], settings["project_name"]) == ("http://env", "other", "t")
 
 
 def test_options_go_before_variables(environ):
-    assert connect.read({"username": "typed", "password": None}, environ)["username"] == "typed"
+    assert said.read({"username": "typed", "password": None}, environ)["username"] == "typed"
 
 
 def test_a_cloud_on_the_command_line_is_not_mixed_with_variables(environ):
-    settings = connect.read({"cloud": "mine"}, environ)
+    settings = said.read({"cloud": "mine"}, environ)
     assert (settings["auth_url"], settings["username"], settings["password"]) == ("http://mine", "me", "mine")
     assert settings["project_name"] == "p"
 
 
 def test_variables_give_what_a_cloud_keeps_secret(environ, tmp_path):
     (tmp_path / "clouds.yaml").write_text(CLOUD.replace("password: mine, ", ""))
-    assert connect.read({"cloud": "mine"}, environ)["password"] == "secret"
+    assert said.read({"cloud": "mine"}, environ)["password"] == "secret"
 
 
 def test_a_cloud_of_a_variable_is_changed_by_variables(environ):
-    settings = connect.read({}, {**environ, "OS_CLOUD": "mine"})
+    settings = said.read({}, {**environ, "OS_CLOUD": "mine"})
     assert (settings["username"], settings["region_name"]) == ("other", "R")
 
 
 def test_the_only_cloud_is_used_where_nothing_else_is_said(environ):
     only = {"OS_CLIENT_CONFIG_FILE": environ["OS_CLIENT_CONFIG_FILE"]}
-    assert connect.read({}, only)["username"] == "me"
+    assert said.read({}, only)["username"] == "me"
 
 
 def test_services(environ):
@@ -91,7 +92,7 @@ def test_an_address_with_and_without_its_version(environ, address, base):
     ],
 )
 def test_the_way_to_authenticate(settings, kind):
-    assert connect._kind(settings) == kind
+    assert said.kind(settings) == kind
 
 
 def test_every_way_of_keystoneauth1_is_known():
@@ -122,4 +123,4 @@ def test_what_is_missing_is_named(options, said, tmp_path):
 def test_names_are_in_the_default_domain():
     names = {"user_domain_id", "project_domain_id"}
     known = {"username": "u", "project_name": "p", "project_domain_name": "D"}
-    assert connect._with_domains(known, names) == {**known, "user_domain_id": "default"}
+    assert said.with_domains(known, names) == {**known, "user_domain_id": "default"}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import inf
 
 from ...store.snapshot import Snapshot
 from ..relay.plan import Plan
-from . import backends, cfg, frontends, tls, udp, unsupported
+from . import backends, cfg, descriptors, frontends, tls, udp, unsupported
 
 FINGERPRINT = "description"  # HAProxy repeats it in `show info`: so it says itself what it has loaded
 FINGERPRINTS = "-"  # between that of the configuration and that of its files
@@ -25,6 +26,7 @@ class Settings:
     """What a machine, rather than a user, decides."""
 
     most_connections: int = 50000
+    most_files: float = inf  # that a process may have open
     most_flows: int = 20000  # of UDP; each takes a port of the machine's own, of which Linux gives out 28,000
 
 
@@ -62,6 +64,12 @@ def render(snapshot: Snapshot, settings: Settings | None = None) -> Configuratio
     chosen = backends.backends(snapshot)
     distinct = list({backend.name: backend for backend in chosen.values()}.values())
     listeners = backends.enabled_listeners(snapshot)
+    binds = tuple((address, each.protocol_port) for each in listeners for address in snapshot.addresses)
+    servers = tuple(server for each in distinct for server in backends.servers(each, snapshot))
+    settings = replace(
+        settings,
+        most_connections=descriptors.connections(settings.most_connections, settings.most_files, len(binds), servers),
+    )
     body = (
         *_tables(distinct),
         *(frontends.section(each, snapshot, chosen, settings.most_connections) for each in listeners),
@@ -77,8 +85,8 @@ def render(snapshot: Snapshot, settings: Settings | None = None) -> Configuratio
     return Configuration(
         text=cfg.text((*_preamble(amphora_id, label, generation, settings), *body)),
         fingerprint=fingerprint,
-        binds=tuple((address, each.protocol_port) for each in listeners for address in snapshot.addresses),
-        servers=tuple(server for each in distinct for server in backends.servers(each, snapshot)),
+        binds=binds,
+        servers=servers,
         files=files,
         generation=generation,
         relay=relay,

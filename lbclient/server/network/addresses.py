@@ -66,9 +66,20 @@ def _wanted(tx: sa.Connection, subnet: Any, wanted: str) -> Address:
 def _next_free(tx: sa.Connection, subnet: Any) -> Address:
     free = next(free_addresses(tx, subnet), None)
     if free is None:
-        why = f"No more IP addresses available on network {subnet.network_id}."
+        why = (
+            f"No more IP addresses available on network {subnet.network_id}: all {_size(subnet)} of subnet {subnet.id} "
+            f"({subnet.cidr}) are taken. Delete what is not needed, or use another subnet."
+        )
         raise errors.Conflict(why, kind="IpAddressGenerationFailure")
     return free
+
+
+def _size(subnet: Any) -> int:
+    """How many addresses the allocation pools of a subnet have."""
+    bounds = [
+        (ipaddress.ip_address(each["start"]), ipaddress.ip_address(each["end"])) for each in subnet.allocation_pools
+    ]
+    return sum(int(end) - int(start) + 1 for start, end in bounds)
 
 
 def free_addresses(tx: sa.Connection, subnet: Any) -> Iterator[Address]:

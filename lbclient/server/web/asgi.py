@@ -20,6 +20,7 @@ from .proxy_headers import HOST
 PASSED_OVER = 64 * 1024 * 1024  # bytes of a body that is too large
 PATIENCE = 1.0  # seconds for the next of them
 
+DROPPED = "lbclient.dropped"  # whether the connection is to be closed instead of an answer
 FAULT = "lbclient.fault"  # an exception that is to be answered, instead of what the request asks for
 MAXIMUM = "lbclient.body_maximum"  # bytes that the body may have; of a larger one, not all is there
 LOGIN_THREADS = 4
@@ -72,6 +73,10 @@ class Bridge:
             except Error as error:
                 environ[FAULT] = error
             status, headers, content = await self._answer(environ)
+        if environ.get(DROPPED):
+            scope["lbclient.close"]()
+            await _gone(receive)
+            return
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": content, "more_body": body.is_left})
         if body.is_left:
@@ -161,6 +166,12 @@ class Payments:
     def close(self) -> None:
         """Nobody owes anything any more."""
         self._pool.shutdown(wait=False)
+
+
+async def _gone(receive: Any) -> None:
+    """Returns when the connection has been closed: the HTTP server would answer by itself before."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 class _Budget:

@@ -81,6 +81,7 @@ class Connection(HttpToolsProtocol):
         if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > HEAD_MAXIMUM:
             self._refusal = TOO_LARGE
             raise _Refused
+        self.scope["lbclient.close"] = self.transport.abort  # type: ignore[typeddict-unknown-key]
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
