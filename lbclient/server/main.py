@@ -44,11 +44,14 @@ from .settlements import Settlements
 from .testing import kit as kit_module
 from .testing import worlds
 from .testing.kit import Kit
+from .web.limits import Limits
 from .web.server import ListenError, Server
 
 LOG = logging.getLogger("lbclient.server.main")  # also where this is __main__
 LOOK_UP = 0.5  # seconds
 FILES = 65536
+SWITCH = 0.001  # s that one thread keeps others waiting; what is large is worked on beside what is to be quick
+SHARE = 4  # of all descriptors, connections to the API take one in so many at most
 
 
 class DatabaseError(Exception):
@@ -75,6 +78,7 @@ def serve(config: Config) -> int:
     """Serve until SIGTERM or SIGINT; the exit status. HAProxy processes run on."""
     logs.configure(config.log_format, config.debug)
     os.umask(0o077)
+    sys.setswitchinterval(SWITCH)
     _allow_files()
     is_over = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -125,6 +129,8 @@ def _running(config: Config) -> Iterator[int]:
         config.bind_port,
         config.threads,
         app.quickness(services),
+        app.guards(services),
+        _limits(config),
     )
     port = server.bind()
     if keystone:
@@ -141,6 +147,24 @@ def _running(config: Config) -> Iterator[int]:
         server.stop()
         dataplane.stop()
         store.close()
+
+
+def _limits(config: Config) -> Limits:
+    """The limits of the HTTP server: it leaves most of this process's descriptors to the data plane."""
+    descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    most = config.connections
+    if descriptors != resource.RLIM_INFINITY:
+        most = min(most, descriptors // SHARE)
+    # Behind a proxy all connections come from its address.
+    each = most if config.proxy_headers else min(most, config.connections_per_address)
+    return Limits(
+        connections=most,
+        connections_per_address=each,
+        head_seconds=config.request_timeout,
+        body_seconds=config.request_timeout,
+        body_memory=config.body_memory,
+        logins=config.login_queue,
+    )
 
 
 def _settlements(config: Config, store: Store, dataplane: LocalDataPlane, kit: Kit | None) -> Settlements | None:
