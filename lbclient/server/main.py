@@ -19,7 +19,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from .. import streams
-from ..dataplane.haproxy.attachments import attachment
+from ..dataplane.haproxy.attachments import AttachmentFailed, attachment
 from ..dataplane.haproxy.binary import NotFound, find_haproxy
 from ..dataplane.local import LocalDataPlane
 from ..store.migrations import TooNew
@@ -50,7 +50,17 @@ class DatabaseError(Exception):
     """The database cannot be used; the text says why."""
 
 
-REFUSALS = (BadRules, ConfigError, DatabaseError, Unavailable, ListenError, NotFound, state.StateError, TooNew)
+REFUSALS = (
+    AttachmentFailed,
+    BadRules,
+    ConfigError,
+    DatabaseError,
+    Unavailable,
+    ListenError,
+    NotFound,
+    state.StateError,
+    TooNew,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -97,6 +107,7 @@ def _running(config: Config) -> Iterator[int]:
     dataplane = LocalDataPlane(
         store, directory, haproxy, attachment(config.attachment), is_noop=partial(is_noop, config.providers)
     )
+    dataplane.take_over()
     keystone = _keystone(config)
     services = Services(
         store,

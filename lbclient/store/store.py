@@ -84,6 +84,12 @@ class Store:
         with self.reading() as tx:
             return list(tx.scalars(sa.select(LOADBALANCER.c.id).order_by(LOADBALANCER.c.serial)))
 
+    def addresses(self) -> dict[tuple[str, str], tuple[str, ...]]:
+        """The addresses of every load balancer, by its ID and its provider's name."""
+        with self.reading() as tx:
+            rows = tx.execute(sa.select(LOADBALANCER)).all()
+            return {(row.id, row.provider): reading.addresses(tx, row) for row in rows}
+
     def snapshot(self, loadbalancer_id: str) -> Snapshot | None:
         """The load balancer as it stands; None where there is none (any more)."""
         with self.reading() as tx:
