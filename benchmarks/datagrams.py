@@ -25,7 +25,7 @@ from pathlib import Path
 
 from setting import wait_for
 
-from lbclient.dataplane.haproxy.relay_process import Relay
+from lbclient.dataplane.haproxy.relay_process import RelayProcess
 from lbclient.dataplane.relay.plan import Listener, Member, Plan, Pool
 
 CLIENTS, WINDOW, SIZE = 8, 16, 100  # sockets, datagrams under way on each, bytes
@@ -116,7 +116,7 @@ def ours(port: int, to: list[int]) -> Iterator[int]:
     wanted = tuple(Member(f"m{each}", there, each, 1, True, False, there, each) for each in to)
     listener = Listener("listener", port, (there,), "pool", -1, 50.0)
     with tempfile.TemporaryDirectory() as directory:
-        relay = Relay(Path(directory))
+        relay = RelayProcess(Path(directory))
         relay.apply(Plan((listener,), (Pool("pool", "ROUND_ROBIN", wanted),), 30000))
         try:
             yield relay.pid() or 0

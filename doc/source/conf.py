@@ -31,6 +31,7 @@ man_pages = [
             "provider": "providers",
             "quota": "quotas",
             "network": "networks, floating IPs and tokens",
+            "testing": "the testing API",
             "running": "running the server and helping",
         }.items()
     ),

@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import Any, TypeVar
 
 from cliff import command, lister, show
 
-from ..client.errors import Error, NotFound
+from ..client import similar
+from ..client.errors import Error, NotFound, WrongUsage
 from ..client.names import Names
 from ..client.services import Services
 from . import help, suggestions
@@ -29,6 +30,10 @@ class Command(command.Command):
 
     @cached_property
     def services(self) -> Services:
+        """The services that the command speaks to."""
+        return self.connect()
+
+    def connect(self) -> Services:
         """The services of the cloud that the program was told of."""
         from . import plugin
 
@@ -103,9 +108,23 @@ class _Display(Command):
 class Lister(_Display, lister.Lister):
     """A command that shows a list."""
 
+    def produce_output(
+        self, parsed_args: argparse.Namespace, column_names: Sequence[str], data: Iterable[Sequence[Any]]
+    ) -> int:
+        known = {self._normalize_column_name(name) for name in column_names}
+        for column in parsed_args.sort_columns:
+            if self._normalize_column_name(column) not in known:
+                question = similar.question(similar.closest(column, column_names))
+                raise WrongUsage(f"--sort-column: no column is '{column}'. {question or _columns(column_names)}")
+        return int(super().produce_output(parsed_args, column_names, data))
+
 
 class ShowOne(_Display, show.ShowOne):
     """A command that shows one object."""
+
+
+def _columns(names: Sequence[str]) -> str:
+    return f"There are {', '.join(names)}."
 
 
 def is_standalone(app: Any) -> bool:

@@ -46,7 +46,7 @@ FORMER_OPTIONS = ("tenant-name", "tenant-id")
 def add_credentials(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
     """Add the options; also those of every way to authenticate, if one of them is in argv."""
     group = parser.add_argument_group(
-        "credentials", "Each is also taken from a variable: OS_AUTH_URL for --os-auth-url."
+        "logging in", "Each is also taken from a variable: OS_AUTH_URL for --os-auth-url."
     )
     for name, words in OPTIONS:
         group.add_argument(f"--os-{name}", metavar=f"<{name}>", help=words)

@@ -15,7 +15,8 @@ import autopage.argparse
 from cliff import _argparse
 from cliff import help as cliff_help
 
-from ..client.errors import WrongInput
+from ..client.errors import WrongUsage
+from . import overview, suggestions
 
 # What cliff's own options do, said as the others' are.
 WORDS = {
@@ -40,6 +41,15 @@ TITLES = {
     "table formatter": "output as a table",
 }
 INDENT = "  "  # of a usage that takes several lines
+START = (
+    ("demo", "play a guide, with real traffic"),
+    ("lab", "a private network with a server"),
+    ("doctor", "check the cloud and this machine"),
+    ("help loadbalancer member", "list what begins so"),
+    ("loadbalancer create --help", "say what a command takes"),
+)
+WIDTH = 79
+START_WIDTH = max(len(line) for line, _ in START)
 GLUE = "\N{NO-BREAK SPACE}"
 
 
@@ -112,6 +122,7 @@ class ShowHelp(cliff_help.HelpCommand):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        suggestions.attach(parser, self.app)
         complete(parser, self.examples, self.app)
         (command,) = (action for action in parser._actions if not action.option_strings)
         command.metavar, command.help = "<command>", "The words of the command."
@@ -122,11 +133,13 @@ class ShowHelp(cliff_help.HelpCommand):
         app: Any = self.app
         if not words or _is_known(app, words):
             return int(super().take_action(parsed_args))
-        begun = [(name, command) for name, command in app.command_manager if _begins(name.split(), words)]
+        known = list(app.command_manager)
+        begun = [(name, command) for name, command in known if _begins(name.split(), words)]
+        begun = begun or [(name, command) for name, command in known if suggestions.containing(words, [name.split()])]
         if not begun:
-            raise WrongInput(app.unknown(words))
-        width = shutil.get_terminal_size().columns if app.stdout.isatty() else sys.maxsize
-        app.stdout.writelines(_listed(begun, width))
+            app.LOG.error(app.unknown(words))
+            return WrongUsage.exit_status
+        app.stdout.writelines(listed(begun, is_narrow=app.stdout.isatty()))
         return 0
 
     def get_description(self) -> str:
@@ -141,8 +154,9 @@ def _begins(name: Sequence[str], words: Sequence[str]) -> bool:
     return len(name) > len(words) and all(part.startswith(word) for part, word in zip(name, words, strict=False))
 
 
-def _listed(commands: Iterable[tuple[str, Any]], width: int) -> Iterator[str]:
+def listed(commands: Iterable[tuple[str, Any]], *, is_narrow: bool) -> Iterator[str]:
     """A line for each command with what it does, or several where one is too narrow."""
+    width = shutil.get_terminal_size().columns if is_narrow else sys.maxsize
     lines = [(name, _first_line(entry_point)) for name, entry_point in sorted(commands, key=lambda command: command[0])]
     indent = max(len(name) for name, _ in lines) + 4
     for name, line in lines:
@@ -160,16 +174,30 @@ def _is_known(app: Any, words: list[str]) -> bool:
 
 
 def show_all(app: Any) -> None:
-    """Print the global options and all commands, and leave."""
+    """Print all commands and the global options, and leave."""
     pager = autopage.argparse.help_pager(app.stdout)
     with pager as out:
         autopage.argparse.use_color_for_parser(app.parser, pager.to_terminal())
-        app.parser.print_help(out)
+        description = textwrap.fill(str(app.parser.description), WIDTH)
+        out.write(f"usage: {app.NAME} [<options>] <command> [<arguments>]\n\n{description}\n\nto start:\n")
+        out.writelines(f"  {app.NAME} {line:<{START_WIDTH}}  {words}\n" for line, words in START)
         out.write("\ncommands:\n")
-        width = shutil.get_terminal_size().columns if pager.to_terminal() else sys.maxsize
-        out.writelines(_listed(app.command_manager, width))
-        out.write(f"\n`{app.NAME} help COMMAND` says more about a command.\n")
+        for title, commands in overview.groups(app.command_manager):
+            out.write(f"\n{title}:\n")
+            out.writelines(listed(commands, is_narrow=pager.to_terminal()))
+        out.write(f"\n{_options(app.parser)}")
     raise cliff_help.HelpExit()
+
+
+def _options(parser: argparse.ArgumentParser) -> str:
+    """The help of the options alone; those for logging in come last."""
+    formatter = parser._get_formatter()
+    for group in parser._action_groups:
+        formatter.start_section(group.title)
+        formatter.add_text(group.description)
+        formatter.add_arguments(group._group_actions)
+        formatter.end_section()
+    return formatter.format_help()
 
 
 def _first_line(entry_point: Any) -> str:

@@ -9,8 +9,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from ..client.errors import BadRequest
-from ..resources import Resource
+from ..client.api import Api
+from ..client.errors import BadRequest, Conflict, Error
+from ..resources import LISTENER, POOL, Resource
 from ..resources.listener import POOL_PROTOCOLS
 
 Values = Mapping[str, Any]
@@ -36,7 +37,24 @@ HTTP_OPTIONS = ("http_method", "url_path", "expected_codes")
 def hinted(refusal: BadRequest, resource: Resource, values: Values) -> BadRequest:
     """The refusal with what may help, if anything is known to."""
     hints = [*HINTS.get(resource.name, _nothing)(values), *_protocols(refusal.words)]
+    if "has children" in refusal.words:
+        hints.append("Give --cascade to delete them with it.")
     return refusal.hinting(" ".join(hints)) if hints else refusal
+
+
+def conflict(refusal: Conflict, api: Api, resource: Resource, values: Values) -> Conflict:
+    """The refusal with what is in the way, and the way around it."""
+    if resource is not POOL or not values.get("listener_id") or "default pool" not in refusal.words:
+        return refusal
+    try:
+        listener = api.show(LISTENER, values["listener_id"])
+        pool = api.show(POOL, listener["default_pool_id"])
+    except (Error, KeyError):
+        return refusal
+    return refusal.hinting(
+        f"It is pool {pool.get('name') or pool['id']}: give --loadbalancer rather than --listener, and then"
+        " `listener set --default-pool`, or an L7 policy that leads to the new one."
+    )
 
 
 def _nothing(values: Values) -> Iterator[str]:

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ..client.errors import WrongInput
+from ..client.errors import WrongUsage
 from ..client.names import Names
 from ..resources import Cli, Field, Resource, Type
 from . import wording
@@ -46,8 +46,13 @@ def add_unsets(parser: argparse.ArgumentParser, resource: Resource) -> None:
         parser.add_argument(f"--{flag}", dest=field.name, action="store_const", const=True, help=words)
 
 
+def flags(resource: Resource, verb: Cli) -> Iterator[str]:
+    """The options for the fields of a command."""
+    return (f"--{word}" for field in fields_of(resource, verb) for word in _flag(field).split("/"))
+
+
 def values(resource: Resource, verb: Cli, parsed: argparse.Namespace, names: Names) -> dict[str, Any]:
-    """What was typed, as the API takes it: only that, in the fields' order. Raises WrongInput."""
+    """What was typed, as the API takes it: only that, in the fields' order. Raises WrongUsage."""
     given = ((field, getattr(parsed, field.name)) for field in fields_of(resource, verb))
     return {field.name: _value(field, value, names) for field, value in given if value is not None}
 
@@ -176,6 +181,8 @@ def _choices(field: Field) -> list[Any] | None:
 def _conversion(field: Field) -> Callable[[str], Any]:
     if field.type is Type.INTEGER:
         return _whole_number
+    if field.type is Type.NUMBER:
+        return _number
     if field.type in (Type.MAPPING, Type.OBJECTS):
         return lambda text: _pairs(field, text)
     if field.choices:
@@ -188,6 +195,13 @@ def _whole_number(text: str) -> int:
         return int(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"'{text}' is not a whole number") from None
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number") from None
 
 
 def _canonical(choices: tuple[str, ...], text: str) -> str:
@@ -213,7 +227,7 @@ def _pairs(field: Field, text: str) -> dict[str, str]:
 def _value(field: Field, value: Any, names: Names) -> Any:
     if field.clear_words and isinstance(value, str) and value.lower() in CLEAR_WORDS:
         return None
-    if field.type is Type.INTEGER:
+    if field.type in (Type.INTEGER, Type.NUMBER):
         return _in_range(field, value)
     if field.type is Type.OBJECTS:
         return [_object(field, one, names) for one in value]
@@ -224,15 +238,15 @@ def _value(field: Field, value: Any, names: Names) -> Any:
     )
 
 
-def _in_range(field: Field, value: int) -> int:
+def _in_range(field: Field, value: float) -> float:
     low, high = field.minimum, field.maximum
     if (low is not None and value < low) or (high is not None and value > high):
-        raise WrongInput(f"--{_flag(field)}: {value} is not from {low} to {high}.")
+        raise WrongUsage(f"--{_flag(field)}: {value} is not from {low} to {high}.")
     return value
 
 
 def _object(field: Field, pairs: dict[str, str], names: Names) -> dict[str, str]:
     key = f"{field.refers}_id"
     if key not in pairs:
-        raise WrongInput(f"--{_flag(field)}: {key.replace('_', '-')}=<name or ID> is missing.")
+        raise WrongUsage(f"--{_flag(field)}: {key.replace('_', '-')}=<name or ID> is missing.")
     return {name: names.id(str(field.refers), value) if name == key else value for name, value in pairs.items()}

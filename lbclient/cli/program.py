@@ -20,8 +20,9 @@ from . import suggestions
 from .command import Command
 from .credentials import add_credentials, credentials
 from .entry_points import Commands
-from .help import Help, ShowHelp, show_all
+from .help import Help, ShowHelp, listed, show_all
 from .output.formatters import Formatters
+from .prompt import Prompt
 
 LEVELS = {0: logging.ERROR, 1: logging.WARNING, 2: logging.INFO}
 
@@ -41,6 +42,7 @@ class Shell(App):
             deferred_help=True,
         )
         self.command_manager.add_command("help", ShowHelp)
+        self.command_manager.add_command("shell", Prompt)
 
     @cached_property
     def services(self) -> Services:
@@ -100,6 +102,14 @@ class Shell(App):
         if self.options.deferred_help:
             show_all(self)
 
+    def interact(self) -> None:
+        """Show the help where no command is given; `lbclient shell` is the prompt."""
+        show_all(self)
+
+    def prompt(self) -> None:
+        """Read commands from a prompt until its end."""
+        super().interact()
+
     def prepare_to_run_command(self, cmd: Any) -> None:
         if not isinstance(cmd, Command):
             gc.enable()  # it may run for long
@@ -110,9 +120,17 @@ class Shell(App):
         try:
             self.command_manager.find_command(argv)
         except ValueError:
-            self.LOG.error("%s: %s", self.NAME, self.unknown(argv))
-            return 2
+            return self._incomplete(argv)
         return super().run_subcommand(argv)
+
+    def _incomplete(self, words: Sequence[str]) -> int:
+        """List the commands that begin so; the exit status."""
+        begun = [(name, command) for name, command in self.command_manager if name.startswith(f"{' '.join(words)} ")]
+        if not begun:
+            self.LOG.error("%s: %s", self.NAME, self.unknown(words))
+            return 2
+        self.stdout.writelines(listed(begun, is_narrow=self.stdout.isatty()))
+        return 0
 
     def unknown(self, words: Sequence[str]) -> str:
         """What to say of words that are no command."""

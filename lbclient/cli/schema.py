@@ -35,7 +35,7 @@ TRANSPORTS = {"UDP": "UDP", "SCTP": "SCTP"}  # of a listener's protocol; (TCP)
 
 
 @dataclass(frozen=True, order=True)
-class Place:
+class Position:
     """A point in a file; lines and columns count from 1."""
 
     source: str
@@ -51,9 +51,9 @@ class Declared:
     """An object of a file: values by the keys that stand there, names not yet looked up."""
 
     resource: Resource
-    place: Place
+    place: Position
     values: dict[str, Any] = field(default_factory=dict)
-    places: dict[str, Place] = field(default_factory=dict)  # of each key's value
+    places: dict[str, Position] = field(default_factory=dict)  # of each key's value
     parts: dict[str, list[Declared]] = field(default_factory=dict)  # the sections that stand there
 
 

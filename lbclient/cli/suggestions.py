@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 from cliff import _argparse
@@ -18,20 +18,29 @@ NO_CHOICE = re.compile(r"argument ([^:]+): invalid choice: '?([^' ]+)'? \(choose
 MISSED_WORD = 0.1  # how much less alike a command is for each word that it has more or less
 NEARLY = 0.05  # commands whose likeness differs by less are all named
 ABBREVIATION = 0.9
+FEW = 12  # of more commands that have a word, none is likely to be meant
 
 
 class Parser(_argparse.ArgumentParser):
     """A parser whose complaints name what is similar to the mistake."""
 
     others: Iterable[str] = ()  # the options of the program, which are understood everywhere
+    fixed: Mapping[str, str] = {}  # options of other verbs, and what is to be said of them
 
     def error(self, message: str) -> NoReturn:
-        found = [f"{message}{'' if message.endswith('.') else '.'} {question}" for question in self._questions(message)]
-        super().error(found[0] if found else message)
+        """Say in one line what is wrong, what may have been meant, and where help is."""
+        said = f"{message}{'' if message.endswith('.') else '.'}"
+        advice = next(self._questions(message), f"`{self._help()}` says more.")
+        self.exit(2, f"{self.prog}: {said} {advice}\n")
 
-    def _questions(self, message: str) -> Iterable[str]:
+    def _help(self) -> str:
+        program, *words = self.prog.split()
+        return " ".join((program, "help", *words)) if words else f"{program} --help"
+
+    def _questions(self, message: str) -> Iterator[str]:
         unknown = UNKNOWN.match(message)
         if unknown:
+            yield from (self.fixed[word] for word in unknown[1].split() if word in self.fixed)
             words = [word.partition("=")[0] for word in unknown[1].split() if word.startswith("--")]
             shown = [name for name in (*self._option_string_actions, *self.others) if name.startswith("--")]
             found = dict.fromkeys(each for word in words for each in similar.closest(word, shown))
@@ -43,7 +52,7 @@ class Parser(_argparse.ArgumentParser):
             yield from filter(None, [similar.question(similar.closest(wrong[2], choices))])
 
 
-def attach(parser: argparse.ArgumentParser, app: Any) -> None:
+def attach(parser: argparse.ArgumentParser, app: Any = None) -> None:
     """Let a command's parser suggest, since cliff does not ask which class to take."""
     parser.__class__ = Parser
     assert isinstance(parser, Parser)
@@ -69,20 +78,31 @@ def _meant(words: Sequence[str], names: Sequence[Sequence[str]]) -> list[str]:
     """The commands that are most alike, word by word; those without their first words, where none is."""
     scores: dict[str, float] = {}
     for name in names:
-        likes = [_likeness(word, part) for word, part in zip(words, name, strict=False)]
-        if min(likes, default=0.0) >= similar.LIKENESS:
+        similarities = [_similarity(word, part) for word, part in zip(words, name, strict=False)]
+        if min(similarities, default=0.0) >= similar.SIMILARITY:
             missed = abs(len(name) - len(words)) * MISSED_WORD
-            scores[" ".join(name[: len(words)])] = sum(likes) / len(likes) - missed
+            scores[" ".join(name[: len(words)])] = sum(similarities) / len(similarities) - missed
     best = [text for text in scores if scores[text] > max(scores.values()) - NEARLY]
     if best:
         return sorted(best, key=lambda text: -scores[text])[: similar.AT_MOST]
     ends = [name for name in names for end in range(len(words), 0, -1) if list(name[-end:]) == list(words[:end])]
-    return [" ".join(name) for name in sorted(ends, key=len)][: similar.AT_MOST]
+    found = ends or next(filter(None, (containing(words[:end], names) for end in range(len(words), 0, -1))), [])
+    return [" ".join(name) for name in sorted(found, key=len)][: similar.AT_MOST] if len(found) <= FEW else []
 
 
-def _likeness(word: str, part: str) -> float:
+def containing(words: Sequence[str], names: Iterable[Sequence[str]]) -> list[Sequence[str]]:
+    """The commands that have these words somewhere, one behind the other."""
+    return [
+        name
+        for name in names
+        if any(list(name[start : start + len(words)]) == list(words) for start in range(len(name)))
+    ]
+
+
+def _similarity(word: str, part: str) -> float:
     """Of two words: 1 is the same. An abbreviation is nearly the same."""
     import difflib  # here, since it is needed after a mistake only
 
     is_short = len(word) > 1 and part.startswith(word.lower())
+    is_short = is_short or (len(word) in (2, 3) and bool(re.match(".*".join(map(re.escape, word.lower())), part)))
     return max(difflib.SequenceMatcher(None, word.lower(), part).ratio(), ABBREVIATION if is_short else 0.0)

@@ -13,7 +13,7 @@ from ..client.api import Parents
 from ..client.names import KINDS
 from ..client.rest import Json
 from ..resources import AMPHORA, LOADBALANCER, Cli, Resource
-from . import options
+from . import options, suggestions
 from .command import Command, Lister, ShowOne, positive_seconds
 from .output import columns
 
@@ -127,6 +127,10 @@ class Waiting(Verb):
             from . import hints
 
             raise hints.hinted(refusal, self.resource, values or {}) from refusal
+        except errors.Conflict as refusal:
+            from . import hints
+
+            raise hints.conflict(refusal, api, self.resource, values or {}) from refusal
 
     def settled(self, record: Json, parsed: argparse.Namespace, parents: Parents) -> Json:
         """The object when the change is done, if that is to be waited for."""
@@ -241,6 +245,9 @@ class Set(_Change):
 
     def add_changes(self, parser: argparse.ArgumentParser) -> None:
         options.add_fields(parser, self.resource, Cli.SET)
+        if isinstance(parser, suggestions.Parser):
+            fixed = set(options.flags(self.resource, Cli.CREATE)) - set(options.flags(self.resource, Cli.SET))
+            parser.fixed = {flag: f"{flag} of a {self.what} is said when it is created, and stays." for flag in fixed}
 
     def changes(self, parsed: argparse.Namespace) -> Json:
         return options.values(self.resource, Cli.SET, parsed, self.names)

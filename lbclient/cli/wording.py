@@ -49,7 +49,7 @@ def _named(field: Field) -> str:
 
 def _limits(field: Field) -> list[str]:
     is_limited = None not in (field.minimum, field.maximum) and field.maximum != NO_LIMIT
-    if field.type is Type.INTEGER and not field.choices and is_limited:
+    if field.type in (Type.INTEGER, Type.NUMBER) and not field.choices and is_limited:
         return [f"From {field.minimum} to {field.maximum}."]
     if field.type is Type.STRINGS and field.choices:
         return [f"One of {', '.join(field.choices)}."]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .. import __version__
 from . import clouds, direct_http, errors, token_cache
 from .services import Services
-from .session import KeptSession
+from .session import CachedSession
 from .settings import Settings, read, with_domains
 from .settings import kind as kind_of
 
@@ -26,7 +26,7 @@ DEFAULT_TIMEOUT = 300.0  # seconds without a byte from the server
 SERVICE_TYPES = ("load-balancer", "network", "identity")
 # Ways to log in of which the settings say all. Others ask a person, Kerberos or a certificate who it is, or do not log
 # in at all.
-KEPT_LOGINS = (
+CACHED_PLUGINS = (
     "password",
     "v2password",
     "v3password",
@@ -49,7 +49,7 @@ def connect(options: Mapping[str, Any], environ: Mapping[str, str] = os.environ)
     """The services as these options and variables say; nothing is sent yet. Raises NotConfigured."""
     settings = read(options, environ)
     with errors.translated():
-        session = _kept_session(settings, environ) or _session(settings, _plugin(settings, environ))
+        session = _cached_session(settings, environ) or _session(settings, _plugin(settings, environ))
     return Services(
         session,
         settings.get("region_name"),
@@ -127,21 +127,21 @@ def _with_password(settings: Settings) -> Settings:
     return {**settings, "password": getpass()}
 
 
-def _kept_session(settings: Settings, environ: Mapping[str, str]) -> KeptSession | None:
+def _cached_session(settings: Settings, environ: Mapping[str, str]) -> CachedSession | None:
     """A session whose login is kept for the next command, unless that is not wanted or not safe."""
     kind = kind_of(settings)
     is_wanted = _is_true(settings.get(CACHE_SWITCH, environ.get(CACHE_VARIABLE) or "on"))
     is_asked_for = kind in PASSWORD_KINDS and not settings.get("password")
-    if not is_wanted or is_asked_for or kind not in KEPT_LOGINS:
+    if not is_wanted or is_asked_for or kind not in CACHED_PLUGINS:
         return None
     entry = token_cache.entry({**settings, "auth_type": kind}, environ)
     if entry is None:
         return None
     is_direct = direct_http.is_plain(environ) and not settings.get("cert")
-    return KeptSession(
+    return CachedSession(
         entry,
         lambda: _session(settings, _plugin(settings, environ)),
-        direct_http.Wire(_verification(settings), _timeout(settings)) if is_direct else None,
+        direct_http.DirectHttp(_verification(settings), _timeout(settings)) if is_direct else None,
         {"interface": settings.get("interface") or DEFAULT_INTERFACE, "region_name": settings.get("region_name")},
         SERVICE_TYPES,
     )

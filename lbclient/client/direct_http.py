@@ -69,16 +69,16 @@ def is_plain(environ: Mapping[str, str]) -> bool:
     )
 
 
-Place = tuple[int, str, str]  # a thread, and the server that it speaks to
+ConnectionKey = tuple[int, str, str]  # a thread, and the server that it speaks to
 
 
-class Wire:
+class DirectHttp:
     """Connections that are kept until the end, one to each server."""
 
     def __init__(self, verify: bool | str, timeout: float) -> None:
         self.verify = verify
         self.timeout = timeout
-        self._connections: dict[Place, http.client.HTTPConnection] = {}
+        self._connections: dict[ConnectionKey, http.client.HTTPConnection] = {}
         weakref.finalize(self, _close, self._connections)
 
     def request(
@@ -132,7 +132,7 @@ class Wire:
         return ssl.create_default_context(cafile=None if is_folder else named, capath=named if is_folder else None)
 
 
-def _close(connections: Mapping[Place, http.client.HTTPConnection]) -> None:
+def _close(connections: Mapping[ConnectionKey, http.client.HTTPConnection]) -> None:
     for connection in connections.values():
         connection.close()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,7 +20,13 @@ class WrongInput(Error):
     """A value that no server has to be asked about."""
 
 
-class Unnamed(Error):
+class WrongUsage(WrongInput):
+    """A command line that means nothing, whatever there is."""
+
+    exit_status = 2
+
+
+class UnknownName(Error):
     """A name that nothing has."""
 
 
@@ -43,7 +48,7 @@ class TimedOut(Error):
     exit_status = 3
 
 
-class Untold(TimedOut):
+class OutcomeUnknown(TimedOut):
     """The end of waiting for something that the server does not tell."""
 
     exit_status = 4
@@ -152,14 +157,12 @@ def _translation(error: Exception) -> Error | None:
 
     if isinstance(error, theirs.HttpError):
         return refused(error.http_status, _answer(error), error.request_id)
-    if isinstance(error, theirs.SSLError):
-        return Unreachable(
-            f"{_one_line(error)} Name the authority's certificate with --os-cacert, or use --insecure to trust anyone."
-        )
     if isinstance(error, theirs.ConnectTimeout):
         return Unreachable(f"No answer in time: {_one_line(error)}")
     if isinstance(error, (theirs.ConnectionError, theirs.DiscoveryFailure)):
-        return Unreachable(f"{_short(error)} Is the server running, and is its address right?")
+        from . import unreachable  # here, as it is needed after a failure only
+
+        return Unreachable(unreachable.explained(error))
     if isinstance(error, theirs.MissingRequiredOptions):
         names = ", ".join(
             f"--os-{option.name} (OS_{option.name.upper().replace('-', '_')})" for option in error.options
@@ -173,14 +176,6 @@ def _answer(error: Any) -> Any:
         return error.response.json()
     except (AttributeError, ValueError):
         return str(error.message or "")
-
-
-def _short(error: BaseException) -> str:
-    """Who cannot be reached, and why, out of the sentences that several libraries have put around it."""
-    line = _one_line(error)
-    address = re.search(r"connection to (https?://[^\s:]+(?::\d+)?[^\s:]*)", line)
-    reason = re.findall(r"\[Errno -?\d+\] ([^'\")\]]+)", line)
-    return f"{address[1]} cannot be reached: {reason[-1].lower()}." if address and reason else line
 
 
 def _one_line(error: BaseException) -> str:

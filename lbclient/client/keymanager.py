@@ -19,7 +19,7 @@ def reference(names: Names, word: str) -> str:
     else:
         found = [one for kind in KINDS for one in _by_name(service, kind, word)]
     if not found:
-        raise errors.Unnamed(f"No container and no secret has the name or ID '{word}'.")
+        raise errors.UnknownName(f"No container and no secret has the name or ID '{word}'.")
     if len(found) > 1:
         listed = ", ".join(found)
         raise errors.Ambiguous(

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .. import resources
+from ..resources import testing
 from . import errors
 from .rest import Json, Rest
 from .services import Services
@@ -41,7 +42,7 @@ def _of_resource(resource: resources.Resource) -> Kind:
 
 
 KINDS: Mapping[str, Kind] = {
-    **{resource.name: _of_resource(resource) for resource in resources.BY_NAME.values()},
+    **{resource.name: _of_resource(resource) for resource in (*resources.BY_NAME.values(), *testing.ALL)},
     "network": Kind("network", "networks", "network", "/networks", "networks"),
     "subnet": Kind("subnet", "subnets", "network", "/subnets", "subnets"),
     "port": Kind("port", "ports", "network", "/ports", "ports"),
@@ -70,6 +71,8 @@ class Names:
     def id(self, kind: str, word: str, parents: Parents | None = None) -> str:
         """The ID of what has that name or ID. Raises Unnamed or Ambiguous."""
         what = KINDS[kind]
+        if not word.strip():
+            raise errors.WrongUsage(f"The name or ID of a {what.title} is empty.")
         key = (kind, what.path.format(**(parents or {})), word)
         if key not in self._found:
             self._found[key] = self._look_up(key, what)
@@ -114,7 +117,7 @@ class Names:
 
     def _only(self, kind: str, what: Kind, path: str, word: str, found: list[Json]) -> str:
         if not found:
-            raise errors.Unnamed(self._unnamed(what, path, word))
+            raise errors.UnknownName(self._unnamed(what, path, word))
         if len(found) > 1:
             ids = [str(one["id"]) for one in found]
             shown = ", ".join(ids[:SHOWN_AT_MOST]) + (", …" if len(ids) > SHOWN_AT_MOST else "")

@@ -8,12 +8,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
-from . import errors
+from . import errors, roles
 
 if TYPE_CHECKING:
     from keystoneauth1.session import Session
 
-    from .session import KeptSession
+    from .session import CachedSession
 
 Json = dict[str, Any]
 Parameters = Mapping[str, Any]
@@ -26,7 +26,7 @@ class Rest:
 
     def __init__(
         self,
-        session: Session | KeptSession,
+        session: Session | CachedSession,
         service_type: str,
         version: str,
         *,
@@ -95,7 +95,10 @@ class Rest:
                 url, method, raise_exc=False, headers={"Accept": "application/json"}, **arguments
             )
         if answer.status_code >= 400:
-            raise errors.refused(answer.status_code, _reason(answer), answer.headers.get("x-openstack-request-id"))
+            refusal = errors.refused(answer.status_code, _reason(answer), answer.headers.get("x-openstack-request-id"))
+            if isinstance(refusal, errors.Forbidden) and "olicy does not allow" in refusal.words:
+                refusal = refusal.hinting(roles.needed(method, path))
+            raise refusal
         if not answer.content:
             return {}
         body = _body(answer)

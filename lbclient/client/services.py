@@ -13,14 +13,14 @@ from .rest import Rest
 if TYPE_CHECKING:
     from keystoneauth1.session import Session
 
-    from .session import KeptSession
+    from .session import CachedSession
 
 
 @dataclass
 class Services:
     """A session, and the services that it reaches."""
 
-    session: Session | KeptSession
+    session: Session | CachedSession
     region_name: str | None = None
     interface: str | None = None
     endpoints: Mapping[str, str] = field(

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from . import direct_http
-from .token_cache import Entry, Login
+from .token_cache import CachedToken, CacheEntry
 
 if TYPE_CHECKING:
     from keystoneauth1.session import Session
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
 OUTDATED = (401, 403)
 
 
-class KeptSession:
+class CachedSession:
     """What services need of keystoneauth1's session, which is loaded only when it is needed itself."""
 
     def __init__(
         self,
-        entry: Entry,
+        entry: CacheEntry,
         make: Callable[[], Session],
-        direct: direct_http.Wire | None,
+        direct: direct_http.DirectHttp | None,
         catalog: Mapping[str, str | None],
         service_types: Iterable[str],
     ) -> None:
         self._entry = entry
         self._make = make
-        self._wire = direct  # nothing where requests are always keystoneauth1's
+        self._direct = direct  # nothing where requests are always keystoneauth1's
         self._catalog = catalog  # what, with a service's type, finds an address in the catalog
         self._service_types = service_types
-        self._kept: Login | None = entry.read()
+        self._kept: CachedToken | None = entry.read()
         self._written: str | None = None
         if self._kept is None:
             _ = self.full  # which says what is missing
@@ -74,9 +74,9 @@ class KeptSession:
         return self._afresh(url, method, allow_reauth=False, **arguments)
 
     def _with_kept(self, url: str, method: str, arguments: Mapping[str, Any]) -> Any:
-        if self._wire and self._kept and "full" not in vars(self):
+        if self._direct and self._kept and "full" not in vars(self):
             headers = {**arguments.get("headers", {}), "X-Auth-Token": self._kept.token}
-            answer = self._wire.request(method, url, headers, arguments.get("params"), arguments.get("json"))
+            answer = self._direct.request(method, url, headers, arguments.get("params"), arguments.get("json"))
             if answer is not None:
                 return answer
         session = self.full
@@ -97,7 +97,7 @@ class KeptSession:
         catalog: dict[str, Any] = dict(self._catalog)
         found = {kind: self.full.get_endpoint(service_type=kind, **catalog) for kind in self._service_types}
         endpoints = {kind: address for kind, address in found.items() if address}
-        self._entry.write(Login(access.auth_token, access.expires.timestamp(), endpoints, auth.get_auth_state()))
+        self._entry.write(CachedToken(access.auth_token, access.expires.timestamp(), endpoints, auth.get_auth_state()))
         self._written = access.auth_token
 
     def _is_known(self, token: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 AT_MOST = 3
-LIKENESS = 0.6  # of difflib: 1 is the same word
+SIMILARITY = 0.6  # of difflib: 1 is the same word
 NEARLY = 0.1  # words that are less alike by more than this are left out
 
 
@@ -19,9 +19,9 @@ def closest(word: str, known: Iterable[str]) -> list[str]:
     for each in dict.fromkeys(known):
         matcher.set_seq1(each.lower())
         begins = len(folded) > 2 and each.lower().startswith(folded)
-        if begins or matcher.quick_ratio() >= LIKENESS:
-            scores[each] = max(matcher.ratio(), LIKENESS if begins else 0.0)
-    least = max(LIKENESS, max(scores.values(), default=0.0) - NEARLY)
+        if begins or matcher.quick_ratio() >= SIMILARITY:
+            scores[each] = max(matcher.ratio(), SIMILARITY if begins else 0.0)
+    least = max(SIMILARITY, max(scores.values(), default=0.0) - NEARLY)
     found = sorted((each for each in scores if scores[each] >= least), key=lambda each: -scores[each])
     same = [each for each in found if each.lower() == folded]
     return (same or found)[:AT_MOST]

@@ -28,7 +28,7 @@ ASIDE = ".new"  # of files that are being written
 
 
 @dataclass(frozen=True)
-class Login:
+class CachedToken:
     """What an identity service said to somebody."""
 
     token: str
@@ -42,20 +42,20 @@ class Login:
 
 
 @dataclass(frozen=True)
-class Entry:
+class CacheEntry:
     """The place of one login."""
 
     path: Path
 
-    def read(self) -> Login | None:
+    def read(self) -> CachedToken | None:
         """The login, if there is one that can be trusted and is good for a while."""
         content = _read_private(self.path)
-        login = _parsed(content) if content else None
-        return login if login and login.is_good else None
+        cached = _parsed(content) if content else None
+        return cached if cached and cached.is_good else None
 
-    def write(self, login: Login) -> None:
+    def write(self, cached: CachedToken) -> None:
         """Keep a login, and remove those that are over."""
-        text = json.dumps({"form": FORM, **asdict(login)})
+        text = json.dumps({"form": FORM, **asdict(cached)})
         with suppress(OSError):
             _put(self.path, text.encode(), os.replace)
             _clean(self.path.parent)
@@ -63,13 +63,13 @@ class Entry:
     def drop(self, token: str) -> None:
         """Forget the login, unless another command has made a new one meanwhile."""
         content = _read_private(self.path)
-        login = _parsed(content) if content else None
-        if login is None or login.token == token:
+        cached = _parsed(content) if content else None
+        if cached is None or cached.token == token:
             with suppress(OSError):
                 self.path.unlink()
 
 
-def entry(said: Mapping[str, Any], environ: Mapping[str, str]) -> Entry | None:
+def entry(said: Mapping[str, Any], environ: Mapping[str, str]) -> CacheEntry | None:
     """The place of the login with everything that was said about a cloud; nothing where none can be kept safely."""
     folder = _folder(environ)
     secret = _secret(folder) if folder and _is_private_folder(folder) else None
@@ -77,7 +77,7 @@ def entry(said: Mapping[str, Any], environ: Mapping[str, str]) -> Entry | None:
         return None
     text = repr(sorted((name, repr(value)) for name, value in said.items()))
     digest = hashlib.blake2b(text.encode(), key=secret, digest_size=24)
-    return Entry(folder / f"{digest.hexdigest()}{SUFFIX}")
+    return CacheEntry(folder / f"{digest.hexdigest()}{SUFFIX}")
 
 
 def clear(environ: Mapping[str, str]) -> int:
@@ -144,20 +144,20 @@ def _read_private(path: Path) -> bytes | None:
             return None
 
 
-def _parsed(content: bytes) -> Login | None:
+def _parsed(content: bytes) -> CachedToken | None:
     try:
         said = json.loads(content)
-        login = Login(said["token"], said["expires"], said["endpoints"], said["state"])
+        cached = CachedToken(said["token"], said["expires"], said["endpoints"], said["state"])
     except (ValueError, TypeError, KeyError):
         return None
     is_whole = (
         said.get("form") == FORM
-        and all(isinstance(text, str) and text for text in (login.token, login.state))
-        and isinstance(login.expires, (int, float))
-        and isinstance(login.endpoints, dict)
-        and all(isinstance(address, str) for address in login.endpoints.values())
+        and all(isinstance(text, str) and text for text in (cached.token, cached.state))
+        and isinstance(cached.expires, (int, float))
+        and isinstance(cached.endpoints, dict)
+        and all(isinstance(address, str) for address in cached.endpoints.values())
     )
-    return login if is_whole else None
+    return cached if is_whole else None
 
 
 def _put(path: Path, content: bytes, place: Callable[[str, Path], None]) -> None:
@@ -183,8 +183,8 @@ def _clean(folder: Path) -> None:
 def _is_over(path: Path) -> bool:
     if path.suffix == SUFFIX:
         content = _read_private(path)
-        login = _parsed(content) if content else None
-        return login is None or not login.is_good
+        cached = _parsed(content) if content else None
+        return cached is None or not cached.is_good
     return path.suffix == ASIDE and time.time() - path.stat().st_mtime > ABANDONED
 
 

@@ -7,23 +7,29 @@ from pathlib import Path
 
 from ..store.snapshot import Snapshot
 from ..store.store import Store
-from .haproxy import connections
+from .haproxy import connections, process_table
 from .haproxy.attachments import Attachment
 from .observe.observer import Observer
-from .reconcile import Reconciler
+from .reconcile import Pace, Reconciler
 
 
 class LocalDataPlane:
     """HAProxy processes on this machine, one directory below `directory` for each load balancer."""
 
     def __init__(
-        self, store: Store, directory: Path, haproxy: str, attachment: Attachment, is_noop: Callable[[str], bool]
+        self,
+        store: Store,
+        directory: Path,
+        haproxy: str,
+        attachment: Attachment,
+        is_noop: Callable[[str], bool],
+        pace: Pace | None = None,
     ) -> None:
         self._store = store
         self._is_noop = is_noop
         self._directory = directory
         self._attachment = attachment
-        self._reconciler = Reconciler(store, directory, haproxy, attachment, is_noop=is_noop)
+        self._reconciler = Reconciler(store, directory, haproxy, attachment, is_noop=is_noop, pace=pace)
         self._observer = Observer(store, directory, self._reconciler)
 
     def take_over(self) -> None:
@@ -48,6 +54,14 @@ class LocalDataPlane:
     def wake(self, loadbalancer_id: str) -> None:
         """Reconcile a load balancer soon."""
         self._reconciler.wake(loadbalancer_id)
+
+    def on_reconciled(self, tell: Callable[[str], None]) -> None:
+        """Call tell(loadbalancer_id) after each round of a load balancer, also one that changed nothing."""
+        self._reconciler.on_change(tell)
+
+    def kill(self, loadbalancer_id: str) -> int:
+        """Kill the processes of a load balancer, as a crash would; how many there were."""
+        return process_table.kill(self._directory.absolute() / loadbalancer_id)
 
     def unsupported(self, snapshot: Snapshot) -> str | None:
         """Why this machine cannot carry a load balancer; None if it can."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 from ..store.snapshot import Snapshot
 from ..store.store import Outcome, Store
@@ -19,12 +22,44 @@ from .config.render import Configuration, Settings, render
 from .haproxy import binary, process_table
 from .haproxy.attachments import Attachment, AttachmentFailed
 from .haproxy.process import Applied, Instance
+from .statuses import expected
 from .work_queue import WorkQueue
 
 LOG = logging.getLogger(__name__)
 LOW_PRIORITY_STARTS = 3  # HAProxy processes that are started at once though nobody waits for them
 RETRY_SECONDS = 5.0  # causes such as a port that another program holds go away by themselves
 CRASH_PAUSE = 1.0  # an HAProxy that ends again and again is started no more often than this
+
+
+class Pace(Protocol):
+    """Holds changes back on purpose, for tests of clients."""
+
+    def remaining(self, loadbalancer_id: str) -> float:
+        """Seconds until its changes may take effect: 0 for now, infinity until it is woken."""
+        ...
+
+    def failure(self, loadbalancer_id: str) -> str | None:
+        """Why its changes are to end in ERROR; None where they are not."""
+        ...
+
+    @property
+    def reported(self) -> Mapping[str, str]:
+        """Operating statuses of members that nothing checks, by ID."""
+        ...
+
+
+class Unpaced:
+    """Everything takes effect at once."""
+
+    def remaining(self, loadbalancer_id: str) -> float:
+        return 0.0
+
+    def failure(self, loadbalancer_id: str) -> str | None:
+        return None
+
+    @property
+    def reported(self) -> Mapping[str, str]:
+        return {}
 
 
 @dataclass(frozen=True)
@@ -49,8 +84,9 @@ class Reconciler:
         attachment: Attachment,
         workers: int = 4,
         is_noop: Callable[[str], bool] = lambda provider: False,
+        pace: Pace | None = None,
     ) -> None:
-        """is_idle(provider) tells that nothing is to run for the load balancers of a provider."""
+        """is_noop(provider) tells that nothing is to run for the load balancers of a provider."""
         self._store = store
         self._directory = directory.absolute()
         self._binary = haproxy_path
@@ -59,7 +95,8 @@ class Reconciler:
         self._settings = Settings(binary.most_connections())
         self._queue = WorkQueue()
         self._states: dict[str, State] = {}
-        self._notify: Callable[[str], None] = lambda loadbalancer_id: None
+        self._pace = pace or Unpaced()
+        self._watchers: list[Callable[[str], None]] = []
         self._threads = [
             threading.Thread(target=self._work, name=f"reconcile-{number}", daemon=True) for number in range(workers)
         ]
@@ -82,9 +119,9 @@ class Reconciler:
         for thread in self._threads:
             thread.start()
 
-    def on_change(self, notify: Callable[[str], None]) -> None:
-        """Has tell(id) called whenever the state of a load balancer has become another one."""
-        self._notify = notify
+    def on_change(self, tell: Callable[[str], None]) -> None:
+        """Call tell(id) after each round of a load balancer, also one that changed nothing."""
+        self._watchers.append(tell)
 
     def stop(self) -> None:
         """Waits for what is under way. The HAProxy processes run on."""
@@ -127,10 +164,23 @@ class Reconciler:
                 self._queue.wake(id_, RETRY_SECONDS)
             finally:
                 self._queue.done(id_)
-                self._notify(id_)
+            for tell in self._watchers:
+                try:
+                    tell(id_)
+                except Exception:
+                    LOG.exception("load balancer %s: a watcher could not be notified", id_)
 
     def _reconcile(self, id_: str) -> None:
+        remaining = self._pace.remaining(id_)
+        if remaining:
+            if math.isfinite(remaining):
+                self._queue.wake(id_, remaining)
+            return
+        failure = self._pace.failure(id_)
         snapshot = self._store.snapshot(id_)
+        if snapshot is not None and failure is not None:
+            self._fail(id_, snapshot, failure)
+            return
         if snapshot is not None and self._is_noop(snapshot.loadbalancer.provider):
             self._settle_noop(id_)
             return
@@ -143,15 +193,22 @@ class Reconciler:
         previous = self._states.get(id_)
         state = self._apply(id_, snapshot)
         self._states[id_] = state
-        if not _says_the_same(previous, state) and self._store.settle(snapshot, state.error, state.outcome):
+        expect = partial(expected, snapshot)
+        if not _says_the_same(previous, state) and self._store.settle(snapshot, state.error, state.outcome, expect):
             self.wake(id_)
         if state.error is not None:
             self._queue.wake(id_, RETRY_SECONDS)
 
+    def _fail(self, id_: str, snapshot: Snapshot, failure: str) -> None:
+        """Leave it in ERROR, as its pace wants it, until it is changed again."""
+        is_new = (snapshot.loadbalancer.provisioning_status, snapshot.loadbalancer.fault) != ("ERROR", failure)
+        if is_new and self._store.settle(snapshot, failure):
+            self.wake(id_)
+
     def _settle_noop(self, id_: str) -> None:
         """Nothing runs, and all is well: also where its provider was another one before the server was started anew."""
         self._remove(id_)
-        self._store.settle_noop(id_)
+        self._store.settle_noop(id_, self._pace.reported)
 
     def _remove(self, id_: str) -> None:
         """End what runs, and take back its addresses before others can have them."""

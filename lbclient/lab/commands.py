@@ -9,7 +9,7 @@ import sys
 
 from cliff.command import Command
 
-from ..cli import help
+from ..cli import help, suggestions
 
 NEEDED = ("cryptography", "falcon", "orjson", "pyroute2", "sqlalchemy", "uvicorn")  # of the extra `server`
 
@@ -22,6 +22,7 @@ class _ServerCommand(Command):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
+        suggestions.attach(parser, self.app)
         help.complete(parser, self.examples, self.app)
         return parser
 
@@ -42,7 +43,7 @@ class _ServerCommand(Command):
 class Lab(_ServerCommand):
     """Open a private network with the reference server in it, and run a command or a shell there.
 
-    The guide's addresses (10.0.0.0/24, 203.0.113.0/24) are all usable inside, no root is needed, and nothing is left
+    The guide's addresses (10.0.0.0/16, 203.0.113.0/24) are all usable inside, no root is needed, and nothing is left
     behind. The exit status is that of the command.
     """
 

@@ -24,7 +24,7 @@ class NotStarted(Exception):
 
 
 @dataclass(frozen=True)
-class World:
+class LabEnvironment:
     """A server with its state in a directory."""
 
     directory: Path

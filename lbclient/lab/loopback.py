@@ -29,10 +29,10 @@ ATTEMPTS = 50
 
 
 @dataclass(frozen=True)
-class Place:
+class LoopbackNetworks:
     """Two networks of 127.0.0.0/8 that nobody seems to use, and what the guide's addresses and ports are there."""
 
-    private: str  # the first three numbers
+    private: str  # the first three numbers of the lowest addresses
     public: str
 
     def translate(self, text: str) -> str:
@@ -43,10 +43,10 @@ class Place:
         return re.sub(r"(:|port )(80|443)\b", lambda match: match[1] + PORTS[match[2]], text)
 
 
-def find_place() -> Place:
+def find_networks() -> LoopbackNetworks:
     for _ in range(ATTEMPTS):
         number = random.randrange(16, 240)
-        place = Place(f"127.{number}.10", f"127.{number}.113")
+        place = LoopbackNetworks(f"127.{number}.0", f"127.{number}.113")
         if _is_free(f"{place.private}.4", int(PORTS["80"])):
             return place
     raise OSError("no addresses of 127.0.0.0/8 are free on port 8080")

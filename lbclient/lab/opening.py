@@ -9,11 +9,11 @@ from pathlib import Path
 
 from . import loopback, namespace
 from .demo import play
-from .environment import NotStarted, World
+from .environment import LabEnvironment, NotStarted
 from .stage import Stage
 from .webserver import GUIDE, move
 
-PRIVATE, PUBLIC = "10.0.0.0/24", "203.0.113.0/24"
+PRIVATE, PUBLIC = "10.0.0.0/16", "203.0.113.0/24"
 GREETING = (
     "lbclient lab: openstack and lbclient talk to the server in here as user demo; `guide-servers &` starts the "
     "guide's web servers; `exit` ends it all."
@@ -41,7 +41,7 @@ def open_demo(*, is_paused: bool = False, wants_loopback: bool = False) -> int:
 
 
 def _become(command: list[str]) -> int:
-    environment = _start(_world_of_the_lab())
+    environment = _start(_lab_environment())
     if environment is None:
         return 1
     if not command:
@@ -55,13 +55,13 @@ def _become(command: list[str]) -> int:
 
 
 def _play_in_lab(is_paused: bool) -> int:
-    environment = _start(_world_of_the_lab())
+    environment = _start(_lab_environment())
     return 1 if environment is None else play(Stage(environment, GUIDE, is_paused=is_paused))
 
 
 def _play_on_loopback(directory: Path, is_paused: bool) -> int:
-    place = loopback.find_place()
-    world = World(directory, "loopback", f"{place.private}.0/24", f"{place.public}.0/24", loopback.free_port())
+    place = loopback.find_networks()
+    world = LabEnvironment(directory, "loopback", f"{place.private}.0/18", f"{place.public}.0/24", loopback.free_port())
     environment = _start(world)
     if environment is None:
         return 1
@@ -73,13 +73,13 @@ def _play_on_loopback(directory: Path, is_paused: bool) -> int:
     return play(stage)
 
 
-def _world_of_the_lab() -> World:
+def _lab_environment() -> LabEnvironment:
     directory = namespace.ROOM / "lbclient"
     directory.mkdir()
-    return World(directory, "lab", PRIVATE, PUBLIC)
+    return LabEnvironment(directory, "lab", PRIVATE, PUBLIC)
 
 
-def _start(world: World) -> dict[str, str] | None:
+def _start(world: LabEnvironment) -> dict[str, str] | None:
     try:
         return world.start(os.environ)
     except NotStarted as reason:

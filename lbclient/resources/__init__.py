@@ -17,8 +17,8 @@ from .provider import PROVIDER
 from .quota import QUOTA
 
 ALL = (LOADBALANCER, LISTENER, POOL, MEMBER, HEALTHMONITOR, L7POLICY, L7RULE)  # a load balancer and its parts
-OFFERS = (FLAVORPROFILE, FLAVOR, AVAILABILITYZONEPROFILE, AVAILABILITYZONE)
-BY_NAME = {resource.name: resource for resource in (*ALL, *OFFERS, QUOTA, AMPHORA, PROVIDER, EVENT)}
+FLAVORS_AND_ZONES = (FLAVORPROFILE, FLAVOR, AVAILABILITYZONEPROFILE, AVAILABILITYZONE)
+BY_NAME = {resource.name: resource for resource in (*ALL, *FLAVORS_AND_ZONES, QUOTA, AMPHORA, PROVIDER, EVENT)}
 
 STATISTICS = ("active_connections", "bytes_in", "bytes_out", "request_errors", "total_connections")
 

@@ -15,6 +15,7 @@ class Type(enum.Enum):
 
     STRING = "string"
     INTEGER = "integer"
+    NUMBER = "number"  # with a fraction
     BOOLEAN = "boolean"
     CHOICE = "choice"  # a string out of Field.choices
     UUID = "uuid"

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 import falcon
 import orjson
 
-from ..resources import ALL, AMPHORA, EVENT, LISTENER, LOADBALANCER, OFFERS, POOL, PROVIDER, QUOTA, Resource
+from ..resources import ALL, AMPHORA, EVENT, FLAVORS_AND_ZONES, LISTENER, LOADBALANCER, POOL, PROVIDER, QUOTA, Resource
 from ..resources.provider import CAPABILITIES
 from ..store import faults
 from . import bounds, errors
@@ -31,6 +31,10 @@ from .loadbalancer.versions import version, versions
 from .loadbalancer.writes import batch
 from .network.routes import ROUTES as NETWORKING
 from .services import Services
+from .testing.kinds import kind_of
+from .testing.middleware import Tested
+from .testing.routes import MOUNT as TESTING
+from .testing.routes import ROUTES as TESTING_ROUTES
 from .web.asgi import BODY_MAXIMUM, FAULT, Environ
 from .web.proxy_headers import Forwarded
 from .web.routing import Answer, Body, Request, Route
@@ -108,7 +112,7 @@ LOAD_BALANCING = (
     ),
     Route("PUT", _QUOTA, quotas.update, operation=to.update_quota()),
     Route("DELETE", _QUOTA, quotas.reset, operation=to.reset_quota()),
-    *(route for resource in OFFERS for route in _resource_routes(resource, flavors_and_zones)),
+    *(route for resource in FLAVORS_AND_ZONES for route in _resource_routes(resource, flavors_and_zones)),
     Route(
         "GET",
         PROVIDER.path,
@@ -147,7 +151,8 @@ VERSIONS = (
 def build(services: Services) -> Wsgi:
     """The WSGI application: each service below its name, load balancing at the root too."""
     proxy: list[Any] = [Forwarded()] if services.config.proxy_headers else []
-    app = falcon.App(middleware=[*proxy, Middleware()])
+    tested = [Tested(services, services.testing)] if services.testing else []
+    app = falcon.App(middleware=[*proxy, Middleware(), *tested])
     app.req_options.strip_url_path_trailing_slash = True
     for kind in (Exception, falcon.HTTPError):  # Falcon has a handler of its own for the latter
         app.add_error_handler(kind, partial(_answer_error, services))
@@ -156,7 +161,10 @@ def build(services: Services) -> Wsgi:
         for route in routes:
             table.setdefault(_template(mount + route.path), {})[route.method] = (base, route)
     for path, methods in table.items():
-        app.add_route(path, _Methods(services, methods))
+        made = _Methods(services, methods)
+        if services.testing and not path.startswith(TESTING):
+            services.testing.kinds.learn(made.kinds.values())
+        app.add_route(path, made)
     return app
 
 
@@ -173,6 +181,8 @@ def quickness(services: Services) -> Callable[[Environ], bool]:
     slow = {(route.method, _last(route.path)) for _, _, routes in _mounts(services) for route in routes if route.waits}
 
     def is_quick(environ: Environ) -> bool:
+        if services.testing and not services.testing.is_calm:
+            return False  # a fault may delay it
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
         if method not in methods or (method, _last(path)) in slow:
             return False
@@ -188,6 +198,8 @@ def _last(path: str) -> str:
 def _mounts(services: Services) -> list[tuple[str, str, tuple[Route, ...]]]:
     """(where the paths are mounted, the part of it that links begin with, the routes)"""
     mounts: list[tuple[str, str, tuple[Route, ...]]] = [("/networking", "/networking", NETWORKING)]
+    if services.testing:
+        mounts.append((TESTING, TESTING, TESTING_ROUTES))
     if services.keystone is None:
         mounts.append(("/identity", "/identity", IDENTITY))
     if services.barbican is None:
@@ -212,6 +224,7 @@ class _Methods:
     """The responders of one path, as Falcon looks for them."""
 
     def __init__(self, services: Services, methods: dict[str, tuple[str, Route]]) -> None:
+        self.kinds = {method: kind_of(base, method, route.path) for method, (base, route) in methods.items()}
         for method, (base, route) in methods.items():
             setattr(self, f"on_{method.lower()}", _responder(services, base, route))
 
@@ -328,7 +341,7 @@ def _accepts_json(req: falcon.Request) -> bool:
 
 
 def _is_load_balancing(path: str) -> bool:
-    return not path.startswith(("/identity", "/networking", "/key-manager"))
+    return not path.startswith(("/identity", "/networking", "/key-manager", "/testing"))
 
 
 def _is_json(path: str) -> bool:
@@ -340,7 +353,7 @@ def _answer_error(
 ) -> None:
     """Every error that leaves a handler, as JSON of the service that was asked."""
     known = _translate(error)
-    if known.status >= 500 and not isinstance(known, errors.UnsupportedOption):
+    if known.status >= 500 and not isinstance(known, errors.UnsupportedOption | errors.Faulted):
         LOG.error("%s %s failed", req.method, req.path, exc_info=error)
     resp.status = known.status
     if isinstance(known, errors.MethodNotAllowed):
@@ -373,7 +386,7 @@ def _render(path: str, error: errors.Error) -> dict[str, Any]:
         return {"error": {"code": error.status, "title": error.title, "message": error.message}}
     if path.startswith("/networking"):
         return {"NeutronError": {"type": error.kind, "message": error.message, "detail": ""}}
-    if isinstance(error, OTHER_FORMAT) or path.startswith("/key-manager"):
+    if isinstance(error, OTHER_FORMAT) or path.startswith(("/key-manager", "/testing")):
         return {"code": error.status, "title": error.title, "description": error.message}
     side = "Client" if error.status < 500 or isinstance(error, errors.UnsupportedOption) else "Server"
     told = {"holder": error.holder} if isinstance(error, errors.Busy) else {}

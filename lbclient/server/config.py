@@ -15,8 +15,9 @@ from .loadbalancer.drivers import USUAL, Providers
 from .loadbalancer.drivers import read as read_providers
 
 SECTION = "server"
-GUIDE_NETWORKS = ("10.0.0.0/24", "203.0.113.0/24")
-LOOPBACK_NETWORKS = ("127.10.0.0/24", "127.203.113.0/24")
+SETTLE_WAIT = 0.3  # seconds
+GUIDE_NETWORKS = ("10.0.0.0/16", "203.0.113.0/24")
+LOOPBACK_NETWORKS = ("127.10.0.0/16", "127.203.113.0/24")
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 LOOPBACK = ipaddress.IPv4Network("127.0.0.0/8")
@@ -184,6 +185,17 @@ class Config:
         1.0,
         _patience,
     )
+    settle_wait: float | None = _option(
+        "How many seconds the answer to a write waits for its load balancer to settle, so that clients that look once "
+        "and then sleep find it ACTIVE. Default: 0.3; 0 where busy_wait is strict.",
+        None,
+        _number(float, 0, 10, "seconds from 0 to 10"),
+    )
+    testing: bool = _option(
+        "Offer the testing API (/testing/v1): faults, pace, recorded requests, snapshots. On loopback addresses only.",
+        False,
+        _switch,
+    )
     secret_bytes: int = _option(
         "How many bytes a secret of the key manager may have (20000).",
         20000,
@@ -222,6 +234,13 @@ class Config:
     def takes_addresses(self) -> bool:
         """Whether an address that a load balancer gets is taken away from other machines."""
         return self.attachment == "anyip"
+
+    @property
+    def settle_seconds(self) -> float:
+        """How long a write waits for its load balancer to settle."""
+        if self.settle_wait is not None:
+            return self.settle_wait
+        return SETTLE_WAIT if self.busy_wait else 0.0
 
     @property
     def policy_path(self) -> Path:
@@ -292,8 +311,21 @@ def _checked(config: Config) -> Config:
         raise ConfigError("keystone_url needs keystone_password_file: tokens are validated as a user of that Keystone.")
     if config.barbican_url and not config.keystone_url:
         raise ConfigError("barbican_url needs keystone_url: that Barbican does not know the tokens of this server.")
+    if config.testing and not _is_loopback(config.bind_host):
+        raise ConfigError(
+            f"bind_host: {config.bind_host!r} is not allowed with testing, whose API needs no login: "
+            "it has to be a loopback address."
+        )
     for cidr in (config.networks or ()) if config.attachment == "loopback" else ():
         network = ipaddress.ip_network(cidr)
         if not (isinstance(network, ipaddress.IPv4Network) and network.subnet_of(LOOPBACK)):
             raise ConfigError(f"{cidr} is not allowed: with attachment loopback, networks lie within {LOOPBACK}.")
     return config
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address; a name other than localhost is not believed."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 
@@ -123,6 +124,16 @@ class Unavailable(Error):
 
     status = 503
     title = "Service Unavailable"
+
+
+class Faulted(Error):
+    """A fault of the testing API struck: an answer that a test asked for."""
+
+    def __init__(self, status: int, message: str | None) -> None:
+        phrases = {each.value: each.phrase for each in HTTPStatus}
+        super().__init__(message or f"A fault of the testing API answers {status}.")
+        self.status = status
+        self.title = phrases.get(status, "Error")
 
 
 class UnsupportedOption(Error):

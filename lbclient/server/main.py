@@ -22,13 +22,14 @@ from .. import streams
 from ..dataplane.haproxy.attachments import AttachmentFailed, attachment
 from ..dataplane.haproxy.binary import NotFound, find_haproxy
 from ..dataplane.local import LocalDataPlane
+from ..store import settling
 from ..store.migrations import TooNew
 from ..store.network_tables import NETWORK
 from ..store.store import Store
 from ..vault import sealing as vault
 from ..vault.sealing import Vault
 from . import app, logs, state
-from .access.enforcer import BadRules, Rulebook
+from .access.enforcer import Enforcer, InvalidPolicyFile
 from .config import Config, ConfigError, add_arguments, from_arguments
 from .errors import Unavailable
 from .external.barbican import Barbican
@@ -37,8 +38,12 @@ from .identity import clouds_yaml
 from .identity.bootstrap import Login, bootstrap, create_demo
 from .identity.tokens import Tokens
 from .loadbalancer.drivers import is_noop
-from .network.demo_networks import create_world
+from .network.demo_networks import create_demo_networks
 from .services import Services
+from .settlements import Settlements
+from .testing import kit as kit_module
+from .testing import worlds
+from .testing.kit import Kit
 from .web.server import ListenError, Server
 
 LOG = logging.getLogger("lbclient.server.main")  # also where this is __main__
@@ -52,7 +57,7 @@ class DatabaseError(Exception):
 
 REFUSALS = (
     AttachmentFailed,
-    BadRules,
+    InvalidPolicyFile,
     ConfigError,
     DatabaseError,
     Unavailable,
@@ -101,13 +106,16 @@ def _running(config: Config) -> Iterator[int]:
     """Everything at work; the port that is listened on."""
     haproxy = find_haproxy(config.haproxy)
     store = _open(config.database_url, Vault(config.state_directory / vault.DIRECTORY))
-    rules = Rulebook(config.policy_path)
+    rules = Enforcer(config.policy_path)
     tokens = Tokens(store, config.state_directory / "fernet-keys")
     directory = config.state_directory / "haproxy"
+    kit = Kit(config.state_directory / kit_module.DIRECTORY) if config.testing else None
     dataplane = LocalDataPlane(
-        store, directory, haproxy, attachment(config.attachment), is_noop=partial(is_noop, config.providers)
+        store, directory, haproxy, attachment(config.attachment), is_noop=partial(is_noop, config.providers), pace=kit
     )
     dataplane.take_over()
+    if kit:
+        kit.paces.on_release(dataplane.wake)
     keystone = _keystone(config)
     services = Services(
         store,
@@ -117,6 +125,8 @@ def _running(config: Config) -> Iterator[int]:
         rules,
         keystone,
         Barbican(config.barbican_url, store) if config.barbican_url else None,
+        kit,
+        _settlements(config, store, dataplane, kit),
     )
     server = Server(
         app.build(services),
@@ -130,6 +140,8 @@ def _running(config: Config) -> Iterator[int]:
         _prepare_networks(config, store, keystone)
     else:
         _prepare(config, store, f"{_url(config.bind_host, port)}/identity")
+    if kit:
+        worlds.prepare(services, kit)
     server.start()  # what is asked for meanwhile is in the store before the data plane looks at it
     dataplane.start()
     try:
@@ -138,6 +150,23 @@ def _running(config: Config) -> Iterator[int]:
         server.stop()
         dataplane.stop()
         store.close()
+
+
+def _settlements(config: Config, store: Store, dataplane: LocalDataPlane, kit: Kit | None) -> Settlements | None:
+    """What lets writes wait until their load balancer has settled; None where they are answered at once."""
+    if not config.settle_seconds:
+        return None
+
+    def is_settled(loadbalancer_id: str) -> bool:
+        if kit and kit.remaining(loadbalancer_id):
+            return True  # it is held back on purpose
+        with store.reading() as tx:
+            status = settling.provisioning_status(tx, loadbalancer_id)
+        return status is None or not status.startswith("PENDING_")
+
+    made = Settlements(is_settled, config.settle_seconds, max(1, config.threads // 2))
+    dataplane.on_reconciled(made.tell)
+    return made
 
 
 def _keystone(config: Config) -> Keystone | None:
@@ -188,7 +217,7 @@ def _prepare(config: Config, store: Store, auth_url: str) -> None:
             owner = create_demo(tx)
             _add(after, "lbclient", owner, auth_url)
         if admin.password is not None and config.networks:
-            create_world(tx, owner.project_id, *config.networks)
+            create_demo_networks(tx, owner.project_id, *config.networks)
         if after != before:  # before the commit: a password that nobody was told would lock everybody out
             clouds_yaml.write(config.clouds_file, after)
     _warn_of_strangers(config.clouds_file, admin, after)
@@ -201,7 +230,7 @@ def _prepare_networks(config: Config, store: Store, keystone: Keystone) -> None:
     if is_first and config.networks:
         project_id = keystone.project_id()
         with store.writing() as tx:
-            create_world(tx, project_id, *config.networks)
+            create_demo_networks(tx, project_id, *config.networks)
 
 
 def _add(known: clouds_yaml.Clouds, name: str, login: Login, auth_url: str) -> None:

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from ..store.snapshot import Snapshot
     from ..store.store import Store
-    from .access.enforcer import Rulebook
+    from .access.enforcer import Enforcer
     from .config import Config
     from .external.barbican import Barbican
     from .external.keystone import Keystone
     from .identity.tokens import Tokens
+    from .settlements import Settlements
+    from .testing.kit import Kit
 
 
 class DataPlane(Protocol):
@@ -39,6 +41,10 @@ class DataPlane(Protocol):
         """Observe a load balancer now and store what was found; returns when that is done, or after a few seconds."""
         ...
 
+    def kill(self, loadbalancer_id: str) -> int:
+        """Kill the processes of a load balancer, as a crash would; how many there were."""
+        ...
+
 
 @dataclass(frozen=True)
 class Services:
@@ -48,6 +54,8 @@ class Services:
     tokens: Tokens
     config: Config
     dataplane: DataPlane
-    rules: Rulebook
+    rules: Enforcer
     keystone: Keystone | None = None  # an external one, instead of ours
     barbican: Barbican | None = None
+    testing: Kit | None = None  # None: there is no testing API
+    settlements: Settlements | None = None  # None: writes are answered at once

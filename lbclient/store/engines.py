@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from . import haste, prepared
-from .group_commit import Disk
+from .group_commit import GroupCommit
 
 SQLITE_BUSY = 30.0  # seconds that a transaction waits for another program's
 LOG_PAGES = 1000  # of the write-ahead log; more are taken into the database
@@ -23,7 +23,7 @@ STATEMENTS = 256  # that SQLite keeps for a connection, ready to run
 # What is read first and written later is then right without a lock on each row, as on SQLite. The lock has a number.
 BEGIN_WRITING = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock(27746)"
 # What a power cut may undo need not wait for the disk: what is observed, or settled, would be found again.
-FORGETFUL = "SET LOCAL synchronous_commit = off"
+NOT_DURABLE = "SET LOCAL synchronous_commit = off"
 
 
 def engine(url: str) -> sa.Engine:
@@ -46,7 +46,7 @@ def _prepare_sqlite(connection: Any, record: Any) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves: the driver would begin too late
     for pragma in (
         "journal_mode=WAL",
-        "synchronous=NORMAL",  # what has to last is brought to the disk by lasting.Disk
+        "synchronous=NORMAL",  # what has to last is brought to the disk by group_commit.GroupCommit
     ):
         connection.execute(f"PRAGMA {pragma}")
     connection.execute(WAIT)
@@ -59,11 +59,11 @@ def _postgresql(url: sa.URL) -> sa.Engine:
     return sa.create_engine(url, isolation_level="REPEATABLE READ", pool_pre_ping=True, **CONNECTIONS)
 
 
-def disk(engine: sa.Engine) -> Disk | None:
+def group_commit(engine: sa.Engine) -> GroupCommit | None:
     """What brings to the disk what was committed; None where the database does so itself."""
     if engine.dialect.name != "sqlite" or not engine.url.database:
         return None
-    return Disk(Path(engine.url.database))
+    return GroupCommit(Path(engine.url.database))
 
 
 def begin_reading(connection: sa.Connection) -> None:
@@ -72,10 +72,10 @@ def begin_reading(connection: sa.Connection) -> None:
         _say(connection, "BEGIN")
 
 
-def begin_writing(connection: sa.Connection, is_lasting: bool) -> None:
+def begin_writing(connection: sa.Connection, is_durable: bool) -> None:
     """From here on the only transaction that writes."""
     if connection.dialect.name == "postgresql":
-        _say(connection, BEGIN_WRITING if is_lasting else f"{BEGIN_WRITING}; {FORGETFUL}")
+        _say(connection, BEGIN_WRITING if is_durable else f"{BEGIN_WRITING}; {NOT_DURABLE}")
         return
     # SQLite takes its log into the database at the end of a transaction, for which it waits for the disk several times.
     _say(connection, f"PRAGMA wal_autocheckpoint={0 if haste.is_in_haste() else LOG_PAGES}")
@@ -92,7 +92,7 @@ def begin_writing(connection: sa.Connection, is_lasting: bool) -> None:
         _say(connection, WAIT)
 
 
-def shorten_log(connection: sa.Connection) -> None:
+def checkpoint_log(connection: sa.Connection) -> None:
     """Take SQLite's log into the database, as far as nobody reads it, while others go on."""
     _say(connection, "PRAGMA wal_checkpoint(PASSIVE)")
 

@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 
 
-class Disk:
+class GroupCommit:
     """The write-ahead log of an SQLite database, from where its transactions can be had again."""
 
     def __init__(self, database: Path) -> None:
@@ -22,7 +22,7 @@ class Disk:
         self._is_busy = False
         self._listed: int | None = None  # the log that the directory has on the disk, too
 
-    def keep(self) -> None:
+    def flush(self) -> None:
         """Returns when everything that was committed before the call is on the disk. Raises OSError."""
         with self._changed:
             self._asked += 1

@@ -33,7 +33,7 @@ class Id(sa.ColumnElement[Any]):
         self.column = column
 
 
-class Document(sa.ColumnElement[str]):
+class JsonObject(sa.ColumnElement[str]):
     """The text of a JSON object: {name: expression}. Booleans and JSON are told by the types of expressions."""
 
     inherit_cache = False
@@ -49,8 +49,8 @@ def _named(values: Mapping[str, Expression]) -> Iterator[tuple[Expression, Expre
         yield sa.literal_column(f"'{name}'"), value
 
 
-@compiles(Document, "sqlite")
-def _document_in_sqlite(element: Document, compiler: Any, **options: Any) -> str:
+@compiles(JsonObject, "sqlite")
+def _object_in_sqlite(element: JsonObject, compiler: Any, **options: Any) -> str:
     arguments = [each for name, value in _named(element.values) for each in (name, _in_sqlite(value))]
     text: str = compiler.process(sa.func.json_object(*arguments), **options)
     return text
@@ -86,8 +86,8 @@ def _id_in_postgresql(element: Id, compiler: Any, **options: Any) -> str:
     return text
 
 
-@compiles(Document, "postgresql")
-def _document_in_postgresql(element: Document, compiler: Any, **options: Any) -> str:
+@compiles(JsonObject, "postgresql")
+def _object_in_postgresql(element: JsonObject, compiler: Any, **options: Any) -> str:
     arguments = [each for name, value in _named(element.values) for each in (name, _in_postgresql(value))]
     text: str = compiler.process(sa.cast(sa.func.json_build_object(*arguments), sa.Text), **options)
     return text

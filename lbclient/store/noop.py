@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import sqlalchemy as sa
 
-from . import haste, settling
+from . import haste, observing, reading, settling
+from .observing import Key
 from .prepared import Prepared, by
-from .tables import HEALTHMONITOR, LOADBALANCER, MEMBER, TABLES
+from .tables import HEALTHMONITOR, LOADBALANCER, MEMBER, POOL, TABLES
+
+NOTHING: Mapping[Any, str] = MappingProxyType({})
 
 MANY = 50  # rows that are settled soon
 
@@ -20,8 +25,11 @@ def is_settled(tx: sa.Connection, loadbalancer_id: str) -> bool:
     return _UNSETTLED.first(tx, loadbalancer_id=loadbalancer_id) is None
 
 
-def settle(tx: sa.Connection, loadbalancer_id: str) -> None:
-    """Let everything that was changed take effect within this transaction: there is nobody to wait for."""
+def settle(tx: sa.Connection, loadbalancer_id: str, reported: Mapping[str, str] = NOTHING) -> None:
+    """Let everything that was changed take effect within this transaction: there is nothing to wait for.
+
+    `reported` has operating statuses of members, by ID, that are to be shown instead of healthy ones.
+    """
     loadbalancer = by(LOADBALANCER, "id").first(tx, id=loadbalancer_id)
     if loadbalancer is None:
         return
@@ -30,7 +38,42 @@ def settle(tx: sa.Connection, loadbalancer_id: str) -> None:
         haste.may_wait()
     seen = {(row.name, row.id): row.revision for row in rows if not row.is_active}
     changed = {(row.name, row.id): row.healthy for row in rows if not row.is_same}
-    settling.settle(tx, loadbalancer, seen, None, statuses=changed)
+    settling.settle(tx, loadbalancer, seen, None, statuses=changed if not reported else {})
+    if reported:
+        show_health(tx, loadbalancer_id, reported)
+
+
+def show_health(tx: sa.Connection, loadbalancer_id: str, reported: Mapping[str, str]) -> None:
+    """Show the statuses that members are to report, and what follows from them for their pools and load balancer."""
+    rows = _UNSETTLED.all(tx, loadbalancer_id=loadbalancer_id)
+    healthy: dict[Key, str] = {(row.name, row.id): row.healthy for row in rows if not row.is_same}
+    known = reading.operating_statuses(tx, loadbalancer_id)
+    members = list(tx.execute(sa.select(MEMBER).where(MEMBER.c.loadbalancer_id == loadbalancer_id)))
+    found = {("member", each.id): _shown(each, reported, healthy) for each in members}
+    for pool in tx.execute(sa.select(POOL).where(POOL.c.loadbalancer_id == loadbalancer_id)):
+        mine = [found["member", each.id] for each in members if each.pool_id == pool.id and each.admin_state_up]
+        found["pool", pool.id] = _summary(mine) if pool.admin_state_up else "OFFLINE"
+    pools = [status for (name, _), status in found.items() if name == "pool" and status != "OFFLINE"]
+    owner = by(LOADBALANCER, "id").first(tx, id=loadbalancer_id)
+    if owner is not None and owner.admin_state_up:
+        bad = "ERROR" if "ERROR" in pools else "DEGRADED"
+        found["loadbalancer", loadbalancer_id] = bad if {"ERROR", "DEGRADED"} & set(pools) else "ONLINE"
+    wanted = {**healthy, **found}
+    changed = {key: status for key, status in wanted.items() if known.get(key, status) != status}
+    observing.keep_statuses(tx, loadbalancer_id, changed, {})
+
+
+def _shown(member: Any, reported: Mapping[str, str], healthy: Mapping[Key, str]) -> str:
+    if not member.admin_state_up:
+        return "OFFLINE"
+    return reported.get(member.id) or healthy.get(("member", member.id), member.operating_status)
+
+
+def _summary(members: list[str]) -> str:
+    """The status of a pool with enabled members of these."""
+    if members and all(each == "ERROR" for each in members):
+        return "ERROR"
+    return "DEGRADED" if "ERROR" in members else "ONLINE"
 
 
 def _healthy(table: sa.Table) -> sa.ColumnElement[Any]:

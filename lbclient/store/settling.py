@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timezone
 
 import sqlalchemy as sa
 
@@ -29,12 +30,15 @@ def _is_pending(table: sa.Table) -> sa.ColumnElement[bool]:
     return table.c.provisioning_status.like("PENDING_%")
 
 
+_AT: sa.BindParameter[str] = sa.bindparam("at")
+
+
 # ERROR as well becomes ACTIVE: what was refused before has been applied by now.
 _ACTIVATE = {
     name: Prepared(
         sa.update(table)
         .where(_seen(table), table.c.provisioning_status != "ACTIVE", _is_kept(table))
-        .values(provisioning_status="ACTIVE")
+        .values(provisioning_status="ACTIVE", updated_at=_AT)
     )
     for name, table in TABLES.items()
 }
@@ -43,7 +47,7 @@ _FAIL = {
         sa.update(table)
         # A part is gone even if HAProxy could not be told yet: otherwise it would be back when the cause has healed.
         .where(_seen(table), _is_pending(table), sa.true() if table is LOADBALANCER else _is_kept(table))
-        .values(provisioning_status="ERROR")
+        .values(provisioning_status="ERROR", updated_at=_AT)
     )
     for name, table in TABLES.items()
 }
@@ -51,9 +55,10 @@ _REMOVE = {name: Prepared(sa.delete(table).where(_seen(table), ~_is_kept(table))
 _SHOW_ERROR = Prepared(
     sa.update(LOADBALANCER)
     .where(LOADBALANCER.c.id == sa.bindparam("row_id"), LOADBALANCER.c.provisioning_status == "ACTIVE")
-    .values(provisioning_status="ERROR")
+    .values(provisioning_status="ERROR", updated_at=_AT)
 )
 _STATUS = Prepared(sa.select(LOADBALANCER.c.provisioning_status).where(LOADBALANCER.c.id == sa.bindparam("row_id")))
+_REVISION = Prepared(sa.select(LOADBALANCER.c.revision).where(LOADBALANCER.c.id == sa.bindparam("row_id")))
 _FORGET_COUNTERS = Prepared(sa.delete(STATISTICS).where(STATISTICS.c.listener_id == sa.bindparam("row_id")))
 
 
@@ -88,7 +93,12 @@ def _settle_rows(tx: sa.Connection, loadbalancer: Record, seen: Seen, error: str
     if loadbalancer.fault != error:
         update(LOADBALANCER, "fault").run(tx, row_id=loadbalancer.id, fault=error)
     if error is not None:
-        _SHOW_ERROR.run(tx, row_id=loadbalancer.id)
+        _SHOW_ERROR.run(tx, row_id=loadbalancer.id, at=now())
+
+
+def now() -> str:
+    """UTC, in whole seconds: what created_at and updated_at have."""
+    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def provisioning_status(tx: sa.Connection, loadbalancer_id: str) -> str | None:
@@ -97,10 +107,16 @@ def provisioning_status(tx: sa.Connection, loadbalancer_id: str) -> str | None:
     return status
 
 
+def revision(tx: sa.Connection, loadbalancer_id: str) -> int | None:
+    """That of its last change; None where there is no such load balancer (any more)."""
+    found: int | None = _REVISION.scalar(tx, row_id=loadbalancer_id)
+    return found
+
+
 def _is_removed(tx: sa.Connection, name: str, id_: str, revision: int, error: str | None) -> bool:
     """Settles one row; whether that was its end."""
     row = {"row_id": id_, "seen_revision": revision}
-    if (_ACTIVATE if error is None else _FAIL)[name].run(tx, **row):
+    if (_ACTIVATE if error is None else _FAIL)[name].run(tx, **row, at=now()):
         return False
     return (error is None or name != LOADBALANCER.name) and _REMOVE[name].run(tx, **row) > 0
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import count
 from typing import TYPE_CHECKING
@@ -20,7 +20,8 @@ from .tables import LISTENER, LOADBALANCER
 if TYPE_CHECKING:
     from ..vault.sealing import Vault
 
-SHORTEN_EVERY = 50  # times that somebody has waited for the disk
+Statuses = Mapping[Key, str]  # operating statuses, by resource name and ID
+CHECKPOINT_EVERY = 50  # times that somebody has waited for the disk
 
 
 class Store:
@@ -31,7 +32,7 @@ class Store:
 
     def __init__(self, url: str, vault: Vault | None = None) -> None:
         self.engine = engines.engine(url).execution_options(vault=vault)
-        self._disk = engines.disk(self.engine)
+        self._group_commit = engines.group_commit(self.engine)
         self._kept = count(1)
         self._turn = threading.Lock()  # those that wait for it get it at once; SQLite would have them sleep and look
 
@@ -56,28 +57,28 @@ class Store:
             yield tx
 
     @contextmanager
-    def writing(self, is_lasting: bool = True) -> Iterator[sa.Connection]:
+    def writing(self, is_durable: bool = True) -> Iterator[sa.Connection]:
         """One transaction, committed at the end; one at a time. One that need not last may be undone by a power cut.
 
         Raises haste.WouldWait where another one is under way and there is no time.
         """
         with haste.holding(self._turn), self.engine.connect() as tx:
-            engines.begin_writing(tx, is_lasting)
+            engines.begin_writing(tx, is_durable)
             yield tx
             prepared.commit(tx)
-        if is_lasting and self._disk:
-            haste.pay(self._keep)
+        if is_durable and self._group_commit:
+            haste.pay(self._flush)
 
-    def _keep(self) -> None:
+    def _flush(self) -> None:
         """To disk. Raises sa.exc.OperationalError."""
-        assert self._disk is not None
+        assert self._group_commit is not None
         try:
-            self._disk.keep()
+            self._group_commit.flush()
         except OSError as error:
             raise sa.exc.OperationalError("to disk", {}, error) from error
-        if next(self._kept) % SHORTEN_EVERY == 0:  # those in haste have left that to others
+        if next(self._kept) % CHECKPOINT_EVERY == 0:  # those in haste have left that to others
             with self.engine.connect() as tx:
-                engines.shorten_log(tx)
+                engines.checkpoint_log(tx)
 
     def loadbalancer_ids(self) -> list[str]:
         """Every load balancer, also those that are being deleted."""
@@ -100,46 +101,54 @@ class Store:
         snapshot: Snapshot,
         error: str | None,
         outcome: Outcome | None = None,
+        expect: Callable[[Statuses], Statuses] = dict,
     ) -> bool:
         """End the changes that the snapshot saw: ACTIVE or gone, or ERROR with the reason.
 
-        Rows that were changed since are left to the next round; True says that there are some.
+        What is ACTIVE has the operating status that expect(those that are known) gives, from this moment on. Rows that
+        were changed since are left to the next round; True says that there are some.
         """
         is_nothing_new = error is None and _is_settled(snapshot)
         if is_nothing_new and (outcome is None or outcome.how == "nothing"):
             return False
-        with self.writing(is_lasting=False) as tx:
-            return settling.settle(tx, snapshot.loadbalancer, snapshot.seen, error, outcome)
+        with self.writing(is_durable=False) as tx:
+            known = reading.operating_statuses(tx, snapshot.loadbalancer.id)
+            changed = _changed(known, expect(known)) if error is None else {}
+            return settling.settle(tx, snapshot.loadbalancer, snapshot.seen, error, outcome, changed)
 
-    def settle_noop(self, loadbalancer_id: str) -> None:
-        """End all changes of a load balancer that nothing runs for."""
+    def settle_noop(self, loadbalancer_id: str, reported: Mapping[str, str] = noop.NOTHING) -> None:
+        """End all changes of a load balancer that nothing runs for; members show the statuses that are reported."""
         with self.reading() as tx:
             if noop.is_settled(tx, loadbalancer_id):
                 return
-        with self.writing(is_lasting=False) as tx:
-            noop.settle(tx, loadbalancer_id)
+        with self.writing(is_durable=False) as tx:
+            noop.settle(tx, loadbalancer_id, reported)
 
     def observed(
         self,
         loadbalancer_id: str,
-        statuses: Mapping[Key, str],
+        statuses: Statuses,
         checks: Mapping[str, Check | None] | None = None,
         reasons: Mapping[Key, str] | None = None,
+        revision: int | None = None,
     ) -> None:
         """Keep operating statuses, {(resource name, id): status}, and what checks of members found, by member.
 
         A transaction only if some differ. `reasons` tell of statuses why they are so. A check that is None, as all are
-        without `checks`, is not known yet, or any more: what was found before stays.
+        without `checks`, is not known yet, or any more: what was found before stays. Nothing is kept of a load balancer
+        that has been changed since the revision that was observed: what is settled next says more.
         """
         with self.reading() as tx:
             known = reading.operating_statuses(tx, loadbalancer_id)
             checked = observing.checks(tx, loadbalancer_id)
-        changed = {key: status for key, status in statuses.items() if known.get(key, status) != status}
+        changed = _changed(known, statuses)
         told = checked if checks is None else {id_: each or checked.get(id_) for id_, each in checks.items()}
         found = {id_: each for id_, each in told.items() if each and ("member", id_) in known}
         if not changed and found == checked:
             return
-        with self.writing(is_lasting=False) as tx:
+        with self.writing(is_durable=False) as tx:
+            if revision not in (None, settling.revision(tx, loadbalancer_id)):
+                return
             observing.keep_statuses(tx, loadbalancer_id, changed, reasons or {})
             observing.keep_checks(tx, loadbalancer_id, found, checked)
 
@@ -149,13 +158,18 @@ class Store:
 
     def all_counted(self, totals: Mapping[str, Totals]) -> None:
         """Keep the totals of many load balancers, by ID, in one transaction."""
-        with self.writing(is_lasting=False) as tx:
+        with self.writing(is_durable=False) as tx:
             observing.keep_totals(tx, totals)
 
     def totals(self, loadbalancer_id: str) -> dict[str, dict[str, int]]:
         """The totals that were kept last, {listener ID: {counter: total}}."""
         with self.reading() as tx:
             return reading.totals(tx, LISTENER.c.loadbalancer_id == loadbalancer_id)
+
+
+def _changed(known: Statuses, wanted: Statuses) -> dict[Key, str]:
+    """The statuses of what exists that differ from those that are known."""
+    return {key: status for key, status in wanted.items() if known.get(key, status) != status}
 
 
 def _is_settled(snapshot: Snapshot) -> bool:

@@ -107,7 +107,7 @@ sa.UniqueConstraint(MEMBER.c.pool_id, MEMBER.c.address_canonical, MEMBER.c.proto
 sa.UniqueConstraint(HEALTHMONITOR.c.pool_id)
 
 
-def _offer_table(resource: Resource) -> sa.Table:
+def _flavor_or_zone_table(resource: Resource) -> sa.Table:
     return sa.Table(
         resource.name,
         metadata,
@@ -125,12 +125,14 @@ def _offer_table(resource: Resource) -> sa.Table:
     )
 
 
-OFFERS: dict[str, sa.Table] = {resource.name: _offer_table(resource) for resource in resources.OFFERS}
+FLAVORS_AND_ZONES: dict[str, sa.Table] = {
+    resource.name: _flavor_or_zone_table(resource) for resource in resources.FLAVORS_AND_ZONES
+}
 
-FLAVORPROFILE = OFFERS["flavorprofile"]
-FLAVOR = OFFERS["flavor"]
-AVAILABILITYZONEPROFILE = OFFERS["availabilityzoneprofile"]
-AVAILABILITYZONE = OFFERS["availabilityzone"]
+FLAVORPROFILE = FLAVORS_AND_ZONES["flavorprofile"]
+FLAVOR = FLAVORS_AND_ZONES["flavor"]
+AVAILABILITYZONEPROFILE = FLAVORS_AND_ZONES["availabilityzoneprofile"]
+AVAILABILITYZONE = FLAVORS_AND_ZONES["availabilityzone"]
 
 # Who uses what, so that deleting need not look at every row.
 sa.Index("ix_flavor_flavor_profile_id", FLAVOR.c.flavor_profile_id)

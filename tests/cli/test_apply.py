@@ -89,7 +89,7 @@ def apply(run, write, name) -> Iterator[Apply]:
 
 
 @pytest.fixture
-def older(cloud, monkeypatch) -> Iterator[intercepting.Relay]:
+def older(cloud, monkeypatch) -> Iterator[intercepting.InterceptingProxy]:
     """A relay through which the commands go."""
     with intercepting.before(cloud.url) as found:
         monkeypatch.setenv("OS_LOAD_BALANCER_ENDPOINT_OVERRIDE", found.url)

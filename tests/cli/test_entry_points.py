@@ -16,7 +16,10 @@ from lbclient.cli import plugin
 OWN_GROUP = "lbclient.cli"
 PLUGIN_GROUPS = ("openstack.load_balancer.v2", "openstack.lbclient.v2")
 OPENSTACK_HAS_THESE = ("complete", "network", "subnet", "floating_ip", "token")
-STANDALONE = ("logout",)  # `openstack` keeps its logins itself
+STANDALONE = (
+    "testing_",
+    "logout",
+)  # `openstack` keeps its logins itself
 
 
 def entry_points(group: str) -> dict[str, str]:

@@ -6,11 +6,13 @@ import argparse
 import importlib.metadata
 import re
 import shlex
+import subprocess
 from typing import Any
 
 import pytest
 
 from lbclient.cli.program import Shell
+from running import lbclient
 
 NAMES = sorted(
     entry_point.name.replace("_", " ")
@@ -91,8 +93,36 @@ def test_the_programs_own_help(run_main: Any, monkeypatch: pytest.MonkeyPatch) -
     assert result.status == 0
     for name in NAMES:
         assert re.search(rf"^  {name}  +[A-Z]", result.out, re.MULTILINE), name
-    options, _, _ = result.out.partition("\ncommands:")
-    assert [line for line in options.splitlines() if len(line) > LIMIT] == []
+    start, _, behind = result.out.partition("\ncommands:")
+    commands, _, options = behind.partition("\noptions:")
+    assert [line for line in [*start.splitlines(), *options.splitlines()] if len(line) > LIMIT] == []
+    groups = re.findall(r"^(\S.*):$", commands, re.MULTILINE)
+    assert groups[:3] == ["load balancers", "listeners", "pools"]
+    assert {"networks and addresses", "lbclient itself"} <= set(groups)
+    last = re.findall(r"^(\S.*):$", options, re.MULTILINE)[-1]
+    assert last == "logging in"  # what is needed least stands last
+    assert len(start.splitlines()) < 12
+
+
+def test_help_is_shown_where_nothing_is_asked_for(run_main: Any) -> None:
+    assert run_main() == run_main("--help")
+
+
+@pytest.mark.parametrize("words", ["loadbalancer", "loadbalancer quota", "loadbalancer member stats", "floating"])
+def test_a_group_alone_shows_its_commands(run_main: Any, words: str) -> None:
+    result = run_main(*words.split())
+    assert (result.status, result.err) == (0, "")
+    within = [name for name in NAMES if name.startswith(f"{words} ")]
+    assert [re.split(r"  +", line.strip())[0] for line in result.lines] == within
+
+
+def test_the_prompt(cloud: Any) -> None:
+    typed = "loadbalancer list --name nothing -f json\nquit\n"
+    done = subprocess.run(
+        lbclient("shell"), input=typed, env=cloud.environment(), capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "[]" in done.stdout
 
 
 def test_help_of_a_group(run_main: Any) -> None:
@@ -102,9 +132,17 @@ def test_help_of_a_group(run_main: Any) -> None:
     assert all(line.startswith("  loadbalancer member ") for line in result.lines)
 
 
+@pytest.mark.parametrize("words", ["member", "stats", "healthmonitor set"])
+def test_help_of_words_within(run_main: Any, words: str) -> None:
+    result = run_main("help", *words.split())
+    assert result.status == 0
+    assert result.lines
+    assert all(f" {words} " in f" {' '.join(line.split()[:5])} " for line in result.lines)
+
+
 def test_help_of_nothing_that_there_is(run_main: Any) -> None:
     result = run_main("help", "loadbalancer", "lisst")
-    assert (result.status, result.out) == (1, "")
+    assert (result.status, result.out) == (2, "")
     assert result.err == "'loadbalancer lisst' is not a lbclient command. Did you mean 'loadbalancer list'?\n"
 
 
@@ -118,7 +156,15 @@ def test_help_of_nothing_that_there_is(run_main: Any) -> None:
         ("loadbalancer memebr", "Did you mean 'loadbalancer member'?"),
         ("member list", "Did you mean 'loadbalancer member list'?"),
         ("Loadbalancer List", "Did you mean 'loadbalancer list'?"),
-        ("loadbalancer quota", "it goes on with defaults, list, reset, set, show, unset."),
+        (
+            "loadbalancer quota frobnicate",
+            "'loadbalancer quota list', 'loadbalancer quota reset' or 'loadbalancer quota set'?",
+        ),
+        ("status web", "Did you mean 'loadbalancer status show'?"),
+        ("loadbalancer status web", "Did you mean 'loadbalancer status show'?"),
+        ("stats web", "or 'loadbalancer listener stats show'?"),
+        ("lb list", "Did you mean 'loadbalancer list'?"),
+        ("lb member list", "Did you mean 'loadbalancer member list'?"),
         ("xyzzy", "`lbclient help` lists them."),
     ],
 )

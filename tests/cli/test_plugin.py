@@ -84,7 +84,7 @@ def test_mistakes_end_as_they_should(openstack) -> None:
     result = openstack("loadbalancer", "listener", "create", "--protocol", "SPDY", "--protocol-port", "1", "x")
     assert result.returncode == 2
     result = openstack("loadbalancer", "member", "set", "--weight", "257", "p", "m")
-    assert (result.returncode, result.stderr) == (1, "--weight: 257 is not from 0 to 256.\n")
+    assert (result.returncode, result.stderr) == (2, "--weight: 257 is not from 0 to 256.\n")
 
 
 def test_one_token_is_asked_for(openstack) -> None:

@@ -90,7 +90,7 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 @pytest.fixture
 def ask(server: Any) -> Callable[..., Any]:
-    client = direct_http.Wire(True, 5)
+    client = direct_http.DirectHttp(True, 5)
     return lambda method, path, **more: client.request(method, f"{server.url}{path}", {"X-Auth-Token": "t"}, **more)
 
 
@@ -115,7 +115,7 @@ def test_a_connection_is_kept(server, ask) -> None:
 
 
 def test_a_connection_that_the_server_has_closed_is_made_anew(server) -> None:
-    client = direct_http.Wire(True, 5)
+    client = direct_http.DirectHttp(True, 5)
     client.request("GET", f"{server.url}/last", {})
     [connection] = client._connections.values()
     wait_until(lambda: direct_http._is_over(connection.sock))
@@ -126,36 +126,38 @@ def test_a_connection_that_the_server_has_closed_is_made_anew(server) -> None:
 @pytest.mark.parametrize("path", ["/gone", "/silent"])
 def test_a_request_that_gets_no_answer_is_not_repeated(server, path) -> None:
     with pytest.raises(Unreachable) as caught:
-        direct_http.Wire(True, 0.3).request("POST", f"{server.url}{path}", {}, json={})
+        direct_http.DirectHttp(True, 0.3).request("POST", f"{server.url}{path}", {}, json={})
     assert server.url in str(caught.value)
     assert len(server.asked) == 1
 
 
 def test_what_is_left_to_keystoneauth(ask, server) -> None:
     assert ask("GET", "/elsewhere") is None  # a redirect
-    assert direct_http.Wire(True, 5).request("GET", "http://127.0.0.1:1/", {}) is None  # nobody there: nothing was sent
+    assert direct_http.DirectHttp(True, 5).request("GET", "http://127.0.0.1:1/", {}) is None  # nothing was sent
     for url in (server.url.replace("//", "//user:word@"), f"{server.url}/ä", f"{server.url}/a b", "ftp://x/"):
-        assert direct_http.Wire(True, 5).request("GET", url, {}) is None
+        assert direct_http.DirectHttp(True, 5).request("GET", url, {}) is None
 
 
 def test_certificates_are_checked(secured, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in direct_http.AUTHORITIES:
         monkeypatch.delenv(name, raising=False)
     url = f"{secured.url}/"
-    assert direct_http.Wire(True, 5).request("GET", url, {}) is None
-    assert direct_http.Wire(secured.authority, 5).request("GET", url.replace("localhost", "127.0.0.1"), {}) is None
-    assert direct_http.Wire("/nowhere", 5).request("GET", url, {}) is None
+    assert direct_http.DirectHttp(True, 5).request("GET", url, {}) is None
+    assert (
+        direct_http.DirectHttp(secured.authority, 5).request("GET", url.replace("localhost", "127.0.0.1"), {}) is None
+    )
+    assert direct_http.DirectHttp("/nowhere", 5).request("GET", url, {}) is None
     assert secured.asked == []
-    assert direct_http.Wire(secured.authority, 5).request("GET", url, {}).status_code == 200
-    assert direct_http.Wire(False, 5).request("GET", url, {}).status_code == 200
+    assert direct_http.DirectHttp(secured.authority, 5).request("GET", url, {}).status_code == 200
+    assert direct_http.DirectHttp(False, 5).request("GET", url, {}).status_code == 200
     monkeypatch.setenv("CURL_CA_BUNDLE", secured.authority)
-    assert direct_http.Wire(True, 5).request("GET", url, {}).status_code == 200
+    assert direct_http.DirectHttp(True, 5).request("GET", url, {}).status_code == 200
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere")
-    assert direct_http.Wire(True, 5).request("GET", url, {}) is None
+    assert direct_http.DirectHttp(True, 5).request("GET", url, {}) is None
 
 
 def test_several_threads_have_connections_of_their_own(server) -> None:
-    client = direct_http.Wire(True, 5)
+    client = direct_http.DirectHttp(True, 5)
     ends = threading.Barrier(4)
 
     def ask() -> None:

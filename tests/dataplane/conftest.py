@@ -10,7 +10,7 @@ import pytest
 from instances import Running, binary
 from members import Datagrams, Echo, Web
 from senders import Client
-from world import World
+from world import DataPlaneRig
 
 
 @pytest.fixture(scope="session")
@@ -19,8 +19,8 @@ def haproxy() -> str:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    made = World(tmp_path)
+def world(tmp_path: Path) -> Iterator[DataPlaneRig]:
+    made = DataPlaneRig(tmp_path)
     yield made
     made.close()
 

@@ -10,12 +10,12 @@ import subprocess
 
 import pytest
 from members import until
-from world import World, get, member, web
+from world import DataPlaneRig, get, member, web
 
 from lbclient.dataplane.haproxy import process, process_table
 
 
-def test_a_load_balancer_comes_up_and_goes(world: World, webs) -> None:
+def test_a_load_balancer_comes_up_and_goes(world: DataPlaneRig, webs) -> None:
     one, two = webs("one", "two")
     tree = web(members={"m1": member(one), "m2": member(two)})
     port = tree["listeners"]["web"]["protocol_port"]
@@ -31,7 +31,7 @@ def test_a_load_balancer_comes_up_and_goes(world: World, webs) -> None:
     assert process_table.family(world.instance.directory) == []
 
 
-def test_nothing_to_change_is_nothing_done(world: World, webs) -> None:
+def test_nothing_to_change_is_nothing_done(world: DataPlaneRig, webs) -> None:
     (one,) = webs("one")
     world.change(web(members={"m1": member(one)}))
     worker = world.worker()
@@ -41,7 +41,7 @@ def test_nothing_to_change_is_nothing_done(world: World, webs) -> None:
     assert (world.instance.directory / "haproxy.cfg").stat().st_mtime_ns == inode
 
 
-def test_weight_and_state_need_no_reload(world: World, webs) -> None:
+def test_weight_and_state_need_no_reload(world: DataPlaneRig, webs) -> None:
     one, two = webs("one", "two")
     tree = web(members={"m1": member(one), "m2": member(two)})
     port = tree["listeners"]["web"]["protocol_port"]
@@ -59,7 +59,7 @@ def test_weight_and_state_need_no_reload(world: World, webs) -> None:
     assert "weight 7" in (world.instance.directory / "haproxy.cfg").read_text()
 
 
-def test_weights_and_states_of_a_reload_are_the_new_ones(world: World, webs) -> None:
+def test_weights_and_states_of_a_reload_are_the_new_ones(world: DataPlaneRig, webs) -> None:
     """HAProxy would carry over the weights that were set while it ran."""
     one, two, three = webs("one", "two", "three")
     tree = web(members={"m1": member(one), "m2": member(two)})
@@ -71,7 +71,7 @@ def test_weights_and_states_of_a_reload_are_the_new_ones(world: World, webs) -> 
     assert {get(port).name for _ in range(6)} == {"one", "two", "three"}
 
 
-def test_a_drained_member_of_the_file_comes_back_at_run_time(world: World, webs) -> None:
+def test_a_drained_member_of_the_file_comes_back_at_run_time(world: DataPlaneRig, webs) -> None:
     one, two = webs("one", "two")
     tree = web(members={"m1": member(one, weight=0), "m2": member(two, admin_state_up=False)})
     port = tree["listeners"]["web"]["protocol_port"]
@@ -84,7 +84,7 @@ def test_a_drained_member_of_the_file_comes_back_at_run_time(world: World, webs)
     until(lambda: world.operating("member", "m1") == "NO_MONITOR")
 
 
-def test_a_taken_port_is_an_error_that_heals(world: World, webs) -> None:
+def test_a_taken_port_is_an_error_that_heals(world: DataPlaneRig, webs) -> None:
     (one,) = webs("one")
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
@@ -100,7 +100,7 @@ def test_a_taken_port_is_an_error_that_heals(world: World, webs) -> None:
     assert world.fault() is None
 
 
-def test_an_address_of_somebody_else_is_an_error(world: World) -> None:
+def test_an_address_of_somebody_else_is_an_error(world: DataPlaneRig) -> None:
     assert world.change({"addresses": ["192.0.2.7"]}, web()) == "ERROR"
     assert "192.0.2.7" in (world.fault() or "")
 
@@ -114,7 +114,7 @@ def test_an_address_of_somebody_else_is_an_error(world: World) -> None:
     ],
 )
 def test_whatever_fails_nothing_stays_pending(
-    world: World, webs, monkeypatch: pytest.MonkeyPatch, failure: Exception, reason: str
+    world: DataPlaneRig, webs, monkeypatch: pytest.MonkeyPatch, failure: Exception, reason: str
 ) -> None:
     (one,) = webs("one")
 
@@ -129,7 +129,7 @@ def test_whatever_fails_nothing_stays_pending(
     until(lambda: world.provisioning() == "ACTIVE")
 
 
-def test_a_killed_haproxy_is_started_again(world: World, webs) -> None:
+def test_a_killed_haproxy_is_started_again(world: DataPlaneRig, webs) -> None:
     (one,) = webs("one")
     tree = web(members={"m1": member(one)})
     port = tree["listeners"]["web"]["protocol_port"]
@@ -139,7 +139,7 @@ def test_a_killed_haproxy_is_started_again(world: World, webs) -> None:
     until(lambda: _name(port) == "one", seconds=5)
 
 
-def test_a_killed_master_is_noticed(world: World, webs) -> None:
+def test_a_killed_master_is_noticed(world: DataPlaneRig, webs) -> None:
     (one,) = webs("one")
     tree = web(members={"m1": member(one)})
     port = tree["listeners"]["web"]["protocol_port"]
@@ -158,7 +158,7 @@ def _name(port: int) -> str:
         return ""
 
 
-def test_a_restarted_server_takes_over_what_runs(world: World, webs) -> None:
+def test_a_restarted_server_takes_over_what_runs(world: DataPlaneRig, webs) -> None:
     one, two = webs("one", "two")
     tree = web(members={"m1": member(one)})
     port = tree["listeners"]["web"]["protocol_port"]
@@ -176,7 +176,7 @@ def test_a_restarted_server_takes_over_what_runs(world: World, webs) -> None:
     assert {get(port).name for _ in range(4)} == {"one", "two"}
 
 
-def test_a_load_balancer_that_is_gone_is_ended_at_start(world: World, webs) -> None:
+def test_a_load_balancer_that_is_gone_is_ended_at_start(world: DataPlaneRig, webs) -> None:
     (one,) = webs("one")
     world.change(web(members={"m1": member(one)}))
     world.crash()
@@ -186,7 +186,7 @@ def test_a_load_balancer_that_is_gone_is_ended_at_start(world: World, webs) -> N
     until(lambda: not orphan.exists())
 
 
-def test_disabled_things_do_not_listen(world: World, webs) -> None:
+def test_disabled_things_do_not_listen(world: DataPlaneRig, webs) -> None:
     (one,) = webs("one")
     tree = web(members={"m1": member(one)})
     port = tree["listeners"]["web"]["protocol_port"]
@@ -204,7 +204,7 @@ def test_disabled_things_do_not_listen(world: World, webs) -> None:
     assert get(port).name == "one"
 
 
-def test_another_amphora_is_another_worker(world: World, webs) -> None:
+def test_another_amphora_is_another_worker(world: DataPlaneRig, webs) -> None:
     (one,) = webs("one")
     tree = web(members={"m1": member(one)})
     world.change(tree)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from lbclient.lab.demo import play
-from lbclient.lab.loopback import Place
+from lbclient.lab.loopback import LoopbackNetworks
 from lbclient.lab.stage import Stage
 from lbclient.lab.steps import Export, Gets, Prints, Run, Step, Until, cell
 from lbclient.lab.webserver import Machine
@@ -53,7 +53,7 @@ def test_it_goes_on_where_namespaces_are_forbidden(open_lab: Lab) -> None:
     done = open_lab("sh", "-c", forbid + "lbclient demo | head -n 30")
     assert "does not allow a private network" in done.stdout
     assert "goes on without, with addresses out of 127.0.0.0/8" in done.stdout
-    assert re.search(r"GET http://127\.\d+\.10\.4:8080/ +Server : server-1", done.stdout)
+    assert re.search(r"GET http://127\.\d+\.0\.4:8080/ +Server : server-1", done.stdout)
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_cells() -> None:
 
 
 def test_the_guides_places_elsewhere() -> None:
-    translate = Place("127.20.10", "127.20.113").translate
+    translate = LoopbackNetworks("127.20.10", "127.20.113").translate
     assert translate("member create --address 10.0.0.4 --protocol-port 80  80_pool") == (
         "member create --address 127.20.10.4 --protocol-port 8080  80_pool"
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lbclient.lab.loopback import Place
+from lbclient.lab.loopback import LoopbackNetworks
 from lbclient.lab.stage import Stage
 from running import Lab, lbclient, wait_until
 from teletype import Teletype
@@ -69,7 +69,7 @@ def test_an_interrupted_demo_ends_without_a_word(
 
 
 def test_the_ports_that_stand_for_the_guides_are_told_apart(capsys: pytest.CaptureFixture[str]) -> None:
-    stage = Stage({}, {}, Place("127.20.10", "127.20.113").translate)
+    stage = Stage({}, {}, LoopbackNetworks("127.20.10", "127.20.113").translate)
     stage.say("It listens on port 80.")
     stage.say_as_it_is("port 8080 for its port 80")
     assert capsys.readouterr().out == "\nIt listens on port 8080.\n\nport 8080 for its port 80\n"

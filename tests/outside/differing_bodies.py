@@ -24,13 +24,13 @@ from tests.outside.differing_requests import (
 )
 
 from lbclient.resources import (
+    FLAVORS_AND_ZONES,
     HEALTHMONITOR,
     L7POLICY,
     L7RULE,
     LISTENER,
     LOADBALANCER,
     MEMBER,
-    OFFERS,
     POOL,
     QUOTA,
     Api,
@@ -269,7 +269,7 @@ def quotas() -> Iterator[dict[str, Any]]:
 def compare_offers(pair: Pair) -> None:
     """Flavors, availability zones and their profiles: every attribute, new and changed, in use and not."""
     for profile, collection, data, offer, offers, _ in OFFERED:
-        resources = {resource.name.replace("_", ""): resource for resource in OFFERS}
+        resources = {resource.name.replace("_", ""): resource for resource in FLAVORS_AND_ZONES}
         least = {"name": "p", "provider_name": "noop_driver", data: "{}"}
         pair.quietly(Call("POST", f"{BASE}/{collection}", {profile: least}, keep="profile"))
         its = {"name": "o", PROFILE_OF[offer]: "<profile>"}

@@ -7,7 +7,7 @@ import re
 from tests.outside.differences import Call, Pair
 from tests.outside.differing_requests import BASE, LEAST, OTHER, PROJECT, UNKNOWN, attempt, path
 
-from lbclient.resources import ALL, AMPHORA, OFFERS, QUOTA
+from lbclient.resources import ALL, AMPHORA, FLAVORS_AND_ZONES, QUOTA
 from lbclient.server.app import LOAD_BALANCING
 
 QUERIES = (
@@ -121,7 +121,7 @@ def compare_lists(pair: Pair) -> None:
                 pair.ask(Call("GET", f"{path(resource)}?{name}={value}&fields=id"))
             pair.ask(Call("GET", f"{path(resource)}?sort={name}&fields=id"))
             pair.ask(Call("GET", f"{path(resource)}?fields={name}"))
-    for offer in OFFERS:
+    for offer in FLAVORS_AND_ZONES:
         for query in QUERIES:
             pair.ask(Call("GET", f"{path(offer)}?{query}"))
         for name in sorted({each.name for each in offer.fields} | {"id"}):
@@ -186,7 +186,7 @@ def compare_paths(pair: Pair) -> None:
         "/healthcheck",
     ]
     roots += ["/v2.0/octavia", "/v2.0/octavia/amphorae", "/v2.0/amphorae", "/v2.0/bogus", "/bogus", "/v2.0/lbaas/bogus"]
-    names = [*(path(each) for each in (*ALL, *OFFERS, QUOTA)), f"{BASE}/providers", "/v2.0/octavia/amphorae"]
+    names = [*(path(each) for each in (*ALL, *FLAVORS_AND_ZONES, QUOTA)), f"{BASE}/providers", "/v2.0/octavia/amphorae"]
     for method in ("GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE", "PATCH", "TRACE", "BOGUS"):
         for place in (*roots, *names):
             body = {"bogus": 1} if method in ("POST", "PUT", "PATCH") else None

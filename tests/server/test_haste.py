@@ -20,7 +20,7 @@ import requests
 from fake_dataplane import FakeDataPlane
 from lbclient.dataplane.support import unsupported
 from lbclient.server import app
-from lbclient.server.access.enforcer import Rulebook
+from lbclient.server.access.enforcer import Enforcer
 from lbclient.server.config import Config
 from lbclient.server.services import Services
 from lbclient.server.web.server import Server
@@ -47,7 +47,7 @@ class Place:
             tokens,
             config,
             FakeDataPlane(refusal=lambda found: unsupported(found, "haproxy")),
-            Rulebook(None),
+            Enforcer(None),
         )
         self.server = Server(app.build(self.services), "127.0.0.1", 0, MANY, app.quickness(self.services))
         self._url = f"http://127.0.0.1:{self.server.bind()}/v2.0/lbaas"
@@ -201,7 +201,7 @@ def test_whoever_comes_after_a_deletion_waits_for_its_end(place: Place) -> None:
 
 def test_the_log_does_not_grow_for_ever(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who is in haste leaves it to whoever brings it to the disk to take it into the database."""
-    monkeypatch.setattr("lbclient.store.store.SHORTEN_EVERY", 5)
+    monkeypatch.setattr("lbclient.store.store.CHECKPOINT_EVERY", 5)
     for _ in range(60):
         assert place.create().status_code == 201
     with closing(sqlite3.connect(place.database)) as other:

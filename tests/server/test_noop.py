@@ -45,6 +45,7 @@ def test_a_whole_tree_is_online_at_once_and_nothing_runs(server: RunningServer) 
     place = {"project_id": PROJECT, "vip_subnet_id": SUBNET, "vip_address": "10.0.0.9"}
     made = ask(server, "POST", "/loadbalancers", {"loadbalancer": place})
     assert (made["provisioning_status"], made["operating_status"]) == ("PENDING_CREATE", "OFFLINE")
+    assert (made["updated_at"], bool(ask(server, "GET", f"/loadbalancers/{made['id']}")["updated_at"])) == (None, True)
     assert (made["provider"], made["vip_network_id"]) == ("noop_driver", None)
     path = f"/loadbalancers/{made['id']}"
     listener = {"loadbalancer_id": made["id"], "protocol": "UDP", "protocol_port": 53}

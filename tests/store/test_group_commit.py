@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from lbclient.store.group_commit import Disk
+from lbclient.store.group_commit import GroupCommit
 from lbclient.store.store import Store
 from lbclient.store.tables import SCHEMA
 
@@ -48,8 +48,8 @@ def store(tmp_path: Path) -> Store:
     return made
 
 
-def write(store: Store, is_lasting: bool = True) -> None:
-    with store.writing(is_lasting) as tx:
+def write(store: Store, is_durable: bool = True) -> None:
+    with store.writing(is_durable) as tx:
         tx.execute(sa.update(SCHEMA).values(version=SCHEMA.c.version + 1))
 
 
@@ -62,7 +62,7 @@ def test_a_write_that_is_answered_is_on_the_disk(calls: Calls, store: Store, tmp
     calls.files.clear()
     write(store)
     assert calls.files == [str(tmp_path / "state.db-wal")]
-    write(store, is_lasting=False)
+    write(store, is_durable=False)
     assert len(calls.files) == 1
 
 
@@ -96,4 +96,4 @@ def test_a_disk_that_fails_is_told(calls: Calls, store: Store) -> None:
 
 
 def test_a_log_that_is_in_the_database_already(tmp_path: Path) -> None:
-    Disk(tmp_path / "there is none").keep()
+    GroupCommit(tmp_path / "there is none").flush()

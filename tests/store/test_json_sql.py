@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lbclient.store.json_sql import Document, Id, Ids
+from lbclient.store.json_sql import Id, Ids, JsonObject
 from lbclient.store.prepared import Prepared, insert
 from lbclient.store.store import Store
 from lbclient.store.tables import LISTENER, LOADBALANCER, TABLES
@@ -25,7 +25,7 @@ def put(tx: sa.Connection, table: sa.Table, **row: object) -> None:
 @pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
 def test_whatever_is_in_a_row(store: Store, table: sa.Table, data: st.DataObject) -> None:
     row = data.draw(row_of(table))
-    document = Document(dict(table.c.items())).label("document")
+    document = JsonObject(dict(table.c.items())).label("document")
     with store.reading() as tx:  # nothing is kept, which is quicker
         put(tx, table, **row)
         found = json.loads(Prepared(sa.select(table.c.id, document)).one(tx).document)
@@ -41,7 +41,7 @@ def test_what_is_related(store: Store) -> None:
             put(tx, LISTENER, id=id_, serial=serial, revision=1, loadbalancer_id="one")
         mine = sa.select(LISTENER.c.id).where(LISTENER.c.loadbalancer_id == LOADBALANCER.c.id)
         related = {"own": Id(LOADBALANCER.c.id), "parts": Ids(mine.order_by(LISTENER.c.serial).correlate(LOADBALANCER))}
-        rows = Prepared(sa.select(LOADBALANCER.c.id, Document(related).label("document"))).all(tx)
+        rows = Prepared(sa.select(LOADBALANCER.c.id, JsonObject(related).label("document"))).all(tx)
     assert {row.id: json.loads(row.document) for row in rows} == {
         "one": {"own": [{"id": "one"}], "parts": [{"id": 'a"'}, {"id": "b"}, {"id": "c"}]},
         "two": {"own": [{"id": "two"}], "parts": []},

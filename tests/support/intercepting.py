@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 
 @dataclass
-class Relay:
+class InterceptingProxy:
     """What was asked of it, and where it is."""
 
     url: str = ""
@@ -47,9 +47,9 @@ class Relay:
 
 
 @contextmanager
-def before(server: str) -> Iterator[Relay]:
+def before(server: str) -> Iterator[InterceptingProxy]:
     """A relay before the load-balancer API of a server."""
-    relay = Relay()
+    relay = InterceptingProxy()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

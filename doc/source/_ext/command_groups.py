@@ -25,6 +25,8 @@ def page_of(name: str) -> str:
     first, *rest = name.split()
     if not rest:
         return "running"
+    if first == "testing":
+        return first
     if first != SERVICE:
         return "network"
     noun = TOGETHER.get(rest[0], rest[0])

@@ -8,9 +8,29 @@ from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 
 from lbclient import resources
-from lbclient.resources import Api, Field, Resource
+from lbclient.resources import Api, Field, Resource, testing
 
+TESTING_HEADER = ("Attribute", "Type", "Default", "Meaning")
 HEADER = ("Attribute", "Type", "POST", "PUT", "Default", "Since", "Meaning")
+
+
+class TestingFields(Directive):
+    """``.. testing-table:: fault``"""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        [resource] = [each for each in testing.ALL if each.name == self.arguments[0]]
+        lines = [".. list-table::", "   :header-rows: 1", "   :widths: 20 12 12 56", ""]
+        rows = [_row(resource, field) for field in resource.fields]
+        for row in (
+            TESTING_HEADER,
+            *((name, kind, default, meaning) for name, kind, _, _, default, _, meaning in rows),
+        ):
+            lines += [f"   {'* -' if number == 0 else '  -'} {cell}" for number, cell in enumerate(row)]
+        container = nodes.container()
+        self.state.nested_parse(StringList(lines, source=__file__), self.content_offset, container)
+        return container.children
 
 
 class ResourceFields(Directive):
@@ -60,5 +80,6 @@ def _limits(field: Field) -> str:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
+    app.add_directive("testing-table", TestingFields)
     app.add_directive("resource-fields", ResourceFields)
     return {"parallel_read_safe": True}

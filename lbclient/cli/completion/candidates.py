@@ -11,7 +11,7 @@ from typing import Any
 from ...client import clouds
 from ...client.names import KINDS
 from ...resources import Field, Resource, Type
-from .cursor import Place
+from .cursor import Cursor
 from .existing import Candidate, names_of
 
 FILES = ("<file>", "<cacert>", "<cert>", "<policy-file>", "<config-file>", "<state-directory>", "<haproxy>")
@@ -26,7 +26,7 @@ class Answer:
     wants_files: bool = False
 
 
-def at(place: Place) -> Answer:
+def at(place: Cursor) -> Answer:
     """What can stand at that place, as far as it fits what has been typed."""
     if any(action.metavar in FILES or action.nargs == argparse.REMAINDER for action in place.takes):
         return Answer(wants_files=True)
@@ -38,7 +38,7 @@ def at(place: Place) -> Answer:
     return Answer(exact or list(fitting.values()))
 
 
-def _commands(place: Place) -> Iterator[Candidate]:
+def _commands(place: Cursor) -> Iterator[Candidate]:
     """The words that a command can go on with."""
     is_help = any(action.dest == "cmd" for action in place.takes)
     if place.is_value or (place.command is not None and not is_help):
@@ -60,7 +60,7 @@ def _first_sentence(entry_point: Any) -> str:
     return str(doc.strip().split("\n")[0])
 
 
-def _options(place: Place) -> Iterator[Candidate]:
+def _options(place: Cursor) -> Iterator[Candidate]:
     if not place.is_option:
         return
     own = set(place.parser._option_string_actions) if place.parser else set(place.app.parser._option_string_actions)
@@ -73,7 +73,7 @@ def _options(place: Place) -> Iterator[Candidate]:
             yield Candidate(name, _meaning(action))
 
 
-def _is_free(place: Place, action: argparse.Action) -> bool:
+def _is_free(place: Cursor, action: argparse.Action) -> bool:
     """Whether the option can be given (once more)."""
     if action.help == argparse.SUPPRESS:
         return False
@@ -89,7 +89,7 @@ def _meaning(action: argparse.Action) -> str:
     return (action.help or "").replace("%%", "%")
 
 
-def _values(place: Place, action: argparse.Action) -> list[Candidate]:
+def _values(place: Cursor, action: argparse.Action) -> list[Candidate]:
     """The values of an option or an argument, with the option in front where it has to be."""
     resource: Resource | None = getattr(place.command, "resource", None)
     field = resource[action.dest] if resource and action.dest in resource else None
@@ -117,7 +117,7 @@ def _columns(command: Any) -> Iterable[str]:
     return [column.heading for column in thing.columns] if hasattr(command, "filters") else thing.rows
 
 
-def _pairs(place: Place, field: Field) -> list[Candidate]:
+def _pairs(place: Cursor, field: Field) -> list[Candidate]:
     """key=value,key=value: the keys, or the values of a key."""
     done, comma, last = place.value.rpartition(",")
     key, sign, _ = last.partition("=")
@@ -141,7 +141,7 @@ def _kind(action: argparse.Action, resource: Resource | None) -> str | None:
     return resource.name if resource and is_target and not named else named
 
 
-def _existing(place: Place, kind: str) -> list[Candidate]:
+def _existing(place: Cursor, kind: str) -> list[Candidate]:
     given = {word for words in place.given.values() for word in words}
     found = [each for each in names_of(place, kind) if each.word not in given or place.takes[0].option_strings]
     if place.prefix:

@@ -15,7 +15,7 @@ REST = ("*", "+", argparse.REMAINDER)
 
 
 @dataclass
-class Place:
+class Cursor:
     """The word at the cursor, and all that is known from the words before it."""
 
     current: str
@@ -43,18 +43,18 @@ class Place:
         return {**_options(self.app.parser), **own}
 
 
-def find(words: Sequence[str], *, wants_meanings: bool = True) -> Place:
+def find(words: Sequence[str], *, wants_meanings: bool = True) -> Cursor:
     """The place of the last of these words, which stand behind the program's name."""
     *before, current = words or [""]
     app = Shell(list(before))
-    place = Place(current, app, wants_meanings=wants_meanings)
+    place = Cursor(current, app, wants_meanings=wants_meanings)
     pending = _go(place, iter(before))
     _look_at_current(place, pending)
     app.options = _parsed(app.parser, place)
     return place
 
 
-def _go(place: Place, words: Iterator[str]) -> list[argparse.Action]:
+def _go(place: Cursor, words: Iterator[str]) -> list[argparse.Action]:
     """Take the words before the cursor; which options still wait for a value."""
     waiting: list[argparse.Action] = []
     positionals: list[str] = []
@@ -77,7 +77,7 @@ def _go(place: Place, words: Iterator[str]) -> list[argparse.Action]:
     return waiting
 
 
-def _choose(place: Place) -> None:
+def _choose(place: Cursor) -> None:
     """Take the command, if the words are one and no longer one begins with them."""
     name = " ".join(place.group)
     names = [each for each, _ in place.app.command_manager]
@@ -92,7 +92,7 @@ def make(app: Shell, name: str) -> tuple[Command, argparse.ArgumentParser]:
     return command, command.get_parser(f"{app.NAME} {name}")
 
 
-def _take_option(place: Place, word: str) -> list[argparse.Action]:
+def _take_option(place: Cursor, word: str) -> list[argparse.Action]:
     name, sign, value = word.partition("=")
     action = _named(place.options, name)
     if action is None:
@@ -105,7 +105,7 @@ def _take_option(place: Place, word: str) -> list[argparse.Action]:
     return []
 
 
-def _arguments(place: Place, words: Sequence[str]) -> list[argparse.Action]:
+def _arguments(place: Cursor, words: Sequence[str]) -> list[argparse.Action]:
     """Give the words to the command's arguments; the argument that comes next."""
     actions = [action for action in (place.parser._actions if place.parser else ()) if not action.option_strings]
     left = list(words)
@@ -118,7 +118,7 @@ def _arguments(place: Place, words: Sequence[str]) -> list[argparse.Action]:
     return []
 
 
-def _look_at_current(place: Place, waiting: list[argparse.Action]) -> None:
+def _look_at_current(place: Cursor, waiting: list[argparse.Action]) -> None:
     is_optional = bool(waiting) and waiting[0].nargs in (*REST, argparse.OPTIONAL)
     if waiting and not (is_optional and _is_option(place.current)):
         place.takes = [*waiting, *(place.takes if is_optional else [])]
@@ -146,7 +146,7 @@ def _options(parser: Any) -> dict[str, argparse.Action]:
     return dict(parser._option_string_actions)
 
 
-def _parsed(parser: argparse.ArgumentParser, place: Place) -> argparse.Namespace:
+def _parsed(parser: argparse.ArgumentParser, place: Cursor) -> argparse.Namespace:
     """The program's own options, as far as they have been typed."""
     words = []
     for action in {id(each): each for each in _options(parser).values()}.values():

@@ -13,7 +13,7 @@ from ...client.names import KINDS, Kind, Names
 from ...client.rest import Json
 from ...client.services import Services
 from ...resources import BY_NAME
-from .cursor import Place
+from .cursor import Cursor
 
 SECONDS = 2.0  # how long the cloud has for its answer: whoever waits for a completion types it instead
 # What tells objects apart, beside their names.
@@ -40,7 +40,7 @@ class Candidate:
     is_whole: bool = True  # a blank can follow
 
 
-def names_of(place: Place, kind: str) -> list[Candidate]:
+def names_of(place: Cursor, kind: str) -> list[Candidate]:
     """The names of what exists; the IDs of what has no name, or not one of its own. Nothing if that takes too long."""
     found: list[Candidate] = []
 
@@ -55,7 +55,7 @@ def names_of(place: Place, kind: str) -> list[Candidate]:
     return list(found)
 
 
-def _asked(place: Place, kind: str) -> list[Candidate]:
+def _asked(place: Cursor, kind: str) -> list[Candidate]:
     services, what = place.app.services, KINDS[kind]
     parents = _parents(place, kind, services)
     if parents is None:
@@ -76,7 +76,7 @@ def _telling(record: Json) -> list[str]:
     return [str(record[key]) for key in TELLING if isinstance(record.get(key), (str, int)) and record[key] != ""]
 
 
-def _parents(place: Place, kind: str, services: Services) -> Mapping[str, str] | None:
+def _parents(place: Cursor, kind: str, services: Services) -> Mapping[str, str] | None:
     """The ID of what the things are inside of, in paths; None: it is not known."""
     parent = BY_NAME[kind].parent if kind in BY_NAME else None
     if not parent:

@@ -15,7 +15,7 @@ from ..command import Command, positive_seconds
 from ..output import screen
 from . import document, plan
 from .document import Mistakes
-from .execute import Work
+from .execute import Execution
 from .plan import Plan
 from .planner import Planner
 
@@ -114,10 +114,10 @@ class ApplyLoadBalancer(_Declaring):
         def deadline() -> wait.Deadline:
             return wait.Deadline(parsed.timeout, self.progress if self.progress.is_shown else None)
 
-        work = Work(self.services.api, one, deadline, self.progress.show)
+        work = Execution(self.services.api, one, deadline, self.progress.show)
         if not work.in_one_request():
             # A server that takes no parts may have made the load balancer without them.
-            if one.target.id and one.whole:
+            if one.target.id and one.tree:
                 one.steps = [step for step in one.steps if step.resource is not LOADBALANCER]
             work.step_by_step()
         self.progress.clear()

@@ -9,9 +9,9 @@ import yaml
 from ...client.errors import WrongInput
 from ...resources import LOADBALANCER, POOL, Field, Resource
 from ...resources.tree import Part
-from ..schema import NEEDED, PARTS, Declared, Place, identifying, identity, keys, label, title
+from ..schema import NEEDED, PARTS, Declared, Position, identifying, identity, keys, label, title
 from . import values
-from .values import Wrong, meant
+from .values import InvalidValue, meant
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 DEEPEST = 50  # the schema's depth is about ten
@@ -31,7 +31,7 @@ def read(source: str, content: bytes) -> list[Declared]:
     reader = _Reader(source)
     found = reader.documents(content)
     if not reader.mistakes and not found:
-        reader.add(Place(source, 1, 1), "there is no load balancer in it")
+        reader.add(Position(source, 1, 1), "there is no load balancer in it")
     if reader.mistakes:
         raise Mistakes(source, [f"{place}: {words}" for place, words in sorted(reader.mistakes)])
     return found
@@ -42,14 +42,14 @@ class _Reader:
 
     def __init__(self, source: str) -> None:
         self.source = source
-        self.mistakes: list[tuple[Place, str]] = []
+        self.mistakes: list[tuple[Position, str]] = []
         self.inner: list[Declared] = []  # pools that stand where one could be named
 
-    def add(self, place: Place, words: str) -> None:
+    def add(self, place: Position, words: str) -> None:
         self.mistakes.append((place, words))
 
-    def place(self, node: yaml.Node) -> Place:
-        return Place(self.source, node.start_mark.line + 1, node.start_mark.column + 1)
+    def place(self, node: yaml.Node) -> Position:
+        return Position(self.source, node.start_mark.line + 1, node.start_mark.column + 1)
 
     def documents(self, content: bytes) -> list[Declared]:
         try:
@@ -62,12 +62,12 @@ class _Reader:
                 found += self._document(node)
         except UnicodeDecodeError as error:
             line = content[: error.start].count(b"\n") + 1
-            self.add(Place(self.source, line, 1), "it is not UTF-8")
+            self.add(Position(self.source, line, 1), "it is not UTF-8")
         except RecursionError:
-            self.add(Place(self.source, 1, 1), "it is nested too deeply")
+            self.add(Position(self.source, 1, 1), "it is nested too deeply")
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
-            place = Place(self.source, mark.line + 1, mark.column + 1) if mark else Place(self.source, 1, 1)
+            place = Position(self.source, mark.line + 1, mark.column + 1) if mark else Position(self.source, 1, 1)
             self.add(place, f"it is no YAML: {getattr(error, 'problem', None) or getattr(error, 'reason', error)}")
         else:
             self._check_names(found)
@@ -85,7 +85,7 @@ class _Reader:
             if len(pairs) == 1 and pairs[0][0].value == LOADBALANCER.key:
                 return [self._balancer(pairs[0][1], LOADBALANCER.key)]
             return [self._balancer(node, "")]
-        except Wrong as wrong:
+        except InvalidValue as wrong:
             self.add(self.place(wrong.node), str(wrong))
             return []
 
@@ -100,7 +100,7 @@ class _Reader:
                 arguments = (one, part.resource, f"{path}[{number}]")
             try:
                 found.append(read_one(*arguments))
-            except Wrong as wrong:
+            except InvalidValue as wrong:
                 self.add(self.place(wrong.node), f"{path}[{number}]: {wrong}")
         return found
 
@@ -128,7 +128,7 @@ class _Reader:
                     found.places[key] = self.place(value_node)
                 else:
                     self.add(self.place(key_node), _unknown(resource, where, key, [*known, *parts]))
-            except Wrong as wrong:
+            except InvalidValue as wrong:
                 self.add(self.place(wrong.node), f"{where}: {wrong}")
                 found.values.setdefault(key, None)
         self._check_needed(found, path)

@@ -11,29 +11,29 @@ from ...client.rest import Json
 from ...resources import LOADBALANCER
 from .plan import CHANGE, CREATE, DELETE, UNFINISHED, Batch, Plan, Step, Target
 
-Tell = Callable[[str], None]
+Notify = Callable[[str], None]
 REFUSED_BATCHES = (400, 404, 405, 501)
 
 
-class Work:
+class Execution:
     """One plan that is being carried out."""
 
-    def __init__(self, api: Api, plan: Plan, deadline: Callable[[], wait.Deadline], tell: Tell) -> None:
+    def __init__(self, api: Api, plan: Plan, deadline: Callable[[], wait.Deadline], notify: Notify) -> None:
         self._api = api
         self._plan = plan
         self._deadline = deadline
-        self._tell = tell
+        self._notify = notify
 
     def in_one_request(self) -> bool:
         """Make a new load balancer with all its parts; whether the server can do that. Raises errors.Error."""
-        body = self._plan.whole
+        body = self._plan.tree
         if body is None or not (body.get("listeners") or body.get("pools")):
             return False
-        self._tell(f"create {self._plan.target.label} with all that it has")
+        self._notify(f"create {self._plan.target.label} with all that it has")
         try:
             answer = self._api.create(LOADBALANCER, body)
         except errors.Refused as refusal:
-            if is_too_much(refusal):
+            if is_beyond_server(refusal):
                 return False
             raise
         self._plan.target.id = answer["id"]
@@ -46,7 +46,7 @@ class Work:
         for number, step in enumerate(self._plan.steps, 1):
             if step.batch and (step.batch.is_done or self._batch(step.batch)):
                 continue
-            self._tell(f"{number} of {count}: {step.verb} {step.label}")
+            self._notify(f"{number} of {count}: {step.verb} {step.label}")
             self._step(step)
             if step.releases:
                 self._release(step.releases)
@@ -80,7 +80,7 @@ class Work:
     def _batch(self, batch: Batch) -> bool:
         """Change all members of a pool in one request; whether the server can do that."""
         batch.is_done = True
-        self._tell(f"change the members of {batch.pool.label}")
+        self._notify(f"change the members of {batch.pool.label}")
         # Who does not know the option takes the list as complete, which it is.
         options = {"additive_only": "true"} if batch.is_additive else None
         try:
@@ -108,7 +108,7 @@ class Work:
         return _parents(step.target, step.owner)
 
 
-def is_too_much(refusal: errors.Refused) -> bool:
+def is_beyond_server(refusal: errors.Refused) -> bool:
     """Whether a server refuses parts of a load balancer in the request that creates it, rather than what is in them."""
     is_unknown = refusal.status == 400 and "nknown attribute" in refusal.words
     return refusal.status == 405 or (is_unknown and any(key in refusal.words for key in ("listeners", "pools")))

@@ -40,7 +40,7 @@ class ExportLoadBalancer(verbs.Verb):
         import yaml
 
         if bool(parsed.target) == parsed.is_all:
-            raise errors.WrongInput("Give names of load balancers, or --all.")
+            raise errors.WrongUsage("Give names of load balancers, or --all.")
         balancers = self.tried(lambda: list(self._balancers(parsed)))
         api = self.services.api
         writer = Writer(_itself if parsed.ids else self._name, parsed.full)

@@ -73,7 +73,7 @@ class Plan:
     name: str
     target: Target
     steps: list[Step] = field(default_factory=list)
-    whole: Json | None = None  # of a new load balancer: the body that makes it in one request
+    tree: Json | None = None  # of a new load balancer: the body that makes it in one request
     has_tags: bool = True  # whether the server knows them
     unlisted: list[str] = field(default_factory=list)  # what it has that the file does not name
 

@@ -32,7 +32,7 @@ class Planner:
     def plan(self, balancer: Declared) -> Plan:
         """What differs. Raises Mistakes for what cannot be done."""
         live = self._live(balancer)
-        work = _Work(self, balancer, live)
+        work = _Planning(self, balancer, live)
         work.plan_all()
         if work.mistakes:
             raise Mistakes(balancer.place.source, work.mistakes)
@@ -52,7 +52,7 @@ class Planner:
 
 
 @dataclass
-class _Work:
+class _Planning:
     """The plan of one load balancer while it is made."""
 
     planner: Planner
@@ -81,7 +81,7 @@ class _Work:
         # Who refers goes before what is referred to.
         self.plan.steps += sorted(self.removals, key=lambda step: step.resource is POOL)
         if self.live is None and not self.mistakes:
-            self.plan.whole = self._body(self.balancer)
+            self.plan.tree = self._body(self.balancer)
 
     def _collect_pools(self) -> None:
         for pool in (self.live or {}).get("pools", ()):
@@ -313,7 +313,7 @@ class _Work:
         if name not in self.pools:
             known = sorted({target.label.removeprefix("pool ") for target in self.pools.values()})
             has = f"there are {', '.join(known)}" if known else "there is no pool at all"
-            raise errors.Unnamed(f"no pool is named '{name}'; {has}{meant(name, known)}")
+            raise errors.UnknownName(f"no pool is named '{name}'; {has}{meant(name, known)}")
         return self.pools[name]
 
     def _looked_up(self, each: Field, value: Any) -> Any:

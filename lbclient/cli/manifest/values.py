@@ -20,7 +20,7 @@ SHOWN_AT_MOST = 60  # characters of a wrong value
 ARTICLES = {"mapping": "a mapping", "sequence": "a list", "scalar": "a single value"}
 
 
-class Wrong(Exception):
+class InvalidValue(Exception):
     """A value that cannot be; the text says what can, and the node is where."""
 
     def __init__(self, node: yaml.Node, words: str) -> None:
@@ -32,7 +32,7 @@ def read(each: Field, node: yaml.Node) -> Any:
     """The value of a field; None for null. Raises Wrong."""
     if is_null(node):
         if each.required:
-            raise Wrong(node, "it cannot be null")
+            raise InvalidValue(node, "it cannot be null")
         return None
     return READERS[each.type](each, node)
 
@@ -44,19 +44,19 @@ def is_null(node: yaml.Node) -> bool:
 def text(node: yaml.Node) -> str:
     """The characters of a single value as they stand there: 1.10 is no number, and yes is a word. Raises Wrong."""
     if not isinstance(node, yaml.ScalarNode):
-        raise Wrong(node, f"it should be a single value, not {kind(node)}")
+        raise InvalidValue(node, f"it should be a single value, not {kind(node)}")
     return str(node.value)
 
 
 def pairs(node: yaml.Node) -> list[tuple[yaml.Node, yaml.Node]]:
     if not isinstance(node, yaml.MappingNode):
-        raise Wrong(node, f"it should be a mapping (key: value), not {kind(node)}")
+        raise InvalidValue(node, f"it should be a mapping (key: value), not {kind(node)}")
     return list(node.value)
 
 
 def elements(node: yaml.Node) -> list[yaml.Node]:
     if not isinstance(node, yaml.SequenceNode):
-        raise Wrong(node, f"it should be a list, not {kind(node)}")
+        raise InvalidValue(node, f"it should be a list, not {kind(node)}")
     return list(node.value)
 
 
@@ -79,13 +79,13 @@ def meant(word: str, known: Iterable[str]) -> str:
 def _string(each: Field, node: yaml.Node) -> str:
     value = text(node)
     if len(value) > each.length:
-        raise Wrong(node, f"it has {len(value)} characters; at most {each.length} are allowed")
+        raise InvalidValue(node, f"it has {len(value)} characters; at most {each.length} are allowed")
     if CONTROL_CHARACTERS.search(value):
-        raise Wrong(node, f"{shown(value)} contains control characters")
+        raise InvalidValue(node, f"{shown(value)} contains control characters")
     if each.choices and each.type is not Type.STRING:
         return _choice(each.choices, node)
     if each.pattern and not re.fullmatch(each.pattern, value):
-        raise Wrong(node, f"{shown(value)} does not match {each.pattern}. {each.help}")
+        raise InvalidValue(node, f"{shown(value)} does not match {each.pattern}. {each.help}")
     return value
 
 
@@ -94,26 +94,26 @@ def _choice(choices: tuple[str, ...], node: yaml.Node) -> str:
     value = text(node)
     found = {choice.lower(): choice for choice in choices}.get(value.lower())
     if found is None:
-        raise Wrong(node, f"{shown(value)} is none of {', '.join(choices)}{meant(value, choices)}")
+        raise InvalidValue(node, f"{shown(value)} is none of {', '.join(choices)}{meant(value, choices)}")
     return found
 
 
 def _integer(each: Field, node: yaml.Node) -> int:
     value = text(node)
     if not re.fullmatch(r"-?[0-9]{1,18}", value):
-        raise Wrong(node, f"{shown(value)} is not a whole number")
+        raise InvalidValue(node, f"{shown(value)} is not a whole number")
     if each.choices:
         return int(_choice(each.choices, node))
     number, low, high = int(value), each.minimum, each.maximum
     if (low is not None and number < low) or (high is not None and number > high):
-        raise Wrong(node, f"{number} is not from {low} to {high}")
+        raise InvalidValue(node, f"{number} is not from {low} to {high}")
     return number
 
 
 def _boolean(each: Field, node: yaml.Node) -> bool:
     value = text(node)
     if str(node.tag) != f"{TAG}bool":
-        raise Wrong(node, f"{shown(value)} is neither true nor false")
+        raise InvalidValue(node, f"{shown(value)} is neither true nor false")
     return value.lower() in ("true", "yes", "on", "y")
 
 
@@ -122,7 +122,7 @@ def _address(each: Field, node: yaml.Node) -> str:
     try:
         ipaddress.ip_address(value)
     except ValueError:
-        raise Wrong(node, f"{shown(value)} is no IPv4 or IPv6 address") from None
+        raise InvalidValue(node, f"{shown(value)} is no IPv4 or IPv6 address") from None
     return value
 
 
@@ -134,7 +134,7 @@ def _url(each: Field, node: yaml.Node) -> str:
     except ValueError:
         is_good = False
     if not is_good or BLANKS_AND_CONTROL_CHARACTERS.search(value):
-        raise Wrong(node, f"{shown(value)} is no URL: http:// or https://, a host, no blanks")
+        raise InvalidValue(node, f"{shown(value)} is no URL: http:// or https://, a host, no blanks")
     return value
 
 
@@ -142,7 +142,7 @@ def _word(each: Field, node: yaml.Node) -> str:
     """A name or an ID."""
     value = _string(each, node)
     if not value:
-        raise Wrong(node, "it should be a name or an ID")
+        raise InvalidValue(node, "it should be a name or an ID")
     return value
 
 
@@ -170,7 +170,7 @@ def _objects(each: Field, node: yaml.Node) -> list[dict[str, str]]:
     for one in elements(node):
         values = {_choice(each.choices, key): text(value) for key, value in pairs(one)}
         if each.refers and f"{each.refers}_id" not in values:
-            raise Wrong(one, f"{each.refers}_id is missing")
+            raise InvalidValue(one, f"{each.refers}_id is missing")
         found.append(values)
     return found
 

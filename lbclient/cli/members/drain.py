@@ -58,7 +58,7 @@ class DrainMember(verbs.Waiting):
 
     def take_action(self, parsed: argparse.Namespace) -> None:
         if parsed.force and not parsed.then:
-            raise errors.WrongInput("--force belongs to --then delete or --then disable.")
+            raise errors.WrongUsage("--force belongs to --then delete or --then disable.")
         is_awaited = parsed.wait or parsed.then or parsed.wait_timeout
         parsed.wait_timeout = parsed.wait_timeout or wait.TIMEOUT
         parents, record = self.tried(lambda: self._begin(parsed))
@@ -93,7 +93,7 @@ class DrainMember(verbs.Waiting):
             return parents, record
         values: Json = {"weight": 0}
         if "tags" in record:
-            values["tags"] = drain_tags.remembering(record["tags"], record["weight"])
+            values["tags"] = drain_tags.with_weight(record["tags"], record["weight"])
         else:
             verbs.LOG.warning(
                 "This server keeps no tags, so undrain has to be told the weight: --weight %s.", record["weight"]
@@ -104,7 +104,7 @@ class DrainMember(verbs.Waiting):
         """Raises TimedOut or Untold."""
         api, deadline = self.services.api, self.deadline(parsed)
         wait.until_settled(api, MEMBER, record, deadline, parents)
-        kind: type[errors.TimedOut] = errors.Untold
+        kind: type[errors.TimedOut] = errors.OutcomeUnknown
         said = f"Whether connections to {member} are open is not known"
         for _ in deadline.pauses(LONGEST_PAUSE):
             try:
@@ -136,7 +136,7 @@ class DrainMember(verbs.Waiting):
             if count == 0 and deadline.elapsed - begin >= STALE:
                 return
             deadline.tell(f"{member}: unknown; load balancer: {_counted(count)} open")
-        raise errors.Untold(
+        raise errors.OutcomeUnknown(
             f"Whether connections to {member} are open is not known after {deadline.seconds:g} seconds: its load"
             f" balancer has {_counted(count)} open in all. Its weight stays 0.{self._persistence(parents)}"
         )
@@ -183,8 +183,8 @@ class UndrainMember(verbs.Waiting):
         record = self.record(self.id(parsed.target, parents), parents)
         tags = record.get("tags") or []
         values: dict[str, Any] = {"weight": self._weight(parsed, record, tags)}
-        if drain_tags.forgetting(tags) != tags:
-            values["tags"] = drain_tags.forgetting(tags)
+        if drain_tags.without_drain_tags(tags) != tags:
+            values["tags"] = drain_tags.without_drain_tags(tags)
         if drain_tags.DISABLED in tags:
             values["admin_state_up"] = True
         if values == {"weight": record["weight"]}:
@@ -198,7 +198,7 @@ class UndrainMember(verbs.Waiting):
             return int(parsed.weight)
         if record["weight"] != 0:
             return int(record["weight"])  # somebody has put it back otherwise
-        before = drain_tags.remembered(tags)
+        before = drain_tags.weight_before(tags)
         if before is None:
             raise errors.WrongInput("No weight is remembered: it was not drained by lbclient. Give it with --weight.")
         return before

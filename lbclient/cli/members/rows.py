@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ...client import similar
-from ...client.errors import WrongInput
+from ...client.errors import WrongInput, WrongUsage
 from ...resources import MEMBER, Api, Field, Type
 
 STDIN = "-"
@@ -38,11 +38,11 @@ def of_option(number: int, text: str) -> Row:
     try:
         words = next(csv.reader([text]), [])
     except csv.Error:
-        raise WrongInput(f"{place}: it has to be in one line.") from None
+        raise WrongUsage(f"{place}: it has to be in one line.") from None
     for word in words:
         key, sign, value = word.partition("=")
         if not sign:
-            raise WrongInput(f"{place}: {word!r} is not <key>=<value>.")
+            raise WrongUsage(f"{place}: {word!r} is not <key>=<value>.")
         pairs[key.strip()] = value
     return _row(place, pairs)
 

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Mapping
 from typing import Any
 
-from ...client.errors import WrongInput
+from ...client.errors import WrongUsage
 from ...client.rest import Json
 from ...resources import LOADBALANCER
 from .. import verbs
@@ -24,9 +24,9 @@ class CreateLoadBalancer(verbs.Create):
 
     def check(self, values: Json) -> None:
         if not values.keys() & {"vip_subnet_id", "vip_network_id", "vip_port_id"}:
-            raise WrongInput("One of --vip-subnet-id, --vip-network-id and --vip-port-id is needed.")
+            raise WrongUsage("One of --vip-subnet-id, --vip-network-id and --vip-port-id is needed.")
         if values.keys() >= {"vip_network_id", "vip_port_id"}:
-            raise WrongInput("--vip-network-id and --vip-port-id cannot be given together.")
+            raise WrongUsage("--vip-network-id and --vip-port-id cannot be given together.")
 
 
 class ListLoadBalancer(verbs.List):

@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from ...client.api import Parents
-from ...client.errors import WrongInput
+from ...client.errors import WrongUsage
 from ...client.rest import Json
 from ...resources import QUOTA, Cli
 from ...resources.quota import SPELLINGS
@@ -67,7 +67,7 @@ class SetQuota(_OfProject, ShowOne):
         values = options.values(QUOTA, Cli.SET, parsed, self.names)
         if not values:
             flags = ", ".join(f"--{field.name}" for field in options.fields_of(QUOTA, Cli.SET))
-            raise WrongInput(f"Nothing to set: give at least one of {flags}.")
+            raise WrongUsage(f"Nothing to set: give at least one of {flags}.")
         return self.shown(self.change(parsed, values), parsed)
 
 

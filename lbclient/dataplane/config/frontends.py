@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from ...store.snapshot import Record, Snapshot
-from ..relay.places import EXPORTER_SOCKET, METRICS_SOCKET
+from ..relay.interface import EXPORTER_SOCKET, METRICS_SOCKET
 from . import cfg, policies, tls
 from .backends import HTTP_LISTENERS, Backend, endpoint
 from .udp import PROMETHEUS

@@ -9,7 +9,12 @@ import resource
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+from ..config.cfg import Refused
+from . import process_table
 
 OLDEST = (2, 4)
 COMPLETE = (2, 6)  # from here on none lacks what is needed; of the older ones, only their later patch releases have it
@@ -24,6 +29,13 @@ REASON_LENGTH = 500
 
 class NotFound(Exception):
     """There is no HAProxy that will do."""
+
+
+class Hung(Refused):
+    """HAProxy was run and did not end."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"HAProxy hangs: it was run and had not ended after {seconds:g} seconds.")
 
 
 def find_haproxy(configured: str | None = None) -> str:
@@ -46,7 +58,7 @@ def _check_is_complete(path: str, found: tuple[int, int]) -> None:
         with tempfile.TemporaryDirectory() as directory:
             Path(directory, "needed.cfg").write_text(NEEDED)
             lack = objection(path, Path(directory), "needed.cfg")
-    except (OSError, subprocess.TimeoutExpired) as error:
+    except (OSError, Hung) as error:
         raise NotFound(f"HAProxy at {path} cannot be asked what it knows: {error}") from error
     if lack:
         later = f"a later patch release of {_dotted(found)}, or {_dotted(COMPLETE)} or newer, is needed"
@@ -65,10 +77,21 @@ def version(path: str) -> tuple[int, int]:
 
 
 def objection(path: str, directory: Path, file: str) -> str | None:
-    """What HAProxy has against a configuration file, in its own words; None where it takes it."""
+    """What HAProxy has against a configuration file, in its own words; None where it takes it. Raises Hung."""
     command = [path, "-c", "-C", str(directory), "-f", file]
-    result = subprocess.run(command, capture_output=True, timeout=CHECK_SECONDS, check=False)
+    try:
+        result = subprocess.run(command, capture_output=True, timeout=CHECK_SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        raise Hung(CHECK_SECONDS) from None
     return None if result.returncode == 0 else reason(result.stderr.decode(errors="replace"))
+
+
+def run(command: Sequence[str], seconds: float, **options: Any) -> int:
+    """The exit status of an HAProxy that ends, or leaves others at work. Raises Hung."""
+    try:
+        return process_table.run(command, seconds, **options)
+    except subprocess.TimeoutExpired:
+        raise Hung(seconds) from None
 
 
 def reason(log: str) -> str:

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..config.render import ADMIN_SOCKET
-from ..relay.places import SOCKET
+from ..relay.interface import SOCKET
 from . import process_table, runtime
-from .relay_process import Relay
+from .relay_process import RelayProcess
 from .runtime import Rows
 
 
@@ -26,7 +26,7 @@ def open_to(directory: Path, loadbalancer_id: str, pool_id: str, member_id: str)
 
 def _rows(place: Path) -> Iterator[Rows]:
     """What each process reports; a worker that has been replaced may end while it is asked. Raises Unreachable."""
-    if Relay(place).pid() is not None:
+    if RelayProcess(place).pid() is not None:
         yield runtime.parse_report(runtime.ask(place, SOCKET, runtime.REPORT)).rows
     if process_table.master(place) is None:
         return

@@ -122,9 +122,9 @@ def keep_final_counters(directory: Path, pid: int, rows: Rows) -> None:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """A JSON object; an empty one where the file has none."""
+    """A JSON object; an empty one where the file has none. Raises OSError where the file cannot be read."""
     try:
         found = json.loads(path.read_text())
-    except (OSError, ValueError):
+    except (FileNotFoundError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

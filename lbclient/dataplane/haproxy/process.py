@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import re
 import shutil
@@ -15,11 +16,11 @@ from pathlib import Path
 
 from .. import ports
 from ..config.cfg import Refused
-from ..config.render import ADMIN_SOCKET, STATES, Configuration
+from ..config.render import ADMIN_SOCKET, FINGERPRINT, FINGERPRINTS, STATES, Configuration
 from . import binary as haproxy
-from . import certificates, counters, pem, process_table, runtime
+from . import bound, certificates, counters, pem, process_table, runtime
 from .process_table import PIDFILE, wait_until
-from .relay_process import Relay
+from .relay_process import RelayProcess
 
 CONFIG = "haproxy.cfg"  # what a restarted HAProxy would read
 NEXT = "next.cfg"  # written aside, to be checked
@@ -28,8 +29,11 @@ START_SECONDS = 10.0
 RELOAD_SECONDS = 5.0
 RELOAD_ATTEMPTS = 2
 HUNG_SECONDS = 5.0
+SILENT_SECONDS = 2.0  # without an answer from a master that has not done what it was asked to
+DRAIN_SECONDS = 5.0  # for the connections of a worker whose master is replaced
 NO_STATES = "1\n"
-BIND = re.compile(r"^    bind (\S+):(\d+)(?= |$)", re.MULTILINE)
+LOG = logging.getLogger(__name__)
+LABEL = re.compile(rf"^    {FINGERPRINT} (\S+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ class Instance:
         try:
             how = self._apply(wanted)
         finally:  # what HAProxy refuses does not keep back UDP
-            relayed = Relay(self.directory).apply(wanted.relay)
+            relayed = RelayProcess(self.directory).apply(wanted.relay)
         return Applied(relayed if how == "nothing" else how, (time.monotonic() - start) * 1000)
 
     def _apply(self, wanted: Configuration) -> str:
@@ -117,7 +121,7 @@ class Instance:
         """Ends all processes and forgets the directory."""
         if self.directory.exists():
             process_table.end(self.directory)
-            Relay(self.directory).remove()
+            RelayProcess(self.directory).remove()
             shutil.rmtree(self.directory, ignore_errors=True)
 
     def _start(self, wanted: Configuration) -> None:
@@ -132,6 +136,8 @@ class Instance:
         os.replace(self.directory / NEXT, self.directory / CONFIG)
         try:
             self._launch()  # it checks the configuration itself, and nothing runs that it could harm
+        except haproxy.Hung:
+            raise
         except Refused as refusal:
             raise _refusal(str(refusal), wanted) from None
         if not self._is_taken_up(wanted, START_SECONDS):
@@ -139,12 +145,14 @@ class Instance:
         self._remember()
         pem.forget(self.directory, wanted)
 
-    def _launch(self) -> None:
+    def _launch(self, predecessor: int | None = None) -> None:
+        """Starts a master and its worker. A predecessor, a worker's PID, hands over its sockets and ends."""
         arguments = ("-W", "-D", "-C", str(self.directory), "-f", CONFIG, "-p", PIDFILE)
+        takeover = ("-x", ADMIN_SOCKET, "-sf", str(predecessor)) if predecessor else ()
         with tempfile.TemporaryFile() as log:
             # A pipe would be held open by the daemon.
-            status = process_table.run(
-                [self._binary, *arguments, "-S", f"unix@{runtime.MASTER_SOCKET},mode,600"],
+            status = haproxy.run(
+                [self._binary, *arguments, "-S", f"unix@{runtime.MASTER_SOCKET},mode,600", *takeover],
                 START_SECONDS,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -160,6 +168,7 @@ class Instance:
         self._check(wanted)
         self._check_ports(set(wanted.binds) - self._binds())
         self._keep_states(wanted)
+        self._remember_running()
         os.replace(self.directory / NEXT, self.directory / CONFIG)
         try:
             self._take_up(wanted)
@@ -171,32 +180,61 @@ class Instance:
         self._send(wanted)
 
     def _take_up(self, wanted: Configuration) -> None:
+        """Has the master reload; one that has stopped answering is replaced. Raises Refused."""
         for _ in range(RELOAD_ATTEMPTS):  # a request can get lost while the master restarts itself
-            self._ask_to_reload()
-            if self._is_taken_up(wanted, RELOAD_SECONDS):
+            deadline = time.monotonic() + RELOAD_SECONDS
+            self._ask_to_reload(deadline)
+            if self._is_taken_up(wanted, deadline - time.monotonic()):
                 return
-        raise Refused("HAProxy did not take up the configuration in time.")
+        if self._master_answers():
+            raise Refused("HAProxy did not take up the configuration in time.")
+        self._replace_master(wanted)
 
-    def _ask_to_reload(self) -> None:
-        """Since 2.7 HAProxy answers when it is done; before, it closes the connection at once.
+    def _ask_to_reload(self, deadline: float) -> None:
+        """Since 2.7 HAProxy answers when it is done; before, it closes the connection at once. Raises Refused.
 
         A master that has just been started or reloaded does not listen for a moment.
         """
         answers: list[str] = []
 
         def is_heard() -> bool:
+            patience = max(0.1, deadline - time.monotonic())
             try:
-                answers.append(runtime.ask(self.directory, runtime.MASTER_SOCKET, "reload", RELOAD_SECONDS))
+                answers.append(runtime.ask(self.directory, runtime.MASTER_SOCKET, "reload", patience))
             except runtime.Interrupted:
                 return True
             except runtime.Unreachable:
                 return False
             return True
 
-        if not wait_until(is_heard, RELOAD_SECONDS):
-            raise Refused("HAProxy's master process does not answer.")
+        wait_until(is_heard, deadline - time.monotonic())
         if answers and answers[0].startswith("Success=0"):
             raise Refused(haproxy.reason(answers[0]))
+
+    def _master_answers(self) -> bool:
+        def answers() -> bool:
+            try:
+                return "<PID>" in runtime.ask(self.directory, runtime.MASTER_SOCKET, "show proc", SILENT_SECONDS)
+            except runtime.Unreachable:
+                return False
+
+        return wait_until(answers, SILENT_SECONDS)
+
+    def _replace_master(self, wanted: Configuration) -> None:
+        """Starts another master, whose worker takes over the sockets of the present one. Raises Refused.
+
+        No connection is refused meanwhile. Those that are open have DRAIN_SECONDS to end, since a worker does not
+        survive its master.
+        """
+        replaced = process_table.family(self.directory)
+        worker = self.worker()
+        LOG.warning("%s: HAProxy's master process does not answer and is replaced", self.directory.name)
+        self._launch(worker.pid if worker else None)
+        if not self._is_taken_up(wanted, START_SECONDS):
+            raise Refused("HAProxy's master process does not answer, and another one could not be started.")
+        if worker:
+            wait_until(lambda: process_table.is_zombie(worker.pid), DRAIN_SECONDS, poll=0.05)
+        process_table.kill_these(replaced, self.directory)
 
     def _adjust(self, wanted: Configuration) -> str:
         """Weights and administrative states, without a reload; first to disk, so that a restart has them, too."""
@@ -245,12 +283,11 @@ class Instance:
             raise Refused(refusal)
 
     def _binds(self) -> set[tuple[str, int]]:
-        """What the running worker listens on: the last configuration that one has loaded."""
+        """What the running worker listens on. Raises Refused."""
         try:
-            text = (self.directory / GOOD).read_text()
-        except OSError:
-            return set()
-        return {(address.strip("[]"), int(port)) for address, port in BIND.findall(text)}
+            return bound.listened_on(self.directory)
+        except runtime.Unreachable as error:
+            raise Refused(f"HAProxy does not answer: {error}") from error
 
     def _keep_states(self, wanted: Configuration) -> None:
         """What the old worker knows goes to the new one, and what it has counted to the observer."""
@@ -281,6 +318,14 @@ class Instance:
         aside.unlink(missing_ok=True)
         os.link(self.directory / CONFIG, aside)
         os.replace(aside, self.directory / GOOD)
+
+    def _remember_running(self) -> None:
+        """Catches up on what a server that was killed has not remembered: the worker has loaded the file."""
+        path = self.directory / CONFIG
+        said = LABEL.search(path.read_text()) if path.exists() else None
+        worker = self.worker()
+        if said and worker and said[1] == FINGERPRINTS.join(filter(None, (worker.fingerprint, worker.generation))):
+            self._remember()
 
     def _restore(self) -> None:
         good = self.directory / GOOD

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import signal
 import subprocess
@@ -20,7 +21,10 @@ LONGEST_COMMAND = 65536
 DIRECTORY_SECONDS = 5.0  # no number of a process comes around again so fast
 MOST_DIRECTORIES = 100_000
 
-_directories: dict[int, tuple[float, bytes]] = {}  # {pid: (until when that is believed, its home)}
+OUR_USERS = frozenset((os.geteuid(),))
+SAID_USER = re.compile(rb"^Uid:\t\d+\t(\d+)", re.MULTILINE)
+
+_directories: dict[int, tuple[float, bytes]] = {}  # {pid: (until when that is believed, its directory)}
 
 
 def wait_until(condition: Callable[[], bool], seconds: float, poll: float = POLL) -> bool:
@@ -63,25 +67,38 @@ def _is_awaited(pid: int, seconds: float) -> bool:
 
 def is_ours(pid: int, directory: Path) -> bool:
     """Whether that process is an HAProxy that was started in the directory, and runs."""
-    return _directory_of(command_line(pid)) == os.fsencode(directory) and not is_zombie(pid)
+    return _directory_of(command_line(pid)) == os.fsencode(directory) and is_of_our_user(pid) and not is_zombie(pid)
+
+
+def is_of_our_user(pid: int) -> bool:
+    """Whether the process runs as a user of ours: anybody can give a process the words of an HAProxy of ours."""
+    said = SAID_USER.search(_read(f"/proc/{pid}/status"))
+    return said is not None and int(said[1]) in OUR_USERS
 
 
 def is_zombie(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except (OSError, IndexError):
-        return True
+    """Whether the process has ended."""
+    stat = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
+    return not stat or stat[0] == b"Z"
 
 
 def command_line(pid: int) -> bytes:
     """Its words, each with a NUL behind it; nothing where there is no such process."""
+    return _read(f"/proc/{pid}/cmdline")
+
+
+def _read(path: str) -> bytes:
+    """What the kernel tells of a process; nothing where there is no such process, or where it is not for us.
+
+    Raises OSError where the kernel cannot be asked, as without a free descriptor: a process that runs would seem gone.
+    """
     try:
-        descriptor = os.open(f"/proc/{pid}/cmdline", os.O_RDONLY)
-    except OSError:
+        descriptor = os.open(path, os.O_RDONLY)
+    except (FileNotFoundError, PermissionError):
         return b""
     try:
         return os.read(descriptor, LONGEST_COMMAND)
-    except OSError:
+    except ProcessLookupError:
         return b""
     finally:
         os.close(descriptor)
@@ -99,7 +116,7 @@ def master(directory: Path) -> int | None:
         pid = int((directory / PIDFILE).read_text())
     except FileNotFoundError:
         return None
-    except (OSError, ValueError):
+    except ValueError:
         pid = 0  # HAProxy writes it anew at each reload, and it is empty for a moment
     return pid if pid and is_ours(pid, directory) else _oldest(family(directory))
 
@@ -116,10 +133,8 @@ def _oldest(pids: list[int]) -> int | None:
 
 
 def _parent(pid: int) -> int | None:
-    try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    except (OSError, IndexError, ValueError):
-        return None
+    stat = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
+    return int(stat[1]) if len(stat) > 1 else None
 
 
 def family(directory: Path) -> list[int]:
@@ -131,7 +146,7 @@ def family(directory: Path) -> list[int]:
 
 def forget_ended(directories: Iterable[Path]) -> int:
     """Deletes the pidfiles where nothing runs any more, so that nobody looks for each one's processes; how many."""
-    in_use = {_directory_of(command_line(pid)) for pid in _pids()}
+    in_use = {found for pid in _pids() if (found := _directory_of(command_line(pid))) and is_of_our_user(pid)}
     pidfiles = [each / PIDFILE for each in directories if os.fsencode(each) not in in_use and (each / PIDFILE).exists()]
     ended = [each for each in pidfiles if not _names_one_that_is_changing(each)]
     for each in ended:
@@ -143,7 +158,7 @@ def _names_one_that_is_changing(pidfile: Path) -> bool:
     """A master that executes itself anew has no words for a moment."""
     try:
         pid = int(pidfile.read_text())
-    except (OSError, ValueError):
+    except (FileNotFoundError, ValueError):
         return False
     return not command_line(pid) and not is_zombie(pid)
 
@@ -183,6 +198,20 @@ def end(directory: Path) -> None:
         _signal(family(directory), signal.SIGKILL)
         wait_until(lambda: not family(directory), KILL_SECONDS, poll=0.02)
     wait_until(lambda: all(_has_ended(pid, directory) for pid in known), KILL_SECONDS)
+
+
+def kill(directory: Path) -> int:
+    """Kill every process of the directory without a warning, as a crash would; how many there were."""
+    found = family(directory)
+    _signal(found, signal.SIGKILL)
+    return len(found)
+
+
+def kill_these(pids: Iterable[int], directory: Path) -> None:
+    """Kills those of the processes that are still the directory's; returns when they have ended."""
+    left = [pid for pid in pids if is_ours(pid, directory)]
+    _signal(left, signal.SIGKILL)
+    wait_until(lambda: all(_has_ended(pid, directory) for pid in left), KILL_SECONDS)
 
 
 def _has_ended(pid: int, directory: Path) -> bool:

@@ -12,10 +12,10 @@ from pathlib import Path
 from .. import ports
 from ..config.cfg import Refused
 from ..config.render import FINGERPRINT
-from ..relay.places import LOG, PIDFILE, PLAN, SOCKET, TAKE
+from ..relay.interface import LOG, PIDFILE, PLAN, SOCKET, TAKE
 from ..relay.plan import VERSION, Plan, dumps
 from . import counters, runtime
-from .process_table import KILL_SECONDS, command_line, is_zombie, wait_until
+from .process_table import KILL_SECONDS, command_line, is_of_our_user, is_zombie, wait_until
 
 ROOT = Path(__file__).parents[3]  # what the package lies in
 COMMAND = ("-m", "lbclient.dataplane.relay")
@@ -26,7 +26,7 @@ HUNG_SECONDS = 2.0
 TERM_SECONDS = 1.0
 
 
-class Relay:
+class RelayProcess:
     """The relay of one directory. What it does is asked of itself, each time."""
 
     def __init__(self, directory: Path) -> None:
@@ -162,7 +162,8 @@ class Relay:
     def _is_ours(self, pid: int) -> bool:
         """Whether that process is the relay of this directory, and runs."""
         wanted = [*map(str.encode, COMMAND), os.fsencode(self.directory)]
-        return command_line(pid).split(b"\0")[2:5] == wanted and not is_zombie(pid)
+        is_relay = command_line(pid).split(b"\0")[2:5] == wanted
+        return is_relay and is_of_our_user(pid) and not is_zombie(pid)
 
 
 def _port_refusal(wanted: Plan) -> str | None:

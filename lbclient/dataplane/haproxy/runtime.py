@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import os
 import re
 import socket
@@ -19,6 +20,7 @@ from ..relay.exposition import INTERNAL
 MASTER_SOCKET = "master.sock"
 PATIENCE = 3.0  # s for an answer
 LONGEST_PATH = 107  # bytes of a unix socket's path
+OWN_LACKS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS)
 MAINTENANCE = 0x01 | 0x04  # srv_admin_state: forced by an operator, or by the configuration
 STOPPED = "0"
 GENERATION = "proc.generation"  # of the certificates that a worker was told after it had loaded others
@@ -49,7 +51,7 @@ class Worker:
 
 
 def ask(directory: Path, name: str, command: str, patience: float = PATIENCE) -> str:
-    """The answer to a command. Raises Unreachable."""
+    """The answer to a command. Raises Unreachable; OSError where this process itself lacks what it takes to ask."""
     error: type[Unreachable] = Unreachable
     try:
         with connected(directory, name, patience) as connection:
@@ -58,7 +60,14 @@ def ask(directory: Path, name: str, command: str, patience: float = PATIENCE) ->
             connection.shutdown(socket.SHUT_WR)
             return b"".join(iter(lambda: connection.recv(65536), b"")).decode(errors="replace")
     except OSError as cause:
+        if is_own_lack(cause):
+            raise
         raise error(f"{name}: {cause}") from cause
+
+
+def is_own_lack(error: OSError) -> bool:
+    """Whether this process or the machine lacks descriptors or memory, which tells nothing about others."""
+    return error.errno in OWN_LACKS
 
 
 @contextmanager

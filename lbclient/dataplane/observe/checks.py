@@ -57,6 +57,7 @@ def _check(row: Row, monitor: Record | None) -> Check | None:
     status = row.get("check_status", "").removeprefix(UNDER_WAY)
     if status in NOTHING_YET:
         return None
-    details = row.get("last_chk") or row.get("check_code")
+    said, code = row.get("last_chk") or "", row.get("check_code") or ""
+    details = said if code in said else f"{code} {said}".strip()
     description = row.get("check_desc") or status
     return Check(status, f"{description}: {details}" if details else description)

@@ -45,19 +45,24 @@ class HealthEvents:
         self._listening: dict[str, socket.socket] = {}
 
     def watch(self, id_: str) -> None:
-        """Has tell called when something is told, also where the directory is another one by now."""
+        """Has tell called when something is told, also where the directory is another one by now.
+
+        Raises OSError where this process itself lacks what it takes.
+        """
         if id_ in self._listening and (self._directory / id_ / HEALTH_EVENTS_SOCKET).exists():
             return
         self.forget(id_)
         listening = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         try:
             self._bind(listening, id_)
+            self._selector.register(listening, selectors.EVENT_READ, partial(self._hear, id_, listening))
         except OSError as error:
-            LOG.debug("load balancer %s: health is not told of: %s", id_, error)
             listening.close()
+            if runtime.is_own_lack(error):
+                raise
+            LOG.debug("load balancer %s: health is not told of: %s", id_, error)
             return
         self._listening[id_] = listening
-        self._selector.register(listening, selectors.EVENT_READ, partial(self._hear, id_, listening))
 
     def forget(self, id_: str) -> None:
         listening = self._listening.pop(id_, None)

@@ -11,6 +11,9 @@ ECHO = {socket.AF_INET: (8, 0), socket.AF_INET6: (128, 129)}  # ICMP types: requ
 PROTOCOL = {socket.AF_INET: socket.IPPROTO_ICMP, socket.AF_INET6: socket.IPPROTO_ICMPV6}
 HEADER = struct.Struct("!BBHHH")  # type, code, checksum, identifier, sequence
 FAMILIES = tuple(ECHO)
+SOL_RAW, ICMP_FILTER, ICMPV6_FILTER = 255, 1, 1  # of linux/icmp.h and linux/icmpv6.h
+SIZE = 1024  # bytes that the kernel counts for a small packet, at most
+FORCED = {socket.SO_RCVBUF: 33, socket.SO_SNDBUF: 32}  # SO_RCVBUFFORCE and SO_SNDBUFFORCE: beyond the usual limit
 
 
 def refusal() -> str | None:
@@ -52,4 +55,28 @@ def open_socket(family: int) -> socket.socket:
     try:
         return socket.socket(family, socket.SOCK_DGRAM, protocol)
     except OSError:
-        return socket.socket(family, socket.SOCK_RAW, protocol)
+        opened = socket.socket(family, socket.SOCK_RAW, protocol)
+    _take_replies_only(opened)
+    return opened
+
+
+def make_room(opened: socket.socket, packets: int) -> None:
+    """Let the socket's buffers hold as many packets, or as many as this process may have; never fewer than before."""
+    for option, forced in FORCED.items():
+        if opened.getsockopt(socket.SOL_SOCKET, option) >= packets * SIZE:
+            continue
+        try:
+            opened.setsockopt(socket.SOL_SOCKET, forced, packets * SIZE)
+        except PermissionError:
+            opened.setsockopt(socket.SOL_SOCKET, option, packets * SIZE)
+
+
+def _take_replies_only(opened: socket.socket) -> None:
+    """A raw socket is given every ICMP packet that this machine receives, requests that loop back among them."""
+    reply = ECHO[socket.AddressFamily(opened.family)][1]
+    if opened.family == socket.AF_INET:
+        opened.setsockopt(SOL_RAW, ICMP_FILTER, struct.pack("=I", 0xFFFFFFFF & ~(1 << reply)))
+    else:
+        blocked = [0xFFFFFFFF] * 8
+        blocked[reply >> 5] &= ~(1 << (reply & 31)) & 0xFFFFFFFF
+        opened.setsockopt(socket.IPPROTO_ICMPV6, ICMPV6_FILTER, struct.pack("=8I", *blocked))

@@ -13,8 +13,8 @@ from ..haproxy import counters, runtime
 from ..haproxy.counters import Counters, Reading
 from ..haproxy.runtime import Report, Row
 from ..reconcile import State
+from ..statuses import statuses
 from .checks import checks, reasons
-from .statuses import statuses
 
 LOG = logging.getLogger(__name__)
 MISSES = 2  # silent rounds before a load balancer is said to be down
@@ -49,7 +49,7 @@ class Observation:
         found = statuses(state.snapshot, rows, state.error, is_silent)
         checked = checks(state.snapshot, rows) if rows is not None else None
         why = reasons(state.snapshot, checked or {}, found, state.error)
-        self._store.observed(self._id, found, checked, why)
+        self._store.observed(self._id, found, checked, why, state.snapshot.loadbalancer.revision)
         self._told = (state, heard)
 
     def _count(self, state: State, reports: Sequence[Report]) -> bool:

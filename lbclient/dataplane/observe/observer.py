@@ -17,7 +17,7 @@ from ..config.render import ADMIN_SOCKET
 from ..haproxy import runtime
 from ..haproxy.counters import Reading
 from ..reconcile import Reconciler, State
-from ..relay.places import SOCKET as RELAY_SOCKET
+from ..relay.interface import SOCKET as RELAY_SOCKET
 from . import pinger
 from .health_events import HealthEvents
 from .observation import Observation
@@ -28,7 +28,7 @@ from .schedule import Schedule
 
 LOG = logging.getLogger(__name__)
 PATIENCE = 2.0  # s for an answer
-SOON = 0.5  # s to the next look where something has just happened, or where nobody but us would tell of a change
+SOON = 0.5  # s to the next look where something has just happened
 LATER = 3.0  # s to the next look at most where there is something new that changes no status
 BUSY = 2.0  # s between two looks at most where there is traffic
 IDLE = 10.0  # s between two looks at most, where they are few
@@ -57,7 +57,7 @@ class Observer:
         self._store = store
         self._directory = directory.absolute()
         self._reconciler = reconciler
-        self._pinger = Pinger(self._directory)
+        self._pinger = Pinger(self._directory, self.wake)
         self._observations: dict[str, Observation] = {}
         self._paces: dict[str, float] = {}
         self._targets: dict[str, list[Target]] = {}
@@ -131,8 +131,7 @@ class Observer:
     def _turn(self) -> None:
         """Waits for whatever comes first, and does what is due."""
         for key, _ in self._selector.select(self._rest()):
-            tell: Callable[[], None] = key.data
-            tell()
+            _call(key.data)
         now = time.monotonic()
         self._poll.give_up(now)
         for id_ in self._schedule.take(now):
@@ -167,6 +166,15 @@ class Observer:
             return
         with self._lock:
             waiting = self._requested.pop(id_, [])
+        try:
+            self._ask(id_, waiting)
+        except Exception as error:
+            _log(id_, error)
+            self._under_way.pop(id_, None)
+            _release(waiting)
+            self._schedule.at(id_, time.monotonic() + REST)
+
+    def _ask(self, id_: str, waiting: list[threading.Event]) -> None:
         state = self._reconciler.state(id_)
         if state is None:
             self._forget(id_)
@@ -191,18 +199,22 @@ class Observer:
             self._ping(id_, targets)
         self._seen[id_] = state
         is_as_before = state.outcome is not None and state.outcome.how == "nothing"
-        self._paces[id_] = self._next_pace(id_, BUSY if is_as_before else SOON)
+        self._paces[id_] = self._next_pace(BUSY if is_as_before else SOON)
 
     def _ping(self, id_: str, targets: list[Target]) -> None:
         """Has those pinged from now on, of this load balancer."""
         self._targets.pop(id_, None)
         if targets:
             self._targets[id_] = targets
-        self._pinger.watch([each for some in self._targets.values() for each in some])
+        self._pinger.watch(id_, targets)
 
     def _take(self, id_: str, round_: _Round, answer: str | None) -> None:
         """One of those that were asked has answered, or never will."""
-        report = _parsed(id_, answer) if answer is not None else None
+        try:
+            report = _parsed(id_, answer) if answer is not None else None
+        except Exception as error:
+            _log(id_, error)
+            report = None
         if report is not None:
             round_.reports.append(report)
         round_.missing -= 1
@@ -210,38 +222,49 @@ class Observer:
             self._end(id_, round_)
 
     def _end(self, id_: str, round_: _Round) -> None:
+        """Whatever fails, the next look is scheduled."""
+        is_busy = False
+        try:
+            is_busy = self._count(id_, round_)
+        except Exception as error:
+            _log(id_, error)
+        self._finish(id_, round_, is_busy=is_busy)
+        if len(round_.reports) < len(_needed(round_.state)) and round_.state.error is None:
+            self._reconciler.requeue(id_)
+        for report in round_.reports if id_ in self._targets else ():
+            if not self._pinger.reflect(id_, report):
+                self._schedule.at(id_, time.monotonic() + SOON)
+
+    def _count(self, id_: str, round_: _Round) -> bool:
+        """Counts and stores what was said; whether there is traffic."""
         observation = self._observations.get(id_)
         if observation is None:
             observation = self._observations[id_] = Observation(id_, self._directory / id_, self._store)
-        is_silent = len(round_.reports) < len(_needed(round_.state))
         before = observation.totals
         try:
-            observation.take(round_.state, round_.reports, is_silent=is_silent)
-        except Exception:
-            LOG.exception("load balancer %s: could not be observed, will be tried again", id_)
-        if observation.totals != before:
-            self._uncounted[id_] = observation.totals
-        self._finish(id_, round_, is_busy=observation.is_busy)
-        if is_silent and round_.state.error is None:
-            self._reconciler.requeue(id_)
-        self._process_exits.watch(id_, observation.pids)
-        for report in round_.reports if id_ in self._targets else ():
-            self._pinger.reflect(id_, report)
+            observation.take(round_.state, round_.reports, is_silent=len(round_.reports) < len(_needed(round_.state)))
+        finally:
+            if observation.totals != before:
+                self._uncounted[id_] = observation.totals
+            self._process_exits.watch(id_, observation.pids)
+        return observation.is_busy
 
     def _finish(self, id_: str, round_: _Round, *, is_busy: bool) -> None:
         self._under_way.pop(id_, None)
-        if round_.waiting and id_ in self._uncounted:
-            self._keep()
-        _release(round_.waiting)
-        if round_.is_late:
-            self._schedule.now(id_)
-        elif _asked(round_.state):
-            pace = self._paces.get(id_, SOON)
-            self._schedule.at(id_, time.monotonic() + pace)
-            self._paces[id_] = self._next_pace(id_, min(pace * 2, BUSY if is_busy else self._idle()))
+        try:
+            if round_.is_late:
+                self._schedule.now(id_)
+            elif _asked(round_.state):
+                pace = self._paces.get(id_, SOON)
+                self._schedule.at(id_, time.monotonic() + pace)
+                self._paces[id_] = self._next_pace(min(pace * 2, BUSY if is_busy else self._idle()))
+            if round_.waiting and id_ in self._uncounted:
+                self._keep()
+        finally:
+            _release(round_.waiting)
 
-    def _next_pace(self, id_: str, usual: float) -> float:
-        return min(usual, SOON if id_ in self._targets else self._idle() if self._process_exits.is_supported else BLIND)
+    def _next_pace(self, usual: float) -> float:
+        return min(usual, self._idle() if self._process_exits.is_supported else BLIND)
 
     def _idle(self) -> float:
         return max(IDLE, EACH * len(self._seen))
@@ -262,6 +285,21 @@ class Observer:
         if self._uncounted:
             self._store.all_counted(self._uncounted)
             self._uncounted = {}
+
+
+def _call(handler: Callable[[], None]) -> None:
+    """A fault in one leaves the others going."""
+    try:
+        handler()
+    except Exception:
+        LOG.exception("could not observe, will try again")
+
+
+def _log(id_: str, error: Exception) -> None:
+    if isinstance(error, OSError):
+        LOG.warning("load balancer %s: could not be observed, will be tried again: %s", id_, error)
+    else:
+        LOG.error("load balancer %s: could not be observed, will be tried again", id_, exc_info=error)
 
 
 def _release(waiting: list[threading.Event]) -> None:

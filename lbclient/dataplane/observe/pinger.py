@@ -1,26 +1,30 @@
-"""PING monitors: HAProxy cannot ping, so that this does, and tells HAProxy what it finds."""
+"""PING monitors: HAProxy cannot ping, so the server does, and tells HAProxy which members are up."""
 
 from __future__ import annotations
 
+import heapq
 import logging
-import secrets
+import os
+import queue
+import random
 import selectors
-import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from ...store.snapshot import Record
 from ..config import backends, cfg, monitors
 from ..config.render import ADMIN_SOCKET
 from ..haproxy import runtime
-from . import icmp
+from .echoes import Echoes, Full
 
 LOG = logging.getLogger(__name__)
-TOKEN = 16  # bytes that say which question an answer belongs to
-REST = 0.05  # s between two looks at what is due
+TICK = 0.01  # s between two batches of echo requests, at least
+HASTE = 2.0  # how many times as fast as usual what was delayed is made up for
+FEWEST = 8  # echo requests in a batch that are always allowed
+COMMANDS = 80  # in one line to HAProxy, which reads 16 kB at most
 
 
 @dataclass(frozen=True)
@@ -37,132 +41,221 @@ class Target:
     servers: tuple[tuple[str, str], ...]  # (backend, server)
 
 
-@dataclass
+@dataclass(eq=False)
 class Finding:
-    """What is known of a target: whether it is up, and how many answers in a row say otherwise."""
+    """What is known of a target: whether it is up, and how many results in a row say otherwise."""
 
+    target: Target
     is_up: bool
     against: int = 0
     due: float = 0.0
-    asked: bytes = b""
-    deadline: float = 0.0
+    token: bytes = b""  # of the request that waits for its reply
+    is_watched: bool = True
 
-    def note(self, is_alive: bool, target: Target) -> None:
-        """Counts one result; as many against the belief as rise or fall says turn it over."""
-        self.asked = b""
+    def note(self, is_alive: bool) -> bool:
+        """Count one result. As many against the belief as rise or fall turn it over; returns whether they did."""
+        self.token = b""
         self.against = 0 if is_alive == self.is_up else self.against + 1
-        if self.against >= (target.fall if self.is_up else target.rise):
-            self.is_up, self.against = is_alive, 0
+        if self.against < (self.target.fall if self.is_up else self.target.rise):
+            return False
+        self.is_up, self.against = is_alive, 0
+        return True
 
 
-@dataclass
 class Pinger:
-    """Pings members in a thread of its own; `reflect` takes the findings to HAProxy."""
+    """Pings members in its own thread; `reflect` takes the findings to HAProxy.
 
-    directory: Path
-    _targets: dict[tuple[str, str], Target] = field(default_factory=dict)
-    _findings: dict[tuple[str, str], Finding] = field(default_factory=dict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-    _thread: threading.Thread | None = None
-    _is_over: threading.Event = field(default_factory=threading.Event)
+    Requests are spread over the monitors' delay, so that neither the sockets nor the network see them at once, and all
+    replies that have come are read before any deadline is judged: a busy server pings less often, but finds no member
+    down that has answered.
 
-    def watch(self, targets: list[Target]) -> None:
-        """Takes the targets as they are now."""
-        with self._lock:
-            known = {(each.loadbalancer_id, each.member_id): each for each in targets}
-            self._targets = known
-            self._findings = {key: each for key, each in self._findings.items() if key in known}
+    `watch` and `reflect` are called in one thread; new findings reach the pinger's own thread through a queue.
+    """
+
+    def __init__(self, directory: Path, on_change: Callable[[str], None] = lambda loadbalancer_id: None) -> None:
+        """on_change(load balancer's ID) is called, in the pinger's thread, when a member has gone up or down."""
+        self._directory = directory
+        self._on_change = on_change
+        self._targets: dict[str, list[Target]] = {}
+        self._findings: dict[str, dict[str, Finding]] = {}  # by load balancer and member
+        self._rate = 0.0  # requests a second
+        self._new: queue.SimpleQueue[Finding] = queue.SimpleQueue()
+        # Of the pinger's thread. The heaps have the ID of the object as a tie-breaker.
+        self._asked: dict[bytes, Finding] = {}
+        self._due: list[tuple[float, int, Finding]] = []
+        self._deadlines: list[tuple[float, int, Finding, bytes]] = []
+        self._thread: threading.Thread | None = None
+        self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._is_over = False
+
+    def watch(self, loadbalancer_id: str, targets: Sequence[Target]) -> None:
+        """Ping these members of a load balancer from now on; what is known of those that were pinged before stays."""
+        wanted = {each.member_id: each for each in targets}
+        known = self._findings.pop(loadbalancer_id, {})
+        for member_id, finding in known.items():
+            if member_id in wanted:
+                finding.target = wanted[member_id]
+            else:
+                finding.is_watched = False
+        self._rate += _rate(targets) - _rate(self._targets.pop(loadbalancer_id, ()))
+        if targets:
+            self._targets[loadbalancer_id] = list(targets)
+            self._findings[loadbalancer_id] = {id_: each for id_, each in known.items() if each.is_watched}
         if targets and self._thread is None:
             self._thread = threading.Thread(target=self._work, name="ping", daemon=True)
             self._thread.start()
 
-    def reflect(self, loadbalancer_id: str, report: runtime.Report) -> None:
-        """Tells the HAProxy of a load balancer where it believes otherwise."""
-        with self._lock:
-            for key, target in self._targets.items():
-                if target.loadbalancer_id == loadbalancer_id:
-                    self._reflect(key, target, report)
+    def reflect(self, loadbalancer_id: str, report: runtime.Report) -> bool:
+        """Tell the HAProxy of a load balancer where it believes otherwise; returns False where that failed."""
+        commands = list(self._commands(loadbalancer_id, report))
+        return all(
+            self._tell(loadbalancer_id, commands[start : start + COMMANDS])
+            for start in range(0, len(commands), COMMANDS)
+        )
 
     def stop(self) -> None:
-        self._is_over.set()
+        self._is_over = True
+        self._ring()
         if self._thread is not None:
             self._thread.join()
+        os.close(self._bell)
 
-    def _reflect(self, key: tuple[str, str], target: Target, report: runtime.Report) -> None:
-        for server in target.servers:
-            row = report.rows.get(server)
-            if row is None or row["status"].startswith("MAINT"):
-                continue
-            is_up = not row["status"].startswith("DOWN")
-            finding = self._findings.setdefault(key, Finding(is_up))
-            if finding.is_up != is_up:
-                self._tell(target, server, finding.is_up)
+    def _commands(self, loadbalancer_id: str, report: runtime.Report) -> Iterator[str]:
+        findings = self._findings.get(loadbalancer_id, {})
+        for target in self._targets.get(loadbalancer_id, ()):
+            for server in target.servers:
+                row = report.rows.get(server)
+                if row is None or row["status"].startswith("MAINT"):
+                    continue
+                is_up = not row["status"].startswith("DOWN")
+                finding = findings.get(target.member_id) or self._begin(target, is_up)
+                if finding.is_up != is_up:
+                    state = "up" if finding.is_up else "down"
+                    LOG.info("load balancer %s: member %s is %s: ping", loadbalancer_id, target.member_id, state)
+                    yield f"set server {'/'.join(server)} health {state}"
 
-    def _tell(self, target: Target, server: tuple[str, str], is_up: bool) -> None:
-        state = "up" if is_up else "down"
-        LOG.info("load balancer %s: member %s is %s: ping", target.loadbalancer_id, target.member_id, state)
-        command = f"set server {'/'.join(server)} health {state}"
+    def _begin(self, target: Target, is_up: bool) -> Finding:
+        """Believe what HAProxy does, and ping from a moment within the monitor's delay."""
+        finding = Finding(target, is_up, due=time.monotonic() + random.uniform(0, target.delay))
+        self._findings[target.loadbalancer_id][target.member_id] = finding
+        self._new.put(finding)
+        self._ring()
+        return finding
+
+    def _tell(self, loadbalancer_id: str, commands: Sequence[str]) -> bool:
         try:
-            runtime.ask(self.directory / target.loadbalancer_id, ADMIN_SOCKET, command, patience=1.0)
+            answer = runtime.ask(self._directory / loadbalancer_id, ADMIN_SOCKET, ";".join(commands), patience=1.0)
         except runtime.Unreachable as error:
-            LOG.warning("load balancer %s: %s", target.loadbalancer_id, error)
+            LOG.warning("load balancer %s: %s", loadbalancer_id, error)
+            return False
+        if answer.strip():
+            LOG.warning("load balancer %s: %s", loadbalancer_id, answer.strip())
+        return True
+
+    def _ring(self) -> None:
+        os.eventfd_write(self._bell, 1)
 
     def _work(self) -> None:
         with selectors.DefaultSelector() as selector:
-            sockets = dict(_sockets())
-            for each in sockets.values():
-                selector.register(each, selectors.EVENT_READ)
-            while not self._is_over.is_set():
-                for key, _ in selector.select(REST):
-                    self._hear(key.fileobj)
-                self._judge_and_ask(sockets)
-            for each in sockets.values():
-                each.close()
+            selector.register(self._bell, selectors.EVENT_READ)
+            echoes = Echoes(selector)
+            room = before = 0.0
+            while not self._is_over:
+                if any(key.fileobj == self._bell for key, _ in selector.select(self._rest())):
+                    os.eventfd_read(self._bell)
+                    self._take_in()
+                if self._rate > room:
+                    room = self._rate
+                    echoes.make_room(int(room))  # the replies of a second, should this thread wait that long
+                now = time.monotonic()
+                try:
+                    self._turn(echoes, now, now - before)
+                except Exception:
+                    LOG.exception("could not ping, will try again")
+                before = now
+                time.sleep(TICK)  # what comes meanwhile is read at once
+            echoes.close()
 
-    def _judge_and_ask(self, sockets: Mapping[int, socket.socket]) -> None:
-        now = time.monotonic()
-        with self._lock:
-            for key, target in self._targets.items():
-                finding = self._findings.get(key)
-                if finding is None:
-                    continue
-                if finding.asked and now >= finding.deadline:
-                    finding.note(False, target)
-                if not finding.asked and now >= finding.due:
-                    self._ask(target, finding, sockets, now)
+    def _take_in(self) -> None:
+        while not self._new.empty():
+            finding = self._new.get()
+            self._put(finding, finding.due)
 
-    def _ask(self, target: Target, finding: Finding, sockets: Mapping[int, socket.socket], now: float) -> None:
-        finding.due = now + target.delay
-        finding.deadline = now + target.timeout
-        finding.asked = secrets.token_bytes(TOKEN)
-        family = socket.AF_INET6 if ":" in target.address else socket.AF_INET
-        try:
-            sockets[family].sendto(icmp.echo(family, finding.asked), (target.address, 0))
-        except (OSError, KeyError):
-            finding.note(False, target)
+    def _rest(self) -> float | None:
+        first = [heap[0][0] for heap in (self._due, self._deadlines) if heap]
+        return max(0.0, min(first) - time.monotonic()) if first else None
 
-    def _hear(self, listening: object) -> None:
-        assert isinstance(listening, socket.socket)
-        try:
-            packet, _ = listening.recvfrom(2048)
-        except OSError:
-            return
-        token = packet[-TOKEN:]
-        if not icmp.is_reply(packet, listening):
-            return
-        with self._lock:
-            for key, finding in self._findings.items():
-                if finding.asked == token and key in self._targets:
-                    finding.note(True, self._targets[key])
+    def _turn(self, echoes: Echoes, now: float, elapsed: float) -> None:
+        """Read what has come until now, judge what has not, and ask what is due."""
+        changed = {*self._hear(echoes), *self._judge(now), *self._ask(echoes, now, elapsed)}
+        for loadbalancer_id in changed:
+            self._on_change(loadbalancer_id)
+
+    def _hear(self, echoes: Echoes) -> Iterator[str]:
+        for token in echoes.replies():
+            finding = self._asked.pop(token, None)
+            if finding is not None and finding.token == token:
+                yield from _noted(finding, is_alive=True)
+
+    def _judge(self, now: float) -> Iterator[str]:
+        while self._deadlines and self._deadlines[0][0] <= now:
+            *_, finding, token = heapq.heappop(self._deadlines)
+            if self._asked.pop(token, None) is not None and finding.token == token:
+                yield from _noted(finding, is_alive=False)
+
+    def _ask(self, echoes: Echoes, now: float, elapsed: float) -> Iterator[str]:
+        """What is due, but after a pause no more at once than a little faster than usual."""
+        allowed = max(FEWEST, int(HASTE * self._rate * min(max(elapsed, TICK), 1.0)))
+        for finding in self._take(now, allowed):
+            target = finding.target
+            try:
+                finding.token = echoes.send(target.address)
+            except Full:
+                self._put(finding, now + TICK)
+                return
+            except OSError:
+                yield from _noted(finding, is_alive=False)
+            else:
+                self._asked[finding.token] = finding
+                deadline = now + target.timeout
+                heapq.heappush(self._deadlines, (deadline, id(finding), finding, finding.token))
+            following = finding.due + target.delay
+            self._put(finding, following if following > now else now + target.delay)
+
+    def _take(self, now: float, allowed: int) -> Iterator[Finding]:
+        """The targets that are due, the longest waiting first; one whose reply may still come waits for that."""
+        while allowed and self._due and self._due[0][0] <= now:
+            _, _, finding = heapq.heappop(self._due)
+            if not finding.is_watched:
+                continue
+            if finding.token:
+                self._put(finding, now + TICK)
+                continue
+            allowed -= 1
+            yield finding
+
+    def _put(self, finding: Finding, due: float) -> None:
+        finding.due = due
+        heapq.heappush(self._due, (due, id(finding), finding))
+
+
+def _rate(targets: Iterable[Target]) -> float:
+    """How many requests a second these take."""
+    return sum(1 / each.delay for each in targets)
+
+
+def _noted(finding: Finding, is_alive: bool) -> Iterator[str]:
+    """The ID of the load balancer, if that has turned the belief over."""
+    if finding.note(is_alive) and finding.is_watched:
+        yield finding.target.loadbalancer_id
 
 
 def targets(loadbalancer_id: str, snapshot: Record) -> Iterator[Target]:
     """The members of a load balancer that are to be pinged."""
-    for pool in snapshot.pools:
-        monitor = monitors.of(pool, snapshot)
-        if monitor is None or monitor.type != "PING":
-            continue
-        names = {each.name for each in backends.backends(snapshot).values() if each.pool.id == pool.id}
+    pinged = [pool for pool in snapshot.pools if _is_pinged(pool, snapshot)]
+    names = _backend_names(snapshot) if pinged else {}
+    for pool in pinged:
+        monitor = snapshot.healthmonitors[pool.id]
         for member in snapshot.members[pool.id]:
             yield Target(
                 loadbalancer_id,
@@ -172,15 +265,18 @@ def targets(loadbalancer_id: str, snapshot: Record) -> Iterator[Target]:
                 monitor.timeout,
                 monitor.max_retries,
                 monitors.fall(monitor),
-                tuple((name, member.id) for name in sorted(names)),
+                tuple((name, member.id) for name in names.get(pool.id, ())),
             )
 
 
-def _sockets() -> Iterator[tuple[int, socket.socket]]:
-    for family in icmp.FAMILIES:
-        try:
-            opened = icmp.open_socket(family)
-        except OSError:
-            continue
-        opened.setblocking(False)
-        yield family, opened
+def _is_pinged(pool: Record, snapshot: Record) -> bool:
+    monitor = monitors.of(pool, snapshot)
+    return monitor is not None and monitor.type == "PING"
+
+
+def _backend_names(snapshot: Record) -> dict[str, Iterable[str]]:
+    """The names of the backends of each pool, in order."""
+    found: dict[str, set[str]] = {}
+    for each in backends.backends(snapshot).values():
+        found.setdefault(each.pool.id, set()).add(each.name)
+    return {pool_id: sorted(names) for pool_id, names in found.items()}

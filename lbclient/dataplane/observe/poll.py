@@ -33,13 +33,20 @@ class Poll:
         self._asked: dict[socket.socket, _Asked] = {}
 
     def ask(self, directory: Path, name: str, command: str, done: Done) -> None:
-        """Put a question; done(answer) is called once, at once where nobody listens."""
+        """Put a question; done(answer) is called once, at once where nobody listens.
+
+        Raises OSError where this process itself lacks what it takes to ask; done is not called then.
+        """
         connection = _asked(directory, name, command)
         if connection is None:
             done(None)
             return
+        try:
+            self._selector.register(connection, selectors.EVENT_READ, partial(self._hear, connection))
+        except OSError:
+            connection.close()
+            raise
         self._asked[connection] = _Asked(done, time.monotonic() + self._patience)
-        self._selector.register(connection, selectors.EVENT_READ, partial(self._hear, connection))
 
     def deadline(self) -> float | None:
         """When the first question will have been waited for long enough."""
@@ -73,7 +80,7 @@ class Poll:
 
 
 def _asked(directory: Path, name: str, command: str) -> socket.socket | None:
-    """A connection on which the question has been put; None where nobody listens."""
+    """A connection on which the question has been put; None where nobody listens. Raises OSError."""
     connection = socket.socket(socket.AF_UNIX)
     connection.setblocking(False)
     try:
@@ -81,8 +88,10 @@ def _asked(directory: Path, name: str, command: str) -> socket.socket | None:
             connection.connect(path)
         connection.sendall(command.encode() + b"\n")
         connection.shutdown(socket.SHUT_WR)
-    except OSError:
+    except OSError as error:
         connection.close()
+        if runtime.is_own_lack(error):
+            raise
         return None
     return connection
 

@@ -7,6 +7,8 @@ import selectors
 from collections.abc import Callable, Iterable
 from functools import partial
 
+from ..haproxy import runtime
+
 
 class ProcessExits:
     """The processes of each load balancer that are watched, by a selector whose keys carry what is to be called."""
@@ -37,15 +39,21 @@ class ProcessExits:
             self.watch(id_, ())
 
     def _open(self, id_: str, pid: int, into: dict[int, int]) -> None:
+        """Where this process lacks a descriptor at the moment, the next call of watch tries again."""
         try:
-            into[pid] = os.pidfd_open(pid)
+            descriptor = os.pidfd_open(pid)
         except ProcessLookupError:
             self._notify(id_)
             return
-        except OSError:
-            self.is_supported = False
+        except OSError as error:
+            self.is_supported = self.is_supported and runtime.is_own_lack(error)
             return
-        self._selector.register(into[pid], selectors.EVENT_READ, partial(self._ended, id_, pid))
+        try:
+            self._selector.register(descriptor, selectors.EVENT_READ, partial(self._ended, id_, pid))
+        except OSError:
+            os.close(descriptor)
+            return
+        into[pid] = descriptor
 
     def _ended(self, id_: str, pid: int) -> None:
         descriptor = self._watched.get(id_, {}).pop(pid, None)

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from . import plan
 from .control import Control
+from .interface import METRICS_SOCKET, PIDFILE, PLAN, SOCKET, TAKE
 from .listener import CannotListen
 from .loop import Loop
 from .metrics import Exporter
-from .places import METRICS_SOCKET, PIDFILE, PLAN, SOCKET, TAKE
 from .relay import Relay
 
 

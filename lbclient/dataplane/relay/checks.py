@@ -59,7 +59,10 @@ class Check:
         is_datagram = self.monitor.type == "UDP-CONNECT"
         family = socket.AF_INET6 if ":" in self.target[0] else socket.AF_INET
         self._heard = b""
-        self._socket = socket.socket(family, socket.SOCK_DGRAM if is_datagram else socket.SOCK_STREAM)
+        try:
+            self._socket = socket.socket(family, socket.SOCK_DGRAM if is_datagram else socket.SOCK_STREAM)
+        except OSError:
+            return  # the relay lacks a descriptor, which tells nothing about the member
         self._socket.setblocking(False)
         error = self._socket.connect_ex(self.target)
         if error and error != errno.EINPROGRESS:

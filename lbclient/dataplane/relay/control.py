@@ -12,6 +12,7 @@ from .loop import Loop
 
 SEND_SECONDS = 0.2  # an answer that nobody takes holds up the traffic no longer
 LONGEST_QUESTION = 4096
+REST_SECONDS = 0.1  # after nobody could be let in
 
 
 class Control:
@@ -27,12 +28,19 @@ class Control:
         os.chmod(path, 0o600)
         self._listening.listen(16)
         self._listening.setblocking(False)
-        loop.watch(self._listening.fileno(), self._accept)
+        self._listen()
+
+    def _listen(self) -> None:
+        self._loop.watch(self._listening.fileno(), self._accept)
 
     def _accept(self) -> None:
         try:
             connection, _ = self._listening.accept()
-        except OSError:
+        except BlockingIOError:
+            return
+        except OSError:  # without a free descriptor, whoever waits would wake the loop again and again
+            self._loop.forget(self._listening.fileno())
+            self._loop.after(REST_SECONDS, self._listen)
             return
         connection.settimeout(0)
         self._loop.watch(connection.fileno(), partial(self._hear, connection, bytearray()))

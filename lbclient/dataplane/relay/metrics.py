@@ -7,13 +7,15 @@ import csv
 import os
 import socket
 import threading
+import time
 
 from .exposition import Names, Row, exposition
-from .places import EXPORTER_SOCKET
+from .interface import EXPORTER_SOCKET
 
 QUESTION = b"GET /metrics?scope=global&scope=frontend&scope=backend&scope=server HTTP/1.0\r\n\r\n"
 PATIENCE = 5.0  # s
 MOST_AT_ONCE = 4
+REST_SECONDS = 0.1  # after nobody could be let in
 
 
 class Unavailable(Exception):
@@ -45,10 +47,10 @@ class Exporter:
             if self._is_started:
                 self.start()
         elif names is None and self._listening is not None:
+            closing, self._listening = self._listening, None
             with contextlib.suppress(OSError):
-                self._listening.shutdown(socket.SHUT_RDWR)  # wakes who waits in accept
-            self._listening.close()
-            self._listening = None
+                closing.shutdown(socket.SHUT_RDWR)  # wakes who waits in accept
+            closing.close()
 
     def _open(self) -> socket.socket:
         with contextlib.suppress(FileNotFoundError):
@@ -64,9 +66,16 @@ class Exporter:
             try:
                 connection, _ = listening.accept()
             except OSError:
-                return
+                if listening is not self._listening:
+                    return  # it was closed
+                time.sleep(REST_SECONDS)  # no descriptor is free
+                continue
             self._turns.acquire()
-            threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
+            try:
+                threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
+            except RuntimeError:  # there are too many threads
+                connection.close()
+                self._turns.release()
 
     def _answer(self, connection: socket.socket) -> None:
         try:

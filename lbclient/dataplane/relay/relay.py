@@ -8,9 +8,9 @@ import socket
 
 from . import plan, report
 from .checks import Check
+from .interface import HEALTH_EVENTS_SOCKET
 from .listener import Endpoint, FlowLimit, Listener, open_all
 from .loop import Loop
-from .places import HEALTH_EVENTS_SOCKET
 from .plan import Plan
 from .pool import Member, Pool
 from .retained import Retained

@@ -19,11 +19,11 @@ LOOK_AGAIN = 1.0  # seconds after which a change of the file is seen
 REMEMBERED = 10_000  # decisions
 
 
-class BadRules(Exception):
+class InvalidPolicyFile(Exception):
     """The file with the rules cannot be used; the text says why."""
 
 
-class Rulebook:
+class Enforcer:
     """Decides, and remembers what it decided: one evaluation of a rule takes longer than a whole look-up of a row."""
 
     def __init__(self, path: Path | None = None) -> None:
@@ -65,7 +65,7 @@ class Rulebook:
         self._state = state
         try:
             self._enforcer = _enforcer(self._path)
-        except BadRules as error:
+        except InvalidPolicyFile as error:
             LOG.error("%s The rules stay as they were.", error)
         else:
             self._decided = {}
@@ -87,14 +87,14 @@ def _enforcer(path: Path | None) -> oslo_policy.Enforcer:
     rules = oslo_policy.Rules.from_dict(words)
     for name, text in words.items():
         if str(rules[name]).count("!") != text.count("!"):  # what cannot be understood is read as never
-            raise BadRules(f"{path} cannot be used: {name} is not a rule: {text!r}.")
+            raise InvalidPolicyFile(f"{path} cannot be used: {name} is not a rule: {text!r}.")
     enforcer = oslo_policy.Enforcer(cfg.ConfigOpts(), use_conf=False)
     enforcer.set_rules(rules, use_conf=False)
     try:
         enforcer.check_rules(raise_on_violation=True)
     except oslo_policy.InvalidDefinitionError as error:
         why = str(error).removesuffix(" Check logs for more details.")
-        raise BadRules(f"{path} cannot be used: {why}") from None
+        raise InvalidPolicyFile(f"{path} cannot be used: {why}") from None
     return enforcer
 
 
@@ -107,10 +107,10 @@ def _overrides(path: Path | None) -> dict[str, str]:
         return {}
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or " ".join(str(error).split())
-        raise BadRules(f"{path} cannot be used: {why}.") from None
+        raise InvalidPolicyFile(f"{path} cannot be used: {why}.") from None
     if not isinstance(found, dict):
-        raise BadRules(f"{path} cannot be used: it is no mapping of names to rules.")
+        raise InvalidPolicyFile(f"{path} cannot be used: it is no mapping of names to rules.")
     wrong = [name for name, rule in found.items() if not isinstance(rule, str)]
     if wrong:
-        raise BadRules(f"{path} cannot be used: {wrong[0]} is not a rule in words.")
+        raise InvalidPolicyFile(f"{path} cannot be used: {wrong[0]} is not a rule in words.")
     return dict(found)

@@ -13,7 +13,7 @@ from ..services import Services
 from ..web.routing import Answer, Request
 from . import authentication, catalog, domains, objects
 from .attributes import DOMAINS, Values
-from .lookup import Holder
+from .lookup import TokenOwner
 
 VARY = {"Vary": "X-Auth-Token"}
 
@@ -22,7 +22,7 @@ def issue(services: Services, request: Request) -> Answer:
     """A token for whoever proves who it is."""
     proof = authentication.prove(services.store, services.tokens, request.body)
     scope, scope_id = authentication.scope(services.store, request.body, proof)
-    token, holder = services.tokens.issue(
+    token, token_owner = services.tokens.issue(
         proof.user_id,
         scope,
         scope_id,
@@ -31,13 +31,13 @@ def issue(services: Services, request: Request) -> Answer:
         proof.credential_id,
         proof.credential.expires_at if proof.credential else None,
     )
-    return Answer({"token": present(request, holder)}, 201, {"X-Subject-Token": token, **VARY})
+    return Answer({"token": present(request, token_owner)}, 201, {"X-Subject-Token": token, **VARY})
 
 
 def show(services: Services, request: Request) -> Answer:
     """What the subject's token stands for: one's own, or any for an admin."""
-    token, holder = _subject(services, request, "validate_token")
-    return Answer({"token": present(request, holder)}, 200, {"X-Subject-Token": token, **VARY})
+    token, token_owner = _subject(services, request, "validate_token")
+    return Answer({"token": present(request, token_owner)}, 200, {"X-Subject-Token": token, **VARY})
 
 
 def check(services: Services, request: Request) -> Answer:
@@ -51,28 +51,28 @@ def revoke(services: Services, request: Request) -> Answer:
     return Answer(status=204)
 
 
-def _subject(services: Services, request: Request, action: str) -> tuple[str, Holder]:
+def _subject(services: Services, request: Request, action: str) -> tuple[str, TokenOwner]:
     token = request.http.get_header("X-Subject-Token")
     if not token:
         raise errors.BadRequest("The header X-Subject-Token is missing.")
     try:
-        holder = services.tokens.holder(token)
+        token_owner = services.tokens.token_owner(token)
     except errors.Unauthorized:
         raise errors.NotFound("Could not find token.") from None
-    if holder.claims.user_id != request.who.user_id:
+    if token_owner.claims.user_id != request.who.user_id:
         objects.admin_only(request, action)
-    return token, holder
+    return token, token_owner
 
 
-def present(request: Request, holder: Holder) -> Values:
+def present(request: Request, token_owner: TokenOwner) -> Values:
     """A token's body."""
-    claims, user = holder.claims, holder.user
+    claims, user = token_owner.claims, token_owner.user
     body: Values = {
         "methods": list(claims.methods),
         "user": {
             "id": user.id,
             "name": user.name,
-            "domain": _reference(holder.user_domain),
+            "domain": _reference(token_owner.user_domain),
             "password_expires_at": None,
         },
         "audit_ids": list(dict.fromkeys(claims.audit_ids)),
@@ -81,21 +81,21 @@ def present(request: Request, holder: Holder) -> Values:
     }
     if not claims.scope:
         return body
-    if holder.credential is not None:
-        is_restricted = not holder.credential.unrestricted
-        body["application_credential"] = {**_reference(holder.credential), "restricted": is_restricted}
-    body["roles"] = [_reference(role) for role in holder.roles]
+    if token_owner.credential is not None:
+        is_restricted = not token_owner.credential.unrestricted
+        body["application_credential"] = {**_reference(token_owner.credential), "restricted": is_restricted}
+    body["roles"] = [_reference(role) for role in token_owner.roles]
     if not any(name == "nocatalog" for name, _ in request.query):
         body["catalog"] = catalog.catalog(request)
-    return body | _scope(holder)
+    return body | _scope(token_owner)
 
 
-def _scope(holder: Holder) -> Values:
-    if holder.project is not None:
-        project = {**_reference(holder.project), "domain": _reference(holder.scope_domain)}
+def _scope(token_owner: TokenOwner) -> Values:
+    if token_owner.project is not None:
+        project = {**_reference(token_owner.project), "domain": _reference(token_owner.scope_domain)}
         return {"project": project, "is_domain": False}
-    if holder.scope_domain is not None:
-        return {"domain": _reference(holder.scope_domain)}
+    if token_owner.scope_domain is not None:
+        return {"domain": _reference(token_owner.scope_domain)}
     return {"system": {"all": True}}
 
 

@@ -65,7 +65,7 @@ def _by_password(store: Store, user: Values) -> Proof:
 
 
 def _by_token(tokens: Tokens, token: str) -> Proof:
-    claims = tokens.holder(token).claims
+    claims = tokens.token_owner(token).claims
     return Proof(claims.user_id, tuple(dict.fromkeys(("token", *claims.methods))), claims)
 
 

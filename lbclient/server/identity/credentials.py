@@ -139,7 +139,7 @@ def _refuse_if_restricted(services: Services, request: Request) -> None:
     token = request.http.get_header("X-Auth-Token")
     if not token:
         return
-    credential = services.tokens.holder(token).credential
+    credential = services.tokens.token_owner(token).credential
     if credential is not None and not credential.unrestricted:
         why = "Using method 'application_credential' is not allowed for managing additional application credentials."
         raise errors.Forbidden(why)

@@ -15,7 +15,7 @@ from .claims import Claims
 
 
 @dataclass(frozen=True)
-class Holder:
+class TokenOwner:
     """A token's claims with the rows that they name."""
 
     claims: Claims
@@ -41,7 +41,7 @@ def unauthorized() -> errors.Unauthorized:
     return errors.Unauthorized("The request you have made requires authentication.")
 
 
-def holder(tx: sa.Connection, claims: Claims) -> Holder:
+def token_owner(tx: sa.Connection, claims: Claims) -> TokenOwner:
     """Raises errors.Unauthorized where the claims do not hold (any more)."""
     if claims.expires_at <= time.time() or is_revoked(tx, claims):
         raise unauthorized()
@@ -56,7 +56,7 @@ def holder(tx: sa.Connection, claims: Claims) -> Holder:
         found = [role for role in found if role.id in credential.roles]
     if claims.scope and not found:
         raise unauthorized()
-    return Holder(claims, user, user_domain, project, scope_domain, tuple(found), credential)
+    return TokenOwner(claims, user, user_domain, project, scope_domain, tuple(found), credential)
 
 
 def application_credential(tx: sa.Connection, claims: Claims) -> Any:

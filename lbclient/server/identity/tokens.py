@@ -17,7 +17,7 @@ from ...vault import keys
 from ..access.context import Context
 from . import lookup
 from .claims import Claims, new_audit_id, seal, unseal
-from .lookup import Holder
+from .lookup import TokenOwner
 
 LIFETIME = 3600.0  # seconds
 REMEMBERED = 4096  # tokens
@@ -31,27 +31,27 @@ class Tokens:
         self._store = store
         self._keys = keys.load(key_directory)
         self._lock = threading.Lock()
-        self._known: OrderedDict[str, Holder] = OrderedDict()
+        self._known: OrderedDict[str, TokenOwner] = OrderedDict()
         self._generation = 0
         self._revision = -1
         self._looked_at = float("-inf")
 
     def check(self, token: str) -> Context:
         """Who sent this token. Raises errors.Unauthorized."""
-        return self.holder(token).context
+        return self.token_owner(token).context
 
-    def holder(self, token: str) -> Holder:
+    def token_owner(self, token: str) -> TokenOwner:
         """All that a good token stands for. Raises errors.Unauthorized."""
         self._look_for_changes()
         with self._lock:
-            holder = self._known.get(token)
+            token_owner = self._known.get(token)
             generation = self._generation
-        if holder is None:
-            holder = self._look_up(token)
-            self._remember(token, holder, generation)
-        if holder.claims.expires_at <= time.time():
+        if token_owner is None:
+            token_owner = self._look_up(token)
+            self._remember(token, token_owner, generation)
+        if token_owner.claims.expires_at <= time.time():
             raise lookup.unauthorized()
-        return holder
+        return token_owner
 
     def issue(
         self,
@@ -62,7 +62,7 @@ class Tokens:
         parent: Claims | None = None,
         application_credential_id: str = "",
         no_later_than: float | None = None,
-    ) -> tuple[str, Holder]:
+    ) -> tuple[str, TokenOwner]:
         """A new token; one that comes of another token expires with it. Raises errors.Unauthorized."""
         now = time.time()
         expires_at = parent.expires_at if parent else now + LIFETIME
@@ -77,11 +77,11 @@ class Tokens:
             application_credential_id,
         )
         with self._store.reading() as tx:
-            return seal(claims, self._keys), lookup.holder(tx, claims)
+            return seal(claims, self._keys), lookup.token_owner(tx, claims)
 
     def revoke(self, token: str) -> None:
         """End one token. Raises errors.Unauthorized where it has ended already."""
-        claims = self.holder(token).claims
+        claims = self.token_owner(token).claims
         with self.changing() as tx:
             revoke(tx, "audit", claims.audit_ids[0])
 
@@ -93,18 +93,18 @@ class Tokens:
             yield tx
         self._forget()
 
-    def _look_up(self, token: str) -> Holder:
+    def _look_up(self, token: str) -> TokenOwner:
         claims = unseal(token, self._keys)
         if claims is None:
             raise lookup.unauthorized()
         with self._store.reading() as tx:
-            return lookup.holder(tx, claims)
+            return lookup.token_owner(tx, claims)
 
-    def _remember(self, token: str, holder: Holder, generation: int) -> None:
+    def _remember(self, token: str, token_owner: TokenOwner, generation: int) -> None:
         with self._lock:
             if generation != self._generation:  # looked up before a change, remembered after it
                 return
-            self._known[token] = holder
+            self._known[token] = token_owner
             if len(self._known) > REMEMBERED:
                 self._known.popitem(last=False)
 

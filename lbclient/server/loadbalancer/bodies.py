@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 import re
 import uuid
 from collections.abc import Callable
@@ -133,6 +134,20 @@ def _integer(field: Field, value: Any) -> int:
     return number
 
 
+def _number(field: Field, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise InvalidInput(field.name, value, f"Wrong type. Expected a number, got {_kind(value)}.")
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        raise InvalidInput(field.name, _readable(str(value)), "Value should be a number.") from None
+    low = -math.inf if field.minimum is None else field.minimum
+    high = math.inf if field.maximum is None else field.maximum
+    if not low <= number <= high:
+        raise InvalidInput(field.name, number, f"Value should be from {low} to {high}")
+    return number
+
+
 def is_true(text: str) -> bool:
     """A word behind a question mark; what is not a word for yes is one for no, as Octavia reads it."""
     return BOOLEANS.get(text.strip().lower(), False)
@@ -244,6 +259,7 @@ def _kind(value: Any) -> str:
 CHECKS: dict[Type, Callable[[Field, Any], Any]] = {
     Type.STRING: _string,
     Type.INTEGER: _integer,
+    Type.NUMBER: _number,
     Type.BOOLEAN: _boolean,
     Type.CHOICE: _choice,
     Type.UUID: _uuid,

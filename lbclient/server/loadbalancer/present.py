@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from ...resources import ALL, HEALTHMONITOR, L7POLICY, LISTENER, LOADBALANCER, POOL, Api, Field, Resource, Type
 from ...store import tables
-from ...store.json_sql import Document, Id, Ids
+from ...store.json_sql import Id, Ids, JsonObject
 from ...store.prepared import Prepared
 from ...store.snapshot import Record
 from .rules import l7policy as l7policy_rules
@@ -81,7 +81,7 @@ def _statement(name: str, choice: Choice) -> Prepared:
 def _columns(name: str, choice: Choice) -> tuple[Expression, ...]:
     values = {key: value for key, value in _values(name).items() if choice is None or key in choice}
     extra = [OPTIONAL[name][key].label(key) for key in _optional(name, choice)]
-    return (tables.TABLES[name].c.id, Document(values).label("document"), *extra)
+    return (tables.TABLES[name].c.id, JsonObject(values).label("document"), *extra)
 
 
 def _optional(name: str, choice: Choice) -> list[str]:

@@ -87,9 +87,20 @@ def _next_free(tx: sa.Connection, subnet: Any, claims: Claims | None) -> Address
     if free is None and refusals:
         raise errors.BadRequest(refusals[0], kind="IpAddressNotAllowed")
     if free is None:
-        why = f"No more IP addresses available on network {subnet.network_id}."
+        why = (
+            f"No more IP addresses available on network {subnet.network_id}: all {_size(subnet)} of subnet {subnet.id} "
+            f"({subnet.cidr}) are taken. Delete what is not needed, or use another subnet."
+        )
         raise errors.Conflict(why, kind="IpAddressGenerationFailure")
     return free
+
+
+def _size(subnet: Any) -> int:
+    """How many addresses the allocation pools of a subnet have."""
+    bounds = [
+        (ipaddress.ip_address(each["start"]), ipaddress.ip_address(each["end"])) for each in subnet.allocation_pools
+    ]
+    return sum(int(end) - int(start) + 1 for start, end in bounds)
 
 
 def free_addresses(

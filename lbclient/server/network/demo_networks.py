@@ -14,7 +14,7 @@ FIRST_GIVEN = 100  # where there is room, lower addresses are left to members
 
 
 @dataclass(frozen=True)
-class World:
+class DemoNetworks:
     """The IDs of the guide's networks."""
 
     private_net: str
@@ -23,13 +23,13 @@ class World:
     public_subnet: str
 
 
-def create_world(
+def create_demo_networks(
     tx: sa.Connection, project_id: str, private_cidr: str, public_cidr: str, is_shared: bool = True
-) -> World:
+) -> DemoNetworks:
     """Make private-net and public-net with their subnets, as far as they do not exist."""
     private_net = _network(tx, "private-net", project_id, shared=is_shared)
     public_net = _network(tx, "public-net", project_id, is_external=True, is_default=True)
-    return World(
+    return DemoNetworks(
         private_net,
         _subnet(tx, "private-subnet", project_id, private_net, private_cidr, FIRST_GIVEN),
         public_net,

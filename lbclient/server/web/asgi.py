@@ -16,6 +16,7 @@ BODY_MAXIMUM = 4 * 1024 * 1024  # bytes; of a larger one no more than shows that
 PASSED_OVER = 64 * 1024 * 1024  # bytes of a body that is too large
 PATIENCE = 1.0  # seconds for the next of them
 
+DROPPED = "lbclient.dropped"  # whether the connection is to be closed instead of an answer
 FAULT = "lbclient.fault"  # an exception that came after the answer; it is what has to be answered
 
 Environ = dict[str, Any]
@@ -41,6 +42,10 @@ class Bridge:
         if not await body.read(environ):
             return  # nobody is there any more
         status, headers, content = await self._answer(environ)
+        if environ.get(DROPPED):
+            scope["lbclient.close"]()
+            await _gone(receive)
+            return
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": content, "more_body": body.is_left})
         if body.is_left:
@@ -110,6 +115,12 @@ class Payments:
     def close(self) -> None:
         """Nobody owes anything any more."""
         self._pool.shutdown(wait=False)
+
+
+async def _gone(receive: Any) -> None:
+    """Returns when the connection has been closed: the HTTP server would answer by itself before."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 class _Body:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import trees
 from members import free_port, until
-from world import World, connected, get, line, member, web
+from world import DataPlaneRig, connected, get, line, member, web
 
 from lbclient.dataplane.haproxy import counters, process_table
 from lbclient.dataplane.haproxy.counters import Counters, Reading
@@ -77,12 +77,12 @@ def test_what_cannot_be_read_is_nothing(tmp_path: Path) -> None:
         assert Counters(tmp_path).totals() == {}
 
 
-def totals(world: World) -> dict[str, int]:
+def totals(world: DataPlaneRig) -> dict[str, int]:
     world.observer.observe_now(world.id)
     return world.store.totals(world.id).get(trees.identity("web"), {})
 
 
-def test_nothing_is_lost_over_reloads_and_restarts(world: World, webs) -> None:
+def test_nothing_is_lost_over_reloads_and_restarts(world: DataPlaneRig, webs) -> None:
     (one,) = webs("one")
     tree = web(members={"one": member(one)})
     port = tree["listeners"]["web"]["protocol_port"]
@@ -113,7 +113,7 @@ def answers(port: int) -> bool:
         return False
 
 
-def test_a_connection_of_an_old_worker_counts(world: World, echoes) -> None:
+def test_a_connection_of_an_old_worker_counts(world: DataPlaneRig, echoes) -> None:
     (echo,) = echoes("echo")
     tree = web(members={"echo": member(echo)})
     tree["listeners"]["web"]["protocol"] = tree["pools"]["pool"]["protocol"] = "TCP"
@@ -132,7 +132,7 @@ def test_a_connection_of_an_old_worker_counts(world: World, echoes) -> None:
     assert totals(world)["total_connections"] == 1
 
 
-def test_errors_are_counted(world: World, webs) -> None:
+def test_errors_are_counted(world: DataPlaneRig, webs) -> None:
     (one,) = webs("one")
     tree = web(members={"one": member(one)})
     world.change(tree)
@@ -143,7 +143,7 @@ def test_errors_are_counted(world: World, webs) -> None:
     until(lambda: totals(world).get("request_errors") == 1)
 
 
-def test_what_is_stopped_is_not_forgotten(world: World, webs) -> None:
+def test_what_is_stopped_is_not_forgotten(world: DataPlaneRig, webs) -> None:
     (one,) = webs("one")
     tree = web(members={"one": member(one)})
     world.change(tree)
@@ -157,7 +157,7 @@ def test_what_is_stopped_is_not_forgotten(world: World, webs) -> None:
     assert totals(world)["total_connections"] == 4
 
 
-def test_pools_and_members_are_counted_over_all_their_backends(world: World, webs) -> None:
+def test_pools_and_members_are_counted_over_all_their_backends(world: DataPlaneRig, webs) -> None:
     one, two = webs("one", "two")
     tree = web(members={"one": member(one), "two": member(two)})
     other = {"protocol": "HTTP", "protocol_port": free_port(), "default_pool": "pool", "timeout_member_data": 9000}
@@ -181,6 +181,6 @@ def test_pools_and_members_are_counted_over_all_their_backends(world: World, web
     assert totals(world)["request_errors"] == 0  # the client's request was a good one
 
 
-def part(world: World, name: str) -> dict[str, int]:
+def part(world: DataPlaneRig, name: str) -> dict[str, int]:
     with world.store.reading() as tx:
         return part_totals(tx, trees.identity(name))

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 from instances import binary
 from members import until
-from world import World, get, member, web
+from world import DataPlaneRig, get, member, web
 
 from lbclient.dataplane.config.render import ADMIN_SOCKET
 from lbclient.dataplane.haproxy import counters, process, process_table
@@ -31,7 +31,7 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def port(world: World, webs) -> int:
+def port(world: DataPlaneRig, webs) -> int:
     """Of a load balancer that serves."""
     (one,) = webs("one")
     tree = web(members={"m1": member(one)})
@@ -50,7 +50,7 @@ def serves(port: int) -> bool:
         return False
 
 
-def told(world: World) -> list[tuple[str, str | None, str | None, str | None]]:
+def told(world: DataPlaneRig) -> list[tuple[str, str | None, str | None, str | None]]:
     """What happened to the load balancer itself."""
     wanted = sa.select(EVENT).where(EVENT.c.resource == "loadbalancer").order_by(EVENT.c.serial)
     with world.store.reading() as tx:
@@ -58,7 +58,7 @@ def told(world: World) -> list[tuple[str, str | None, str | None, str | None]]:
 
 
 def test_a_hung_haproxy_is_an_error_with_a_reason_and_replaced(
-    world: World, port: int, monkeypatch: pytest.MonkeyPatch
+    world: DataPlaneRig, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(process, "HUNG_SECONDS", 2.0)
     os.kill(world.worker(), signal.SIGSTOP)
@@ -69,14 +69,14 @@ def test_a_hung_haproxy_is_an_error_with_a_reason_and_replaced(
     assert world.provisioning() == "ACTIVE"
 
 
-def test_a_socket_that_is_gone(world: World, port: int) -> None:
+def test_a_socket_that_is_gone(world: DataPlaneRig, port: int) -> None:
     (world.instance.directory / ADMIN_SOCKET).unlink()
     until(lambda: told(world).count(START) == 2, seconds=20)
     until(lambda: world.operating() == "ONLINE")
     assert serves(port)
 
 
-def test_a_directory_that_is_gone(world: World, port: int) -> None:
+def test_a_directory_that_is_gone(world: DataPlaneRig, port: int) -> None:
     shutil.rmtree(world.instance.directory)
     until(lambda: told(world).count(START) == 2, seconds=20)
     until(lambda: world.operating() == "ONLINE")
@@ -84,7 +84,7 @@ def test_a_directory_that_is_gone(world: World, port: int) -> None:
     assert len(process_table.family(world.instance.directory)) == 2
 
 
-def test_a_socket_for_alarms_that_is_gone_costs_only_time(world: World, webs) -> None:
+def test_a_socket_for_alarms_that_is_gone_costs_only_time(world: DataPlaneRig, webs) -> None:
     (one,) = webs("one")
     world.change(web(members={"m1": member(one)}, healthmonitor=MONITOR))
     until(lambda: world.operating("member", "m1") == "ONLINE")
@@ -93,7 +93,7 @@ def test_a_socket_for_alarms_that_is_gone_costs_only_time(world: World, webs) ->
     until(lambda: world.operating("member", "m1") == "ERROR")
 
 
-def test_counters_that_cannot_be_saved_hide_nothing(world: World, port: int, webs) -> None:
+def test_counters_that_cannot_be_saved_hide_nothing(world: DataPlaneRig, port: int, webs) -> None:
     path = world.instance.directory / f"{counters.FILE}.tmp"
     path.mkdir()  # a write fails as it would on a full disk
     get(port)
@@ -108,7 +108,7 @@ def test_counters_that_cannot_be_saved_hide_nothing(world: World, port: int, web
     assert (world.instance.directory / counters.FILE).exists()
 
 
-def test_a_store_that_fails_is_told_again(world: World, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_that_fails_is_told_again(world: DataPlaneRig, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*arguments: object) -> None:
         raise sa.exc.OperationalError("", {}, Exception("disk is full"))
 
@@ -122,16 +122,16 @@ def test_a_store_that_fails_is_told_again(world: World, port: int, monkeypatch: 
 
 
 @pytest.fixture
-def movable(tmp_path: Path) -> Iterator[tuple[World, Path]]:
+def movable(tmp_path: Path) -> Iterator[tuple[DataPlaneRig, Path]]:
     """A world whose HAProxy can be taken away."""
     path = tmp_path / "haproxy-binary"
     path.symlink_to(binary())
-    made = World(tmp_path, str(path))
+    made = DataPlaneRig(tmp_path, str(path))
     yield made, path
     made.close()
 
 
-def test_a_haproxy_that_is_missing_when_it_is_needed(movable: tuple[World, Path], webs) -> None:
+def test_a_haproxy_that_is_missing_when_it_is_needed(movable: tuple[DataPlaneRig, Path], webs) -> None:
     world, path = movable
     (one,) = webs("one")
     path.unlink()

@@ -35,11 +35,11 @@ def test_for_real(name: str, tmp_path: Path) -> None:
 def full_disk(directory: Path) -> None:
     """An error that names the cause; what runs runs on; it heals when there is room again."""
     from members import Web, until
-    from world import World, get, member, web
+    from world import DataPlaneRig, get, member, web
 
     (directory / "haproxy").mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", directory / "haproxy"], check=True)
-    world, one, two = World(directory), Web("one"), Web("two")
+    world, one, two = DataPlaneRig(directory), Web("one"), Web("two")
     tree = web(members={"one": member(one)})
     port = tree["listeners"]["web"]["protocol_port"]
     try:
@@ -111,9 +111,9 @@ def full_database(directory: Path) -> None:
 def foreign_address(directory: Path) -> None:
     """An error that names it; it heals when the machine gets the address."""
     from members import Web, until
-    from world import World, get, member, web
+    from world import DataPlaneRig, get, member, web
 
-    world, one = World(directory), Web("one")
+    world, one = DataPlaneRig(directory), Web("one")
     tree = web(members={"one": member(one)})
     port = tree["listeners"]["web"]["protocol_port"]
     try:

@@ -23,6 +23,8 @@ from lbclient.dataplane.config.cfg import Refused
 from lbclient.dataplane.config.render import Configuration
 from lbclient.dataplane.haproxy import binary, process, process_table, runtime
 
+NOBODY = 65534
+
 
 def pid(running: Running) -> int:
     worker = running.instance.worker()
@@ -143,6 +145,25 @@ def test_a_pidfile_that_names_somebody_else_harms_nobody(running: Running, webs)
         finally:
             bystander.terminate()
     assert process_table.family(running.instance.directory) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can run a process as another user")
+def test_a_process_of_another_user_with_the_same_words_is_nothing_to_us(running: Running, webs) -> None:
+    (one,) = webs("one")
+    running.apply(web(members={"one": member(one)}))
+    directory = running.instance.directory
+    with subprocess.Popen(["/bin/sh", "-c", "sleep 60; :", "-C", str(directory)], user=NOBODY, group=NOBODY) as forged:
+        try:
+            until(lambda: str(directory).encode() in process_table.command_line(forged.pid))
+            assert forged.pid not in process_table.family(directory)
+            (directory / "haproxy.pid").write_text(f"{forged.pid}\n")
+            assert running.put().how == "nothing"
+            running.instance.remove()
+            assert forged.poll() is None
+            assert not process_table.forget_ended([directory])
+        finally:
+            forged.kill()
+    assert process_table.family(directory) == []
 
 
 def test_a_haproxy_without_its_directory_is_ended(running: Running, webs) -> None:

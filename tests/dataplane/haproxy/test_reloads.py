@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from instances import Running
 from members import free_port, until
-from world import World, connected, get, member, web
+from world import DataPlaneRig, connected, get, member, web
 
 from lbclient.dataplane import reconcile
 from lbclient.dataplane.config import render
@@ -45,7 +45,7 @@ def answers(connection: socket.socket) -> bool:
     return connection.recv(1) == b"x"
 
 
-def test_a_burst_of_changes_is_few_reloads(world: World, webs) -> None:
+def test_a_burst_of_changes_is_few_reloads(world: DataPlaneRig, webs) -> None:
     """What comes while one is made is made together by the next."""
     one, *others = webs("one", *map(str, range(BURST)))
     tree = web(members={"one": member(one)})
@@ -87,7 +87,7 @@ def test_an_old_worker_ends_within_a_bound(running: Running, echoes, monkeypatch
         assert connection.recv(1) == b""
 
 
-def test_a_configuration_that_haproxy_refuses(world: World, webs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_configuration_that_haproxy_refuses(world: DataPlaneRig, webs, monkeypatch: pytest.MonkeyPatch) -> None:
     """The last good one runs on, the reason can be read, and the next good change heals it."""
     one, two = webs("one", "two")
     tree = web(members={"one": member(one)})

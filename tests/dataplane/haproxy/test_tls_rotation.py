@@ -21,7 +21,7 @@ from handshakes import refused, serving, shake, trusting
 from instances import Running
 from members import Web, free_port, until
 from test_process import Killed, stop_at
-from world import World, get, member, web
+from world import DataPlaneRig, get, member, web
 
 from certificates import certified as fresh
 from lbclient.dataplane.config.cfg import Refused
@@ -310,7 +310,7 @@ SHOP, CA = "5d0c2f30-0000-4000-8000-000000000001", "5d0c2f30-0000-4000-8000-0000
     ],
     ids=["vanished", "no certificate", "encrypted", "no key"],
 )
-def test_bad_certificates(world: World, webs, bad: bytes | None, why: str) -> None:
+def test_bad_certificates(world: DataPlaneRig, webs, bad: bytes | None, why: str) -> None:
     """The last good one goes on; the reason is readable; the next good one heals it, without anybody's help."""
     tree = secure(*webs("one"), default_tls_container_ref=SHOP)
     tree["certificates"] = {SHOP: version(0)}
@@ -329,7 +329,7 @@ def test_bad_certificates(world: World, webs, bad: bytes | None, why: str) -> No
     assert world.worker() == worker
 
 
-def test_what_ran_last_is_started_again_without_its_certificate(world: World, webs) -> None:
+def test_what_ran_last_is_started_again_without_its_certificate(world: DataPlaneRig, webs) -> None:
     """As after a machine's restart; not what was stopped, though."""
     tree = secure(*webs("one"), default_tls_container_ref=SHOP)
     tree["certificates"] = {SHOP: version(0)}
@@ -358,7 +358,7 @@ def _served(tree: dict[str, Any]) -> int:
         return 0
 
 
-def test_an_expired_certificate(world: World, webs) -> None:
+def test_an_expired_certificate(world: DataPlaneRig, webs) -> None:
     """Octavia serves expired certificates; it is for clients to refuse them."""
     tree = secure(*webs("one"), default_tls_container_ref=SHOP)
     tree["certificates"] = {SHOP: version(0)}
@@ -375,7 +375,7 @@ def _is_served(tree: dict[str, Any], made: Any) -> bool:
     return pem.strip() == made.pem.strip()
 
 
-def test_authorities_that_are_none(world: World, webs) -> None:
+def test_authorities_that_are_none(world: DataPlaneRig, webs) -> None:
     asked = {"client_authentication": "MANDATORY", "client_ca_tls_container_ref": CA}
     tree = secure(*webs("one"), default_tls_container_ref=SHOP, **asked)
     tree["certificates"] = {SHOP: version(0), CA: version(0)}

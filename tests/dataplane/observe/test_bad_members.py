@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from members import Web, free_port, until
 from test_events import last_check as last
-from world import World, get, member, web
+from world import DataPlaneRig, get, member, web
 
 MONITOR = {"type": "HTTP", "delay": 1, "timeout": 1, "max_retries": 1, "max_retries_down": 1, "url_path": "/health"}
 TIMES = {"timeout_member_connect": 300, "timeout_member_data": 500}  # ms
@@ -132,14 +132,14 @@ def silent() -> Iterator[Nobody]:
 @pytest.mark.parametrize(
     ("behave", "status"), [(hang, 504), (garbage, 502), (hang_up, 502), (drip, 504)], ids=lambda each: str(each)
 )
-def test_what_a_client_is_told(world: World, bad, behave: Any, status: int) -> None:
+def test_what_a_client_is_told(world: DataPlaneRig, bad, behave: Any, status: int) -> None:
     given = tree(bad(behave))
     world.change(given)
     assert get(port_of(given)).status == status
 
 
 @pytest.mark.parametrize("how", ["refuses", "is silent"])
-def test_one_that_cannot_be_reached_is_503_or_the_next_one(world: World, webs, silent: Nobody, how: str) -> None:
+def test_one_that_cannot_be_reached_is_503_or_the_next_one(world: DataPlaneRig, webs, silent: Nobody, how: str) -> None:
     nobody = silent if how == "is silent" else Nobody()
     given = tree(nobody)
     world.change(given)
@@ -159,7 +159,7 @@ def test_one_that_cannot_be_reached_is_503_or_the_next_one(world: World, webs, s
     ],
     ids=["refuses", "hangs", "garbage", "hangs up", "drips"],
 )
-def test_a_monitor_says_why_and_it_heals(world: World, webs, bad, behave: Any, reason: str) -> None:
+def test_a_monitor_says_why_and_it_heals(world: DataPlaneRig, webs, bad, behave: Any, reason: str) -> None:
     (good,) = webs("good")
     sick = bad(behave) if behave else Nobody()
     given = tree(good, sick, healthmonitor=MONITOR)
@@ -178,12 +178,12 @@ def test_a_monitor_says_why_and_it_heals(world: World, webs, bad, behave: Any, r
         healed.down()
 
 
-def last_check(world: World, name: str) -> str:
+def last_check(world: DataPlaneRig, name: str) -> str:
     found = last(world, name)
     return str(found.reason) if found else ""
 
 
-def test_an_answer_that_never_ends_holds_up_nobody(world: World, webs, bad) -> None:
+def test_an_answer_that_never_ends_holds_up_nobody(world: DataPlaneRig, webs, bad) -> None:
     """Neither other clients nor changes; it goes on for who wants it."""
     given = tree(bad(pour))
     world.change(given)

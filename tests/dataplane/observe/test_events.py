@@ -15,7 +15,7 @@ import pytest
 import sqlalchemy as sa
 import trees
 from members import until
-from world import World, get, member, web
+from world import DataPlaneRig, get, member, web
 
 from lbclient.dataplane.haproxy import process_table
 from lbclient.dataplane.observe import health_events, observer, process_exits
@@ -26,13 +26,13 @@ from lbclient.store.observed_tables import CHECK, EVENT
 MONITOR = {"type": "HTTP", "delay": 1, "timeout": 1, "max_retries": 1, "max_retries_down": 1, "url_path": "/health"}
 
 
-def events(world: World, action: str = "observe") -> list[Any]:
+def events(world: DataPlaneRig, action: str = "observe") -> list[Any]:
     order = sa.select(EVENT).where(EVENT.c.action == action).order_by(EVENT.c.serial)
     with world.store.reading() as tx:
         return list(tx.execute(order))
 
 
-def last_check(world: World, name: str) -> Any:
+def last_check(world: DataPlaneRig, name: str) -> Any:
     with world.store.reading() as tx:
         return tx.execute(sa.select(CHECK).where(CHECK.c.id == trees.identity(name))).one_or_none()
 
@@ -45,7 +45,7 @@ def seldom(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(observer, "IDLE", 60.0)
 
 
-def test_a_member_that_falls_ill_is_told_of_at_once(seldom: None, world: World, webs) -> None:
+def test_a_member_that_falls_ill_is_told_of_at_once(seldom: None, world: DataPlaneRig, webs) -> None:
     one, two = webs("one", "two")
     world.change(web(members={"m1": member(one), "m2": member(two)}, healthmonitor=MONITOR))
     until(lambda: world.operating("member", "m1") == "ONLINE")
@@ -63,11 +63,12 @@ def test_a_member_that_falls_ill_is_told_of_at_once(seldom: None, world: World, 
     assert mine[-2].reason == check.reason
 
 
-def test_what_is_told_is_in_the_store_within_half_a_second(seldom: None, world: World, webs) -> None:
+def test_what_is_told_is_in_the_store_within_half_a_second(seldom: None, world: DataPlaneRig, webs) -> None:
     """Of HAProxy's own finding, which it tells in the same moment."""
     (one,) = webs("one")
     world.change(web(members={"m1": member(one)}, healthmonitor=MONITOR))
-    until(lambda: world.operating("member", "m1") == "ONLINE")
+    until(lambda: last_check(world, "m1"))  # it has been checked once, and was found to be up
+    assert world.operating("member", "m1") == "ONLINE"
     one.down()
     until(lambda: last_check(world, "m1").status == "L4CON")
     heard = time.monotonic()
@@ -78,7 +79,7 @@ def test_what_is_told_is_in_the_store_within_half_a_second(seldom: None, world: 
     assert told.reason == f"Pool {trees.identity('pool')}: no member is up."
 
 
-def test_a_killed_haproxy_is_noticed_at_once(seldom: None, world: World, webs) -> None:
+def test_a_killed_haproxy_is_noticed_at_once(seldom: None, world: DataPlaneRig, webs) -> None:
     (one,) = webs("one")
     tree = web(members={"m1": member(one)})
     world.change(tree)
@@ -96,7 +97,7 @@ def _answers(port: int) -> bool:
         return False
 
 
-def test_what_a_check_found_outlives_the_one_who_checks(world: World, webs) -> None:
+def test_what_a_check_found_outlives_the_one_who_checks(world: DataPlaneRig, webs) -> None:
     """A new one has found nothing in its first moment: what is stored stays, and since when."""
     (one,) = webs("one")
     monitor = {**MONITOR, "delay": 60, "timeout": 2}
@@ -109,7 +110,9 @@ def test_what_a_check_found_outlives_the_one_who_checks(world: World, webs) -> N
     assert last_check(world, "m1") == before
 
 
-def test_without_being_told_it_is_looked_at_more_often(world: World, webs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_being_told_it_is_looked_at_more_often(
+    world: DataPlaneRig, webs, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(pid: int) -> int:
         raise OSError
 
@@ -123,7 +126,7 @@ def test_without_being_told_it_is_looked_at_more_often(world: World, webs, monke
     until(lambda: _answers(tree["listeners"]["web"]["protocol_port"]), seconds=5)
 
 
-def test_a_look_is_in_the_store_when_it_is_over(seldom: None, world: World, webs) -> None:
+def test_a_look_is_in_the_store_when_it_is_over(seldom: None, world: DataPlaneRig, webs) -> None:
     (one,) = webs("one")
     tree = web(members={"m1": member(one)})
     world.change(tree)
@@ -137,7 +140,7 @@ def test_a_look_is_in_the_store_when_it_is_over(seldom: None, world: World, webs
     assert time.monotonic() - start < 1
 
 
-def test_an_idle_one_is_looked_at_seldom(world: World, webs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_idle_one_is_looked_at_seldom(world: DataPlaneRig, webs, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(observer, "SOON", 0.01)
     monkeypatch.setattr(observer, "BUSY", 0.1)
     monkeypatch.setattr(observer, "IDLE", 0.5)
@@ -146,7 +149,7 @@ def test_an_idle_one_is_looked_at_seldom(world: World, webs, monkeypatch: pytest
     until(lambda: world.observer._paces.get(world.id) == 0.5)
 
 
-def test_one_that_is_taken_over_is_looked_at_at_once_and_not_soon_again(world: World, webs) -> None:
+def test_one_that_is_taken_over_is_looked_at_at_once_and_not_soon_again(world: DataPlaneRig, webs) -> None:
     (one,) = webs("one")
     world.change(web(members={"m1": member(one)}))
     world.observer.observe_now(world.id)
@@ -156,7 +159,7 @@ def test_one_that_is_taken_over_is_looked_at_at_once_and_not_soon_again(world: W
     assert world.reconciler.state(world.id).outcome.how == "nothing"
 
 
-def test_a_member_without_a_monitor_has_no_check(world: World, webs) -> None:
+def test_a_member_without_a_monitor_has_no_check(world: DataPlaneRig, webs) -> None:
     (one,) = webs("one")
     world.change(web(members={"m1": member(one)}, healthmonitor=MONITOR))
     until(lambda: last_check(world, "m1"))

@@ -17,7 +17,7 @@ import pytest
 import trees
 from instances import Running
 from members import Web, free_port, until
-from world import World, get, member, web
+from world import DataPlaneRig, get, member, web
 
 from lbclient.dataplane.haproxy import runtime
 from lbclient.dataplane.observe import icmp, pinger
@@ -31,7 +31,7 @@ def monitored(servers: list[Web], **monitor: Any) -> dict[str, Any]:
     return web(members={each.name: member(each) for each in servers}, healthmonitor=monitor)
 
 
-def test_a_sick_member_leaves_the_pool_and_comes_back(world: World, webs) -> None:
+def test_a_sick_member_leaves_the_pool_and_comes_back(world: DataPlaneRig, webs) -> None:
     one, two = servers = webs("one", "two")
     tree = monitored(servers)
     port = tree["listeners"]["web"]["protocol_port"]
@@ -51,7 +51,7 @@ def test_a_sick_member_leaves_the_pool_and_comes_back(world: World, webs) -> Non
     assert {get(port).name for _ in range(4)} == {"one", "two"}
 
 
-def test_a_killed_member_is_noticed(world: World, webs) -> None:
+def test_a_killed_member_is_noticed(world: DataPlaneRig, webs) -> None:
     one, two = webs("one", "two")
     tree = monitored([one, two], type="TCP", url_path=None)
     world.change(tree)
@@ -62,7 +62,7 @@ def test_a_killed_member_is_noticed(world: World, webs) -> None:
     until(lambda: world.operating("member", "one") == "ONLINE")
 
 
-def test_the_truth_is_told_within_a_second(world: World, webs) -> None:
+def test_the_truth_is_told_within_a_second(world: DataPlaneRig, webs) -> None:
     one, two = webs("one", "two")
     world.change(monitored([one, two]))
     until(lambda: world.operating("member", "one") == "ONLINE")
@@ -170,7 +170,7 @@ def test_a_monitor_may_look_elsewhere(running: Running, webs) -> None:
     assert not one.checks
 
 
-def test_a_disabled_monitor_checks_nothing(world: World, webs) -> None:
+def test_a_disabled_monitor_checks_nothing(world: DataPlaneRig, webs) -> None:
     (one,) = webs("one")
     world.change(monitored([one], admin_state_up=False))
     until(lambda: world.operating("member", "one") == "NO_MONITOR")
@@ -230,7 +230,7 @@ def test_tls_checks(running: Running, webs, tls_server: int, type_: str) -> None
 
 
 @pytest.mark.skipif(icmp.refusal() is not None, reason="this machine does not let us ping")
-def test_ping(world: World, webs) -> None:
+def test_ping(world: DataPlaneRig, webs) -> None:
     one, two = webs("one", "two")
     tree = monitored([one, two], type="PING", url_path=None)
     tree["pools"]["pool"]["members"]["two"]["monitor_address"] = "2001:db8::1"  # nobody lives there
@@ -251,11 +251,10 @@ def test_ping(world: World, webs) -> None:
 
 
 def test_an_answer_belongs_to_its_question() -> None:
-    finding = pinger.Finding(is_up=True)
-    target = pinger.Target("lb", "m", "127.0.0.1", 1, 1, 2, 3, ())
+    finding = pinger.Finding(pinger.Target("lb", "m", "127.0.0.1", 1, 1, 2, 3, ()), is_up=True)
     results = []
     for is_alive in (False, False, True, False, False, False, True, False, True, True):
-        finding.note(is_alive, target)
+        finding.note(is_alive)
         results.append(finding.is_up)
     assert results == [True, True, True, True, True, False, False, False, False, True]
     assert icmp.checksum(icmp.echo(socket.AF_INET, bytes(range(16)))) == 0

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import trees
 
-from lbclient.dataplane.observe.statuses import Statuses, statuses
+from lbclient.dataplane.statuses import Statuses, statuses
 
 TREE: dict[str, Any] = {
     "listeners": {

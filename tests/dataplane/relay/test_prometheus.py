@@ -16,7 +16,7 @@ from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from world import get, member, web
 
-from lbclient.dataplane.haproxy.relay_process import Relay
+from lbclient.dataplane.haproxy.relay_process import RelayProcess
 from lbclient.dataplane.relay.exposition import exposition
 
 Families = dict[str, Metric]
@@ -124,7 +124,7 @@ def test_who_may_scrape_and_what(running: Running) -> None:
 
 def test_a_killed_relay_comes_back_and_leaves_with_the_listener(running: Running) -> None:
     running.apply(METRICS)
-    pid = Relay(running.instance.directory).pid()
+    pid = RelayProcess(running.instance.directory).pid()
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
     until(lambda: get(METRICS["listeners"]["metrics"]["protocol_port"], "/metrics").status == 503)
@@ -132,7 +132,7 @@ def test_a_killed_relay_comes_back_and_leaves_with_the_listener(running: Running
     assert scrape()
     del running.tree["listeners"]["metrics"]
     running.apply(web())
-    assert Relay(running.instance.directory).pid() is None
+    assert RelayProcess(running.instance.directory).pid() is None
 
 
 @pytest.mark.parametrize("text", ["", "# HELP", "haproxy_frontend_status{", "other_metric 1\n", "\x00\xff"])

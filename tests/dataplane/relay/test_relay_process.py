@@ -15,13 +15,13 @@ import trees
 from instances import Running
 from members import free_port, until
 from senders import SILENCE, listener, relay, row, rows, udp
-from world import World, get, member, web
+from world import DataPlaneRig, get, member, web
 
 from lbclient.dataplane.config.cfg import Refused
 from lbclient.dataplane.config.render import render
 from lbclient.dataplane.haproxy.counters import Counters
 from lbclient.dataplane.haproxy.process_table import wait_until
-from lbclient.dataplane.haproxy.relay_process import Relay
+from lbclient.dataplane.haproxy.relay_process import RelayProcess
 
 
 def test_changes_keep_what_goes_on(running: Running, datagrams, clients) -> None:
@@ -183,7 +183,7 @@ def test_it_is_nobodys_child_and_ends_with_its_directory(running: Running, datag
 def test_full_it_forgets_whom_it_has_not_heard_for_longest(running: Running, datagrams, clients) -> None:
     tree = udp(*datagrams("one"))
     running.apply(tree)
-    plan = Relay(running.instance.directory)
+    plan = RelayProcess(running.instance.directory)
     plan.apply(replace(render(trees.snapshot(running.tree)).relay, most_flows=3))
     first = clients(tree)
     assert first.name() == "one"
@@ -194,13 +194,13 @@ def test_full_it_forgets_whom_it_has_not_heard_for_longest(running: Running, dat
     assert first.name() == "one"
 
 
-def test_a_killed_relay_is_started_again_and_counts_on(world: World, datagrams, clients) -> None:
+def test_a_killed_relay_is_started_again_and_counts_on(world: DataPlaneRig, datagrams, clients) -> None:
     tree = udp(*datagrams("one"))
     assert world.change(tree) == "ACTIVE"
     until(lambda: world.operating() == "ONLINE")
     assert clients(tree).ask(b"12345") == b"one 12345"
     until(lambda: counted(world) == (1, 5))
-    os.kill(Relay(world.instance.directory).pid() or 0, signal.SIGKILL)
+    os.kill(RelayProcess(world.instance.directory).pid() or 0, signal.SIGKILL)
     until(lambda: clients(tree).ask(b"1234567", 0.2) == b"one 1234567")
     until(lambda: world.operating() == "ONLINE")
     until(lambda: counted(world)[1] >= 12 and world.operating("listener", "udp") == "ONLINE")
@@ -229,7 +229,7 @@ def test_one_without_its_pidfile_is_found(running: Running, datagrams, clients) 
     assert clients(tree).name() == "one"
 
 
-def test_a_silent_relay_is_an_error_and_haproxy_goes_on(world: World, datagrams, webs) -> None:
+def test_a_silent_relay_is_an_error_and_haproxy_goes_on(world: DataPlaneRig, datagrams, webs) -> None:
     tree = udp(*datagrams("one"))
     port = free_port()
     both = web(port, members={"web": member(*webs("web"))})
@@ -237,46 +237,46 @@ def test_a_silent_relay_is_an_error_and_haproxy_goes_on(world: World, datagrams,
     both["listeners"]["web"]["default_pool"] = "web"
     world.change(both, tree)
     until(lambda: world.operating() == world.operating("listener", "udp") == "ONLINE")
-    pid = Relay(world.instance.directory).pid() or 0
+    pid = RelayProcess(world.instance.directory).pid() or 0
     os.kill(pid, signal.SIGSTOP)
     until(lambda: world.operating("listener", "udp") == "ERROR", 20)
     assert world.operating() == "ERROR"
     assert world.operating("listener", "web") == world.operating("pool", "web") == "ONLINE"
     assert get(port).name == "web"
     until(lambda: world.operating() == world.operating("listener", "udp") == "ONLINE", 20)
-    assert Relay(world.instance.directory).pid() != pid, "it was replaced"
+    assert RelayProcess(world.instance.directory).pid() != pid, "it was replaced"
 
 
-def test_one_that_is_ended_leaves_its_counters(world: World, datagrams, clients) -> None:
+def test_one_that_is_ended_leaves_its_counters(world: DataPlaneRig, datagrams, clients) -> None:
     tree = udp(*datagrams("one"))
     world.change(tree)
     assert clients(tree).ask(b"12345") == b"one 12345"
     world.change({"listeners": {"udp": {"admin_state_up": False}}})
-    assert Relay(world.instance.directory).pid() is None
+    assert RelayProcess(world.instance.directory).pid() is None
     world.change({"listeners": {"udp": {"admin_state_up": True}}})
     until(lambda: counted(world) == (1, 5))
     assert clients(tree).ask(b"1234567") == b"one 1234567"
     until(lambda: counted(world) == (2, 12))
 
 
-def counted(world: World) -> tuple[int, int]:
+def counted(world: DataPlaneRig) -> tuple[int, int]:
     world.observer.observe_now(world.id)
     found = Counters(world.instance.directory).totals().get(trees.identity("udp"), {})
     return found.get("total_connections", 0), found.get("bytes_in", 0)
 
 
-def test_a_restarted_server_takes_over_what_runs(world: World, datagrams, clients) -> None:
+def test_a_restarted_server_takes_over_what_runs(world: DataPlaneRig, datagrams, clients) -> None:
     tree = udp(*datagrams("one"))
     world.change(tree)
     client = clients(tree)
     assert client.name() == "one"
-    pid = Relay(world.instance.directory).pid()
+    pid = RelayProcess(world.instance.directory).pid()
     world.crash()
     assert client.name() == "one"
     world.begin()
     until(lambda: world.operating() == "ONLINE")
     assert client.name() == "one"
-    assert Relay(world.instance.directory).pid() == pid
+    assert RelayProcess(world.instance.directory).pid() == pid
     world.tree["is_deleted"] = True
     world.put(wait=False)
     until(lambda: world.provisioning() is None)

@@ -12,10 +12,10 @@ import trees
 from instances import Running
 from members import free_port, until
 from senders import SILENCE, row, udp
-from world import World
+from world import DataPlaneRig
 
 from lbclient.dataplane.haproxy import runtime
-from lbclient.dataplane.relay.places import SOCKET
+from lbclient.dataplane.relay.interface import SOCKET
 from lbclient.dataplane.support import unsupported
 
 
@@ -134,7 +134,7 @@ def test_every_address_and_family(running: Running, datagrams, clients) -> None:
 MONITOR = {"delay": 3, "timeout": 1, "max_retries": 1, "max_retries_down": 1}
 
 
-def test_udp_connect_believes_icmp(world: World, datagrams, clients) -> None:
+def test_udp_connect_believes_icmp(world: DataPlaneRig, datagrams, clients) -> None:
     one, two = datagrams("one", "two")
     tree = udp(one, two, healthmonitor={"type": "UDP-CONNECT", **MONITOR})
     one.down()
@@ -150,7 +150,7 @@ def test_udp_connect_believes_icmp(world: World, datagrams, clients) -> None:
     assert {clients(tree).name() for _ in range(4)} == {"one", "two"}
 
 
-def test_the_truth_is_told_at_once(world: World, datagrams) -> None:
+def test_the_truth_is_told_at_once(world: DataPlaneRig, datagrams) -> None:
     """Also where the observer would have looked again in some seconds only."""
     (one,) = datagrams("one")
     world.change(udp(one, healthmonitor={"type": "UDP-CONNECT", **MONITOR}))
@@ -162,7 +162,7 @@ def test_the_truth_is_told_at_once(world: World, datagrams) -> None:
     assert time.monotonic() - found < 1
 
 
-def down(world: World) -> bool:
+def down(world: DataPlaneRig) -> bool:
     """What the relay itself says."""
     told = runtime.parse_report(runtime.ask(world.instance.directory, SOCKET, runtime.REPORT)).rows
     return told[trees.identity("pool"), trees.identity("one")]["status"] == "DOWN"

@@ -14,10 +14,10 @@ import applications
 from fake_dataplane import FakeDataPlane
 from lbclient.dataplane.support import unsupported
 from lbclient.server.access.context import Context
-from lbclient.server.access.enforcer import Rulebook
+from lbclient.server.access.enforcer import Enforcer
 from lbclient.server.config import Config
 from lbclient.server.errors import Unauthorized
-from lbclient.server.network.demo_networks import create_world
+from lbclient.server.network.demo_networks import create_demo_networks
 from lbclient.server.services import Services
 from lbclient.store.store import Store
 
@@ -134,7 +134,7 @@ def store(database_url: str) -> Iterator[Store]:
     store = Store(database_url)
     store.migrate()
     with store.writing() as tx:
-        world = create_world(tx, ADMIN, "10.0.0.0/24", "203.0.113.0/24")
+        world = create_demo_networks(tx, ADMIN, "10.0.0.0/24", "203.0.113.0/24")
     SUBNETS.update(private=world.private_subnet, public=world.public_subnet, network=world.private_net)
     yield store
     store.close()
@@ -156,7 +156,7 @@ def make_api(store: Store) -> Callable[..., Api]:
         tokens: Any = People()
         return Api(
             Services(
-                store, tokens, config, FakeDataPlane(wake or settle, unsupported, own), Rulebook(config.policy_file)
+                store, tokens, config, FakeDataPlane(wake or settle, unsupported, own), Enforcer(config.policy_file)
             )
         )
 

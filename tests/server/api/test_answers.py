@@ -133,6 +133,8 @@ def test_show_answers_what_create_answered_and_is_active(api: Any, tree: SimpleN
         name: created[name] for name in created if name not in moving
     }
     assert found["provisioning_status"] == "ACTIVE"
+    assert created["created_at"] <= found["updated_at"]
+    assert WHEN.fullmatch(found["updated_at"])
 
 
 def test_what_belongs_together_is_named(api: Any, tree: SimpleNamespace) -> None:

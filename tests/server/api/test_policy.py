@@ -12,7 +12,7 @@ import pytest
 
 from lbclient.server.access.context import Context
 from lbclient.server.access.defaults import API, PERMISSIONS
-from lbclient.server.access.enforcer import BadRules, Rulebook
+from lbclient.server.access.enforcer import Enforcer, InvalidPolicyFile
 from running import wait_until
 
 REFUSAL = "Policy does not allow this request to be performed."
@@ -151,8 +151,8 @@ def test_rules_may_make_an_object_of_another_project_known(make_api: Any, tmp_pa
 def test_files_that_are_not_rules(tmp_path: Path, text: str, why: str) -> None:
     path = tmp_path / "policy.yaml"
     path.write_text(text)
-    with pytest.raises(BadRules) as refused:
-        Rulebook(path)
+    with pytest.raises(InvalidPolicyFile) as refused:
+        Enforcer(path)
     assert str(refused.value).startswith(f"{path} cannot be used: ")
     assert why in str(refused.value)
 
@@ -160,7 +160,7 @@ def test_files_that_are_not_rules(tmp_path: Path, text: str, why: str) -> None:
 def test_who_has_no_project_owns_nothing() -> None:
     unscoped = Context("u", None, frozenset({"member", "reader", "load-balancer_member"}))
     for project_id in ("", "None", DEMO):
-        assert not Rulebook().allows(unscoped, "loadbalancer:get_all", project_id)
+        assert not Enforcer().allows(unscoped, "loadbalancer:get_all", project_id)
 
 
 def test_every_name_is_octavias() -> None:
@@ -171,7 +171,7 @@ def test_every_name_is_octavias() -> None:
 
 
 def test_a_decision_takes_less_than_50_microseconds() -> None:
-    rules = Rulebook()
+    rules = Enforcer()
     people = [Context(f"u{number}", DEMO, frozenset({"member"})) for number in range(10)]
     for who in people:
         rules.allows(who, "member:put", DEMO)

@@ -12,12 +12,12 @@ import pytest
 
 import applications
 from fake_dataplane import FakeDataPlane
-from lbclient.server.access.enforcer import Rulebook
+from lbclient.server.access.enforcer import Enforcer
 from lbclient.server.config import Config
 from lbclient.server.identity import passwords
 from lbclient.server.identity.bootstrap import Login, bootstrap, create_demo
 from lbclient.server.identity.tokens import Tokens
-from lbclient.server.network.demo_networks import World, create_world
+from lbclient.server.network.demo_networks import DemoNetworks, create_demo_networks
 from lbclient.server.services import Services
 from lbclient.store.store import Store
 from lbclient.vault.sealing import Vault
@@ -81,7 +81,7 @@ class Front:
     tokens: Tokens
     client: falcon.testing.TestClient
     logins: dict[str, Login]
-    world: World
+    world: DemoNetworks
     woken: list[str] = field(default_factory=list)
 
     def log_in(self, name: str, password: str | None = None, scope: Any = None) -> Result:
@@ -107,11 +107,11 @@ def front(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     store.migrate()
     with store.writing() as tx:
         logins = {"admin": bootstrap(tx), "demo": create_demo(tx)}
-        world = create_world(tx, logins["admin"].project_id, "10.0.0.0/24", "203.0.113.0/24")
+        world = create_demo_networks(tx, logins["admin"].project_id, "10.0.0.0/24", "203.0.113.0/24")
     tokens = Tokens(store, tmp_path / "fernet-keys")
     woken: list[str] = []
     config = Config(state_directory=tmp_path, busy_wait=0.0)
-    services = Services(store, tokens, config, FakeDataPlane(woken.append), Rulebook())
+    services = Services(store, tokens, config, FakeDataPlane(woken.append), Enforcer())
     yield Front(store, tokens, applications.client(services), logins, world, woken)
     store.close()
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import ipaddress
 import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from lbclient.server import errors
+from lbclient.server.config import GUIDE_NETWORKS, LOOPBACK_NETWORKS
 from lbclient.server.network import vip
-from lbclient.store.network_tables import FIXED_IP, PORT, floating_addresses, release
+from lbclient.server.network.demo_networks import create_demo_networks
+from lbclient.store.network_tables import FIXED_IP, PORT, SUBNET, floating_addresses, release
+from lbclient.store.store import Store
 
 OURS = "d" * 32
 
@@ -35,6 +40,21 @@ NOTHING: dict[str, str | None] = {
 def test_addresses_begin_at_100_and_leave_the_others_to_members(front: Any) -> None:
     subnet = front.world.private_subnet
     assert [allocate(front, vip_subnet_id=subnet).address for _ in range(3)] == [f"10.0.0.{n}" for n in (100, 101, 102)]
+
+
+@pytest.mark.parametrize("networks", [GUIDE_NETWORKS, LOOPBACK_NETWORKS])
+def test_the_first_networks_have_room_for_thousands(database_url: str, networks: tuple[str, str]) -> None:
+    store = Store(database_url)
+    with closing(store), store.writing() as tx:
+        world = create_demo_networks(tx, OURS, *networks)
+        nothing = dict.fromkeys(("vip_address", "vip_port_id", "vip_network_id"))
+        of = {"project_id": OURS, "is_admin": False, "vip_subnet_id": world.private_subnet, **nothing}
+        first = vip.allocate(tx, loadbalancer_id=str(uuid.uuid4()), **of).address
+        last = [vip.allocate(tx, loadbalancer_id=str(uuid.uuid4()), **of).address for _ in range(400)][-1]
+        assert first.endswith(".0.100")  # the lower ones are the members' of the guide
+        assert int(ipaddress.ip_address(last)) - int(ipaddress.ip_address(first)) == 400
+        [free] = tx.scalars(sa.select(SUBNET.c.allocation_pools).where(SUBNET.c.id == world.private_subnet))
+        assert int(ipaddress.ip_address(free[0]["end"])) - int(ipaddress.ip_address(first)) > 65_000
 
 
 def test_a_wanted_address_may_lie_outside_of_the_pool(front: Any) -> None:
@@ -165,5 +185,6 @@ def test_gaps_are_found_when_the_end_has_been_reached(front: Any) -> None:
     assert found == ["10.0.0.100", "10.0.0.102", "10.0.0.103"]
     for _ in range(150):
         allocate(front, vip_subnet_id=subnet)
-    with pytest.raises(errors.Conflict, match="No more IP addresses available on network"):
+    full = r"No more IP addresses available on network .*: all 155 of subnet .* \(10\.0\.0\.0/24\) are taken\. Delete"
+    with pytest.raises(errors.Conflict, match=full):
         allocate(front, vip_subnet_id=subnet)

@@ -12,8 +12,8 @@ from members import free_port
 from world import member
 
 from lbclient.dataplane.haproxy import runtime
-from lbclient.dataplane.haproxy.relay_process import Relay
-from lbclient.dataplane.relay.places import SOCKET
+from lbclient.dataplane.haproxy.relay_process import RelayProcess
+from lbclient.dataplane.relay.interface import SOCKET
 
 
 def udp(*servers: Any, port: int | None = None, **pool: Any) -> dict[str, Any]:
@@ -70,6 +70,6 @@ def row(running: Running, proxy: str, server: str) -> runtime.Row:
 
 
 def relay(running: Running) -> int:
-    pid = Relay(running.instance.directory).pid()
+    pid = RelayProcess(running.instance.directory).pid()
     assert pid is not None
     return pid

@@ -24,7 +24,7 @@ from lbclient.vault.sealing import Vault
 SETTLED = ("ACTIVE", "ERROR", None)
 
 
-class World:
+class DataPlaneRig:
     """The data plane in one process, as the server has it; `crash` is the server's death."""
 
     def __init__(self, directory: Path, haproxy: str | None = None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ....resources import AMPHORA, LOADBALANCER, MEMBER, OFFERS, QUOTA, Resource
+from ....resources import AMPHORA, FLAVORS_AND_ZONES, LOADBALANCER, MEMBER, QUOTA, Resource
 from ...web.operation import READING, Operation, Parameter, Schema
 from . import schemas
 from .schemas import list_of, name_of, ref, whole, wrapped
@@ -150,7 +150,7 @@ def plural(resource: Resource) -> str:
     words = sentence(resource)
     if words.endswith("y"):
         return words[:-1] + "ies"
-    return "amphorae" if words.endswith("a") and resource not in OFFERS else words + "s"
+    return "amphorae" if words.endswith("a") and resource not in FLAVORS_AND_ZONES else words + "s"
 
 
 def sentence(resource: Resource) -> str:

@@ -179,6 +179,11 @@ def _integer(field: Field) -> Schema:
     return {**schema, "enum": [int(choice) for choice in field.choices]} if field.choices else schema
 
 
+def _number(field: Field) -> Schema:
+    limits = {"minimum": field.minimum, "maximum": field.maximum}
+    return {"type": "number", **{name: limit for name, limit in limits.items() if limit is not None}}
+
+
 def _choice(field: Field) -> Schema:
     if field.as_number:
         return {"type": ["number", "string"], "enum": [*map(float, field.choices), *field.choices]}
@@ -208,6 +213,7 @@ def _parts_of(field: Field) -> Schema:
 SCHEMAS: dict[Type, Callable[[Field], Schema]] = {
     Type.STRING: _string,
     Type.INTEGER: _integer,
+    Type.NUMBER: _number,
     Type.BOOLEAN: lambda field: {"type": "boolean"},
     Type.CHOICE: _choice,
     Type.UUID: lambda field: dict(ID),

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from ....resources import AVAILABILITYZONE, AVAILABILITYZONEPROFILE, FLAVOR, FLAVORPROFILE, LOADBALANCER, Resource
 from ....store.snapshot import Record
-from ....store.tables import OFFERS, TABLES
+from ....store.tables import FLAVORS_AND_ZONES, TABLES
 from ...errors import Conflict, NotFound, ValidationFailure
 from ...services import Services
 from ...web.routing import Answer, Handler, Request
@@ -32,10 +32,10 @@ class Use:
 
 
 USES = {
-    FLAVORPROFILE.name: Use("Flavor profile", OFFERS[FLAVOR.name], "flavor_profile_id"),
+    FLAVORPROFILE.name: Use("Flavor profile", FLAVORS_AND_ZONES[FLAVOR.name], "flavor_profile_id"),
     FLAVOR.name: Use("Flavor", TABLES[LOADBALANCER.name], "flavor_id"),
     AVAILABILITYZONEPROFILE.name: Use(
-        "Availability Zone Profile", OFFERS[AVAILABILITYZONE.name], "availability_zone_profile_id"
+        "Availability Zone Profile", FLAVORS_AND_ZONES[AVAILABILITYZONE.name], "availability_zone_profile_id"
     ),
     AVAILABILITYZONE.name: Use("Availability Zone", TABLES[LOADBALANCER.name], "availability_zone"),
 }
@@ -51,7 +51,7 @@ NAMES = {
 
 def list_of(resource: Resource) -> Handler:
     """GET of a collection, by ID where its objects have one: as Octavia has it."""
-    table = OFFERS[resource.name]
+    table = FLAVORS_AND_ZONES[resource.name]
     unique = "id" if "id" in resource else "serial"
 
     def handler(services: Services, request: Request) -> Answer:
@@ -76,7 +76,7 @@ def show(resource: Resource) -> Handler:
 
 def create(resource: Resource) -> Handler:
     """POST of one object."""
-    table = OFFERS[resource.name]
+    table = FLAVORS_AND_ZONES[resource.name]
 
     def handler(services: Services, request: Request) -> Answer:
         policy.check(services, request.who, f"{NAMES[resource.name]}:post")
@@ -94,7 +94,7 @@ def create(resource: Resource) -> Handler:
 
 def update(resource: Resource) -> Handler:
     """PUT of one object; what a profile means stays as it is while somebody uses it."""
-    table = OFFERS[resource.name]
+    table = FLAVORS_AND_ZONES[resource.name]
 
     def handler(services: Services, request: Request, id: str) -> Answer:
         policy.check(services, request.who, f"{NAMES[resource.name]}:put")
@@ -114,7 +114,7 @@ def update(resource: Resource) -> Handler:
 
 def delete(resource: Resource) -> Handler:
     """DELETE of one object that nobody uses."""
-    table = OFFERS[resource.name]
+    table = FLAVORS_AND_ZONES[resource.name]
 
     def handler(services: Services, request: Request, id: str) -> Answer:
         policy.check(services, request.who, f"{NAMES[resource.name]}:delete")
@@ -129,7 +129,7 @@ def delete(resource: Resource) -> Handler:
 
 def _find(tx: sa.Connection, resource: Resource, id_: str, for_update: bool = False, title: str = "") -> Record:
     """The row; locked, if asked, so that nobody begins to use it meanwhile. Raises NotFound."""
-    table = OFFERS[resource.name]
+    table = FLAVORS_AND_ZONES[resource.name]
     statement = sa.select(table).where(table.c[resource.identifier] == id_)
     row = tx.execute(statement.with_for_update() if for_update else statement).one_or_none()
     if row is None:
@@ -149,7 +149,7 @@ def _check_profile(tx: sa.Connection, resource: Resource, values: Values) -> Non
     if profile is None:
         return
     column = USES[profile.name].column
-    table = OFFERS[profile.name]
+    table = FLAVORS_AND_ZONES[profile.name]
     found = sa.select(table.c.id).where(table.c.id == values[column]).with_for_update(read=True)
     if tx.scalar(found) is None:
         raise ValidationFailure(f"Invalid {column}.")

@@ -6,7 +6,6 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime, timezone
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -15,6 +14,7 @@ from ....resources import Api, Resource
 from ....store import addresses, haste, history, noop, prepared, settling
 from ....store.history import Event
 from ....store.prepared import Prepared
+from ....store.settling import now as now
 from ....store.snapshot import Record
 from ....store.tables import LISTENER, LOADBALANCER, POOL, TABLES
 from ...access.context import Context
@@ -99,8 +99,12 @@ class Change:
     def finish(self, wake: Callable[[str], None]) -> None:
         """Write down what was noted, as the last thing in the transaction; the data plane has to look if it runs it."""
         history.record(self.tx, self.loadbalancer.id, self._events)
-        if drivers.is_noop(self.services.config.providers, self.loadbalancer.provider):
-            noop.settle(self.tx, self.loadbalancer.id)
+        testing = self.services.testing
+        is_held = testing is not None and testing.paces.begin(
+            self.loadbalancer.id, [(each.resource, each.action, each.resource_id) for each in self._events]
+        )
+        if not is_held and drivers.is_noop(self.services.config.providers, self.loadbalancer.provider):
+            noop.settle(self.tx, self.loadbalancer.id, testing.health.statuses if testing else {})
         else:
             wake(self.loadbalancer.id)
 
@@ -139,7 +143,12 @@ def writing(services: Services) -> Iterator[tuple[sa.Connection, Callable[[str],
     except sa.exc.OperationalError:
         _wake(services, named)
         raise
-    _wake(services, named)
+    if services.settlements is None or haste.is_in_haste():
+        _wake(services, named)
+        return
+    with services.settlements.expected(named) as settled:
+        _wake(services, named)
+        settled()
 
 
 def _wake(services: Services, ids: Iterable[str]) -> None:
@@ -211,10 +220,6 @@ def new_row(values: dict[str, Any], revision: int) -> dict[str, Any]:
 def new_serial() -> int:
     """What orders rows by their creation."""
     return time.time_ns()
-
-
-def now() -> str:
-    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _wait_for_turn(services: Services, loadbalancer_id: str, deadline: float) -> None:

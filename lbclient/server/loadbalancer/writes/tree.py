@@ -64,7 +64,8 @@ class _Filling:
         if isinstance(name, (list, dict)):
             raise InvalidInput("name", name, "It should be a string.")
         if name in self._pools:
-            raise ValidationFailure(f"Pools must have different names in one request; {name} is given twice.")
+            twice = f"{name} is given twice" if name else "several have none"
+            raise ValidationFailure(f"Pools must have different names in one request; {twice}.")
         pool_id = self._create(POOL, attributes, loadbalancer_id=self._change.loadbalancer.id).id
         self._pools[name] = pool_id
         for member in members:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from ...store.snapshot import Record, Snapshot
-from ..config import backends, monitors
-from ..haproxy.runtime import Row, Rows
+from ..store.snapshot import Record, Snapshot
+from .config import backends, monitors
+from .haproxy.runtime import Row, Rows
 
 Statuses = dict[tuple[str, str], str]
 
@@ -28,6 +28,41 @@ def statuses(snapshot: Snapshot, rows: Rows | None, error: str | None, is_needed
         found |= _pool(pool, snapshot, reported)
     found["loadbalancer", snapshot.loadbalancer.id] = _loadbalancer(snapshot, found, is_needed and rows is None)
     return found | _plain(snapshot, error)
+
+
+def expected(snapshot: Snapshot, known: Mapping[tuple[str, str], str]) -> Statuses:
+    """What the data plane reports as soon as a snapshot has been applied, so that nobody has to wait for a report.
+
+    It follows from the snapshot, but for what only time can change: a member that checks have found to be down is so,
+    and a listener that is full stays so.
+    """
+    rows: dict[tuple[str, str], Row] = {
+        (each.id, "FRONTEND"): {"status": "FULL" if known.get(("listener", each.id)) == "DEGRADED" else "OPEN"}
+        for each in backends.enabled_listeners(snapshot)
+    }
+    used = {id_ for each in backends.enabled_listeners(snapshot) for id_ in backends.used(each, snapshot)}
+    for pool in (each for each in snapshot.pools if each.id in used):
+        rows |= _expected_rows(pool, snapshot, known)
+    return statuses(snapshot, rows, None, False)
+
+
+def _expected_rows(pool: Record, snapshot: Snapshot, known: Mapping[tuple[str, str], str]) -> Rows:
+    """Of a pool and its members; a disabled pool has none."""
+    monitor = monitors.of(pool, snapshot)
+    members = snapshot.members[pool.id] if pool.admin_state_up else ()
+    rows = {(pool.id, each.id): _expected_row(each, monitor, known) for each in members}
+    is_served = any(row["status"] in ("UP", NO_CHECK) and row["weight"] != "0" for row in rows.values())
+    return {**rows, (pool.id, "BACKEND"): {"status": "UP" if is_served or not rows else "DOWN"}}
+
+
+def _expected_row(member: Record, monitor: Record | None, known: Mapping[tuple[str, str], str]) -> Row:
+    if not member.admin_state_up:
+        status = "MAINT"
+    elif monitor is None:
+        status = NO_CHECK
+    else:
+        status = "DOWN" if known.get(("member", member.id)) == "ERROR" else "UP"
+    return {"status": status, "weight": str(member.weight)}
 
 
 def _loadbalancer(snapshot: Snapshot, found: Mapping[tuple[str, str], str], is_silent: bool) -> str:

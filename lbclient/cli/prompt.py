@@ -1,0 +1,40 @@
+"""A prompt for commands, one after the other."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import sys
+from typing import Any
+
+from cliff.command import Command
+
+from . import help, suggestions
+
+
+class Prompt(Command):
+    """Read commands from a prompt, until `quit` or the end of the input."""
+
+    examples = ("",)
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        suggestions.attach(parser, self.app)
+        help.complete(parser, self.examples, self.app)
+        return parser
+
+    def get_description(self) -> str:
+        return inspect.getdoc(type(self)) or ""
+
+    def get_epilog(self) -> str:
+        return ""  # cliff's own looks through everything that is installed
+
+    def take_action(self, parsed_args: argparse.Namespace) -> int:
+        app: Any = self.app
+        app.interactive_mode = True
+        del sys.argv[1:]  # cmd2 would take them for commands
+        app.prompt()
+        return 0
+
+    def _load_hooks(self) -> None:
+        self._hooks: Any = []

@@ -1,0 +1,76 @@
+"""Sockets for echo requests: what is sent, and which answers have come."""
+
+from __future__ import annotations
+
+import errno
+import secrets
+import selectors
+import socket
+from collections.abc import Iterator
+
+from . import icmp
+
+TOKEN = 16  # bytes of an echo request that its reply repeats
+PACKET = 2048  # longest reply that is read
+MOST = 50_000  # replies that are read at once
+FULL = (errno.EAGAIN, errno.ENOBUFS)
+
+
+class Full(Exception):
+    """The system takes no more packets for the moment: nothing is known of the target."""
+
+
+class Echoes:
+    """One ICMP socket for each IP version that this machine has."""
+
+    def __init__(self, selector: selectors.BaseSelector) -> None:
+        self._selector = selector
+        self._sockets: dict[int, socket.socket] = {}
+        for family in icmp.FAMILIES:
+            try:
+                opened = icmp.open_socket(family)
+            except OSError:
+                continue
+            opened.setblocking(False)
+            selector.register(opened, selectors.EVENT_READ)
+            self._sockets[family] = opened
+
+    def close(self) -> None:
+        for each in self._sockets.values():
+            self._selector.unregister(each)
+            each.close()
+
+    def make_room(self, packets: int) -> None:
+        """Let the sockets hold as many packets, as far as the system allows."""
+        for each in self._sockets.values():
+            icmp.make_room(each, packets)
+
+    def send(self, address: str) -> bytes:
+        """Send an echo request; returns the token that its reply repeats. Raises OSError, Full."""
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        if family not in self._sockets:
+            raise OSError(errno.EAFNOSUPPORT, "this machine cannot ping this version of IP")
+        token = secrets.token_bytes(TOKEN)
+        try:
+            self._sockets[family].sendto(icmp.echo(family, token), (address, 0))
+        except OSError as error:
+            if error.errno in FULL:
+                raise Full from error
+            raise
+        return token
+
+    def replies(self) -> Iterator[bytes]:
+        """The tokens of all replies that have come."""
+        for each in self._sockets.values():
+            for packet in _packets(each):
+                if icmp.is_reply(packet, each):
+                    yield packet[-TOKEN:]
+
+
+def _packets(opened: socket.socket) -> Iterator[bytes]:
+    """Every packet that waits, but not without end where somebody sends faster than we read."""
+    for _ in range(MOST):
+        try:
+            yield opened.recv(PACKET)
+        except OSError:  # mostly: there is none
+            return

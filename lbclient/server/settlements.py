@@ -1,0 +1,67 @@
+"""Writes wait a moment for their load balancer to settle before they are answered.
+
+Clients look at a change once, right after they have made it, and then sleep for a second or more. An answer that comes
+when the change is done saves them that second; its body says PENDING_* all the same, as Octavia's does.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+
+class Settlements:
+    """Who waits for which load balancer. Thread-safe."""
+
+    def __init__(self, is_settled: Callable[[str], bool], seconds: float, at_once: int) -> None:
+        """is_settled(loadbalancer_id) tells whether nothing of it is PENDING.
+
+        Nothing waits longer than `seconds`, and no more than `at_once` threads wait: further ones answer at once.
+        """
+        self._is_settled = is_settled
+        self._seconds = seconds
+        self._places = threading.Semaphore(at_once)
+        self._lock = threading.Lock()
+        self._waiting: dict[str, list[threading.Event]] = {}
+
+    @contextmanager
+    def expected(self, loadbalancer_ids: Sequence[str]) -> Iterator[Callable[[], None]]:
+        """Expect changes of these load balancers to settle; the function that is given waits for them."""
+        if not loadbalancer_ids or not self._places.acquire(blocking=False):
+            yield lambda: None
+            return
+        events = [(id_, self._register(id_)) for id_ in dict.fromkeys(loadbalancer_ids)]
+        try:
+            yield lambda: self._wait(events)
+        finally:
+            for id_, event in events:
+                self._unregister(id_, event)
+            self._places.release()
+
+    def tell(self, loadbalancer_id: str) -> None:
+        """The data plane has looked at a load balancer: it may have settled."""
+        with self._lock:
+            for event in self._waiting.get(loadbalancer_id, ()):
+                event.set()
+
+    def _wait(self, events: Sequence[tuple[str, threading.Event]]) -> None:
+        deadline = time.monotonic() + self._seconds
+        for id_, event in events:
+            while event.wait(max(0.0, deadline - time.monotonic())):
+                event.clear()  # before the look: what settles after it sets the event once more
+                if self._is_settled(id_):
+                    break
+
+    def _register(self, id_: str) -> threading.Event:
+        event = threading.Event()
+        with self._lock:
+            self._waiting.setdefault(id_, []).append(event)
+        return event
+
+    def _unregister(self, id_: str, event: threading.Event) -> None:
+        with self._lock:
+            self._waiting[id_].remove(event)
+            if not self._waiting[id_]:
+                del self._waiting[id_]

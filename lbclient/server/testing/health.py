@@ -1,0 +1,46 @@
+"""The health of members that nothing checks: what a no-op provider is to report of them."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from ...store import files
+
+STATUSES = ("ONLINE", "ERROR", "OFFLINE", "DRAINING", "NO_MONITOR")
+
+
+class Health:
+    """Operating statuses by member, kept in a file. Thread-safe."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._statuses: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+
+    @property
+    def statuses(self) -> Mapping[str, str]:
+        """{member ID: operating status}, for those that were set."""
+        return self._statuses
+
+    def set(self, member_id: str, status: str | None) -> None:
+        """Report a status of a member; None: what would be reported otherwise."""
+        with self._lock:
+            kept = {id_: each for id_, each in self._statuses.items() if id_ != member_id}
+            self._keep(kept if status is None else {**kept, member_id: status})
+
+    def replace(self, statuses: Mapping[str, str]) -> None:
+        """Report these, and no others."""
+        with self._lock:
+            self._keep(dict(statuses))
+
+    def forget(self, kept: Iterable[str]) -> None:
+        """Forget the members that are not among those that are kept."""
+        known = set(kept)
+        self.replace({id_: each for id_, each in self._statuses.items() if id_ in known})
+
+    def _keep(self, statuses: dict[str, str]) -> None:
+        files.replace(self._path, json.dumps(statuses))
+        self._statuses = statuses

@@ -1,0 +1,235 @@
+"""Paces: how long changes of load balancers stay PENDING, and how they end.
+
+A change that a pace holds back is committed and stays PENDING; the data plane takes it up when the hold ends. Holds are
+kept in a file, so that a restart does not shorten them; without the testing API the file is not read, and everything
+settles at once.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+import time
+import uuid
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ...resources.testing import PACE
+from ...store import files
+
+Values = dict[str, Any]
+
+REASON = "A pace of the testing API ended this change in ERROR."
+
+
+@dataclass
+class Pace:
+    """A rule, with how many changes it has held back."""
+
+    values: Values
+    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    hits: int = 0
+
+    def shown(self) -> Values:
+        """The pace as the API shows it."""
+        counted = {"id": self.id, "hits": self.hits}
+        return {each.name: {**self.values, **counted}[each.name] for each in PACE.fields}
+
+    def is_meant(self, loadbalancer_id: str, resource: str, operation: str) -> bool:
+        values = self.values
+        return (
+            values["resource"] in (None, resource)
+            and values["operation"] in (None, operation)
+            and values["loadbalancer_id"] in (None, loadbalancer_id)
+            and (values["times"] is None or self.hits < values["times"])
+        )
+
+
+@dataclass
+class Hold:
+    """One load balancer whose changes are held back, or that was left in ERROR."""
+
+    pace_id: str
+    until: float | None = None  # seconds since the epoch
+    polls: int | None = None  # GETs that are left
+    manual: bool = False
+    failure: str | None = None  # why the change ends in ERROR
+    ids: list[str] = field(default_factory=list)  # of the objects that stay PENDING
+
+    def remaining(self, now: float) -> float:
+        """Seconds until it ends; infinity where something else than time ends it."""
+        if self.manual or (self.polls or 0) > 0:
+            return math.inf
+        return max(0.0, (self.until or 0.0) - now)
+
+
+class Paces:
+    """The rules, and the load balancers that they hold back. Thread-safe."""
+
+    def __init__(self, path: Path) -> None:
+        """Rules and holds are kept in the file."""
+        self._path = path
+        self._wake: Callable[[str], None] = lambda loadbalancer_id: None
+        self._lock = threading.Lock()
+        self._paces: dict[str, Pace] = {}
+        self._holds: dict[str, Hold] = {}
+        self._load()
+
+    def on_release(self, wake: Callable[[str], None]) -> None:
+        """Call wake(loadbalancer_id) when a hold ends before its time."""
+        self._wake = wake
+
+    @property
+    def counts_polls(self) -> bool:
+        """Whether a hold waits for GETs."""
+        return any(hold.polls for hold in self._holds.values())
+
+    def add(self, values: Values) -> Values:
+        """Set a pace from checked values; it, as the API shows it."""
+        made = Pace(values)
+        with self._lock:
+            self._paces[made.id] = made
+            self._save()
+            return made.shown()
+
+    def all(self) -> list[Values]:
+        with self._lock:
+            return [pace.shown() for pace in self._paces.values()]
+
+    def find(self, id_: str) -> Values | None:
+        with self._lock:
+            found = self._paces.get(id_)
+            return found.shown() if found else None
+
+    def remove(self, ids: Iterable[str] | None = None) -> bool:
+        """Remove these paces, or all of them, and release what they hold; whether there were any."""
+        with self._lock:
+            chosen = set(self._paces) if ids is None else set(ids) & set(self._paces)
+            for id_ in chosen:
+                del self._paces[id_]
+            freed = [key for key, hold in self._holds.items() if ids is None or hold.pace_id in chosen]
+            self._free(freed)
+        self._wake_all(freed)
+        return bool(chosen)
+
+    def release(self, loadbalancer_id: str | None = None) -> int:
+        """End the holds of a load balancer, or of all; how many there were. Failures come true."""
+        with self._lock:
+            freed = [
+                key
+                for key, hold in self._holds.items()
+                if loadbalancer_id in (None, key) and hold.remaining(time.time()) > 0
+            ]
+            for key in freed:
+                hold = self._holds[key]
+                if hold.failure is None:
+                    del self._holds[key]
+                else:
+                    self._holds[key] = Hold(hold.pace_id, failure=hold.failure)
+            self._save()
+        self._wake_all(freed)
+        return len(freed)
+
+    def begin(self, loadbalancer_id: str, changes: Collection[tuple[str, str, str]]) -> bool:
+        """Hold back changes, (resource, operation, id) each, if a pace is meant for one; whether one was.
+
+        The first pace that fits decides. Whatever an earlier change left behind ends here.
+        """
+        if not self._paces and not self._holds:
+            return False
+        with self._lock:
+            pace = next(
+                (
+                    pace
+                    for resource, operation, _ in changes
+                    for pace in self._paces.values()
+                    if pace.is_meant(loadbalancer_id, resource, operation)
+                ),
+                None,
+            )
+            before = self._holds.pop(loadbalancer_id, None)
+            if pace is not None:
+                pace.hits += 1
+                self._holds[loadbalancer_id] = _hold(pace, [loadbalancer_id, *(id_ for *_, id_ in changes)])
+            if pace is not None or before is not None:
+                self._save()
+            return pace is not None
+
+    def remaining(self, loadbalancer_id: str) -> float:
+        """Seconds for which a load balancer is held back: 0 where it is not, infinity until it is released."""
+        hold = self._holds.get(loadbalancer_id)
+        return hold.remaining(time.time()) if hold else 0.0
+
+    def failure(self, loadbalancer_id: str) -> str | None:
+        """Why its last change is to end in ERROR; None where it is not. A hold that has ended is forgotten."""
+        with self._lock:
+            hold = self._holds.get(loadbalancer_id)
+            if hold is None:
+                return None
+            if hold.failure is None:
+                del self._holds[loadbalancer_id]
+                self._save()
+            return hold.failure
+
+    def polled(self, body: Any) -> None:
+        """Count an answer to a GET that shows objects as PENDING."""
+        shown = set(_pending(body))
+        freed = []
+        with self._lock:
+            for key, hold in self._holds.items():
+                if hold.polls and not shown.isdisjoint(hold.ids):
+                    hold.polls -= 1
+                    if not hold.polls:
+                        freed.append(key)
+            self._save()
+        self._wake_all(freed)
+
+    def forget(self, kept: Collection[str]) -> None:
+        """Forget the holds of load balancers that are not among those that are kept."""
+        with self._lock:
+            self._free([key for key in self._holds if key not in kept])
+
+    def _free(self, keys: Iterable[str]) -> None:
+        for key in keys:
+            del self._holds[key]
+        self._save()
+
+    def _wake_all(self, ids: Iterable[str]) -> None:
+        for id_ in ids:
+            self._wake(id_)
+
+    def _load(self) -> None:
+        try:
+            kept = json.loads(self._path.read_text())
+        except FileNotFoundError:
+            return
+        self._paces = {each["id"]: Pace(**each) for each in kept["paces"]}
+        self._holds = {key: Hold(**each) for key, each in kept["holds"].items()}
+
+    def _save(self) -> None:
+        holds = {key: asdict(hold) for key, hold in self._holds.items()}
+        paces = [asdict(pace) for pace in self._paces.values()]
+        files.replace(self._path, json.dumps({"paces": paces, "holds": holds}))
+
+
+def _hold(pace: Pace, ids: list[str]) -> Hold:
+    values = pace.values
+    failure = (values["reason"] or REASON) if values["outcome"] == "ERROR" else None
+    until = time.time() + values["seconds"] if values["seconds"] is not None else None
+    return Hold(pace.id, until, values["polls"], bool(values["manual"]), failure, ids)
+
+
+def _pending(body: Any) -> Iterable[str]:
+    """The IDs of the objects in an answer that are PENDING."""
+    if isinstance(body, list):
+        for each in body:
+            yield from _pending(each)
+    elif isinstance(body, Mapping):
+        if str(body.get("provisioning_status", "")).startswith("PENDING_") and "id" in body:
+            yield body["id"]
+        for each in body.values():
+            if isinstance(each, list | Mapping):
+                yield from _pending(each)

@@ -1,0 +1,194 @@
+"""The paths of the testing API. They need no token: the server listens on loopback only where they exist."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ...resources import Resource
+from ...resources.testing import FAULT, PACE, PRESETS, RECORDED_REQUEST
+from .. import errors
+from ..services import Services
+from ..web.routing import Answer, Request, Route
+from . import bodies, health, projects, worlds
+from .kit import Kit
+
+MOUNT = "/testing/v1"
+RECORDED = tuple(each.name for each in RECORDED_REQUEST.fields if each.name not in ("request", "answer"))
+
+
+def kit(services: Services) -> Kit:
+    """The testing kit, which is there wherever these routes are."""
+    assert services.testing is not None
+    return services.testing
+
+
+def _collection(services: Services, resource: Resource) -> Any:
+    return kit(services).faults if resource is FAULT else kit(services).paces
+
+
+def list_of(resource: Resource) -> Callable[..., Answer]:
+    def handler(services: Services, request: Request) -> Answer:
+        return Answer({resource.collection: _collection(services, resource).all()})
+
+    return handler
+
+
+def show(resource: Resource) -> Callable[..., Answer]:
+    def handler(services: Services, request: Request, id: str) -> Answer:
+        found = _collection(services, resource).find(id)
+        if found is None:
+            raise errors.NotFound.named(resource.title, id)
+        return Answer({resource.key: found})
+
+    return handler
+
+
+def delete(resource: Resource) -> Callable[..., Answer]:
+    def handler(services: Services, request: Request, id: str) -> Answer:
+        if not _collection(services, resource).remove([id]):
+            raise errors.NotFound.named(resource.title, id)
+        return Answer(None, 204)
+
+    return handler
+
+
+def clear(resource: Resource) -> Callable[..., Answer]:
+    def handler(services: Services, request: Request) -> Answer:
+        _collection(services, resource).remove()
+        return Answer(None, 204)
+
+    return handler
+
+
+def create_fault(services: Services, request: Request) -> Answer:
+    """POST of a fault."""
+    values = bodies.fault(request.body, kit(services).kinds)
+    return Answer({FAULT.key: kit(services).faults.add(values)}, 201)
+
+
+def create_pace(services: Services, request: Request) -> Answer:
+    """POST of a pace, or of a preset, which is several."""
+    paces = kit(services).paces
+    preset = bodies.preset(request.body, PRESETS)
+    if preset is not None:
+        return Answer({PACE.collection: [paces.add(values) for values in preset]}, 201)
+    return Answer({PACE.key: paces.add(bodies.pace(request.body))}, 201)
+
+
+def release(services: Services, request: Request) -> Answer:
+    """POST: end the holds of one load balancer, or of all."""
+    given = bodies.attributes(request.body, "release", ("loadbalancer_id",))
+    return Answer({"release": {"released": kit(services).paces.release(given.get("loadbalancer_id"))}})
+
+
+def recorded(services: Services, request: Request) -> Answer:
+    """GET of the last requests; attributes are filters."""
+    for name, _ in request.query:
+        if name not in RECORDED:
+            raise errors.BadRequest(f"Unknown argument: {name!r}; there are {', '.join(RECORDED)}.")
+    return Answer({"requests": kit(services).recording.find(dict(request.query))})
+
+
+def forget_recorded(services: Services, request: Request) -> Answer:
+    """DELETE of the last requests."""
+    kit(services).recording.clear()
+    return Answer(None, 204)
+
+
+def set_member(services: Services, request: Request, id: str) -> Answer:
+    """PUT of what a no-op provider is to report of a member."""
+    given = bodies.attributes(request.body, "member", ("operating_status",))
+    status = given.get("operating_status")
+    if status is not None and status not in health.STATUSES:
+        allowed = ", ".join(health.STATUSES)
+        raise errors.InvalidInput("operating_status", status, f"Value should be null or one of: {allowed}")
+    worlds.set_health(services, kit(services), id, status)
+    return Answer({"member": {"id": id, "operating_status": status}})
+
+
+def kill_amphora(services: Services, request: Request, id: str) -> Answer:
+    """POST: kill the HAProxy of an amphora, as a crash would."""
+    return Answer({"amphora": {"id": id, "killed": worlds.kill(services, id)}})
+
+
+def reset(services: Services, request: Request) -> Answer:
+    """POST: everything as it was when the server was started for the first time, or as in a snapshot."""
+    given = bodies.attributes(request.body, "reset", ("snapshot",)) if request.body else {}
+    worlds.restore(services, kit(services), given.get("snapshot") or worlds.INITIAL)
+    kit(services).faults.remove()
+    kit(services).paces.remove()
+    kit(services).recording.clear()
+    return Answer(None, 204)
+
+
+def list_snapshots(services: Services, request: Request) -> Answer:
+    """GET of the names of the snapshots."""
+    return Answer({"snapshots": [{"name": name} for name in kit(services).snapshots.names()]})
+
+
+def save_snapshot(services: Services, request: Request, name: str) -> Answer:
+    """PUT: save everything under a name."""
+    worlds.save(services, kit(services), name)
+    return Answer({"snapshot": {"name": name}}, 201)
+
+
+def restore_snapshot(services: Services, request: Request, name: str) -> Answer:
+    """POST: everything as it was saved; what runs follows."""
+    worlds.restore(services, kit(services), name)
+    return Answer(None, 204)
+
+
+def delete_snapshot(services: Services, request: Request, name: str) -> Answer:
+    """DELETE of a snapshot."""
+    if name == worlds.INITIAL:
+        raise errors.Conflict(f"Snapshot {name} cannot be deleted: reset needs it.")
+    kit(services).snapshots.delete(name)
+    return Answer(None, 204)
+
+
+def create_project(services: Services, request: Request) -> Answer:
+    """POST: a project with a user of its own, and a token."""
+    given = bodies.attributes(request.body, "project", ("name", "roles")) if request.body else {}
+    return Answer({"project": projects.create(services, request, given)}, 201)
+
+
+def overview(services: Services, request: Request) -> Answer:
+    """GET of how much is set."""
+    mine = kit(services)
+    counts = {
+        "faults": len(mine.faults.all()),
+        "paces": len(mine.paces.all()),
+        "requests": len(mine.recording.find({})),
+        "snapshots": len(mine.snapshots.names()),
+    }
+    return Answer({"testing": counts})
+
+
+def _of(resource: Resource, create: Callable[..., Answer]) -> tuple[Route, ...]:
+    one = f"{resource.path}/{{id}}"
+    return (
+        Route("GET", resource.path, list_of(resource), is_open=True),
+        Route("POST", resource.path, create, is_open=True),
+        Route("DELETE", resource.path, clear(resource), is_open=True),
+        Route("GET", one, show(resource), is_open=True),
+        Route("DELETE", one, delete(resource), is_open=True),
+    )
+
+
+ROUTES = (
+    Route("GET", "", overview, is_open=True),
+    *_of(FAULT, create_fault),
+    *_of(PACE, create_pace),
+    Route("POST", "/release", release, is_open=True),
+    Route("GET", "/requests", recorded, is_open=True),
+    Route("DELETE", "/requests", forget_recorded, is_open=True),
+    Route("PUT", "/members/{id}", set_member, is_open=True),
+    Route("POST", "/amphorae/{id}/kill", kill_amphora, is_open=True, waits=True),
+    Route("POST", "/reset", reset, is_open=True, waits=True),
+    Route("GET", "/snapshots", list_snapshots, is_open=True),
+    Route("PUT", "/snapshots/{name}", save_snapshot, is_open=True, waits=True),
+    Route("POST", "/snapshots/{name}/restore", restore_snapshot, is_open=True, waits=True),
+    Route("DELETE", "/snapshots/{name}", delete_snapshot, is_open=True),
+    Route("POST", "/projects", create_project, is_open=True),
+)

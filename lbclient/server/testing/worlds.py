@@ -1,0 +1,65 @@
+"""What the testing API does to load balancers: break, save and restore them."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from ...store import noop
+from ...store.tables import LOADBALANCER, MEMBER
+from .. import errors
+from ..loadbalancer import drivers
+from ..services import Services
+from . import snapshots
+from .kit import Kit
+
+INITIAL = "initial"  # the snapshot that reset restores
+
+
+def set_health(services: Services, kit: Kit, member_id: str, status: str | None) -> None:
+    """Have a member of a no-op provider report a status. Raises NotFound and Conflict."""
+    with services.store.writing() as tx:
+        row = tx.execute(
+            sa.select(MEMBER.c.loadbalancer_id, LOADBALANCER.c.provider)
+            .join(LOADBALANCER, LOADBALANCER.c.id == MEMBER.c.loadbalancer_id)
+            .where(MEMBER.c.id == member_id)
+        ).one_or_none()
+        if row is None:
+            raise errors.NotFound.named("Member", member_id)
+        if not drivers.is_noop(services.config.providers, row.provider):
+            raise errors.Conflict(
+                f"Member {member_id} carries real traffic (provider {row.provider}): stop its server instead."
+            )
+        kit.health.set(member_id, status)
+        noop.show_health(tx, row.loadbalancer_id, kit.health.statuses)
+
+
+def kill(services: Services, amphora_id: str) -> int:
+    """Kill the processes of an amphora; how many there were. Raises NotFound."""
+    with services.store.reading() as tx:
+        found = tx.scalar(sa.select(LOADBALANCER.c.id).where(LOADBALANCER.c.amphora_id == amphora_id))
+    if found is None:
+        raise errors.NotFound.named("Amphora", amphora_id)
+    return services.dataplane.kill(found)
+
+
+def prepare(services: Services, kit: Kit) -> None:
+    """Save what reset restores, at the first start."""
+    if INITIAL not in kit.snapshots.names():
+        save(services, kit, INITIAL)
+
+
+def save(services: Services, kit: Kit, name: str) -> None:
+    """Save everything under a name."""
+    with services.store.reading() as tx:
+        kit.snapshots.save(name, tx, {"health": dict(kit.health.statuses)})
+
+
+def restore(services: Services, kit: Kit, name: str) -> None:
+    """Make everything as it was saved. What runs follows, as after a restart."""
+    content = kit.snapshots.load(name)
+    with services.tokens.changing() as tx:
+        ids = snapshots.restore(tx, content["tables"])
+    kit.health.replace(content["health"])
+    kit.paces.forget(ids)
+    for id_ in ids:
+        services.dataplane.wake(id_)

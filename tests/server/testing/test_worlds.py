@@ -1,0 +1,190 @@
+"""Recorded requests, snapshots, reset, projects, and breaking members and amphorae."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+
+from lbclient.server.config import ConfigError, from_arguments
+from running import RunningServer, processes_with, wait_until
+
+if TYPE_CHECKING:
+    from conftest import Kit
+
+
+def test_requests_are_recorded_without_secrets(kit: Kit) -> None:
+    project = kit.project
+    password = {"user": {"name": project["username"], "domain": {"id": "default"}, "password": project["password"]}}
+    login = {"auth": {"identity": {"methods": ["password"], "password": password}}}
+    assert kit.ask("POST", "/identity/v3/auth/tokens", login).status_code == 201
+    again = {"auth": {"identity": {"methods": ["token"], "token": {"id": project["token"]}}}}
+    assert kit.ask("POST", "/identity/v3/auth/tokens", again).status_code == 201
+    secret = {"name": "s", "payload": "hidden payload", "payload_content_type": "text/plain"}
+    assert kit.ask("POST", "/key-manager/v1/secrets", secret).status_code == 201
+    kit.loadbalancer(name="seen")
+    found = kit.testing("GET", "/requests", 200)["requests"]
+    text = json.dumps(found)
+    for hidden in (project["password"], project["token"], "hidden payload"):
+        assert hidden not in text
+    assert [each["status"] for each in found if each["method"] == "POST"] == [201] * 4
+    [made] = kit.testing("GET", "/requests?method=POST&path=*/loadbalancers", 200)["requests"]
+    assert made["request"]["loadbalancer"]["name"] == made["answer"]["loadbalancer"]["name"] == "seen"
+    assert made["project_id"] == project["id"]
+    kit.testing("DELETE", "/requests", 204)
+    assert kit.testing("GET", "/requests", 200) == {"requests": []}
+    assert "colour" in kit.testing("GET", "/requests?colour=red", 400)["description"]
+
+
+def test_no_more_than_the_last_thousand_are_kept(kit: Kit) -> None:
+    with requests.Session() as session:
+        for number in range(1010):
+            session.get(f"{kit.url}/load-balancer/v2.0/lbaas/pools?name={number}", headers=kit.headers, timeout=30)
+    found = kit.testing("GET", "/requests", 200)["requests"]
+    assert len(found) == 1000
+    assert found[-1]["query"] == "name=1009"
+
+
+@pytest.mark.parametrize("provider", ["noop_driver", "octavia"])
+def test_a_snapshot_brings_everything_back_and_what_runs_follows(kit: Kit, provider: str) -> None:
+    kept = kit.loadbalancer(name="kept", provider=provider)
+    listener = {"listener": {"loadbalancer_id": kept["id"], "protocol": "TCP", "protocol_port": 8080}}
+    wait_until(lambda: kit.status(kept["id"]) == "ACTIVE")
+    assert kit.ask("POST", "/v2.0/lbaas/listeners", listener).status_code == 201
+    wait_until(lambda: kit.status(kept["id"]) == "ACTIVE")
+    kit.testing("PUT", "/snapshots/before", 201)
+    later = kit.loadbalancer(name="later", provider=provider)
+    assert kit.ask("DELETE", f"/v2.0/lbaas/loadbalancers/{kept['id']}?cascade=true").status_code == 204
+    wait_until(lambda: kit.status(kept["id"]) == "GONE")
+    kit.testing("POST", "/snapshots/before/restore", 204)
+    wait_until(lambda: kit.status(kept["id"]) == "ACTIVE")
+    assert kit.status(later["id"]) == "GONE"
+    if provider == "octavia":
+        wait_until(lambda: _is_open(kept["vip_address"], 8080))
+        wait_until(lambda: not processes_with(later["id"]))
+    assert {"name": "before"} in kit.testing("GET", "/snapshots", 200)["snapshots"]
+    kit.testing("DELETE", "/snapshots/before", 204)
+    assert "initial" in kit.testing("POST", "/snapshots/before/restore", 404)["description"]
+
+
+def _is_open(address: str, port: int) -> bool:
+    try:
+        requests.get(f"http://{address}:{port}/", timeout=2)
+    except requests.ConnectionError as error:
+        return "refused" not in str(error)
+    return True
+
+
+@pytest.mark.parametrize("name", ["...", "-x", "a b", "x" * 65])
+def test_a_name_that_is_no_name_of_a_file_is_refused(kit: Kit, name: str) -> None:
+    assert "is not allowed" in kit.testing("PUT", f"/snapshots/{name.replace(' ', '%20')}", 400)["description"]
+
+
+def test_a_snapshot_of_another_version_changes_nothing(kit: Kit) -> None:
+    kit.testing("PUT", "/snapshots/old", 201)
+    path = kit.server.state_directory / "testing" / "snapshots" / "old.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "schema": 0}))
+    made = kit.loadbalancer()
+    assert "schema version 0" in kit.testing("POST", "/snapshots/old/restore", 400)["description"]
+    assert kit.status(made["id"]) == "ACTIVE"
+    path.unlink()
+
+
+def test_reset_leaves_nothing_of_a_test(kit: Kit) -> None:
+    before = kit.testing("GET", "/snapshots", 200)
+    made = [kit.loadbalancer(provider=provider) for provider in ("noop_driver", "octavia")]
+    kit.fault(status=500)
+    kit.pace(seconds=1)
+    kit.testing("POST", "/reset", 204)
+    fresh = type(kit)(kit.server)
+    assert fresh.listed() == []
+    assert fresh.testing("GET", "", 200)["testing"]["faults"] == fresh.testing("GET", "", 200)["testing"]["paces"] == 0
+    assert fresh.testing("GET", "/snapshots", 200) == before
+    wait_until(lambda: not any(processes_with(each["id"]) for each in made))
+
+
+def test_projects_see_nothing_of_each_other(kit: Kit) -> None:
+    made = kit.loadbalancer(name="mine")
+    other = kit.testing("POST", "/projects", 201, {"project": {"name": "other", "roles": ["reader"]}})["project"]
+    headers = {"X-Auth-Token": other["token"]}
+    assert kit.ask("GET", "/v2.0/lbaas/loadbalancers", headers=headers).json()["loadbalancers"] == []
+    body = {"loadbalancer": {"vip_subnet_id": kit.subnet_id}}
+    assert kit.ask("POST", "/v2.0/lbaas/loadbalancers", body, headers=headers).status_code == 403
+    assert [each["id"] for each in kit.listed()] == [made["id"]]
+    assert "already" in kit.testing("POST", "/projects", 409, {"project": {"name": "other"}})["description"]
+    assert "reader" in kit.testing("POST", "/projects", 400, {"project": {"roles": ["king"]}})["description"]
+
+
+def test_a_member_of_a_noop_provider_fails_and_recovers(kit: Kit) -> None:
+    made = kit.loadbalancer()
+    pool = {"pool": {"loadbalancer_id": made["id"], "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN"}}
+    pool_id = kit.ask("POST", "/v2.0/lbaas/pools", pool).json()["pool"]["id"]
+    path = f"/v2.0/lbaas/pools/{pool_id}/members"
+    ids = [
+        kit.ask("POST", path, {"member": {"address": f"192.0.2.{number}", "protocol_port": 80}}).json()["member"]["id"]
+        for number in (1, 2)
+    ]
+
+    def statuses() -> list[str]:
+        shown = [
+            kit.ask("GET", f"/v2.0/lbaas/loadbalancers/{made['id']}").json()["loadbalancer"],
+            kit.ask("GET", f"/v2.0/lbaas/pools/{pool_id}").json()["pool"],
+            *(kit.ask("GET", f"{path}/{id_}").json()["member"] for id_ in ids),
+        ]
+        return [each["operating_status"] for each in shown]
+
+    def report(id_: str, status: str | None) -> None:
+        kit.testing("PUT", f"/members/{id_}", 200, {"member": {"operating_status": status}})
+
+    assert statuses() == ["ONLINE", "ONLINE", "NO_MONITOR", "NO_MONITOR"]
+    report(ids[0], "ERROR")
+    assert statuses() == ["DEGRADED", "DEGRADED", "ERROR", "NO_MONITOR"]
+    assert kit.ask("PUT", f"{path}/{ids[1]}", {"member": {"weight": 3}}).status_code == 200
+    assert statuses() == ["DEGRADED", "DEGRADED", "ERROR", "NO_MONITOR"]
+    report(ids[1], "ERROR")
+    assert statuses() == ["ERROR", "ERROR", "ERROR", "ERROR"]
+    report(ids[0], None)
+    report(ids[1], None)
+    assert kit.ask("PUT", f"{path}/{ids[1]}", {"member": {"weight": 4}}).status_code == 200
+    assert statuses() == ["ONLINE", "ONLINE", "NO_MONITOR", "NO_MONITOR"]
+    body: Any = {"member": {"operating_status": "SICK"}}
+    assert "ONLINE" in kit.testing("PUT", f"/members/{ids[0]}", 400, body)["description"]
+    kit.testing("PUT", f"/members/{made['id']}", 404, {"member": {"operating_status": "ERROR"}})
+
+
+def test_a_killed_amphora_is_replaced(kit: Kit) -> None:
+    made = kit.loadbalancer(provider="octavia")
+    wait_until(lambda: kit.status(made["id"]) == "ACTIVE")
+    listener = {"listener": {"loadbalancer_id": made["id"], "protocol": "HTTP", "protocol_port": 8081}}
+    assert kit.ask("POST", "/v2.0/lbaas/listeners", listener).status_code == 201
+    wait_until(lambda: _is_open(made["vip_address"], 8081))
+    before = set(processes_with(made["id"]))
+    [amphora_id] = {_amphora_id(kit, made["id"])}
+    assert kit.testing("POST", f"/amphorae/{amphora_id}/kill", 200)["amphora"]["killed"] >= 1
+    wait_until(lambda: bool(set(processes_with(made["id"])) - before) and _is_open(made["vip_address"], 8081), 20)
+    kit.testing("POST", f"/amphorae/{made['id']}/kill", 404)
+
+
+def _amphora_id(kit: Kit, loadbalancer_id: str) -> str:
+    admin = kit.testing("POST", "/projects", 201, {"project": {"roles": ["admin"]}})["project"]["token"]
+    path = f"/v2.0/octavia/amphorae?loadbalancer_id={loadbalancer_id}"
+    [found] = kit.ask("GET", path, headers={"X-Auth-Token": admin}).json()["amphorae"]
+    return str(found["id"])
+
+
+def test_there_is_no_testing_api_without_the_option(server: RunningServer) -> None:
+    assert requests.get(f"{server.url}/testing/v1/faults", timeout=30).status_code == 404
+    assert requests.post(f"{server.url}/testing/v1/reset", timeout=30).status_code == 404
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org"])
+def test_the_testing_api_is_refused_where_others_could_reach_it(host: str) -> None:
+    with pytest.raises(ConfigError, match=f"bind_host: '{host}' is not allowed with testing"):
+        from_arguments({"testing": True, "bind_host": host})
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
+def test_the_testing_api_is_there_on_loopback(host: str) -> None:
+    assert from_arguments({"testing": True, "bind_host": host}).testing
