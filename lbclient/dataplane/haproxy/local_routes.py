@@ -20,6 +20,7 @@ PROTOCOL = 108  # of our IPv4 routes: `ip route show table local proto 108`
 METRIC = 27746  # of our IPv6 addresses, which need to be configured: `ip -6 addr show dev lo` tells it
 NO_DAD = 0x02  # IFA_F_NODAD: usable at once
 USABLE_SECONDS = 5.0
+DISCARD_PORT = 9
 NO_ADDRESS = "0.0.0.1"  # nothing has a route to it
 NO_RIGHTS = (
     "Addresses cannot be attached to this machine without CAP_NET_ADMIN: "
@@ -43,6 +44,17 @@ def is_local(address: str) -> bool:
     return True
 
 
+def is_reachable(address: str) -> bool:
+    """Whether a program can listen on the address, and others reach it: an IPv6 address has its route a moment later."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as trial:
+        try:
+            trial.connect((address, DISCARD_PORT))  # sends nothing
+        except OSError:
+            return False
+    return is_local(address)
+
+
 def add(address: str) -> None:
     """Route an address to this machine. Raises AttachmentFailed."""
     with _netlink(f"Address {address} cannot be attached to this machine") as routes:
@@ -52,7 +64,7 @@ def add(address: str) -> None:
             routes.addr("replace", **wanted, IFA_FLAGS=NO_DAD, IFA_RT_PRIORITY=METRIC)
         else:
             routes.route("replace", **_route(address, device))
-    if not wait_until(lambda: is_local(address), USABLE_SECONDS):
+    if not wait_until(lambda: is_reachable(address), USABLE_SECONDS):
         raise AttachmentFailed(f"Address {address} was attached to this machine but cannot be listened on.")
 
 
