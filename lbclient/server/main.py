@@ -44,11 +44,13 @@ from .settlements import Settlements
 from .testing import kit as kit_module
 from .testing import worlds
 from .testing.kit import Kit
+from .web.limits import Limits
 from .web.server import ListenError, Server
 
 LOG = logging.getLogger("lbclient.server.main")  # also where this is __main__
 LOOK_UP = 0.5  # seconds
 FILES = 65536
+SHARE = 4  # of all descriptors, connections to the API take one in so many at most
 
 
 class DatabaseError(Exception):
@@ -123,6 +125,8 @@ def _running(config: Config) -> Iterator[int]:
         config.bind_port,
         config.threads,
         app.quickness(services),
+        app.guards(services),
+        _limits(config),
     )
     port = server.bind()
     if keystone:
@@ -139,6 +143,24 @@ def _running(config: Config) -> Iterator[int]:
         server.stop()
         dataplane.stop()
         store.close()
+
+
+def _limits(config: Config) -> Limits:
+    """The limits of the HTTP server: it leaves most of this process's descriptors to the data plane."""
+    descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    most = config.connections
+    if descriptors != resource.RLIM_INFINITY:
+        most = min(most, descriptors // SHARE)
+    # Behind a proxy all connections come from its address.
+    each = most if config.proxy_headers else min(most, config.connections_per_address)
+    return Limits(
+        connections=most,
+        connections_per_address=each,
+        head_seconds=config.request_timeout,
+        body_seconds=config.request_timeout,
+        body_memory=config.body_memory,
+        logins=config.login_queue,
+    )
 
 
 def _settlements(config: Config, store: Store, dataplane: LocalDataPlane, kit: Kit | None) -> Settlements | None:

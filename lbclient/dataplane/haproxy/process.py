@@ -18,7 +18,7 @@ from .. import ports
 from ..config.cfg import Refused
 from ..config.render import ADMIN_SOCKET, FINGERPRINT, FINGERPRINTS, STATES, Configuration
 from . import binary as haproxy
-from . import bound, certificates, counters, pem, process_table, runtime
+from . import bound, certificates, counters, pem, process_table, runtime, stick_tables
 from .process_table import PIDFILE, wait_until
 from .relay_process import RelayProcess
 
@@ -167,6 +167,7 @@ class Instance:
     def _reload(self, wanted: Configuration) -> None:
         self._check(wanted)
         self._check_ports(set(wanted.binds) - self._binds())
+        stick_tables.prepare_handover(self.directory)
         self._keep_states(wanted)
         self._remember_running()
         os.replace(self.directory / NEXT, self.directory / CONFIG)
