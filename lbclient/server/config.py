@@ -265,6 +265,19 @@ def from_arguments(arguments: Mapping[str, Any]) -> Config:
     return _checked(Config(**values))
 
 
+def words(arguments: Mapping[str, Any]) -> list[str]:
+    """Parsed arguments as they can be given to another server on its command line."""
+    found = [f"--config-file={arguments['config_file']}"] if arguments.get("config_file") else []
+    for option in OPTIONS:
+        given = arguments.get(option.name)
+        flag = option.name.replace("_", "-")
+        if isinstance(given, bool):
+            found.append(f"--{flag}" if given else f"--no-{flag}")
+        elif given is not None:
+            found.append(f"--{flag}={given}")
+    return found
+
+
 def _of_file(path: str) -> dict[str, Any]:
     parser = configparser.ConfigParser(interpolation=None)
     try:
