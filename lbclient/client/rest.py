@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
-from . import errors, roles
+from . import errors
 
 if TYPE_CHECKING:
     from keystoneauth1.session import Session
@@ -49,6 +49,16 @@ class Rest:
 
     def get(self, path: str, params: Parameters | None = None) -> Json:
         return self._request("GET", path, params=params)
+
+    def text(self, path: str) -> str:
+        """What is stored there as a text. Raises Refused."""
+        with errors.translated():
+            answer = self.session.request(
+                f"{self.base}{path}", "GET", raise_exc=False, headers={"Accept": "text/plain"}
+            )
+        if answer.status_code >= 400:
+            raise errors.refused(answer.status_code, _reason(answer), answer.headers.get("x-openstack-request-id"))
+        return str(answer.text)
 
     def post(self, path: str, body: Json) -> Json:
         return self._request("POST", path, json=body)
@@ -97,6 +107,8 @@ class Rest:
         if answer.status_code >= 400:
             refusal = errors.refused(answer.status_code, _reason(answer), answer.headers.get("x-openstack-request-id"))
             if isinstance(refusal, errors.Forbidden) and "olicy does not allow" in refusal.words:
+                from . import roles  # here, as few requests are refused
+
                 refusal = refusal.hinting(roles.needed(method, path))
             raise refusal
         if not answer.content:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import inf
 
 from ...store.snapshot import Snapshot
 from ..relay.plan import Plan
-from . import backends, cfg, frontends, tls, udp, unsupported
+from . import backends, cfg, descriptors, frontends, tls, udp, unsupported
 
 FINGERPRINT = "description"  # HAProxy repeats it in `show info`: so it says itself what it has loaded
 FINGERPRINTS = "-"  # between that of the configuration and that of its files
 ADMIN_SOCKET = "admin.sock"
 SOCKET_OPTIONS = ("mode", "600", "level", "admin", "expose-fd", "listeners")
 PEER_SOCKET = "peers.sock"
+LOCAL_PEER = "local"
+TEACHER = "teacher"  # the peer that tells a first worker that there is nothing to learn: we are, and only for a moment
 STATES = "states"
 TLS_SESSIONS = 2000  # for clients without tickets; HAProxy's 20,000 are 4.4 MB in every process
 OLD_WORKERS_END = "1h"  # long downloads and WebSockets may finish; nothing holds memory for ever
@@ -25,6 +28,7 @@ class Settings:
     """What a machine, rather than a user, decides."""
 
     most_connections: int = 50000
+    most_files: float = inf  # that a process may have open
     most_flows: int = 20000  # of UDP; each takes a port of the machine's own, of which Linux gives out 28,000
 
 
@@ -62,6 +66,12 @@ def render(snapshot: Snapshot, settings: Settings | None = None) -> Configuratio
     chosen = backends.backends(snapshot)
     distinct = list({backend.name: backend for backend in chosen.values()}.values())
     listeners = backends.enabled_listeners(snapshot)
+    binds = tuple((address, each.protocol_port) for each in listeners for address in snapshot.addresses)
+    servers = tuple(server for each in distinct for server in backends.servers(each, snapshot))
+    settings = replace(
+        settings,
+        most_connections=descriptors.connections(settings.most_connections, settings.most_files, len(binds), servers),
+    )
     body = (
         *_tables(distinct),
         *(frontends.section(each, snapshot, chosen, settings.most_connections) for each in listeners),
@@ -77,8 +87,8 @@ def render(snapshot: Snapshot, settings: Settings | None = None) -> Configuratio
     return Configuration(
         text=cfg.text((*_preamble(amphora_id, label, generation, settings), *body)),
         fingerprint=fingerprint,
-        binds=tuple((address, each.protocol_port) for each in listeners for address in snapshot.addresses),
-        servers=tuple(server for each in distinct for server in backends.servers(each, snapshot)),
+        binds=binds,
+        servers=servers,
         files=files,
         generation=generation,
         relay=relay,
@@ -100,7 +110,7 @@ def _preamble(amphora_id: str, label: str, generation: str, settings: Settings) 
                 # A reload takes over what is listened on; before 2.6 only where that is said.
                 cfg.line("stats", "socket", f"unix@{ADMIN_SOCKET}", *SOCKET_OPTIONS),
                 cfg.line("server-state-file", STATES),
-                cfg.line("localpeer", "local"),
+                cfg.line("localpeer", LOCAL_PEER),
                 cfg.line("maxconn", settings.most_connections),
                 cfg.line("nbthread", 1),
                 cfg.line("hard-stop-after", OLD_WORKERS_END),
@@ -134,4 +144,6 @@ def _tables(distinct: list[backends.Backend]) -> tuple[cfg.Section, ...]:
     """On a reload the old worker teaches the new one its stick tables, through a socket of their own."""
     if not any(backends.has_table(each) for each in distinct):
         return ()
-    return (cfg.Section(("peers", backends.PEERS), (cfg.line("peer", "local", f"unix@{PEER_SOCKET}"),)),)
+    known = {LOCAL_PEER: PEER_SOCKET, TEACHER: f"{TEACHER}.sock"}
+    lines = tuple(cfg.line("peer", name, f"unix@{socket}") for name, socket in known.items())
+    return (cfg.Section(("peers", backends.PEERS), lines),)

@@ -8,11 +8,9 @@ from ...store.snapshot import Record
 from . import cfg
 
 COMPARISONS = {"EQUAL_TO": "str", "STARTS_WITH": "beg", "ENDS_WITH": "end", "CONTAINS": "sub", "REGEX": "reg"}
-WITH_KEY = {"HEADER": "req.fhdr", "COOKIE": "req.cook", "SSL_DN_FIELD": "ssl_c_s_dn"}
+WITH_KEY = {"HEADER": "req.hdr", "COOKIE": "req.cook", "SSL_DN_FIELD": "ssl_c_s_dn"}
 HOST = "req.fhdr(host)"
 HOST_WITHOUT_PORT = "req.fhdr(host),regsub(:[0-9]*$,)"
-# The text after the last dot of the last segment; nothing where that has no dot.
-EXTENSION = "path,field(-1,/),field(2,.,0),field(-1,.)"
 
 
 def acls(rule: Record) -> Iterator[cfg.Line]:
@@ -27,21 +25,25 @@ def acls(rule: Record) -> Iterator[cfg.Line]:
     for fetch in fetches(rule):
         # After "--" a value that starts with a dash is no option.
         value = cfg.clean(rule.value, "The value of an L7 rule")
-        yield cfg.line("acl", rule.id, fetch, *flags, "-m", COMPARISONS[rule.compare_type], "--", value)
+        yield cfg.line("acl", rule.id, fetch, *flags, "-m", _comparison(rule), "--", value)
+
+
+def _comparison(rule: Record) -> str:
+    """A file type that is equal to a value is the end of the path, as Octavia has it: css also of /css."""
+    is_end = rule.type == "FILE_TYPE" and rule.compare_type == "EQUAL_TO"
+    return COMPARISONS["ENDS_WITH" if is_end else rule.compare_type]
 
 
 def fetches(rule: Record) -> tuple[str, ...]:
     """What the rule looks at.
 
-    A header is taken whole (`fhdr`), since `hdr` would split it at commas. A host name is compared as it was sent and
-    without its port.
+    Of a header each of its values, between commas (`hdr`); any of them may match. A host name is whole (`fhdr`), as it
+    was sent and without its port.
     """
     if rule.type == "HOST_NAME":
         return HOST, HOST_WITHOUT_PORT
-    if rule.type == "PATH":
+    if rule.type in ("PATH", "FILE_TYPE"):
         return ("path",)
-    if rule.type == "FILE_TYPE":
-        return (EXTENSION,)
     key = cfg.clean(rule.key or "", "The key of an L7 rule")
     return (cfg.call(WITH_KEY[rule.type], key),)
 

@@ -45,7 +45,7 @@ def is_local(address: str) -> bool:
 
 
 def is_reachable(address: str) -> bool:
-    """Whether a program can listen on the address, and others reach it: an IPv6 address has its route a moment later."""
+    """Whether a program can listen on the address and be reached: an IPv6 route comes a moment later."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as trial:
         try:

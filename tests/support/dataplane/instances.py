@@ -10,7 +10,7 @@ from typing import Any
 import trees
 
 from lbclient.dataplane.config.render import Settings, render
-from lbclient.dataplane.haproxy.binary import find_haproxy, most_connections
+from lbclient.dataplane.haproxy.binary import find_haproxy, most_files
 from lbclient.dataplane.haproxy.process import Applied, Instance
 
 
@@ -32,7 +32,7 @@ class Running:
         return self.put()
 
     def put(self) -> Applied:
-        return self.instance.apply(render(trees.snapshot(self.tree), Settings(most_connections())))
+        return self.instance.apply(render(trees.snapshot(self.tree), Settings(most_files=most_files())))
 
     def close(self) -> None:
         self.instance.remove()
