@@ -181,6 +181,33 @@ class Config:
     threads: int = _option(
         "How many requests are worked on at a time (16).", 16, _number(int, 1, 256, "a number from 1 to 256")
     )
+    connections: int = _option(
+        "How many connections to the API may be open (512); at most a quarter of the descriptors that this process may "
+        "have. Where there are more, those that keep the server waiting longest are closed.",
+        512,
+        _number(int, 8, 16384, "a number from 8 to 16384"),
+    )
+    connections_per_address: int = _option(
+        "How many of them may come from one address, or one /64 of IPv6 (128); with --proxy-headers, all.",
+        128,
+        _number(int, 4, 16384, "a number from 4 to 16384"),
+    )
+    request_timeout: float = _option(
+        "How many seconds the head of a request may take to arrive, and its body; a large body has a second more for "
+        "each 32 kB (10).",
+        10.0,
+        _number(float, 1, 600, "seconds from 1 to 600"),
+    )
+    body_memory: int = _option(
+        "How many bytes of memory large request bodies may take in all (33554432); others get 503 meanwhile.",
+        32 * 1024 * 1024,
+        _number(int, 16 * 1024 * 1024, 2**40, "a number of bytes from 16777216"),
+    )
+    login_queue: int = _option(
+        "How many logins wait for their password to be checked (16); others get 429.",
+        16,
+        _number(int, 1, 1024, "a number from 1 to 1024"),
+    )
     log_format: Literal["text", "json"] = _option("The format of the log (text).", "text", _one_of("text", "json"))
     debug: bool = _option("Log more.", False, _switch)
 
@@ -236,6 +263,19 @@ def from_arguments(arguments: Mapping[str, Any]) -> Config:
             flag = f"--{option.name.replace('_', '-')}"
             values[option.name] = given if isinstance(given, bool) else _read(option, given, flag)
     return _checked(Config(**values))
+
+
+def words(arguments: Mapping[str, Any]) -> list[str]:
+    """Parsed arguments as they can be given to another server on its command line."""
+    found = [f"--config-file={arguments['config_file']}"] if arguments.get("config_file") else []
+    for option in OPTIONS:
+        given = arguments.get(option.name)
+        flag = option.name.replace("_", "-")
+        if isinstance(given, bool):
+            found.append(f"--{flag}" if given else f"--no-{flag}")
+        elif given is not None:
+            found.append(f"--{flag}={given}")
+    return found
 
 
 def _of_file(path: str) -> dict[str, Any]:
