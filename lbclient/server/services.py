@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -28,6 +29,10 @@ class DataPlane(Protocol):
 
     def unsupported(self, snapshot: Snapshot) -> str | None:
         """Why a load balancer could not be carried; None if it can."""
+        ...
+
+    def own_addresses(self) -> Iterable[str]:
+        """The addresses of this machine that are not its load balancers', where these could be taken for them."""
         ...
 
     def active_connections(self, loadbalancer_id: str, pool_id: str, member_id: str) -> int | None:

@@ -101,7 +101,7 @@ class Tokens:
         with self._store.writing() as tx:
             touch(tx)
             yield tx
-        self._forget()
+        self.forget()
 
     def _look_up(self, token: str) -> TokenOwner:
         claims = unseal(token, self._keys)
@@ -127,9 +127,10 @@ class Tokens:
             revision = _revision(tx)
         if revision != self._revision:
             self._revision = revision
-            self._forget()
+            self.forget()
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
+        """Look up what tokens stand for once more when they are next used."""
         with self._lock:
             self._generation += 1
             self._known.clear()
