@@ -111,7 +111,7 @@ class _Solicitation:
 
 def _checksum(data: bytes) -> int:
     """The checksum of the Internet protocols, of an even number of bytes."""
-    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
     while total > 0xFFFF:
         total = (total & 0xFFFF) + (total >> 16)
     return ~total & 0xFFFF
