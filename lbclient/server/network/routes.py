@@ -32,14 +32,12 @@ from .attributes import (
 from .listing import Presenter
 
 
-def _routes(
-    kind: Kind, module: ModuleType, presenter: Presenter, affected: objects.Affected | None = None
-) -> tuple[Route, ...]:
+def _routes(kind: Kind, module: ModuleType, presenter: Presenter) -> tuple[Route, ...]:
     path = f"/v2.0/{kind.path or kind.plural}"
     one, tags = f"{path}/{{id_}}", f"{path}/{{id_}}/tags"
     return (
         Route("GET", path, getattr(module, "list_all", None) or objects.list_of(kind, presenter)),
-        Route("POST", path, objects.create(kind, module.add, presenter, affected)),
+        Route("POST", path, getattr(module, "create", None) or objects.create(kind, module.add, presenter)),
         Route("GET", one, objects.show(kind, presenter)),
         *((Route("PUT", one, module.update),) if hasattr(module, "update") else ()),
         Route("DELETE", one, module.delete),
@@ -101,7 +99,7 @@ ROUTES: tuple[Route, ...] = (
     *_routes(NETWORKS, networks, present.networks),
     *_routes(SUBNETS, subnets, present.subnets),
     *_routes(PORTS, ports, present.ports),
-    *_routes(FLOATING_IPS, floating_ips, present.floating_ips, floating_ips.affected),
+    *_routes(FLOATING_IPS, floating_ips, present.floating_ips),
     *_routes(SECURITY_GROUPS, security_groups, present.security_groups),
     *_routes(SECURITY_GROUP_RULES, security_group_rules, present.security_group_rules),
     *_routes(QOS_POLICIES, qos, present.qos_policies),
