@@ -19,7 +19,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from .. import streams
-from ..dataplane.haproxy.attachments import attachment
+from ..dataplane.haproxy.attachments import AttachmentFailed, attachment
 from ..dataplane.haproxy.binary import NotFound, find_haproxy
 from ..dataplane.local import LocalDataPlane
 from ..store import settling
@@ -28,7 +28,7 @@ from ..store.network_tables import NETWORK
 from ..store.store import Store
 from ..vault import sealing as vault
 from ..vault.sealing import Vault
-from . import app, logs, state
+from . import app, logs, running, state
 from .access.enforcer import Enforcer, InvalidPolicyFile
 from .config import Config, ConfigError, add_arguments, from_arguments
 from .errors import Unavailable
@@ -44,18 +44,31 @@ from .settlements import Settlements
 from .testing import kit as kit_module
 from .testing import worlds
 from .testing.kit import Kit
+from .web.limits import Limits
 from .web.server import ListenError, Server
 
 LOG = logging.getLogger("lbclient.server.main")  # also where this is __main__
 LOOK_UP = 0.5  # seconds
 FILES = 65536
+SWITCH = 0.001  # s that one thread keeps others waiting; what is large is worked on beside what is to be quick
+SHARE = 4  # of all descriptors, connections to the API take one in so many at most
 
 
 class DatabaseError(Exception):
     """The database cannot be used; the text says why."""
 
 
-REFUSALS = (InvalidPolicyFile, ConfigError, DatabaseError, Unavailable, ListenError, NotFound, state.StateError, TooNew)
+REFUSALS = (
+    AttachmentFailed,
+    InvalidPolicyFile,
+    ConfigError,
+    DatabaseError,
+    Unavailable,
+    ListenError,
+    NotFound,
+    state.StateError,
+    TooNew,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -75,15 +88,18 @@ def serve(config: Config) -> int:
     """Serve until SIGTERM or SIGINT; the exit status. HAProxy processes run on."""
     logs.configure(config.log_format, config.debug)
     os.umask(0o077)
+    sys.setswitchinterval(SWITCH)
     _allow_files()
     is_over = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: is_over.set())
     try:
         with state.held(config.state_directory), _running(config) as port:
-            print(f"lbclient server is listening on {_url(config.bind_host, port)}", flush=True)
-            while not is_over.wait(LOOK_UP):
-                pass  # a signal that comes just before a wait without an end would be noticed at its end only
+            url = _url(config.bind_host, port)
+            with running.announced(config.state_directory, url, config.clouds_file):
+                print(f"lbclient server is listening on {url}", flush=True)
+                while not is_over.wait(LOOK_UP):
+                    pass  # a signal that comes just before a wait without an end would be noticed at its end only
             LOG.info("stopping")
     except REFUSALS as error:
         print(f"lbclient server: {error}", file=sys.stderr)
@@ -103,6 +119,7 @@ def _running(config: Config) -> Iterator[int]:
     dataplane = LocalDataPlane(
         store, directory, haproxy, attachment(config.attachment), is_noop=partial(is_noop, config.providers), pace=kit
     )
+    dataplane.take_over()
     if kit:
         kit.paces.on_release(dataplane.wake)
     keystone = _keystone(config)
@@ -123,6 +140,8 @@ def _running(config: Config) -> Iterator[int]:
         config.bind_port,
         config.threads,
         app.quickness(services),
+        app.guards(services),
+        _limits(config),
     )
     port = server.bind()
     if keystone:
@@ -139,6 +158,24 @@ def _running(config: Config) -> Iterator[int]:
         server.stop()
         dataplane.stop()
         store.close()
+
+
+def _limits(config: Config) -> Limits:
+    """The limits of the HTTP server: it leaves most of this process's descriptors to the data plane."""
+    descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    most = config.connections
+    if descriptors != resource.RLIM_INFINITY:
+        most = min(most, descriptors // SHARE)
+    # Behind a proxy all connections come from its address.
+    each = most if config.proxy_headers else min(most, config.connections_per_address)
+    return Limits(
+        connections=most,
+        connections_per_address=each,
+        head_seconds=config.request_timeout,
+        body_seconds=config.request_timeout,
+        body_memory=config.body_memory,
+        logins=config.login_queue,
+    )
 
 
 def _settlements(config: Config, store: Store, dataplane: LocalDataPlane, kit: Kit | None) -> Settlements | None:

@@ -68,9 +68,8 @@ class Server:
 
 def used(listener: Record, snapshot: Snapshot) -> list[str]:
     """The pools that a listener can send a request to, its default first."""
-    existing = {pool.id for pool in snapshot.pools}
     candidates = (listener.default_pool_id, *policies.pools(listener, snapshot))
-    return list(dict.fromkeys(each for each in candidates if each in existing))
+    return list(dict.fromkeys(each for each in candidates if each in snapshot.pools_by_id))
 
 
 def enabled_listeners(snapshot: Snapshot) -> list[Record]:
@@ -81,13 +80,12 @@ def enabled_listeners(snapshot: Snapshot) -> list[Record]:
 
 def backends(snapshot: Snapshot) -> dict[tuple[str, str], Backend]:
     """The backend of each (listener, pool) in use; pools that no enabled listener uses have none."""
-    pools = {pool.id: pool for pool in snapshot.pools}
     found: dict[tuple[str, str], Backend] = {}
     first: set[str] = set()
     same: dict[tuple[str, str, int, int, bool], Backend] = {}
     for listener in enabled_listeners(snapshot):
         for pool_id in used(listener, snapshot):
-            pool = pools[pool_id]
+            pool = snapshot.pools_by_id[pool_id]
             mode = mode_of(pool, listener)
             tells_of_tls = pool.protocol == "PROXYV2" and tls.is_terminated(listener)
             key = (pool_id, mode, listener.timeout_member_connect, listener.timeout_member_data, tells_of_tls)

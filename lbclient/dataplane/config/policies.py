@@ -15,14 +15,18 @@ RANKS = {"REJECT": 0, TO_POOL: 2}  # redirects to URLs and to prefixes are betwe
 
 def active(listener: Record, snapshot: Snapshot) -> list[Record]:
     """The policies that can decide, by position; one without rules, or whose pool is disabled or gone, is inert."""
-    pools = {pool.id for pool in snapshot.pools if pool.admin_state_up}
     return [
         policy
         for policy in snapshot.l7policies[listener.id]
         if policy.admin_state_up
         and enabled_rules(policy, snapshot)
-        and (policy.action != TO_POOL or policy.redirect_pool_id in pools)
+        and (policy.action != TO_POOL or _is_enabled(policy.redirect_pool_id, snapshot))
     ]
+
+
+def _is_enabled(pool_id: str, snapshot: Snapshot) -> bool:
+    pool = snapshot.pools_by_id.get(pool_id)
+    return pool is not None and bool(pool.admin_state_up)
 
 
 def enabled_rules(policy: Record, snapshot: Snapshot) -> list[Record]:
@@ -45,7 +49,7 @@ def lines(listener: Record, snapshot: Snapshot) -> Iterator[cfg.Line]:
     for policy in sorted(active(listener, snapshot), key=_rank):
         wanted = enabled_rules(policy, snapshot)
         for rule in wanted:
-            yield from rules.acls(rule)
+            yield from rules.acls(rule, is_strict=policy.action == "REJECT")
         if policy.action == TO_POOL and not guard:
             yield cfg.line("acl", "chosen", f"var({CHOSEN})", "-m", "found")
         yield cfg.line("http-request", *_action(policy), "if", *guard, *rules.condition(wanted))
