@@ -231,8 +231,7 @@ class Reconciler:
 
     def _remove(self, id_: str, snapshot: Snapshot | None) -> None:
         """End what runs for a load balancer that is deleted, or that was never known."""
-        self._states.pop(id_, None)
-        self.instance(id_).remove()
+        self._end(id_)
         LOG.info("load balancer %s: removed", id_)
         if snapshot is not None and self._store.settle(snapshot, None):
             self.wake(id_)
@@ -248,9 +247,14 @@ class Reconciler:
 
     def _settle_noop(self, id_: str) -> None:
         """Nothing runs, and all is well: also where its provider was another one before the server was started anew."""
+        self._end(id_)
+        self._store.settle_noop(id_, self._pace.reported)
+
+    def _end(self, id_: str) -> None:
+        """End what runs, and take back its addresses before others can have them."""
         self._states.pop(id_, None)
         self.instance(id_).remove()
-        self._store.settle_noop(id_, self._pace.reported)
+        self._attachment.keep_only(id_, ())
 
     def _apply(self, id_: str, snapshot: Snapshot) -> State:
         configuration = None
@@ -262,8 +266,9 @@ class Reconciler:
                 raise Refused(reason)
             configuration = render(snapshot, self._settings)
             if configuration.is_needed:
-                self._attachment.prepare(snapshot.addresses)
+                self._attachment.prepare(id_, snapshot.addresses)
             outcome = _logged(id_, self.instance(id_).apply(configuration))
+            self._attachment.keep_only(id_, snapshot.addresses)
         except (Refused, AttachmentFailed) as refusal:
             error = str(refusal)
         except OSError as failure:
@@ -281,7 +286,7 @@ class Reconciler:
     def _start_last_good(self, id_: str, snapshot: Snapshot) -> None:
         """Start the last good configuration when the wanted one cannot be applied, also after a reboot."""
         try:
-            self._attachment.prepare(snapshot.addresses)
+            self._attachment.prepare(id_, snapshot.addresses)
             if self.instance(id_).start_last_good():
                 LOG.warning("load balancer %s: started with what it had last", id_)
         except (Refused, AttachmentFailed, OSError) as failure:

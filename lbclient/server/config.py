@@ -19,6 +19,15 @@ SETTLE_WAIT = 0.3  # seconds
 GUIDE_NETWORKS = ("10.0.0.0/16", "203.0.113.0/24")
 LOOPBACK_NETWORKS = ("127.10.0.0/16", "127.203.113.0/24")
 
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+LOOPBACK = ipaddress.IPv4Network("127.0.0.0/8")
+OWN_LOOPBACK = ipaddress.IPv4Network("127.0.0.0/16")  # where the machine's own services listen
+USUAL_RANGES: Mapping[str, tuple[Network, ...]] = {
+    "anyip": (),
+    "loopback": tuple(sorted(LOOPBACK.address_exclude(OWN_LOOPBACK))),
+    "lab": (ipaddress.IPv4Network("0.0.0.0/0"), ipaddress.IPv6Network("::/0")),
+}
+
 
 class ConfigError(Exception):
     """An option that does not fit; the text names it, its value and what is allowed."""
@@ -65,6 +74,10 @@ def _cidr(value: str) -> str:
         return str(ipaddress.ip_network(value))
     except ValueError:
         raise ValueError("a network like 10.0.0.0/24") from None
+
+
+def _cidrs(value: str) -> tuple[Network, ...]:
+    return tuple(ipaddress.ip_network(_cidr(part.strip())) for part in value.split(",") if part.strip())
 
 
 def _path(value: str) -> Path:
@@ -153,6 +166,19 @@ class Config:
     )
     private_cidr: str | None = _option("The subnet private-subnet, made at the first start.", None, _cidr)
     public_cidr: str | None = _option("The subnet public-subnet, made at the first start.", None, _cidr)
+    vip_ranges: tuple[Network, ...] | None = _option(
+        "Where projects may have VIPs and floating IPs in networks of their own, with commas between (with anyip "
+        "nowhere, with loopback 127.0.0.0/8 without 127.0.0.0/16, in a lab everywhere). A range that lies within "
+        "loopback or link-local addresses, or is one of this machine's own addresses, allows these, too.",
+        None,
+        _cidrs,
+    )
+    member_ranges: tuple[Network, ...] = _option(
+        "Which loopback, link-local and own addresses of this machine members may have with anyip, as networks with "
+        "commas between (none; the other attachments allow all).",
+        (),
+        _cidrs,
+    )
     demo: bool = _option("Make a project demo with a user demo, and the cloud lbclient for it.", False, _switch)
     busy_wait: float = _option(
         "How many seconds a write waits for its turn on a busy load balancer (1); strict, or 0, is an immediate 409.",
@@ -223,6 +249,18 @@ class Config:
         if defaults:
             return private or defaults[0], public or defaults[1]
         return (private, public) if private and public else None
+
+    @property
+    def ranges(self) -> tuple[Network, ...]:
+        """Where projects may have VIPs and floating IPs in networks of their own."""
+        chosen = USUAL_RANGES[self.attachment] if self.vip_ranges is None else self.vip_ranges
+        first = (self.networks or ()) if self.attachment == "loopback" else ()
+        return (*map(ipaddress.ip_network, first), *chosen)
+
+    @property
+    def takes_addresses(self) -> bool:
+        """Whether an address that a load balancer gets is taken away from other machines."""
+        return self.attachment == "anyip"
 
     @property
     def settle_seconds(self) -> float:
@@ -318,11 +356,10 @@ def _checked(config: Config) -> Config:
             f"bind_host: {config.bind_host!r} is not allowed with testing, whose API needs no login: "
             "it has to be a loopback address."
         )
-    loopback = ipaddress.IPv4Network("127.0.0.0/8")
     for cidr in (config.networks or ()) if config.attachment == "loopback" else ():
         network = ipaddress.ip_network(cidr)
-        if not (isinstance(network, ipaddress.IPv4Network) and network.subnet_of(loopback)):
-            raise ConfigError(f"{cidr} is not allowed: with attachment loopback, networks lie within {loopback}.")
+        if not (isinstance(network, ipaddress.IPv4Network) and network.subnet_of(LOOPBACK)):
+            raise ConfigError(f"{cidr} is not allowed: with attachment loopback, networks lie within {LOOPBACK}.")
     return config
 
 

@@ -19,7 +19,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from .. import streams
-from ..dataplane.haproxy.attachments import attachment
+from ..dataplane.haproxy.attachments import AttachmentFailed, attachment
 from ..dataplane.haproxy.binary import NotFound, find_haproxy
 from ..dataplane.local import LocalDataPlane
 from ..store import settling
@@ -58,7 +58,17 @@ class DatabaseError(Exception):
     """The database cannot be used; the text says why."""
 
 
-REFUSALS = (InvalidPolicyFile, ConfigError, DatabaseError, Unavailable, ListenError, NotFound, state.StateError, TooNew)
+REFUSALS = (
+    AttachmentFailed,
+    InvalidPolicyFile,
+    ConfigError,
+    DatabaseError,
+    Unavailable,
+    ListenError,
+    NotFound,
+    state.StateError,
+    TooNew,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -109,6 +119,7 @@ def _running(config: Config) -> Iterator[int]:
     dataplane = LocalDataPlane(
         store, directory, haproxy, attachment(config.attachment), is_noop=partial(is_noop, config.providers), pace=kit
     )
+    dataplane.take_over()
     if kit:
         kit.paces.on_release(dataplane.wake)
     keystone = _keystone(config)

@@ -85,6 +85,12 @@ class Store:
         with self.reading() as tx:
             return list(tx.scalars(sa.select(LOADBALANCER.c.id).order_by(LOADBALANCER.c.serial)))
 
+    def addresses(self) -> dict[tuple[str, str], tuple[str, ...]]:
+        """The addresses of every load balancer, by its ID and its provider's name."""
+        with self.reading() as tx:
+            rows = tx.execute(sa.select(LOADBALANCER)).all()
+            return {(row.id, row.provider): reading.addresses(tx, row) for row in rows}
+
     def roster(self) -> list[tuple[str, str, bool]]:
         """Every load balancer: its ID, its project, and whether somebody waits for it."""
         columns = (LOADBALANCER.c.id, LOADBALANCER.c.project_id, LOADBALANCER.c.provisioning_status)

@@ -1,3 +1,10 @@
+CREATE TABLE address_claim (
+	key VARCHAR(33) NOT NULL, 
+	address VARCHAR(64) NOT NULL, 
+	holder VARCHAR(36) NOT NULL, 
+	PRIMARY KEY (key)
+);
+CREATE INDEX ix_address_claim_holder ON address_claim (holder);
 CREATE TABLE availabilityzone (
 	name TEXT NOT NULL, 
 	description TEXT NOT NULL, 
@@ -411,8 +418,8 @@ CREATE TABLE revocation (
 	id SERIAL NOT NULL, 
 	kind VARCHAR(8) NOT NULL, 
 	subject VARCHAR(64) NOT NULL, 
-	revoked_at FLOAT NOT NULL, 
-	forgotten_at FLOAT NOT NULL, 
+	revision BIGINT NOT NULL, 
+	forgotten_at FLOAT, 
 	PRIMARY KEY (id)
 );
 CREATE INDEX ix_revocation_kind_subject ON revocation (kind, subject);
@@ -603,6 +610,7 @@ CREATE TABLE subnet (
 	host_routes TEXT NOT NULL, 
 	ipv6_address_mode VARCHAR(20), 
 	ipv6_ra_mode VARCHAR(20), 
+	is_vouched BOOLEAN NOT NULL, 
 	PRIMARY KEY (id), 
 	FOREIGN KEY(network_id) REFERENCES network (id)
 );
