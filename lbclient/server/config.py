@@ -110,6 +110,18 @@ class Config:
         9876,
         _number(int, 0, 65535, "a port number from 0 to 65535"),
     )
+    tls_certificate: Path | None = dataclasses.field(
+        default=None,
+        metadata={
+            "help": "The PEM file of the API's certificate, with its chain: the API is https then. It is loaded again "
+            "when it changes.",
+            "read": _path,
+        },
+    )
+    tls_key: Path | None = dataclasses.field(
+        default=None,
+        metadata={"help": "The PEM file of its private key (the same file), without a passphrase.", "read": _path},
+    )
     attachment: Literal["lab", "loopback", "anyip"] = _option(
         "How load balancers get their addresses: loopback (addresses of 127.0.0.0/8), lab (inside lbclient lab), "
         "anyip (local routes on this machine; needs root).",
@@ -132,6 +144,9 @@ class Config:
         "are believed; keystone).",
         "keystone",
         _one_of("keystone", "noauth"),
+    )
+    remote_noauth: bool = _option(
+        "Let --auth noauth listen beyond loopback, where whoever reaches it is an admin.", False, _switch
     )
     policy_file: Path | None = dataclasses.field(
         default=None,
@@ -351,11 +366,18 @@ def _checked(config: Config) -> Config:
         raise ConfigError("keystone_url needs keystone_password_file: tokens are validated as a user of that Keystone.")
     if config.barbican_url and not config.keystone_url:
         raise ConfigError("barbican_url needs keystone_url: that Barbican does not know the tokens of this server.")
-    if config.testing and not _is_loopback(config.bind_host):
+    if config.testing and not is_loopback(config.bind_host):
         raise ConfigError(
             f"bind_host: {config.bind_host!r} is not allowed with testing, whose API needs no login: "
             "it has to be a loopback address."
         )
+    if config.auth == "noauth" and not (config.remote_noauth or is_loopback(config.bind_host)):
+        raise ConfigError(
+            f"bind_host: {config.bind_host!r} is not allowed with auth noauth, which makes an admin of whoever reaches "
+            "it: it has to be a loopback address, or --remote-noauth has to be given."
+        )
+    if config.tls_key and not config.tls_certificate:
+        raise ConfigError("tls_key needs tls_certificate.")
     for cidr in (config.networks or ()) if config.attachment == "loopback" else ():
         network = ipaddress.ip_network(cidr)
         if not (isinstance(network, ipaddress.IPv4Network) and network.subnet_of(LOOPBACK)):
@@ -363,7 +385,7 @@ def _checked(config: Config) -> Config:
     return config
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
     """Whether only this machine can reach the address; a name other than localhost is not believed."""
     try:
         return ipaddress.ip_address(host).is_loopback
