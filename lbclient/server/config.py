@@ -252,8 +252,8 @@ class Config:
     quotas: Mapping[str, int] = dataclasses.field(
         default_factory=dict,
         metadata={
-            "help": "The usual quotas of projects, as loadbalancer=10,member=500; others have no limit. In an INI file, "
-            f"they have a section [{QUOTAS}].",
+            "help": "The usual quotas of projects, as loadbalancer=10,member=500; others have no limit. In an "
+            f"INI file, they have a section [{QUOTAS}].",
             "read": _quotas,
         },
     )
