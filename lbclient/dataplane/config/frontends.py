@@ -72,7 +72,7 @@ def is_http(listener: Record) -> bool:
 def _socket(listener: Record, snapshot: Snapshot, most_connections: int) -> Iterator[cfg.Line]:
     yield cfg.line("mode", "http" if is_http(listener) else "tcp")
     for address in snapshot.addresses:
-        # Otherwise HAProxy takes none of the sockets that its old worker hands on, and loses connections, IPv4 ones too.
+        # Otherwise HAProxy knows no socket again that its old worker hands on, and loses connections, IPv4 ones too.
         only = ("v6only",) if ":" in address else ()
         yield cfg.line("bind", endpoint(address, listener.protocol_port), *only, *tls.bind(listener))
     limit = listener.connection_limit
