@@ -162,7 +162,7 @@ def test_all_load_balancers_in_one_file(run, made, tmp_path) -> None:
     assert made in names
     assert len(names) == len(set(names))
     assert run("loadbalancer", "export").status == 2
-    assert run("loadbalancer", "export", made, "--all").status == 1
+    assert run("loadbalancer", "export", made, "--all").status == 2
 
 
 def test_what_has_no_name_of_its_own_is_called_by_its_id(run, made, tmp_path) -> None:
