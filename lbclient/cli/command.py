@@ -108,6 +108,13 @@ class _Display(Command):
 class Lister(_Display, lister.Lister):
     """A command that shows a list."""
 
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        self._formatter_group.add_argument(
+            "--wide", action="store_true", help="All columns, even where the terminal is too narrow for them."
+        )
+        return parser
+
     def produce_output(
         self, parsed_args: argparse.Namespace, column_names: Sequence[str], data: Iterable[Sequence[Any]]
     ) -> int:
