@@ -28,7 +28,6 @@ FROM_CLIENT_CERTIFICATE = {
     "X-SSL-Client-Not-After": "%{+Q}[ssl_c_notafter]",
 }
 
-METRICS_PATH = "/metrics"
 METRICS = (
     # The relay asks HAProxy, and answers in Octavia's words.
     cfg.Section(
@@ -129,7 +128,6 @@ def metrics(listeners: Sequence[Record]) -> tuple[cfg.Section, ...]:
 def _default(listener: Record, chosen: Chosen) -> Iterator[cfg.Line]:
     """Without a default pool, HTTP clients are told 503 and TCP connections are closed."""
     if listener.protocol == PROMETHEUS:
-        yield cfg.line("http-request", "deny", "deny_status", 404, "unless", "{", "path", METRICS_PATH, "}")
         yield cfg.line("default_backend", "metrics")
         return
     backend = chosen.get((listener.id, listener.default_pool_id))
