@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import sys
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TextIO
@@ -14,6 +16,9 @@ from cliff.formatters.shell import ShellFormatter
 from cliff.formatters.table import TableFormatter
 from cliff.formatters.value import ValueFormatter
 from cliff.formatters.yaml_format import YAMLFormatter
+
+from ...client.safe_text import safe, safe_value
+from .columns import Cell
 
 SPECIAL = str.maketrans({character: f"\\{character}" for character in "\\$`"})  # within the shell's double quotes
 
@@ -40,12 +45,71 @@ class FittingTableFormatter(TableFormatter):
     ) -> None:
         records = list(data)
         room = int(parsed_args.max_width)
+        is_wide = bool(records) and room <= 0 and stdout.isatty() and getattr(parsed_args, "wide", False)
+        if is_wide:
+            return _write(column_names, records, stdout)
         if room <= 0 and stdout.isatty():
             import shutil
 
             room = shutil.get_terminal_size().columns
+            if records and not parsed_args.columns:
+                column_names, records = _fitting(column_names, records, room)
         if room <= 0 or not records or not _written(column_names, records, stdout, room):
             super().emit_list(column_names, records, stdout, parsed_args)
+        return None
+
+
+def _fitting(
+    names: Sequence[str], records: Sequence[Sequence[Any]], room: int
+) -> tuple[Sequence[str], list[Sequence[Any]]]:
+    """The columns that a terminal has room for; which are left out is said on stderr."""
+    from . import table
+
+    rows = [[_text(value) for value in record] for record in records]
+    if table.natural_width(names, rows) <= room:
+        return names, list(records)
+    numbers = table.staying(names, rows, room)
+    left = [name for number, name in enumerate(names) if number not in numbers]
+    if left:
+        print(*textwrap.wrap(f"Left out: {', '.join(left)}; --wide shows all.", room), sep="\n", file=sys.stderr)
+    return [names[number] for number in numbers], [[record[number] for number in numbers] for record in records]
+
+
+class SafeFormatter:
+    """Another formatter whose values steer no terminal: a table's never, those of other formats on a terminal.
+
+    Programs that read from a pipe get values as they are. JSON and YAML escape them by themselves.
+    """
+
+    def __init__(self, formatter: Any) -> None:
+        self._formatter = formatter
+
+    def emit_list(
+        self,
+        column_names: Sequence[str],
+        data: Iterable[Sequence[Any]],
+        stdout: TextIO,
+        parsed_args: argparse.Namespace,
+    ) -> None:
+        is_shown = _is_shown(stdout, parsed_args)
+        rows = ([_safe(value) for value in row] for row in data) if is_shown else data
+        self._formatter.emit_list(column_names, rows, stdout, parsed_args)
+
+    def emit_one(
+        self, column_names: Sequence[str], data: Sequence[Any], stdout: TextIO, parsed_args: argparse.Namespace
+    ) -> None:
+        values = [_safe(value) for value in data] if _is_shown(stdout, parsed_args) else data
+        self._formatter.emit_one(column_names, values, stdout, parsed_args)
+
+
+def _is_shown(stdout: TextIO, parsed_args: argparse.Namespace) -> bool:
+    return parsed_args.formatter == "table" or (parsed_args.formatter not in ("json", "yaml") and stdout.isatty())
+
+
+def _safe(value: Any) -> Any:
+    if isinstance(value, FormattableColumn):
+        return Cell(safe_value(value.machine_readable()), safe(str(value.human_readable())))
+    return safe_value(value)
 
 
 def _written(column_names: Sequence[str], records: Sequence[Sequence[Any]], stdout: TextIO, room: int) -> bool:
@@ -55,9 +119,18 @@ def _written(column_names: Sequence[str], records: Sequence[Sequence[Any]], stdo
     rows = [[_text(value) for value in record] for record in records]
     if table.natural_width(column_names, rows) <= room:
         return False
-    is_number = [isinstance(value, int) and not isinstance(value, bool) for value in records[0]]
-    stdout.writelines(f"{line}\n" for line in table.lines(column_names, rows, is_number, room))
+    _write(column_names, records, stdout, room)
     return True
+
+
+def _write(names: Sequence[str], records: Sequence[Sequence[Any]], stdout: TextIO, width: int | None = None) -> None:
+    """Write the list in that width; without one, as wide as it is."""
+    from . import table
+
+    rows = [[_text(value) for value in record] for record in records]
+    is_number = [isinstance(value, int) and not isinstance(value, bool) for value in records[0]]
+    width = width or table.natural_width(names, rows)
+    stdout.writelines(f"{line}\n" for line in table.lines(names, rows, is_number, width))
 
 
 def _text(value: Any) -> str:
