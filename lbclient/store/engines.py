@@ -23,7 +23,10 @@ CONNECTIONS: dict[str, Any] = {
     "pool_use_lifo": True,  # few connections do most of the work, and have its statements ready
     "hide_parameters": True,  # they are what tenants and their secrets are called, and may be megabytes
 }
-STATEMENTS = 256  # that SQLite keeps for a connection, ready to run
+STATEMENTS = 256  # that the database keeps for a connection, ready to run
+# A plan that was prepared while a table had few rows would read all of it later; there are indices.
+PLANS = "SET enable_seqscan = off"
+PREPARED_AFTER = 2  # times that PostgreSQL has run a statement; most come again and again
 # Instructions of SQLite that a thread in haste may use: a small request takes hundreds, fifty rows 2,000.
 # What is left of them is looked at from time to time.
 SHARE, EACH = 8_000, 1_000
@@ -63,7 +66,21 @@ def _postgresql(url: sa.URL) -> sa.Engine:
     if url.drivername == "postgresql":
         url = url.set(drivername="postgresql+psycopg")
     # A server that was started anew has closed what the pool holds.
-    return sa.create_engine(url, isolation_level="REPEATABLE READ", pool_pre_ping=True, **CONNECTIONS)
+    made = sa.create_engine(
+        url,
+        isolation_level="REPEATABLE READ",
+        pool_pre_ping=True,
+        connect_args={"prepare_threshold": PREPARED_AFTER},
+        **CONNECTIONS,
+    )
+    sa.event.listen(made, "connect", _prepare_postgresql)
+    return made
+
+
+def _prepare_postgresql(connection: Any, record: Any) -> None:
+    connection.prepared_max = STATEMENTS
+    connection.execute(PLANS)
+    connection.commit()
 
 
 def group_commit(engine: sa.Engine) -> GroupCommit | None:
@@ -77,6 +94,12 @@ def begin_reading(connection: sa.Connection) -> None:
     """From here on one view of everything; PostgreSQL's begins with the first statement."""
     if connection.dialect.name == "sqlite":
         _say(connection, "BEGIN")
+
+
+def end_reading(connection: sa.Connection) -> None:
+    """End the view. PostgreSQL's driver forgets its prepared statements at a ROLLBACK, which would end it otherwise."""
+    if connection.dialect.name == "postgresql":
+        prepared.commit(connection)
 
 
 @contextmanager

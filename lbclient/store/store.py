@@ -51,7 +51,7 @@ class Store:
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
-        """One consistent view of everything; nothing is kept.
+        """One consistent view of everything; nothing is written.
 
         Raises haste.TakesLong in a thread that must not wait, where SQLite works for longer than a moment.
         """
@@ -59,6 +59,7 @@ class Store:
             engines.begin_reading(tx)
             with engines.limited(tx):
                 yield tx
+            engines.end_reading(tx)
 
     @contextmanager
     def writing(self, is_durable: bool = True) -> Iterator[sa.Connection]:
