@@ -98,7 +98,7 @@ def begin_reading(connection: sa.Connection) -> None:
 
 def end_reading(connection: sa.Connection) -> None:
     """End the view. PostgreSQL's driver forgets its prepared statements at a ROLLBACK, which would end it otherwise."""
-    if connection.dialect.name == "postgresql":
+    if connection.dialect.name == "postgresql" and not connection.invalidated:
         prepared.commit(connection)
 
 
