@@ -16,7 +16,7 @@ from cliff import _argparse
 from cliff import help as cliff_help
 
 from ..client.errors import WrongUsage
-from . import overview, suggestions
+from . import suggestions
 
 # What cliff's own options do, said as the others' are.
 WORDS = {
@@ -181,6 +181,8 @@ def show_all(app: Any) -> None:
         description = textwrap.fill(str(app.parser.description), WIDTH)
         out.write(f"usage: {app.NAME} [<options>] <command> [<arguments>]\n\n{description}\n\nto start:\n")
         out.writelines(f"  {app.NAME} {line:<{START_WIDTH}}  {words}\n" for line, words in START)
+        from . import overview  # here, as only this needs it
+
         out.write("\ncommands:\n")
         for title, commands in overview.groups(app.command_manager):
             out.write(f"\n{title}:\n")

@@ -22,7 +22,6 @@ from .credentials import add_credentials, credentials
 from .entry_points import Commands
 from .help import Help, ShowHelp, listed, show_all
 from .output.formatters import Formatters
-from .prompt import Prompt
 
 LEVELS = {0: logging.ERROR, 1: logging.WARNING, 2: logging.INFO}
 
@@ -42,7 +41,6 @@ class Shell(App):
             deferred_help=True,
         )
         self.command_manager.add_command("help", ShowHelp)
-        self.command_manager.add_command("shell", Prompt)
 
     @cached_property
     def services(self) -> Services:

@@ -12,7 +12,7 @@ from cliff.command import Command
 from . import help, suggestions
 
 
-class Prompt(Command):
+class ShellPrompt(Command):
     """Read commands from a prompt, until `quit` or the end of the input."""
 
     examples = ("",)

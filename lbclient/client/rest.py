@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
-from . import errors, roles
+from . import errors
 
 if TYPE_CHECKING:
     from keystoneauth1.session import Session
@@ -97,6 +97,8 @@ class Rest:
         if answer.status_code >= 400:
             refusal = errors.refused(answer.status_code, _reason(answer), answer.headers.get("x-openstack-request-id"))
             if isinstance(refusal, errors.Forbidden) and "olicy does not allow" in refusal.words:
+                from . import roles  # here, as few requests are refused
+
                 refusal = refusal.hinting(roles.needed(method, path))
             raise refusal
         if not answer.content:

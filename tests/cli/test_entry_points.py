@@ -19,7 +19,8 @@ OPENSTACK_HAS_THESE = ("complete", "network", "subnet", "floating_ip", "token")
 STANDALONE = (
     "testing_",
     "logout",
-)  # `openstack` keeps its logins itself
+    "shell",
+)  # `openstack` keeps its logins itself, and has a prompt of its own
 
 
 def entry_points(group: str) -> dict[str, str]:
