@@ -153,6 +153,15 @@ class Config:
     )
     private_cidr: str | None = _option("The subnet private-subnet, made at the first start.", None, _cidr)
     public_cidr: str | None = _option("The subnet public-subnet, made at the first start.", None, _cidr)
+    adopt: bool = dataclasses.field(
+        default=False,
+        metadata={
+            "help": "Use a database that does not belong to the state directory from now on: load balancers that run "
+            "and are not in it are ended. On the command line only.",
+            "read": _switch,
+            "is_once": True,
+        },
+    )
     demo: bool = _option("Make a project demo with a user demo, and the cloud lbclient for it.", False, _switch)
     busy_wait: float = _option(
         "How many seconds a write waits for its turn on a busy load balancer (1); strict, or 0, is an immediate 409.",
@@ -253,6 +262,8 @@ def _of_file(path: str) -> dict[str, Any]:
     for name in given:
         if name not in known:
             raise ConfigError(f"{path}: unknown option {name}; there are {', '.join(known)}.")
+        if known[name].metadata.get("is_once"):
+            raise ConfigError(f"{path}: {name} is an option for the command line only.")
     return {name: _read(known[name], text, f"{path}: {name}") for name, text in given.items()}
 
 
