@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import quick
 from lbclient.lab import namespace
 from lbclient.store.store import Store
 from running import Lab, RunningServer, end_server, lbclient, start_server
@@ -25,7 +26,13 @@ ENVIRONMENT = ("env", "HOME=/nonexistent", "PATH=/usr/local/bin:/usr/bin:/bin") 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", type=int, default=0, help="minutes that each test with random requests takes")
+    parser.addoption("--quick", action="store_true", help="only tests that start no other program")
     parser.addoption("--database", choices=["sqlite", "postgresql"], default="sqlite", help="what stores are kept in")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("quick"):
+        quick.turn_on()
 
 
 @pytest.fixture(scope="session")

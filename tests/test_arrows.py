@@ -42,12 +42,13 @@ ALLOWED: dict[str, set[str]] = {
     "server.loadbalancer.writes": API | {BALANCING, f"{BALANCING}.rules", "server.keymanager", "server.network"},
     "server.network": API,
     "server.testing": API | {BALANCING, "server.identity"},
-    "server.web": {"server.access", "store"},
+    "server.web": {"server", "server.access", "store"},
     "dataplane": {"dataplane.config", "dataplane.haproxy", "store"},
     "dataplane.config": {"dataplane.relay", "store", "vault"},
     "dataplane.haproxy": {"dataplane", "dataplane.config", "dataplane.relay"},
     "dataplane.observe": {"dataplane", "dataplane.config", "dataplane.haproxy", "dataplane.relay", "store"},
     "dataplane.relay": {"dataplane"},
+    "testing": set(),
     "lab": {"cli", "cli.output", "client", "server"},
 }
 # Modules that put things together, and the few that know more than their package.

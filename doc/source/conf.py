@@ -30,6 +30,7 @@ man_pages = [
             "amphora": "amphorae",
             "provider": "providers",
             "quota": "quotas",
+            "certificate": "certificates",
             "network": "networks, floating IPs and tokens",
             "testing": "the testing API",
             "running": "running the server and helping",

@@ -104,6 +104,13 @@ class _Display(Command):
             return self.app.formatters(self.formatter_namespace)  # type: ignore[attr-defined]
         return super()._load_formatter_plugins()  # type: ignore[misc]
 
+    def produce_output(self, parsed_args: argparse.Namespace, column_names: Sequence[str], data: Iterable[Any]) -> int:
+        from .output.formatters import SafeFormatter
+
+        display: Any = self
+        display.formatter = SafeFormatter(display.formatter)
+        return int(super().produce_output(parsed_args, column_names, data))  # type: ignore[misc]
+
 
 class Lister(_Display, lister.Lister):
     """A command that shows a list."""
@@ -111,9 +118,9 @@ class Lister(_Display, lister.Lister):
     def produce_output(
         self, parsed_args: argparse.Namespace, column_names: Sequence[str], data: Iterable[Sequence[Any]]
     ) -> int:
-        known = {self._normalize_column_name(name) for name in column_names}
+        known = {_normal(name) for name in column_names}
         for column in parsed_args.sort_columns:
-            if self._normalize_column_name(column) not in known:
+            if _normal(column) not in known:
                 question = similar.question(similar.closest(column, column_names))
                 raise WrongUsage(f"--sort-column: no column is '{column}'. {question or _columns(column_names)}")
         return int(super().produce_output(parsed_args, column_names, data))
@@ -141,3 +148,8 @@ def positive_seconds(text: str) -> float:
     if not 0 < seconds < float("inf"):
         raise argparse.ArgumentTypeError(f"'{text}' is not a number of seconds above 0")
     return seconds
+
+
+def _normal(column_name: str) -> str:
+    """The name of a column as cliff compares names."""
+    return column_name.lower().strip().replace(" ", "_")

@@ -73,6 +73,7 @@ def _listener(values: Values) -> Iterator[str]:
     has_certificate = values.get("default_tls_container_ref") or values.get("sni_container_refs")
     if protocol == "TERMINATED_HTTPS" and not has_certificate:
         yield "Add --default-tls-container-ref <ref>: the secret or container with the certificate and its key."
+        yield "--certificate-file <file> stores one first."
     elif protocol and protocol != "TERMINATED_HTTPS":
         given = [flag for name, flag in NEEDS_TERMINATION.items() if values.get(name) not in (None, "NONE", [])]
         if given:

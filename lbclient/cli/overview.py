@@ -21,6 +21,7 @@ TITLES: Mapping[str, str] = {
     "flavor": "flavors",
     "availabilityzone": "availability zones",
     "amphora": "amphorae",
+    "testing": "for tests of clients",
 }
 BESIDE = {
     "flavorprofile": "flavor",

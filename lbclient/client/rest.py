@@ -50,6 +50,16 @@ class Rest:
     def get(self, path: str, params: Parameters | None = None) -> Json:
         return self._request("GET", path, params=params)
 
+    def text(self, path: str) -> str:
+        """What is stored there as a text. Raises Refused."""
+        with errors.translated():
+            answer = self.session.request(
+                f"{self.base}{path}", "GET", raise_exc=False, headers={"Accept": "text/plain"}
+            )
+        if answer.status_code >= 400:
+            raise errors.refused(answer.status_code, _reason(answer), answer.headers.get("x-openstack-request-id"))
+        return str(answer.text)
+
     def post(self, path: str, body: Json) -> Json:
         return self._request("POST", path, json=body)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from ..store.snapshot import Snapshot
@@ -25,9 +25,20 @@ class LocalDataPlane:
         is_noop: Callable[[str], bool],
         pace: Pace | None = None,
     ) -> None:
+        self._store = store
+        self._is_noop = is_noop
         self._directory = directory
+        self._attachment = attachment
         self._reconciler = Reconciler(store, directory, haproxy, attachment, is_noop=is_noop, pace=pace)
         self._observer = Observer(store, directory, self._reconciler)
+
+    def take_over(self) -> None:
+        """Take over the addresses that were attached before, and take back those that nothing runs for any more.
+
+        Raises AttachmentFailed where addresses cannot be attached to this machine at all.
+        """
+        wanted = self._store.addresses()
+        self._attachment.start({id_: found for (id_, provider), found in wanted.items() if not self._is_noop(provider)})
 
     def start(self) -> None:
         """Reconcile every load balancer, and observe them from now on."""
@@ -38,6 +49,7 @@ class LocalDataPlane:
         """Stop reconciling and observing; HAProxy processes run on."""
         self._observer.stop()
         self._reconciler.stop()
+        self._attachment.stop()
 
     def wake(self, loadbalancer_id: str) -> None:
         """Reconcile a load balancer soon."""
@@ -54,6 +66,10 @@ class LocalDataPlane:
     def unsupported(self, snapshot: Snapshot) -> str | None:
         """Why this machine cannot carry a load balancer; None if it can."""
         return self._reconciler.unsupported(snapshot)
+
+    def own_addresses(self) -> Iterable[str]:
+        """The addresses of this machine that are not its load balancers', where these could be taken for them."""
+        return self._attachment.own_addresses()
 
     def active_connections(self, loadbalancer_id: str, pool_id: str, member_id: str) -> int | None:
         """How many connections are open to a member; None if its proxy does not answer."""

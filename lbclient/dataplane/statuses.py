@@ -24,8 +24,9 @@ def statuses(snapshot: Snapshot, rows: Rows | None, error: str | None, is_needed
     reported = rows or {}
     found: Statuses = {}
     found |= {("listener", each.id): _listener(each, snapshot, reported, error) for each in snapshot.listeners}
+    referenced = _referenced(snapshot, reported)
     for pool in snapshot.pools:
-        found |= _pool(pool, snapshot, reported)
+        found |= _pool(pool, snapshot, reported, is_referenced=pool.id in referenced)
     found["loadbalancer", snapshot.loadbalancer.id] = _loadbalancer(snapshot, found, is_needed and rows is None)
     return found | _plain(snapshot, error)
 
@@ -88,14 +89,14 @@ def _listener(listener: Record, snapshot: Snapshot, rows: Rows, error: str | Non
     return LISTENER.get(row["status"], "ERROR")
 
 
-def _pool(pool: Record, snapshot: Snapshot, rows: Rows) -> Statuses:
+def _pool(pool: Record, snapshot: Snapshot, rows: Rows, *, is_referenced: bool) -> Statuses:
     """The pool and its members."""
     monitor = monitors.of(pool, snapshot)
     found: Statuses = {}
     for member in snapshot.members[pool.id]:
         found["member", member.id] = _member(member, monitor, rows.get((pool.id, member.id)))
     row = rows.get((pool.id, "BACKEND"))
-    if row is None or not pool.admin_state_up or not _is_referenced(pool, snapshot, rows):
+    if row is None or not pool.admin_state_up or not is_referenced:
         status = "OFFLINE"
     elif row["status"].startswith("DOWN"):
         status = "ERROR"
@@ -104,13 +105,10 @@ def _pool(pool: Record, snapshot: Snapshot, rows: Rows) -> Statuses:
     return {**found, ("pool", pool.id): status}
 
 
-def _is_referenced(pool: Record, snapshot: Snapshot, rows: Rows) -> bool:
-    """Whether a listener that reports uses the pool."""
-    return any(
-        pool.id in backends.used(listener, snapshot)
-        for listener in backends.enabled_listeners(snapshot)
-        if (listener.id, "FRONTEND") in rows
-    )
+def _referenced(snapshot: Snapshot, rows: Rows) -> set[str]:
+    """The pools that listeners use which report."""
+    reporting = [each for each in backends.enabled_listeners(snapshot) if (each.id, "FRONTEND") in rows]
+    return {pool_id for listener in reporting for pool_id in backends.used(listener, snapshot)}
 
 
 def _member(member: Record, monitor: Record | None, row: Row | None) -> str:

@@ -6,10 +6,12 @@ import argparse
 import importlib.util
 import inspect
 import sys
+from pathlib import Path
 
 from cliff.command import Command
 
 from ..cli import help, suggestions
+from ..cli.command import positive_seconds
 
 NEEDED = ("cryptography", "falcon", "orjson", "pyroute2", "sqlalchemy", "uvicorn")  # of the extra `server`
 
@@ -89,23 +91,117 @@ class Demo(_ServerCommand):
 class Server(_ServerCommand):
     """Run the reference server until it is told to stop (SIGTERM or Ctrl-C); its HAProxy processes run on."""
 
-    examples = ("--demo", "--bind-port 9877 --state-directory /var/lib/lbclient")
+    examples = (
+        "--demo",
+        "--bind-port 9877 --state-directory /var/lib/lbclient",
+        "--detach --demo",
+        "--ephemeral --testing",
+    )
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         from ..server.config import add_arguments
 
         parser = super().get_parser(prog_name)
+        life = parser.add_mutually_exclusive_group()
+        life.add_argument(
+            "--detach", action="store_true", help="Run in the background; return when the server is ready."
+        )
+        life.add_argument(
+            "--ephemeral",
+            action="store_true",
+            help="Keep everything in a temporary directory, on a free port and on addresses of its own, and end with "
+            "the parent process, HAProxy processes included.",
+        )
         add_arguments(parser)
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
         from ..server import config, main
+        from . import lifecycle
 
+        given = vars(parsed_args)
         try:
-            return main.serve(config.from_arguments(vars(parsed_args)))
+            wanted = config.from_arguments(given)
         except config.ConfigError as error:
             print(f"lbclient server: {error}", file=sys.stderr)
             return 2
+        if parsed_args.detach:
+            return lifecycle.detach(wanted, config.words(given))
+        return lifecycle.serve_ephemerally(wanted) if parsed_args.ephemeral else main.serve(wanted)
+
+
+class _RunningServer(_ServerCommand):
+    """A command about the server that uses a state directory."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument(
+            "--state-directory",
+            metavar="<state-directory>",
+            type=Path,
+            help="The state directory of the server. Default: ~/.local/state/lbclient.",
+        )
+        return parser
+
+    def add_timeout(self, parser: argparse.ArgumentParser, seconds: float) -> None:
+        parser.add_argument(
+            "--timeout",
+            metavar="<seconds>",
+            type=positive_seconds,
+            default=seconds,
+            help=f"How long to wait. Default: {seconds:g} seconds.",
+        )
+
+    def directory(self, parsed_args: argparse.Namespace) -> Path:
+        from ..server.config import Config
+
+        return (parsed_args.state_directory or Config().state_directory).expanduser().absolute()
+
+
+class ServerStatus(_RunningServer):
+    """Tell where the server of a state directory listens.
+
+    The exit status is 0 if it answers, 1 if it does not, 3 if there is none.
+    """
+
+    examples = ("", "--state-directory /var/lib/lbclient")
+
+    def take_action(self, parsed_args: argparse.Namespace) -> int:
+        from . import lifecycle
+
+        return lifecycle.status(self.directory(parsed_args))
+
+
+class ServerStop(_RunningServer):
+    """End the server of a state directory and wait for its end; its HAProxy processes run on."""
+
+    examples = ("", "--timeout 5")
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        self.add_timeout(parser, 30.0)
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> int:
+        from . import lifecycle
+
+        return lifecycle.stop(self.directory(parsed_args), parsed_args.timeout)
+
+
+class ServerWait(_RunningServer):
+    """Wait until the server of a state directory answers."""
+
+    examples = ("", "--timeout 60")
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        self.add_timeout(parser, 30.0)
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> int:
+        from . import lifecycle
+
+        return lifecycle.wait(self.directory(parsed_args), parsed_args.timeout)
 
 
 class ResetPassword(_ServerCommand):

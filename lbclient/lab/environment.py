@@ -80,6 +80,7 @@ class LabEnvironment:
             f"--private-cidr={self.private_cidr}",
             f"--public-cidr={self.public_cidr}",
             "--demo",
+            "--testing",
         )
 
 

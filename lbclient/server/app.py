@@ -35,17 +35,16 @@ from .testing.kinds import kind_of
 from .testing.middleware import Tested
 from .testing.routes import MOUNT as TESTING
 from .testing.routes import ROUTES as TESTING_ROUTES
-from .web.asgi import BODY_MAXIMUM, FAULT, Environ
+from .web.asgi import FAULT, Environ, Guards
+from .web.json_bodies import JSON, is_load_balancing, read
 from .web.proxy_headers import Forwarded
-from .web.routing import Answer, Body, Request, Route
+from .web.routing import Answer, Request, Route
 
 Wsgi = Any  # a Falcon application; its type takes parameters that nobody needs
 
 LOG = logging.getLogger(__name__)
 
-JSON = "application/json"
 SMALL = 16 * 1024  # bytes of a body that is read soon
-FORM = "application/x-www-form-urlencoded"
 
 
 def _resource_routes(resource: Resource, verbs: ModuleType = handlers) -> list[Route]:
@@ -189,7 +188,7 @@ def quickness(services: Services) -> Callable[[Environ], bool]:
             return True
         if method not in methods or (method, _last(path)) in slow:
             return False
-        return method == "GET" or (_is_load_balancing(path) and int(environ.get("CONTENT_LENGTH", 0)) <= SMALL)
+        return method == "GET" or (is_load_balancing(path) and int(environ.get("CONTENT_LENGTH", 0)) <= SMALL)
 
     return is_quick
 
@@ -201,6 +200,34 @@ def _discovery(services: Services) -> Iterator[str]:
             for route in routes:
                 if route.method == "GET" and route.is_open and route not in DESCRIPTION:
                     yield (place + route.path).rstrip("/")
+
+
+def guards(services: Services) -> Guards:
+    """What the HTTP server has to know of a request before it is handled."""
+    hashing = [
+        (route.method, re.compile(_pattern(mount + route.path)))
+        for mount, _, routes in _mounts(services)
+        for route in routes
+        if route.hashes
+    ]
+
+    def is_known(environ: Environ) -> bool:
+        try:
+            sender(services, falcon.Request(environ))
+        except errors.Error:
+            return False  # the request is answered with the reason when it is handled
+        return True
+
+    def is_login(environ: Environ) -> bool:
+        method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+        return any(method == other and pattern.fullmatch(path) for other, pattern in hashing)
+
+    return Guards(is_known, is_login)
+
+
+def _pattern(path: str) -> str:
+    """A regular expression for the paths of a route, as Falcon and Middleware take them."""
+    return re.sub(r"{\w+}", "[^/]+", path) + r"(\.json)?/?"
 
 
 def _last(path: str) -> str:
@@ -250,14 +277,14 @@ def _responder(services: Services, base: str, route: Route) -> Callable[..., Non
         query = _query(req)
         if known is not None:
             _check_arguments(known, query)
-        request = Request(req, who, _body(req, route.body), query, req.prefix + base)
+        request = Request(req, who, read(req, route.body), query, req.prefix + base)
         arguments = dict(zip(names, places.values(), strict=True))
         # PostgreSQL cannot even look for a NUL; the key manager takes UUIDs only, and says so.
         if "\0" in "".join(places.values()) and not req.path.startswith("/key-manager"):
             raise errors.NotFound("There is nothing whose ID has a NUL.")
         if "\ufffd" in "".join(places.values()):
             raise errors.Undecodable("The path is not in UTF-8.")
-        if services.barbican and isinstance(request.body, dict) and _is_load_balancing(req.path):
+        if services.barbican and isinstance(request.body, dict) and is_load_balancing(req.path):
             services.barbican.copy(who, token(req), request.body)
         _write(resp, route.handler(services, request, **arguments))
 
@@ -278,36 +305,6 @@ def _check_arguments(known: frozenset[str], query: tuple[tuple[str, str], ...]) 
             raise errors.BadRequest(f'Unknown argument: "{name}"')
 
 
-def _body(req: falcon.Request, wanted: Body) -> Any:
-    if wanted is Body.USUAL and req.method not in ("POST", "PUT", "PATCH"):
-        return None
-    if (req.content_length or 0) > BODY_MAXIMUM:
-        raise errors.TooLarge(f"The body is larger than {BODY_MAXIMUM} bytes.")
-    raw = req.bounded_stream.read(BODY_MAXIMUM + 1)
-    if not raw:
-        return None
-    if wanted is Body.BYTES:
-        return raw
-    _check_type(req)
-    try:
-        raw.decode()
-        return orjson.loads(raw)
-    except UnicodeDecodeError:
-        raise errors.Undecodable("The body is not in UTF-8.") from None
-    except ValueError:
-        raise errors.BadRequest("Request is not in valid JSON format") from None
-
-
-def _check_type(req: falcon.Request) -> None:
-    """The body says of itself that it is JSON; the other services believe so where it says nothing."""
-    mimetype = (req.content_type or "").split(";")[0].strip().lower()
-    if mimetype == JSON or not (mimetype or _is_load_balancing(req.path)):
-        return
-    if mimetype == FORM or (req.method == "POST" and req.content_type is None):  # the default of forms
-        raise errors.BadRequest("Unknown argument: the body is a form; it has to be application/json.")
-    raise errors.UnsupportedMediaType(f"Unknown mimetype: {mimetype}")
-
-
 def _query(req: falcon.Request) -> tuple[tuple[str, str], ...]:
     try:
         unquote(req.query_string, errors="strict")
@@ -319,7 +316,7 @@ def _query(req: falcon.Request) -> tuple[tuple[str, str], ...]:
         for value in (values if isinstance(values, list) else [values])
     )
     bounds.check(query)
-    if req.method == "GET" and _is_load_balancing(req.path):
+    if req.method == "GET" and is_load_balancing(req.path):
         listing.check(query)
     return query
 
@@ -352,12 +349,8 @@ def _accepts_json(req: falcon.Request) -> bool:
     return "/" not in req.accept or req.client_accepts(JSON)  # what is no type of content is passed over
 
 
-def _is_load_balancing(path: str) -> bool:
-    return not path.startswith(("/identity", "/networking", "/key-manager", "/testing"))
-
-
 def _is_json(path: str) -> bool:
-    return _is_load_balancing(path) and not path.endswith(".html")
+    return is_load_balancing(path) and not path.endswith(".html")
 
 
 def _answer_error(
@@ -370,6 +363,9 @@ def _answer_error(
     resp.status = known.status
     if isinstance(known, errors.MethodNotAllowed):
         resp.set_header("Allow", known.allowed)
+    retry_after = getattr(known, "retry_after", None)
+    if retry_after is not None:
+        resp.set_header("Retry-After", str(retry_after))
     if isinstance(known, errors.Unauthorized):
         identity = services.keystone.url if services.keystone else f"{req.prefix}/identity"
         resp.set_header("WWW-Authenticate", f'Keystone uri="{identity}"')

@@ -11,13 +11,24 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, cast
 
+from ..resources.quota import LIMITS, UNLIMITED
 from .loadbalancer.drivers import USUAL, Providers
 from .loadbalancer.drivers import read as read_providers
 
 SECTION = "server"
+QUOTAS = "quotas"  # a section of its own
 SETTLE_WAIT = 0.3  # seconds
 GUIDE_NETWORKS = ("10.0.0.0/16", "203.0.113.0/24")
 LOOPBACK_NETWORKS = ("127.10.0.0/16", "127.203.113.0/24")
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+LOOPBACK = ipaddress.IPv4Network("127.0.0.0/8")
+OWN_LOOPBACK = ipaddress.IPv4Network("127.0.0.0/16")  # where the machine's own services listen
+USUAL_RANGES: Mapping[str, tuple[Network, ...]] = {
+    "anyip": (),
+    "loopback": tuple(sorted(LOOPBACK.address_exclude(OWN_LOOPBACK))),
+    "lab": (ipaddress.IPv4Network("0.0.0.0/0"), ipaddress.IPv6Network("::/0")),
+}
 
 
 class ConfigError(Exception):
@@ -67,6 +78,23 @@ def _cidr(value: str) -> str:
         raise ValueError("a network like 10.0.0.0/24") from None
 
 
+def _cidrs(value: str) -> tuple[Network, ...]:
+    return tuple(ipaddress.ip_network(_cidr(part.strip())) for part in value.split(",") if part.strip())
+
+
+def _quotas(value: str) -> dict[str, int]:
+    """loadbalancer=10,member=500"""
+    pairs = (part.partition("=") for part in value.split(",") if part.strip())
+    return {name.strip(): _quota(name.strip(), limit.strip()) for name, _, limit in pairs}
+
+
+def _quota(name: str, limit: str) -> int:
+    if name not in LIMITS:
+        raise ValueError(f"a limit like {LIMITS[0]}=10; there are {', '.join(LIMITS)}")
+    number: int = _number(int, UNLIMITED, 2_000_000_000, f"a number from {UNLIMITED} (no limit) to 2000000000")(limit)
+    return number
+
+
 def _path(value: str) -> Path:
     return Path(value).expanduser().absolute()
 
@@ -97,6 +125,18 @@ class Config:
         9876,
         _number(int, 0, 65535, "a port number from 0 to 65535"),
     )
+    tls_certificate: Path | None = dataclasses.field(
+        default=None,
+        metadata={
+            "help": "The PEM file of the API's certificate, with its chain: the API is https then. It is loaded again "
+            "when it changes.",
+            "read": _path,
+        },
+    )
+    tls_key: Path | None = dataclasses.field(
+        default=None,
+        metadata={"help": "The PEM file of its private key (the same file), without a passphrase.", "read": _path},
+    )
     attachment: Literal["lab", "loopback", "anyip"] = _option(
         "How load balancers get their addresses: loopback (addresses of 127.0.0.0/8), lab (inside lbclient lab), "
         "anyip (local routes on this machine; needs root).",
@@ -119,6 +159,9 @@ class Config:
         "are believed; keystone).",
         "keystone",
         _one_of("keystone", "noauth"),
+    )
+    remote_noauth: bool = _option(
+        "Let --auth noauth listen beyond loopback, where whoever reaches it is an admin.", False, _switch
     )
     policy_file: Path | None = dataclasses.field(
         default=None,
@@ -153,6 +196,19 @@ class Config:
     )
     private_cidr: str | None = _option("The subnet private-subnet, made at the first start.", None, _cidr)
     public_cidr: str | None = _option("The subnet public-subnet, made at the first start.", None, _cidr)
+    vip_ranges: tuple[Network, ...] | None = _option(
+        "Where projects may have VIPs and floating IPs in networks of their own, with commas between (with anyip "
+        "nowhere, with loopback 127.0.0.0/8 without 127.0.0.0/16, in a lab everywhere). A range that lies within "
+        "loopback or link-local addresses, or is one of this machine's own addresses, allows these, too.",
+        None,
+        _cidrs,
+    )
+    member_ranges: tuple[Network, ...] = _option(
+        "Which loopback, link-local and own addresses of this machine members may have with anyip, as networks with "
+        "commas between (none; the other attachments allow all).",
+        (),
+        _cidrs,
+    )
     adopt: bool = dataclasses.field(
         default=False,
         metadata={
@@ -190,6 +246,41 @@ class Config:
     threads: int = _option(
         "How many requests are worked on at a time (16).", 16, _number(int, 1, 256, "a number from 1 to 256")
     )
+    connections: int = _option(
+        "How many connections to the API may be open (512); at most a quarter of the descriptors that this process may "
+        "have. Where there are more, those that keep the server waiting longest are closed.",
+        512,
+        _number(int, 8, 16384, "a number from 8 to 16384"),
+    )
+    connections_per_address: int = _option(
+        "How many of them may come from one address, or one /64 of IPv6 (128); with --proxy-headers, all.",
+        128,
+        _number(int, 4, 16384, "a number from 4 to 16384"),
+    )
+    request_timeout: float = _option(
+        "How many seconds the head of a request may take to arrive, and its body; a large body has a second more for "
+        "each 32 kB (10).",
+        10.0,
+        _number(float, 1, 600, "seconds from 1 to 600"),
+    )
+    body_memory: int = _option(
+        "How many bytes of memory large request bodies may take in all (33554432); others get 503 meanwhile.",
+        32 * 1024 * 1024,
+        _number(int, 16 * 1024 * 1024, 2**40, "a number of bytes from 16777216"),
+    )
+    login_queue: int = _option(
+        "How many logins wait for their password to be checked (16); others get 429.",
+        16,
+        _number(int, 1, 1024, "a number from 1 to 1024"),
+    )
+    quotas: Mapping[str, int] = dataclasses.field(
+        default_factory=dict,
+        metadata={
+            "help": "The usual quotas of projects, as loadbalancer=10,member=500; others have no limit. In an "
+            f"INI file, they have a section [{QUOTAS}].",
+            "read": _quotas,
+        },
+    )
     log_format: Literal["text", "json"] = _option("The format of the log (text).", "text", _one_of("text", "json"))
     debug: bool = _option("Log more.", False, _switch)
 
@@ -205,6 +296,18 @@ class Config:
         if defaults:
             return private or defaults[0], public or defaults[1]
         return (private, public) if private and public else None
+
+    @property
+    def ranges(self) -> tuple[Network, ...]:
+        """Where projects may have VIPs and floating IPs in networks of their own."""
+        chosen = USUAL_RANGES[self.attachment] if self.vip_ranges is None else self.vip_ranges
+        first = (self.networks or ()) if self.attachment == "loopback" else ()
+        return (*map(ipaddress.ip_network, first), *chosen)
+
+    @property
+    def takes_addresses(self) -> bool:
+        """Whether an address that a load balancer gets is taken away from other machines."""
+        return self.attachment == "anyip"
 
     @property
     def settle_seconds(self) -> float:
@@ -247,6 +350,19 @@ def from_arguments(arguments: Mapping[str, Any]) -> Config:
     return _checked(Config(**values))
 
 
+def words(arguments: Mapping[str, Any]) -> list[str]:
+    """Parsed arguments as they can be given to another server on its command line."""
+    found = [f"--config-file={arguments['config_file']}"] if arguments.get("config_file") else []
+    for option in OPTIONS:
+        given = arguments.get(option.name)
+        flag = option.name.replace("_", "-")
+        if isinstance(given, bool):
+            found.append(f"--{flag}" if given else f"--no-{flag}")
+        elif given is not None:
+            found.append(f"--{flag}={given}")
+    return found
+
+
 def _of_file(path: str) -> dict[str, Any]:
     parser = configparser.ConfigParser(interpolation=None)
     try:
@@ -256,15 +372,19 @@ def _of_file(path: str) -> dict[str, Any]:
         raise ConfigError(f"{path}: {getattr(error, 'strerror', None) or str(error).splitlines()[0]}") from None
     known = {option.name: option for option in OPTIONS}
     for section in parser.sections():
-        if section != SECTION:
-            raise ConfigError(f"{path}: unknown section [{section}]; there is [{SECTION}] only.")
+        if section not in (SECTION, QUOTAS):
+            raise ConfigError(f"{path}: unknown section [{section}]; there are [{SECTION}] and [{QUOTAS}].")
     given = dict(parser[SECTION]) if SECTION in parser else {}
     for name in given:
         if name not in known:
             raise ConfigError(f"{path}: unknown option {name}; there are {', '.join(known)}.")
         if known[name].metadata.get("is_once"):
             raise ConfigError(f"{path}: {name} is an option for the command line only.")
-    return {name: _read(known[name], text, f"{path}: {name}") for name, text in given.items()}
+    values = {name: _read(known[name], text, f"{path}: {name}") for name, text in given.items()}
+    if QUOTAS in parser:
+        limits = ",".join(f"{name}={limit}" for name, limit in parser[QUOTAS].items())
+        values[QUOTAS] = {**values.get(QUOTAS, {}), **_read(known[QUOTAS], limits, f"{path}: [{QUOTAS}]")}
+    return values
 
 
 def _read(option: dataclasses.Field[Any], text: str, where: str) -> Any:
@@ -284,20 +404,26 @@ def _checked(config: Config) -> Config:
         raise ConfigError("keystone_url needs keystone_password_file: tokens are validated as a user of that Keystone.")
     if config.barbican_url and not config.keystone_url:
         raise ConfigError("barbican_url needs keystone_url: that Barbican does not know the tokens of this server.")
-    if config.testing and not _is_loopback(config.bind_host):
+    if config.testing and not is_loopback(config.bind_host):
         raise ConfigError(
             f"bind_host: {config.bind_host!r} is not allowed with testing, whose API needs no login: "
             "it has to be a loopback address."
         )
-    loopback = ipaddress.IPv4Network("127.0.0.0/8")
+    if config.auth == "noauth" and not (config.remote_noauth or is_loopback(config.bind_host)):
+        raise ConfigError(
+            f"bind_host: {config.bind_host!r} is not allowed with auth noauth, which makes an admin of whoever reaches "
+            "it: it has to be a loopback address, or --remote-noauth has to be given."
+        )
+    if config.tls_key and not config.tls_certificate:
+        raise ConfigError("tls_key needs tls_certificate.")
     for cidr in (config.networks or ()) if config.attachment == "loopback" else ():
         network = ipaddress.ip_network(cidr)
-        if not (isinstance(network, ipaddress.IPv4Network) and network.subnet_of(loopback)):
-            raise ConfigError(f"{cidr} is not allowed: with attachment loopback, networks lie within {loopback}.")
+        if not (isinstance(network, ipaddress.IPv4Network) and network.subnet_of(LOOPBACK)):
+            raise ConfigError(f"{cidr} is not allowed: with attachment loopback, networks lie within {LOOPBACK}.")
     return config
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
     """Whether only this machine can reach the address; a name other than localhost is not believed."""
     try:
         return ipaddress.ip_address(host).is_loopback

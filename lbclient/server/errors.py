@@ -114,6 +114,17 @@ class TooLarge(Error):
     title = "Payload Too Large"
 
 
+class TooManyRequests(Error):
+    """Something that may be asked again after some seconds."""
+
+    status = 429
+    title = "Too Many Requests"
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
 class UnsupportedMediaType(Error):
     status = 415
     title = "Unsupported Media Type"
@@ -124,6 +135,10 @@ class Unavailable(Error):
 
     status = 503
     title = "Service Unavailable"
+
+    def __init__(self, message: str, retry_after: int | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after  # seconds
 
 
 class Faulted(Error):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
+
+from .identity.throttle import Throttle
 
 if TYPE_CHECKING:
     from ..store.snapshot import Snapshot
@@ -26,6 +29,10 @@ class DataPlane(Protocol):
 
     def unsupported(self, snapshot: Snapshot) -> str | None:
         """Why a load balancer could not be carried; None if it can."""
+        ...
+
+    def own_addresses(self) -> Iterable[str]:
+        """The addresses of this machine that are not its load balancers', where these could be taken for them."""
         ...
 
     def active_connections(self, loadbalancer_id: str, pool_id: str, member_id: str) -> int | None:
@@ -54,3 +61,4 @@ class Services:
     barbican: Barbican | None = None
     testing: Kit | None = None  # None: there is no testing API
     settlements: Settlements | None = None  # None: writes are answered at once
+    throttle: Throttle = field(default_factory=Throttle)

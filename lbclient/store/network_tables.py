@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Sequence
 from typing import Any
 
@@ -55,6 +56,8 @@ SUBNET = sa.Table(
     sa.Column("host_routes", Json, nullable=False, default=[]),
     sa.Column("ipv6_address_mode", sa.String(20)),
     sa.Column("ipv6_ra_mode", sa.String(20)),
+    # An admin made it, or shared its network: its addresses may be had as VIPs.
+    sa.Column("is_vouched", sa.Boolean, nullable=False, default=False),
 )
 
 PORT = sa.Table(
@@ -88,6 +91,15 @@ FIXED_IP = sa.Table(
     sa.Column("sort_key", sa.String(32), nullable=False),
     sa.UniqueConstraint("subnet_id", "ip_address"),
     sa.Index("ix_fixed_ip_subnet_id_sort_key", "subnet_id", "sort_key"),
+)
+
+# The addresses that carry traffic, over all networks: each has one holder.
+ADDRESS_CLAIM = sa.Table(
+    "address_claim",
+    metadata,
+    sa.Column("key", sa.String(33), primary_key=True),  # of claim_key
+    sa.Column("address", sa.String(64), nullable=False),
+    sa.Column("holder", sa.String(36), nullable=False, index=True),  # the ID of a load balancer or a floating IP
 )
 
 FLOATING_IP = sa.Table(
@@ -160,6 +172,16 @@ ROUTER = sa.Table(
 )
 
 
+def claim_key(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
+    """The version of an address and its 32 hexadecimal digits, which sort as the numbers do."""
+    return f"{address.version}{int(address):032x}"
+
+
+def unclaim(tx: sa.Connection, holder: str) -> None:
+    """Free the addresses of a load balancer or a floating IP."""
+    tx.execute(sa.delete(ADDRESS_CLAIM).where(ADDRESS_CLAIM.c.holder == holder))
+
+
 def device_id(loadbalancer_id: str) -> str:
     """What a VIP's port names as its device."""
     return f"lb-{loadbalancer_id}"
@@ -173,6 +195,7 @@ def floating_addresses(tx: sa.Connection, port_ids: Sequence[str]) -> list[str]:
 
 def release(tx: sa.Connection, loadbalancer_id: str) -> None:
     """Give up a load balancer's ports: those made for it vanish, others are free again; floating IPs lead nowhere."""
+    unclaim(tx, loadbalancer_id)
     ports = by(PORT, "device_id").all(tx, device_id=device_id(loadbalancer_id))
     if not ports:
         return

@@ -30,14 +30,21 @@ _STATUSES = Prepared(
 )
 
 
-def snapshot(tx: sa.Connection, loadbalancer_id: str, with_deleted: bool = False) -> Snapshot | None:
-    """The whole load balancer in this transaction, if asked with what is being deleted; None where there is none."""
+def snapshot(
+    tx: sa.Connection, loadbalancer_id: str, with_deleted: bool = False, with_members: bool = True
+) -> Snapshot | None:
+    """The whole load balancer in this transaction; None where there is none.
+
+    If asked with what is being deleted, and without the members, which may be many.
+    """
     loadbalancer = by(LOADBALANCER, "id").first(tx, id=loadbalancer_id)
     if loadbalancer is None:
         return None
     present = _PRESENT.one(tx, loadbalancer_id=loadbalancer_id)
     rows = {
-        table.name: by(table, "loadbalancer_id").all(tx, loadbalancer_id=loadbalancer_id) if is_present else []
+        table.name: by(table, "loadbalancer_id").all(tx, loadbalancer_id=loadbalancer_id)
+        if is_present and (with_members or table is not MEMBER)
+        else []
         for table, is_present in zip(CHILDREN, present, strict=True)
     }
     unsettled = {

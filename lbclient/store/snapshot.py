@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from ..vault.material import Material
@@ -34,3 +35,8 @@ class Snapshot:
     certificates: Mapping[str, Material | None] = field(
         default_factory=dict
     )  # by the reference, as the rows have it; None: there is no such thing in the key manager (any more)
+
+    @cached_property
+    def pools_by_id(self) -> Mapping[str, Record]:
+        """The pools that are to exist."""
+        return {pool.id: pool for pool in self.pools}

@@ -90,6 +90,25 @@ class Store:
         with self.reading() as tx:
             return list(tx.scalars(sa.select(LOADBALANCER.c.id).order_by(LOADBALANCER.c.serial)))
 
+    def addresses(self) -> dict[tuple[str, str], tuple[str, ...]]:
+        """The addresses of every load balancer, by its ID and its provider's name."""
+        with self.reading() as tx:
+            rows = tx.execute(sa.select(LOADBALANCER)).all()
+            return {(row.id, row.provider): reading.addresses(tx, row) for row in rows}
+
+    def roster(self) -> list[tuple[str, str, bool]]:
+        """Every load balancer: its ID, its project, and whether somebody waits for it."""
+        columns = (LOADBALANCER.c.id, LOADBALANCER.c.project_id, LOADBALANCER.c.provisioning_status)
+        with self.reading() as tx:
+            rows = tx.execute(sa.select(*columns).order_by(LOADBALANCER.c.serial)).all()
+        return [(row.id, row.project_id, row.provisioning_status.startswith("PENDING")) for row in rows]
+
+    def project_of(self, loadbalancer_id: str) -> str | None:
+        """The project of a load balancer; None where there is none (any more)."""
+        with self.reading() as tx:
+            row = prepared.by(LOADBALANCER, "id").first(tx, id=loadbalancer_id)
+        return None if row is None else row.project_id
+
     def snapshot(self, loadbalancer_id: str) -> Snapshot | None:
         """The load balancer as it stands; None where there is none (any more)."""
         with self.reading() as tx:

@@ -15,6 +15,8 @@ from . import addresses
 
 metadata = sa.MetaData()
 
+OWNERS = ("project_id", "loadbalancer_id", "listener_id", "pool_id", "l7policy_id")  # whose rows are listed
+
 
 class Json(sa.TypeDecorator[Any]):
     """A JSON value as text, the same on every database: a string inside is found by the text of its JSON."""
@@ -78,7 +80,10 @@ def _table(resource: Resource) -> sa.Table:
         # Counts the changes of the load balancer; a row carries the number of the change that touched it last.
         sa.Column("revision", sa.BigInteger, nullable=False),
     )
-    for name in ("project_id", "loadbalancer_id", "listener_id", "pool_id", "l7policy_id", "default_pool_id", "name"):
+    for name in OWNERS:
+        if name in table.c:
+            sa.Index(f"ix_{resource.name}_{name}", table.c[name], table.c.serial)  # a page needs no sorting
+    for name in ("default_pool_id", "redirect_pool_id", "name"):
         if name in table.c:
             sa.Index(f"ix_{resource.name}_{name}", table.c[name])
     return table

@@ -18,7 +18,12 @@ from lbclient.cli.program import Shell
 
 SURFACE: dict[str, Any] = json.loads(Path(__file__).with_name("surface.json").read_text())
 OURS_ALONE = {"--timeout", "--wait-timeout", "--retry-on-conflict"}  # the end of --wait, and of being refused
-ADDED = {"loadbalancer status show": {"--format", "--color"}}  # command -> options of its own
+FILES = {"--certificate-file", "--certificate-key-file", "--certificate-chain-file"}
+ADDED = {  # command -> options of its own
+    "loadbalancer status show": {"--format", "--color"},
+    "loadbalancer listener create": FILES,
+    "loadbalancer listener set": FILES,
+}
 TEN = [str(number) for number in range(1, 11)]
 
 # (command, option) -> what is different

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -70,18 +71,35 @@ def test_redirect_codes(running: Running, webs, code: int) -> None:
     assert get(port).status == code
 
 
-@pytest.mark.parametrize("first", ["pool", "url", "reject"])
-def test_the_first_policy_that_matches_decides(running: Running, webs, first: str) -> None:
-    """Whatever its action: HAProxy by itself would redirect and reject before it chooses a backend."""
+@pytest.mark.parametrize("order", list(itertools.permutations(("pool", "url", "prefix", "reject"))))
+def test_rejections_come_first_and_then_redirects(running: Running, webs, order: tuple[str, ...]) -> None:
+    """Whatever the positions, as in Octavia; among policies of one kind the first that matches decides."""
+    one, two = webs("one", "two")
+
+    def on(*paths: str) -> list[dict[str, Any]]:
+        return [rule("PATH", "REGEX", f"^/({'|'.join(paths)})$")]
+
+    actions = {
+        "pool": to_other(*on("pool", "url", "prefix", "reject")),
+        "url": {"action": "REDIRECT_TO_URL", "redirect_url": "http://a/", "rules": on("url", "both", "reject")},
+        "prefix": {"action": "REDIRECT_PREFIX", "redirect_prefix": "http://b", "rules": on("prefix", "both", "reject")},
+        "reject": reject(*on("reject")),
+    }
+    port = policies(running, one, two, **{name: actions[name] for name in order})
+    assert get(port, "/reject").status == 403
+    first = min(("url", "prefix"), key=order.index)
+    assert where(get(port, "/both"))[1] == {"url": "http://a/", "prefix": "http://b/both"}[first]
+    assert where(get(port, "/url")) == (302, "http://a/")
+    assert where(get(port, "/prefix")) == (302, "http://b/prefix")
+    assert [get(port, path).name for path in ("/pool", "/none")] == ["two", "one"]
+
+
+def test_the_first_pool_that_is_chosen_counts(running: Running, webs) -> None:
     one, two = webs("one", "two")
     every = rule("PATH", "STARTS_WITH", "/")
-    actions = {
-        "pool": to_other(every),
-        "url": {"action": "REDIRECT_TO_URL", "redirect_url": "http://a/", "rules": [every]},
-        "reject": reject(every),
-    }
-    port = policies(running, one, two, first=actions.pop(first), **actions)
-    assert get(port).name == {"pool": "two", "url": "302", "reject": "403"}[first]
+    back = {"action": "REDIRECT_TO_POOL", "redirect_pool": "pool", "rules": [rule("PATH", "EQUAL_TO", "/back")]}
+    port = policies(running, one, two, first=back, second=to_other(every), third={**back, "rules": [every]})
+    assert [get(port, path).name for path in ("/back", "/")] == ["one", "two"]
 
 
 def test_policies_and_rules_that_do_not_count(running: Running, webs) -> None:
@@ -118,18 +136,29 @@ def test_all_rules_must_match_and_may_be_inverted(running: Running, webs) -> Non
 
 def test_fifty_rules_in_a_policy(running: Running, webs) -> None:
     one, two = webs("one", "two")
-    rules = [rule("HEADER", "CONTAINS", f"<{number}>", key="X-All") for number in range(50)]
-    port = policies(running, one, two, a=to_other(rule("PATH", "EQUAL_TO", "/a")), b=to_other(*rules), c=reject(*rules))
+
+    def rules(key: str) -> list[dict[str, Any]]:
+        return [rule("HEADER", "CONTAINS", f"<{number}>", key=key) for number in range(50)]
+
+    several = {
+        "a": to_other(rule("PATH", "EQUAL_TO", "/a")),
+        "b": to_other(*rules("X-All")),
+        "c": reject(*rules("X-No")),
+    }
+    port = policies(running, one, two, **several)
     everything = "".join(f"<{number}>" for number in range(50))
-    assert get(port, headers={"X-All": everything}).name == "two"
-    assert get(port, headers={"X-All": everything.replace("<25>", "")}).name == "one"
+    for key, name in (("X-All", "two"), ("X-No", "403")):
+        assert get(port, headers={key: everything}).name == name
+        assert get(port, headers={key: everything.replace("<25>", "")}).name == "one"
 
 
-def test_a_redirect_to_an_empty_or_disabled_pool_is_503(running: Running, webs) -> None:
+def test_a_redirect_to_an_empty_pool_is_503_and_to_a_disabled_one_is_none(running: Running, webs) -> None:
+    """A policy with a disabled pool is passed over, as in Octavia."""
     one, two = webs("one", "two")
-    port = policies(running, one, two, a=to_other(rule("PATH", "EQUAL_TO", "/other")))
+    later = {"action": "REDIRECT_TO_POOL", "redirect_pool": "pool", "rules": [rule("PATH", "EQUAL_TO", "/other")]}
+    port = policies(running, one, two, a=to_other(rule("PATH", "STARTS_WITH", "/other")), b=later)
     running.apply({"pools": {"other": {"admin_state_up": False}}})
-    assert get(port, "/other").status == 503
+    assert [get(port, path).name for path in ("/other", "/other/x")] == ["one", "one"]
     running.tree["pools"]["other"] |= {"admin_state_up": True, "members": {}}
     running.put()
     assert get(port, "/other").status == 503
@@ -158,12 +187,25 @@ CASES = [
     ("PATH", "REGEX", r"^/\d+$", None, "/12a", False),
     ("FILE_TYPE", "EQUAL_TO", "jpg", None, "/a.b/c.jpg?d.gif", True),
     ("FILE_TYPE", "EQUAL_TO", "jpg", None, "/a.jpg/c", False),
-    ("FILE_TYPE", "EQUAL_TO", "jpg", None, "/jpg", False),
+    ("FILE_TYPE", "EQUAL_TO", "jpg", None, "/jpg", True),
+    ("FILE_TYPE", "EQUAL_TO", "jpg", None, "/a.JPG", False),
+    ("FILE_TYPE", "EQUAL_TO", "css", None, "/test/css", True),
+    ("FILE_TYPE", "EQUAL_TO", "css", None, "/test/css/", False),
+    ("FILE_TYPE", "EQUAL_TO", "css", None, "/cssx?a=css", False),
     ("FILE_TYPE", "EQUAL_TO", "gz", None, "/a.tar.gz", True),
-    ("FILE_TYPE", "REGEX", "^(jpe?g|png)$", None, "/a.jpeg", True),
-    ("FILE_TYPE", "REGEX", "^(jpe?g|png)$", None, "/a.jpegs", False),
-    ("HEADER", "EQUAL_TO", "a, b", "X-List", {"x-list": "a, b"}, True),
-    ("HEADER", "EQUAL_TO", "a", "X-List", {"x-list": "a, b"}, False),
+    ("FILE_TYPE", "EQUAL_TO", "tar.gz", None, "/a.tar.gz", True),
+    ("FILE_TYPE", "REGEX", r"\.(jpe?g|png)$", None, "/a.jpeg", True),
+    ("FILE_TYPE", "REGEX", r"\.(jpe?g|png)$", None, "/a.jpegs", False),
+    ("FILE_TYPE", "REGEX", "jpeg", None, "/a.jpeg/c", True),
+    ("FILE_TYPE", "REGEX", "^jpeg$", None, "/a.jpeg", False),
+    ("HEADER", "EQUAL_TO", "a, b", "X-List", {"x-list": "a, b"}, False),
+    ("HEADER", "EQUAL_TO", "a", "X-List", {"x-list": "a, b"}, True),
+    ("HEADER", "EQUAL_TO", "b", "X-List", {"x-list": "a , b"}, True),
+    ("HEADER", "STARTS_WITH", "b", "X-List", {"x-list": "a,bc"}, True),
+    ("HEADER", "ENDS_WITH", "a", "X-List", {"x-list": "aa,bc"}, True),
+    ("HEADER", "CONTAINS", ",", "X-List", {"x-list": "a,b"}, False),
+    ("HEADER", "REGEX", "^b$", "X-List", {"x-list": "a,b,c"}, True),
+    ("HEADER", "REGEX", "^a,b$", "X-List", {"x-list": "a,b"}, False),
     ("HEADER", "STARTS_WITH", "Moz", "User-Agent", {"User-Agent": "Mozilla/5.0"}, True),
     ("HEADER", "ENDS_WITH", "/5.0", "User-Agent", {"User-Agent": "Mozilla/5.0"}, True),
     ("HEADER", "CONTAINS", "illa", "User-Agent", {"User-Agent": "Mozilla/5.0"}, True),

@@ -30,6 +30,7 @@ MATCH = {
     "REGEX": lambda value, wanted: re.search(wanted, value) is not None,
 }
 KINDS = ("HOST_NAME", "PATH", "FILE_TYPE", "HEADER", "COOKIE", "SSL_CONN_HAS_CERT", "SSL_VERIFY_RESULT", "SSL_DN_FIELD")
+RANKS = {"REJECT": 0, "REDIRECT_TO_URL": 1, "REDIRECT_PREFIX": 1, "REDIRECT_TO_POOL": 2}
 TLS = {
     "protocol": "TERMINATED_HTTPS",
     "default_tls_container_ref": "shop",
@@ -120,7 +121,9 @@ def random_rule(chance: random.Random) -> dict[str, Any]:
 def random_request(chance: random.Random, is_tls: bool) -> Request:
     path = "/" + "".join(chance.choice(("a", "b", "/", ".")) for _ in range(chance.randint(0, 5)))
     path = re.sub("/+", "/", path)
-    headers = {name: chance.choice(("a", "b", "ab", "a.b")) for name in ("A", "B") if chance.random() < 0.6}
+    headers = {
+        name: chance.choice(("a", "b", "ab", "a.b", "b,a", "ab , a.b")) for name in ("A", "B") if chance.random() < 0.6
+    }
     cookies = [f"{name}={chance.choice(('a', 'b', 'ab'))}" for name in ("A", "B") if chance.random() < 0.6]
     headers |= {"Host": chance.choice(("a", "AB", "a.b", "b:80", "a.b:8080"))}
     headers |= {"Cookie": "; ".join(cookies)} if cookies else {}
@@ -128,8 +131,8 @@ def random_request(chance: random.Random, is_tls: bool) -> Request:
 
 
 def expected(policies: list[dict[str, Any]], request: Request) -> tuple[str, str | None]:
-    """Who answers, or with which status; and where to it redirects."""
-    for policy in policies:
+    """Who answers, or with which status; and where to it redirects. Rejections come first, and pools last."""
+    for policy in sorted(policies, key=lambda each: RANKS[each["action"]]):
         rules = [each for each in policy["rules"] if each.get("admin_state_up", True)]
         if policy["admin_state_up"] and rules and all(holds(each, request) for each in rules):
             code = str(policy.get("redirect_http_code") or 302)
@@ -149,21 +152,21 @@ def holds(wanted: dict[str, Any], request: Request) -> bool:
 def _matches(wanted: dict[str, Any], value: str) -> bool:
     if wanted["type"] == "HOST_NAME":  # whose case does not matter
         return bool(MATCH[wanted["compare_type"]](value.lower(), wanted["value"].lower()))
-    return bool(MATCH[wanted["compare_type"]](value, wanted["value"]))
+    is_end = wanted["type"] == "FILE_TYPE" and wanted["compare_type"] == "EQUAL_TO"
+    return bool(MATCH["ENDS_WITH" if is_end else wanted["compare_type"]](value, wanted["value"]))
 
 
 def looked_at(wanted: dict[str, Any], request: Request) -> list[str]:
     """What of the request a rule is about; any of it may match."""
     headers, key = request.headers, wanted["key"]
     cookies = dict(pair.split("=") for pair in headers.get("Cookie", "").split("; ") if pair)
-    _, _, segment = request.path.rpartition("/")
     subject = {"CN": request.client, "O": COMPANY} if request.client else {}
     found = {
         "HOST_NAME": [headers["Host"], headers["Host"].partition(":")[0]],
         "PATH": [request.path],
-        "HEADER": [headers.get(key)],
+        "HEADER": [each.strip() for each in headers[key].split(",")] if key in headers else [],
         "COOKIE": [cookies.get(key)],
-        "FILE_TYPE": [segment.rpartition(".")[2] if "." in segment else ""],
+        "FILE_TYPE": [request.path],
         "SSL_CONN_HAS_CERT": ["True"] if request.client else [],
         "SSL_VERIFY_RESULT": ["0"] if request.is_tls else [],
         "SSL_DN_FIELD": [subject.get(key)],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import socket
 import threading
@@ -9,8 +10,10 @@ import time
 from collections import Counter
 from typing import Any
 
+import pki
 import pytest
 import trees
+from handshakes import trusting
 from instances import Running
 from members import Echo, free_port, until
 from world import connected, get, line, member, web
@@ -153,20 +156,25 @@ def test_sessions_stay_also_over_a_reload(running: Running, webs) -> None:
     assert {name for _, _, name in sessions} == {"one", "two"}
     for kind, given, name in sessions:
         assert set(shares(ports[kind], 3, **given)) == {name}
-    until(lambda: is_ready_to_teach(running), seconds=15)
-    for kind in PERSISTENCE:
-        pool = running.tree["pools"][kind]
-        pool["members"] = {f"{kind} three": member(three), **pool["members"]}
-    assert running.put().how == "reloaded"
-    for kind, given, name in sessions:
-        assert set(shares(ports[kind], 3, **given)) == {name}
+    for number in range(3):  # one reload right after the other, the first of a worker that has just been started
+        for kind in PERSISTENCE:
+            pool = running.tree["pools"][kind]
+            pool["members"] = {f"{kind} three {number}": member(three, weight=1 + number), **pool["members"]}
+        assert running.put().how == "reloaded"
+        for kind, given, name in sessions:
+            assert set(shares(ports[kind], 3, **given)) == {name}
 
 
-def is_ready_to_teach(running: Running) -> bool:
-    """A worker hands its tables on once it has given up waiting for one that could teach it: after some seconds."""
-    said = runtime.ask(running.instance.directory, "admin.sock", "show peers")
-    flags = int(said.partition("flags=")[2].split()[0], 16)
-    return flags & 3 == 3
+def test_sessions_stay_where_the_worker_before_had_no_tables(running: Running, webs) -> None:
+    """Nobody teaches such a worker, and it is not asked to wait for that either."""
+    one, two = webs("one", "two")
+    port = free_port()
+    running.apply(web(port, members={"one": member(one), "two": member(two)}))
+    running.apply({"pools": {"pool": {"session_persistence": {"type": "APP_COOKIE", "cookie_name": "SESSION"}}}})
+    sessions = [session(port, "APP_COOKIE", number) for number in range(4)]
+    running.apply({"pools": {"pool": {"members": {"three": member(webs("three")[0])}}}})
+    for given, name in sessions:
+        assert set(shares(port, 3, **given)) == {name}
 
 
 def session(port: int, persistence: str, number: int) -> tuple[dict[str, Any], str]:
@@ -199,6 +207,51 @@ def test_proxy_protocol(running: Running, protocol: str, start: bytes) -> None:
             taken.settimeout(5)
             with taken:
                 assert taken.recv(1024).startswith(start)
+
+
+def test_proxy_protocol_tells_of_tls(running: Running) -> None:
+    """Behind TERMINATED_HTTPS: the version, and who has shown a certificate; behind HTTP nothing of that."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        ports = {"HTTP": free_port(), "TERMINATED_HTTPS": free_port()}
+        tls = {
+            "default_tls_container_ref": "shop",
+            "client_authentication": "OPTIONAL",
+            "client_ca_tls_container_ref": "ca",
+        }
+        listeners = {
+            name: {"protocol": name, "protocol_port": port, "default_pool": "pool"} for name, port in ports.items()
+        }
+        listeners["TERMINATED_HTTPS"] |= tls
+        members = {"one": {"address": "127.0.0.1", "protocol_port": server.getsockname()[1]}}
+        pool = {"protocol": "PROXYV2", "lb_algorithm": "ROUND_ROBIN", "members": members}
+        certificates = {"shop": {"host": "shop.example"}, "ca": {"authority": "ca"}}
+        running.apply({"listeners": listeners, "pools": {"pool": pool}, "certificates": certificates})
+
+        def header(kind: str, client: str | None = None) -> bytes:
+            """What stands before a request, behind the addresses."""
+            with (
+                socket.create_connection(("127.0.0.1", ports[kind]), timeout=5) as plain,
+                contextlib.ExitStack() as open_,
+            ):
+                connection = plain
+                if kind != "HTTP":
+                    context = trusting(shows=pki.certified(client) if client else None)
+                    connection = open_.enter_context(context.wrap_socket(plain, server_hostname="shop.example"))
+                connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
+                server.settimeout(5)
+                taken, _ = server.accept()
+                with taken:
+                    taken.settimeout(5)
+                    start = taken.recv(16, socket.MSG_WAITALL)
+                    assert start.startswith(b"\r\n\r\n\0\r\nQUIT\n")
+                    return taken.recv(int.from_bytes(start[14:16], "big"), socket.MSG_WAITALL)[12:]
+
+        assert header("HTTP") == b""
+        shown, nobody = header("TERMINATED_HTTPS", "alice"), header("TERMINATED_HTTPS")
+        assert shown[0] == nobody[0] == 0x20  # PP2_TYPE_SSL
+        assert (shown[3] & 1, nobody[3] & 1) == (1, 1)  # over TLS
+        assert b"TLSv1.3" in shown
+        assert (b"alice" in shown, b"alice" in nobody) == (True, False)
 
 
 def test_one_pool_behind_different_listeners(running: Running, webs) -> None:

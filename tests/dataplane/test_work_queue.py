@@ -7,6 +7,7 @@ import time
 
 from members import until
 
+from lbclient.dataplane.fair_share import Limits
 from lbclient.dataplane.work_queue import WorkQueue
 
 
@@ -64,7 +65,7 @@ def test_what_somebody_waits_for_goes_first() -> None:
 
 
 def test_patient_ones_leave_a_worker_free() -> None:
-    queue = WorkQueue(low_priority_at_once=2)
+    queue = WorkQueue(Limits(low_priority=2))
     for id_ in ("a", "b", "c"):
         queue.wake(id_, is_low_priority=True)
     assert [queue.take(), queue.take()] == ["a", "b"]
@@ -72,8 +73,8 @@ def test_patient_ones_leave_a_worker_free() -> None:
     thread = threading.Thread(target=lambda: taken.extend((queue.take(), queue.take())))
     thread.start()
     queue.wake("urgent")
-    until(lambda: "urgent" not in queue._queued)
-    assert "c" in queue._queued
+    until(lambda: taken == [] and queue._share._work.keys() == {"a", "b", "urgent"})
+    assert "c" in queue._share._entries
     queue.done("a")
     thread.join(5)
     assert taken == ["urgent", "c"]

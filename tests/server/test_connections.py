@@ -13,8 +13,7 @@ from typing import Any
 
 import pytest
 
-from lbclient.server.web import asgi, connection
-from lbclient.server.web import server as listen
+from lbclient.server.web.limits import BODY_MAXIMUM, HEAD_MAXIMUM, Limits
 from lbclient.server.web.server import ListenError, Server
 
 DEADLINE = 20.0  # s
@@ -49,10 +48,9 @@ def application() -> Application:
 
 
 @pytest.fixture
-def server(application: Application, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, int]]:
-    monkeypatch.setattr(listen, "SILENCE", SILENCE)
-    monkeypatch.setattr(connection, "LOOK", 0.05)
-    made = Server(application, "127.0.0.1", 0, 2, lambda environ: environ["PATH_INFO"] == "/quick")
+def server(application: Application) -> Iterator[tuple[str, int]]:
+    limits = Limits(silence=SILENCE, head_seconds=SILENCE * 3, body_seconds=SILENCE, look=0.05)
+    made = Server(application, "127.0.0.1", 0, 2, lambda environ: environ["PATH_INFO"] == "/quick", limits=limits)
     port = made.bind()
     made.start()
     yield "127.0.0.1", port
@@ -96,8 +94,8 @@ def rest(client: socket.socket) -> bytes:
         (b"", b""),
         (b"POST /ec", b"408"),
         (HEAD, b"408"),
-        (HEAD + b"Content-Length: 9\r\n\r\n", b""),
-        (HEAD + b"Content-Length: 9\r\n\r\n{}", b""),
+        (HEAD + b"Content-Length: 9\r\n\r\n", b"408"),
+        (HEAD + b"Content-Length: 9\r\n\r\n{}", b"408"),
         (HEAD + b"Content-Length: 2\r\n\r\n{}", b"200"),
     ],
 )
@@ -139,13 +137,13 @@ def test_a_head_without_end(server: tuple[str, int]) -> None:
         with pytest.raises(ConnectionError):  # it is closed while we go on
             client.sendall((b"X-Header: " + b"a" * 1000 + b"\r\n") * 20_000)
     with connect(server) as client:
-        client.sendall(b"GET /echo HTTP/1.1\r\nX-Header: " + b"a" * connection.HEAD_MAXIMUM)
+        client.sendall(b"GET /echo HTTP/1.1\r\nX-Header: " + b"a" * HEAD_MAXIMUM)
         assert b" 431 " in rest(client)
 
 
 def test_a_body_that_is_too_large_is_not_kept(server: tuple[str, int], ask: Asker) -> None:
     """The application is told how long it is said to be, and the client has its answer however long it goes on."""
-    size = asgi.BODY_MAXIMUM + 1
+    size = BODY_MAXIMUM + 1
     client = ask(server, "/echo", b" " * size)
     answer = client.getresponse()
     assert (answer.read(), answer.headers["X-Length"]) == (b"", str(size))

@@ -167,3 +167,23 @@ def test_chunks_that_are_too_many(server: RunningServer) -> None:
     piece = b"10000\r\n" + b" " * 65536 + b"\r\n"
     found = answers(server, request(b"POST " + LB, piece * 70 + b"0\r\n\r\n", b"Transfer-Encoding: chunked"))
     assert status(found) == 413
+
+
+@pytest.mark.parametrize(
+    "hosts", [b"", b"Host: x\r\nHost: y\r\n", b"Host: x\r\nhost: x\r\n", b"Host: a b\r\n", b"Host:\r\n"]
+)
+def test_a_request_has_one_host(server: RunningServer, hosts: bytes) -> None:
+    found = answers(server, b"GET " + LB + b" HTTP/1.1\r\nConnection: close\r\n" + hosts + b"\r\n")
+    assert status(found) == 400
+    assert b"Host header" in found
+
+
+def test_http_1_0_needs_no_host(server: RunningServer) -> None:
+    assert status(answers(server, b"GET " + LB + b" HTTP/1.0\r\n\r\n")) == 200
+
+
+def test_a_body_that_is_nested_too_deep(server: RunningServer) -> None:
+    deep = b'{"loadbalancer":{"name":' + b"[" * 40 + b"]" * 40 + b"}}"
+    found = answers(server, request(b"POST " + LB, deep))
+    assert status(found) == 400
+    assert b"more than 32 levels deep" in found

@@ -14,12 +14,16 @@ class FakeDataPlane:
 
     on_wake: Callable[[str], object] = lambda loadbalancer_id: None
     refusal: Callable[[Snapshot], str | None] = lambda snapshot: None
+    own: tuple[str, ...] = ()
 
     def wake(self, loadbalancer_id: str) -> None:
         self.on_wake(loadbalancer_id)
 
     def unsupported(self, snapshot: Snapshot) -> str | None:
         return self.refusal(snapshot)
+
+    def own_addresses(self) -> tuple[str, ...]:
+        return self.own
 
     def active_connections(self, loadbalancer_id: str, pool_id: str, member_id: str) -> int | None:
         return 0

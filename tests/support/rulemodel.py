@@ -125,9 +125,14 @@ class World:
                 yield id_, thing
 
     def seen(self, project: str, kind: str, id_: Any) -> Thing | None:
-        """What exists for a project: a foreign ID reads as none."""
+        """What exists for a project: a foreign ID reads as none, but in a path."""
         thing = self.things.get(id_)
         return thing if thing and (thing.kind, thing.project) == (kind, project) else None
+
+    def _absence(self, kind: str, id_: Any) -> int:
+        """What is said of an ID in a path that does not exist for a project."""
+        thing = self.things.get(id_)
+        return 403 if thing and thing.kind == kind else 404
 
     # What is refused.
 
@@ -137,14 +142,14 @@ class World:
         kind = KINDS[places[-1] if len(places) % 2 else places[-2]]
         parent = KINDS[places[0]] if len(places) > 2 else None
         if parent and self.seen(request.project, parent, places[1]) is None:
-            return {404, 400}  # whichever is looked at first
+            return {self._absence(parent, places[1]), 400}  # whichever is looked at first
         if places[-1] == "members" and request.method == "PUT":
             return self._batch(request, places[1])
         if request.method == "POST":
             return set(self._creation(request, kind, places))
         thing = self.seen(request.project, kind, places[-1])
         if thing is None or (parent and thing.owners[parent] != places[1]):
-            return {404, 400}
+            return {404 if parent else self._absence(kind, places[-1]), 400}
         if request.method == "GET":
             return set()
         if request.method == "DELETE":

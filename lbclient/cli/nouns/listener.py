@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import argparse
+from typing import Any
+
 from ...resources import LISTENER
 from .. import verbs
 from ..stats import ShowStatistics
+from . import certificate
 
 
 class CreateListener(verbs.Create):
     """Create a listener: a port and a protocol on a load balancer."""
 
     resource = LISTENER
-    examples = ("--name web --protocol HTTP --protocol-port 80 lb1",)
+    examples = (
+        "--name web --protocol HTTP --protocol-port 80 lb1",
+        "--protocol TERMINATED_HTTPS --protocol-port 443 --certificate-file server.pem lb1",
+    )
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        super().add_arguments(parser)
+        certificate.add_files(parser)
+
+    def _create(self, parsed: argparse.Namespace) -> Any:
+        with certificate.stored(self.services, parsed, parsed.name or "listener"):
+            return super()._create(parsed)
 
 
 class ListListener(verbs.List):
@@ -35,7 +50,16 @@ class SetListener(verbs.Set):
     examples = (
         "--connection-limit 1000 web",
         "--insert-headers X-Forwarded-For=true web",
+        "--certificate-file renewed.pem web",
     )
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        super().add_arguments(parser)
+        certificate.add_files(parser)
+
+    def _change(self, parsed: argparse.Namespace) -> Any:
+        with certificate.stored(self.services, parsed, parsed.target):
+            return super()._change(parsed)
 
 
 class UnsetListener(verbs.Unset):

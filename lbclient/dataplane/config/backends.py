@@ -21,6 +21,7 @@ ALGORITHMS = {
     ),
 }
 PROXY = {"PROXY": ("send-proxy",), "PROXYV2": ("send-proxy-v2",)}
+PROXY_TLS = ("send-proxy-v2-ssl-cn",)  # tells of the client's TLS, and of its certificate
 HTTP_LISTENERS = ("HTTP", "TERMINATED_HTTPS")
 COOKIE = "SRV"
 COOKIE_TYPES = ("HTTP_COOKIE", "APP_COOKIE")
@@ -32,8 +33,9 @@ TABLE_SIZE = "100k"  # the oldest clients are forgotten beyond it
 class Backend:
     """A pool as some of its listeners use it.
 
-    One backend is enough for a pool unless its listeners differ in what HAProxy keeps in a backend: the mode and the
-    timeouts towards members. Each further backend is named <pool>:<listener>, and follows the health of the first one.
+    One backend is enough for a pool unless its listeners differ in what HAProxy keeps in a backend: the mode, the
+    timeouts towards members, and whether these are told of TLS. Each further backend is named <pool>:<listener>, and
+    follows the health of the first one.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Backend:
     mode: str
     connect_timeout: int
     server_timeout: int
+    tells_of_tls: bool = False  # in the headers of PROXYV2
 
     @property
     def is_first(self) -> bool:
@@ -65,9 +68,8 @@ class Server:
 
 def used(listener: Record, snapshot: Snapshot) -> list[str]:
     """The pools that a listener can send a request to, its default first."""
-    existing = {pool.id for pool in snapshot.pools}
     candidates = (listener.default_pool_id, *policies.pools(listener, snapshot))
-    return list(dict.fromkeys(each for each in candidates if each in existing))
+    return list(dict.fromkeys(each for each in candidates if each in snapshot.pools_by_id))
 
 
 def enabled_listeners(snapshot: Snapshot) -> list[Record]:
@@ -78,15 +80,15 @@ def enabled_listeners(snapshot: Snapshot) -> list[Record]:
 
 def backends(snapshot: Snapshot) -> dict[tuple[str, str], Backend]:
     """The backend of each (listener, pool) in use; pools that no enabled listener uses have none."""
-    pools = {pool.id: pool for pool in snapshot.pools}
     found: dict[tuple[str, str], Backend] = {}
     first: set[str] = set()
-    same: dict[tuple[str, str, int, int], Backend] = {}
+    same: dict[tuple[str, str, int, int, bool], Backend] = {}
     for listener in enabled_listeners(snapshot):
         for pool_id in used(listener, snapshot):
-            pool = pools[pool_id]
+            pool = snapshot.pools_by_id[pool_id]
             mode = mode_of(pool, listener)
-            key = (pool_id, mode, listener.timeout_member_connect, listener.timeout_member_data)
+            tells_of_tls = pool.protocol == "PROXYV2" and tls.is_terminated(listener)
+            key = (pool_id, mode, listener.timeout_member_connect, listener.timeout_member_data, tells_of_tls)
             name = pool_id if pool_id not in first else f"{pool_id}:{listener.id}"
             first.add(pool_id)
             found[listener.id, pool_id] = same.setdefault(key, Backend(name, pool, *key[1:]))
@@ -161,7 +163,7 @@ def has_table(backend: Backend) -> bool:
 def _server(backend: Backend, member: Record, monitor: Record | None) -> Iterator[object]:
     pool = backend.pool
     yield endpoint(member.address, member.protocol_port)
-    yield from PROXY.get(pool.protocol, ())
+    yield from PROXY_TLS if backend.tells_of_tls else PROXY.get(pool.protocol, ())
     yield from tls.server(pool)
     if monitor:
         words = monitors.words if backend.is_first else monitors.following

@@ -10,18 +10,23 @@ from . import cfg, rules
 TO_POOL = "REDIRECT_TO_POOL"
 CHOSEN = "txn.pool"  # the pool that a policy has chosen
 DEFAULT_REDIRECT = 302
+RANKS = {"REJECT": 0, TO_POOL: 2}  # redirects to URLs and to prefixes are between them
 
 
 def active(listener: Record, snapshot: Snapshot) -> list[Record]:
-    """The policies that can decide, in their order; one without rules, or whose pool is vanishing, is inert."""
-    pools = {pool.id for pool in snapshot.pools}
+    """The policies that can decide, by position; one without rules, or whose pool is disabled or gone, is inert."""
     return [
         policy
         for policy in snapshot.l7policies[listener.id]
         if policy.admin_state_up
         and enabled_rules(policy, snapshot)
-        and (policy.action != TO_POOL or policy.redirect_pool_id in pools)
+        and (policy.action != TO_POOL or _is_enabled(policy.redirect_pool_id, snapshot))
     ]
+
+
+def _is_enabled(pool_id: str, snapshot: Snapshot) -> bool:
+    pool = snapshot.pools_by_id.get(pool_id)
+    return pool is not None and bool(pool.admin_state_up)
 
 
 def enabled_rules(policy: Record, snapshot: Snapshot) -> list[Record]:
@@ -35,21 +40,26 @@ def pools(listener: Record, snapshot: Snapshot) -> list[str]:
 
 
 def lines(listener: Record, snapshot: Snapshot) -> Iterator[cfg.Line]:
-    """One line a policy, in order: the first that matches decides.
+    """One line a policy: rejections before redirects, and these before choices of a pool; among each, by position.
 
-    A rejection or redirect ends HAProxy's evaluation by itself. A choice of a pool does not, and is therefore noted in
-    a variable; the policies after it look at that first.
+    The first that matches decides. A rejection or redirect ends HAProxy's evaluation by itself. A choice of a pool does
+    not, and is therefore noted in a variable; those after it look at that first.
     """
     guard: list[str] = []
-    for policy in active(listener, snapshot):
+    for policy in sorted(active(listener, snapshot), key=_rank):
         wanted = enabled_rules(policy, snapshot)
         for rule in wanted:
-            yield from rules.acls(rule)
+            yield from rules.acls(rule, is_strict=policy.action == "REJECT")
         if policy.action == TO_POOL and not guard:
             yield cfg.line("acl", "chosen", f"var({CHOSEN})", "-m", "found")
         yield cfg.line("http-request", *_action(policy), "if", *guard, *rules.condition(wanted))
         if policy.action == TO_POOL:
             guard = ["!chosen"]
+
+
+def _rank(policy: Record) -> int:
+    """In HAProxy's own order, which Octavia's amphorae have: the position counts among policies of one rank."""
+    return RANKS.get(policy.action, 1)
 
 
 def choice(pool_id: str) -> tuple[str, ...]:

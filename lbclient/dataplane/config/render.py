@@ -16,6 +16,8 @@ FINGERPRINTS = "-"  # between that of the configuration and that of its files
 ADMIN_SOCKET = "admin.sock"
 SOCKET_OPTIONS = ("mode", "600", "level", "admin", "expose-fd", "listeners")
 PEER_SOCKET = "peers.sock"
+LOCAL_PEER = "local"
+TEACHER = "teacher"  # the peer that tells a first worker that there is nothing to learn: we are, and only for a moment
 STATES = "states"
 TLS_SESSIONS = 2000  # for clients without tickets; HAProxy's 20,000 are 4.4 MB in every process
 OLD_WORKERS_END = "1h"  # long downloads and WebSockets may finish; nothing holds memory for ever
@@ -108,7 +110,7 @@ def _preamble(amphora_id: str, label: str, generation: str, settings: Settings) 
                 # A reload takes over what is listened on; before 2.6 only where that is said.
                 cfg.line("stats", "socket", f"unix@{ADMIN_SOCKET}", *SOCKET_OPTIONS),
                 cfg.line("server-state-file", STATES),
-                cfg.line("localpeer", "local"),
+                cfg.line("localpeer", LOCAL_PEER),
                 cfg.line("maxconn", settings.most_connections),
                 cfg.line("nbthread", 1),
                 cfg.line("hard-stop-after", OLD_WORKERS_END),
@@ -142,4 +144,6 @@ def _tables(distinct: list[backends.Backend]) -> tuple[cfg.Section, ...]:
     """On a reload the old worker teaches the new one its stick tables, through a socket of their own."""
     if not any(backends.has_table(each) for each in distinct):
         return ()
-    return (cfg.Section(("peers", backends.PEERS), (cfg.line("peer", "local", f"unix@{PEER_SOCKET}"),)),)
+    known = {LOCAL_PEER: PEER_SOCKET, TEACHER: f"{TEACHER}.sock"}
+    lines = tuple(cfg.line("peer", name, f"unix@{socket}") for name, socket in known.items())
+    return (cfg.Section(("peers", backends.PEERS), lines),)

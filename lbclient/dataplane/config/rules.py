@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...store.snapshot import Record
-from . import cfg
+from . import cfg, regexes
 
 COMPARISONS = {"EQUAL_TO": "str", "STARTS_WITH": "beg", "ENDS_WITH": "end", "CONTAINS": "sub", "REGEX": "reg"}
-WITH_KEY = {"HEADER": "req.fhdr", "COOKIE": "req.cook", "SSL_DN_FIELD": "ssl_c_s_dn"}
+WITH_KEY = {"HEADER": "req.hdr", "COOKIE": "req.cook", "SSL_DN_FIELD": "ssl_c_s_dn"}
 HOST = "req.fhdr(host)"
 HOST_WITHOUT_PORT = "req.fhdr(host),regsub(:[0-9]*$,)"
-# The text after the last dot of the last segment; nothing where that has no dot.
-EXTENSION = "path,field(-1,/),field(2,.,0),field(-1,.)"
 
 
-def acls(rule: Record) -> Iterator[cfg.Line]:
-    """The test under the rule's ID; several lines are alternatives."""
+def acls(rule: Record, is_strict: bool = False) -> Iterator[cfg.Line]:
+    """The test under the rule's ID; several lines are alternatives.
+
+    A strict one counts a match of a regular expression that PCRE gives up as one that was found. Where the rule is
+    inverted it does so by itself: what is given up reads as not found.
+    """
     if rule.type == "SSL_CONN_HAS_CERT":
         yield cfg.line("acl", rule.id, "ssl_c_used")
         return
@@ -27,21 +29,28 @@ def acls(rule: Record) -> Iterator[cfg.Line]:
     for fetch in fetches(rule):
         # After "--" a value that starts with a dash is no option.
         value = cfg.clean(rule.value, "The value of an L7 rule")
-        yield cfg.line("acl", rule.id, fetch, *flags, "-m", COMPARISONS[rule.compare_type], "--", value)
+        yield cfg.line("acl", rule.id, fetch, *flags, "-m", _comparison(rule), "--", value)
+        if is_strict and rule.compare_type == "REGEX" and not rule.invert and regexes.may_give_up(value):
+            without = f"regsub({cfg.quoted(regexes.unmatched(value))},{',i' if flags else ''})"
+            yield cfg.line("acl", rule.id, f"{fetch},{without}", "-m", "len", "--", "1:2147483647")
+
+
+def _comparison(rule: Record) -> str:
+    """A file type that is equal to a value is the end of the path, as Octavia has it: css also of /css."""
+    is_end = rule.type == "FILE_TYPE" and rule.compare_type == "EQUAL_TO"
+    return COMPARISONS["ENDS_WITH" if is_end else rule.compare_type]
 
 
 def fetches(rule: Record) -> tuple[str, ...]:
     """What the rule looks at.
 
-    A header is taken whole (`fhdr`), since `hdr` would split it at commas. A host name is compared as it was sent and
-    without its port.
+    Of a header each of its values, between commas (`hdr`); any of them may match. A host name is whole (`fhdr`), as it
+    was sent and without its port.
     """
     if rule.type == "HOST_NAME":
         return HOST, HOST_WITHOUT_PORT
-    if rule.type == "PATH":
+    if rule.type in ("PATH", "FILE_TYPE"):
         return ("path",)
-    if rule.type == "FILE_TYPE":
-        return (EXTENSION,)
     key = cfg.clean(rule.key or "", "The key of an L7 rule")
     return (cfg.call(WITH_KEY[rule.type], key),)
 

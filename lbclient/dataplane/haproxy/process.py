@@ -18,7 +18,7 @@ from .. import ports
 from ..config.cfg import Refused
 from ..config.render import ADMIN_SOCKET, FINGERPRINT, FINGERPRINTS, STATES, Configuration
 from . import binary as haproxy
-from . import bound, certificates, counters, pem, process_table, runtime
+from . import bound, certificates, counters, pem, process_table, runtime, stick_tables
 from .process_table import PIDFILE, wait_until
 from .relay_process import RelayProcess
 
@@ -140,7 +140,7 @@ class Instance:
             raise
         except Refused as refusal:
             raise _refusal(str(refusal), wanted) from None
-        if not self._is_taken_up(wanted, START_SECONDS):
+        if not self._is_taken_up(wanted, self._patience(START_SECONDS)):
             raise Refused("HAProxy was started but does not answer.")
         self._remember()
         pem.forget(self.directory, wanted)
@@ -153,7 +153,7 @@ class Instance:
             # A pipe would be held open by the daemon.
             status = haproxy.run(
                 [self._binary, *arguments, "-S", f"unix@{runtime.MASTER_SOCKET},mode,600", *takeover],
-                START_SECONDS,
+                self._patience(START_SECONDS),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -164,9 +164,13 @@ class Instance:
             if status != 0:
                 raise Refused(haproxy.reason(log.read().decode(errors="replace")))
 
+    def _patience(self, seconds: float) -> float:
+        return haproxy.patience(seconds, (self.directory / CONFIG).stat().st_size)
+
     def _reload(self, wanted: Configuration) -> None:
         self._check(wanted)
         self._check_ports(set(wanted.binds) - self._binds())
+        stick_tables.prepare_handover(self.directory)
         self._keep_states(wanted)
         self._remember_running()
         os.replace(self.directory / NEXT, self.directory / CONFIG)
@@ -182,7 +186,7 @@ class Instance:
     def _take_up(self, wanted: Configuration) -> None:
         """Has the master reload; one that has stopped answering is replaced. Raises Refused."""
         for _ in range(RELOAD_ATTEMPTS):  # a request can get lost while the master restarts itself
-            deadline = time.monotonic() + RELOAD_SECONDS
+            deadline = time.monotonic() + self._patience(RELOAD_SECONDS)
             self._ask_to_reload(deadline)
             if self._is_taken_up(wanted, deadline - time.monotonic()):
                 return
@@ -230,7 +234,7 @@ class Instance:
         worker = self.worker()
         LOG.warning("%s: HAProxy's master process does not answer and is replaced", self.directory.name)
         self._launch(worker.pid if worker else None)
-        if not self._is_taken_up(wanted, START_SECONDS):
+        if not self._is_taken_up(wanted, self._patience(START_SECONDS)):
             raise Refused("HAProxy's master process does not answer, and another one could not be started.")
         if worker:
             wait_until(lambda: process_table.is_zombie(worker.pid), DRAIN_SECONDS, poll=0.05)

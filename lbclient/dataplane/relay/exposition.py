@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache, partial
 
 Names = Mapping[str, Mapping[str, str]]  # loadbalancer, listener, pool, member -> id -> name
 Row = Mapping[str, str]
@@ -12,7 +13,6 @@ Row = Mapping[str, str]
 GONE = "GONE"  # the status of what is only counted on
 INTERNAL = ("exporter", "metrics")  # proxies of ours, which are nobody's listeners and pools
 COMMENT = re.compile(r"# (?P<about>HELP|TYPE) (?P<name>\w+) (?P<said>.*)")
-SAMPLE = re.compile(r"(?P<name>\w+)(?:\{(?P<labels>.*)\})? (?P<value>\S+)$")
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 PREFIXES = {
     "haproxy_process_pool_": "octavia_memory_pool_",
@@ -90,21 +90,49 @@ def exposition(haproxy: str, rows: Iterable[Row], machine: Mapping[str, float], 
 
 
 def _translate(text: str, families: dict[str, Family], names: Names) -> None:
+    """Each family's name and each set of labels are put into other words once: a server has dozens of metrics."""
+    renamed = cache(_renamed)
+    relabelled = cache(partial(_relabelled, names))
     for line in text.splitlines():
-        found = COMMENT.match(line) or SAMPLE.match(line)
-        name = _renamed(found["name"]) if found else ""
-        if not found or not name:
+        if line.startswith("#"):
+            _comment(line, families, renamed)
             continue
-        known = families.setdefault(name, Family())
-        told = found.groupdict()
-        if told.get("about") == "HELP":
-            known.help = WORD.sub(lambda word: WORDS[word[1]] + word[2], told["said"])
-        elif told.get("about") == "TYPE":
-            known.type = told["said"]
-        else:
-            labels = dict(LABEL.findall(told["labels"] or ""))
-            if labels.get("proxy") not in INTERNAL:
-                known.samples.append(_labelled(_described(name, labels, names)) + f" {told['value']}")
+        theirs, labels, value = _sample(line)
+        name = renamed(theirs)
+        if not name or not value:
+            continue
+        told = relabelled(_kind(name), labels)
+        if told is not None:
+            families.setdefault(name, Family()).samples.append(f"{told} {value}")
+
+
+def _sample(line: str) -> tuple[str, str, str]:
+    """The name, the labels and the value of a sample; no value where it is none."""
+    place, _, value = line.rpartition(" ")
+    name, _, labels = place.partition("{")
+    return name, labels.removesuffix("}"), value
+
+
+def _comment(line: str, families: dict[str, Family], renamed: Callable[[str], str]) -> None:
+    found = COMMENT.match(line)
+    name = renamed(found["name"]) if found else ""
+    if not found or not name:
+        return
+    known = families.setdefault(name, Family())
+    if found["about"] == "HELP":
+        known.help = WORD.sub(lambda word: WORDS[word[1]] + word[2], found["said"])
+    else:
+        known.type = found["said"]
+
+
+def _kind(name: str) -> str | None:
+    return next((kind for prefix, kind in KINDS.items() if name.startswith(prefix)), None)
+
+
+def _relabelled(names: Names, kind: str | None, text: str) -> str | None:
+    """HAProxy's labels as ours; None for what is internal."""
+    labels = dict(LABEL.findall(text))
+    return None if labels.get("proxy") in INTERNAL else _labelled(_described(kind, labels, names))
 
 
 def _renamed(name: str) -> str:
@@ -116,9 +144,8 @@ def _renamed(name: str) -> str:
     return ""
 
 
-def _described(name: str, labels: Mapping[str, str], names: Names) -> dict[str, str]:
+def _described(kind: str | None, labels: Mapping[str, str], names: Names) -> dict[str, str]:
     """HAProxy's labels as Octavia's, and the names of what they mean."""
-    kind = next((kind for prefix, kind in KINDS.items() if name.startswith(prefix)), None)
     others = {label: value for label, value in labels.items() if label not in ("proxy", "server")}
     if kind is None:
         return _loadbalancer(names) | others

@@ -42,7 +42,6 @@ def project(request: Request, action: str) -> str:
 def changeable(tx: sa.Connection, kind: Kind, id_: str, who: Context, action: str) -> Any:
     """The row, for somebody who wants to change it. Raises NotFound and Forbidden."""
     row = find(tx, kind, id_)
-    _refuse_strangers(kind, row, who)
     if not _is_ours(tx, row, who):
         raise _forbidden(action)
     return row
@@ -63,19 +62,15 @@ def readable(tx: sa.Connection, kind: Kind, id_: str, who: Context, action: str)
     row = find(tx, kind, id_)
     if who.user_id in _read_acl(tx, row.id)[1]:
         return row
-    _refuse_strangers(kind, row, who)
     if not _is_ours(tx, row, who):
         raise _forbidden(action)
     return row
 
 
-def _refuse_strangers(kind: Kind, row: Any, who: Context) -> None:
-    """To those of other projects it reads as one that does not exist."""
-    if row.project_id != who.project_id:
-        raise NotFound(kind.not_found)
-
-
 def _is_ours(tx: sa.Connection, row: Any, who: Context) -> bool:
+    """Whether it is of the sender's project, and not somebody's own."""
+    if row.project_id != who.project_id:
+        return False
     if who.is_admin:
         return True
     is_private = not _read_acl(tx, row.id)[0]

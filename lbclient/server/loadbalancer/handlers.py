@@ -180,14 +180,14 @@ def _owner(
     """The load balancer that a new object goes into. Raises NotFound, Forbidden or BadRequest."""
     for name, resource in (("listener_id", LISTENER), ("pool_id", POOL), ("l7policy_id", L7POLICY)):
         if values.get(name) and owner_id is None:
-            found = policy.visible(services, tx, request.who, action, resource, values[name])
+            found = policy.referenced(services, tx, request.who, action, resource, values[name])
             owner_id = found.loadbalancer_id
     named = values.get("loadbalancer_id") or owner_id
     if named is None:
         raise ValidationFailure("Must provide at least one of: loadbalancer_id, listener_id.")
     if owner_id not in (None, named):
         raise BadRequest(f"Listener {values['listener_id']} belongs to another load balancer.")
-    return policy.visible(services, tx, request.who, action, LOADBALANCER, named)
+    return policy.referenced(services, tx, request.who, action, LOADBALANCER, named)
 
 
 def _is_cascade(request: Request) -> bool:

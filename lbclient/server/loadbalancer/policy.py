@@ -37,17 +37,32 @@ def scope(services: Services, who: Context, resource: Resource) -> dict[str, str
 def visible(
     services: Services, tx: sa.Connection, who: Context, action: str, resource: Resource, id_: str, **parents: str
 ) -> Record:
-    """The row, if the sender may do this to it.
+    """The row that a path names, if the sender may do this to it. Raises NotFound and Forbidden.
 
-    Raises Forbidden where it exists for the sender, else NotFound: a foreign ID reads as one that does not exist.
+    As in Octavia, who may not is told so, whoever owns the row; nothing else of it is told.
     """
     row = prepared.by(TABLES[resource.name], "id", *parents).first(tx, id=id_, **parents)
     if row is None:
         raise NotFound.named(resource.title, id_)
     if not allows(services, who, action, row.project_id):
-        is_known = row.project_id == who.project_id or allows(services, who, f"{resource.name}:get_one", row.project_id)
-        raise _refusal() if is_known else NotFound.named(resource.title, id_)
+        raise _refusal()
     return row
+
+
+def referenced(
+    services: Services, tx: sa.Connection, who: Context, action: str, resource: Resource, id_: str
+) -> Record:
+    """The row that a body names, if the sender may do this to it.
+
+    Raises Forbidden where the sender may see it, else NotFound: a foreign ID reads as one that does not exist.
+    """
+    try:
+        return visible(services, tx, who, action, resource, id_)
+    except Forbidden:
+        project_id = prepared.by(TABLES[resource.name], "id").one(tx, id=id_).project_id
+        if project_id == who.project_id or allows(services, who, f"{resource.name}:get_one", project_id):
+            raise
+    raise NotFound.named(resource.title, id_)
 
 
 def visible_parent(

@@ -2,51 +2,94 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
-from ...store import observing, reading
-from ...store.snapshot import Record, Snapshot
-from ...store.tables import L7POLICY
+from ...store import observing
+from ...store.prepared import Prepared
+from ...store.snapshot import Record
+from ...store.tables import HEALTHMONITOR, L7POLICY, LISTENER, MEMBER, POOL
 from .rules import l7policy as l7policy_rules
 
 Object = dict[str, Any]
-Checks = Mapping[str, Object]
+STATES = ("id", "name", "operating_status", "provisioning_status")
+
+
+def _reader(table: sa.Table, *columns: str) -> Prepared:
+    """What of a load balancer's rows is shown, and these columns."""
+    wanted = [table.c[name] for name in (*STATES, *columns)]
+    mine = table.c.loadbalancer_id == sa.bindparam("loadbalancer_id")
+    return Prepared(sa.select(*wanted).where(mine).order_by(table.c.serial))
+
+
+_LISTENERS = _reader(LISTENER, "default_pool_id")
+_POOLS = _reader(POOL)
+_MEMBERS = _reader(MEMBER, "address", "protocol_port", "pool_id")
+_MONITORS = _reader(HEALTHMONITOR, "type", "pool_id")
+_REDIRECTIONS = Prepared(
+    sa.select(L7POLICY.c.listener_id, L7POLICY.c.redirect_pool_id)
+    .where(
+        L7POLICY.c.loadbalancer_id == sa.bindparam("loadbalancer_id"),
+        L7POLICY.c.redirect_pool_id.is_not(None),
+        l7policy_rules.is_at_work(),
+    )
+    .order_by(L7POLICY.c.position)
+)
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """The parts of a load balancer, those that are being deleted among them."""
+
+    pools: Mapping[str, Record]
+    members: Mapping[str, list[Record]]  # by pool
+    monitors: Mapping[str, Record]  # by pool
+    redirections: Mapping[str, list[Record]]  # by listener
+    checks: Mapping[str, Object]  # by member
 
 
 def tree(tx: sa.Connection, loadbalancer: Record) -> Object:
     """The answer of …/status, in Octavia's shape."""
-    snapshot = reading.snapshot(tx, loadbalancer.id, with_deleted=True)
-    assert snapshot is not None  # its row was read in this transaction
-    checks = observing.checks_told(tx, loadbalancer.id)
-    listeners = [_listener(snapshot, listener, tx, checks) for listener in snapshot.listeners]
+    of = {"loadbalancer_id": loadbalancer.id}
+    parts = _Parts(
+        pools={pool.id: pool for pool in _POOLS.all(tx, **of)},
+        members=_grouped(_MEMBERS.all(tx, **of), "pool_id"),
+        monitors={monitor.pool_id: monitor for monitor in _MONITORS.all(tx, **of)},
+        redirections=_grouped(_REDIRECTIONS.all(tx, **of), "listener_id"),
+        checks=observing.checks_told(tx, loadbalancer.id),
+    )
+    listeners = [_listener(listener, parts) for listener in _LISTENERS.all(tx, **of)]
     fault = {"fault": loadbalancer.fault} if loadbalancer.fault else {}  # beyond Octavia: why it is in ERROR
     return {"statuses": {"loadbalancer": {**_states(loadbalancer), **fault, "listeners": listeners}}}
 
 
-def _listener(snapshot: Snapshot, listener: Record, tx: sa.Connection, checks: Checks) -> Object:
-    used = [listener.default_pool_id, *_redirect_pools(tx, listener.id)]
-    known = {pool.id: pool for pool in snapshot.pools}
-    pools = [_pool(snapshot, known[id_], checks) for id_ in dict.fromkeys(used) if id_ in known]
+def _grouped(rows: Iterable[Record], key: str) -> dict[str, list[Record]]:
+    found: dict[str, list[Record]] = {}
+    for row in rows:
+        found.setdefault(getattr(row, key), []).append(row)
+    return found
+
+
+def _listener(listener: Record, parts: _Parts) -> Object:
+    redirections = [each.redirect_pool_id for each in parts.redirections.get(listener.id, ())]
+    used = dict.fromkeys((listener.default_pool_id, *redirections))
+    pools = [_pool(parts.pools[id_], parts) for id_ in used if id_ in parts.pools]
     return {**_states(listener), "pools": pools}
 
 
-def _redirect_pools(tx: sa.Connection, listener_id: str) -> list[str | None]:
-    mine = (L7POLICY.c.listener_id == listener_id) & l7policy_rules.is_at_work()
-    return list(tx.scalars(sa.select(L7POLICY.c.redirect_pool_id).where(mine).order_by(L7POLICY.c.position)))
+def _pool(pool: Record, parts: _Parts) -> Object:
+    monitor = parts.monitors.get(pool.id)
+    return {
+        **_states(pool),
+        "health_monitor": None if monitor is None else {**_states(monitor), "type": monitor.type},
+        "members": [_member(member, parts.checks) for member in parts.members.get(pool.id, ())],
+    }
 
 
-def _pool(snapshot: Snapshot, pool: Record, checks: Checks) -> Object:
-    answer = _states(pool)
-    monitor = snapshot.healthmonitors.get(pool.id)
-    answer["health_monitor"] = None if monitor is None else {**_states(monitor), "type": monitor.type}
-    answer["members"] = [_member(member, checks) for member in snapshot.members[pool.id]]
-    return answer
-
-
-def _member(member: Record, checks: Checks) -> Object:
+def _member(member: Record, checks: Mapping[str, Object]) -> Object:
     """Beyond Octavia: what its health check found last, where it has one."""
     place = {"address": member.address, "protocol_port": member.protocol_port}
     found = {"last_check": checks[member.id]} if member.id in checks else {}
@@ -54,5 +97,4 @@ def _member(member: Record, checks: Checks) -> Object:
 
 
 def _states(row: Record) -> Object:
-    names = ("id", "name", "operating_status", "provisioning_status")
-    return {name: getattr(row, name) for name in names}
+    return {name: getattr(row, name) for name in STATES}

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import ipaddress
+import itertools
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from ...store.network_tables import FIXED_IP, SUBNET
+from ...store.network_tables import ADDRESS_CLAIM, FIXED_IP, SUBNET, claim_key
 from .. import errors
+from ..address_blocks import Address as Address
+from ..address_blocks import Network as Network
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+if TYPE_CHECKING:
+    from .claims import Claims
+
 Pool = dict[str, str]  # {"start": address, "end": address}, both of them in it
+MOST_LOOKED_AT = 1000  # free addresses of a pool that are looked at before it counts as one without any
 
 
 def sort_key(address: Address) -> str:
@@ -41,11 +46,24 @@ def is_usable(address: Address, cidr: Network) -> bool:
     return address != cidr.network_address and (cidr.version == 6 or address != cidr.broadcast_address)
 
 
-def take(tx: sa.Connection, subnet: Any, port_id: str, wanted: str | None = None, position: int = 0) -> str:
-    """Give a port an address of a subnet, the wanted one or the next free one of its allocation pools."""
+def take(
+    tx: sa.Connection,
+    subnet: Any,
+    port_id: str,
+    wanted: str | None = None,
+    position: int = 0,
+    claims: Claims | None = None,
+    holder: str = "",
+) -> str:
+    """Give a port an address of a subnet, the wanted one or the next free one of its allocation pools.
+
+    With claims, it is one that may carry traffic, and does so for the holder alone.
+    """
     # Two transactions on PostgreSQL would choose the same address; SQLite lets one write at a time.
     tx.execute(sa.select(SUBNET.c.id).where(SUBNET.c.id == subnet.id).with_for_update())
-    address = _wanted(tx, subnet, wanted) if wanted is not None else _next_free(tx, subnet)
+    address = _wanted(tx, subnet, wanted) if wanted is not None else _next_free(tx, subnet, claims)
+    if claims:
+        claims.take(tx, subnet, address, holder)
     row = {"subnet_id": subnet.id, "ip_address": str(address), "sort_key": sort_key(address)}
     tx.execute(sa.insert(FIXED_IP).values(port_id=port_id, position=position, **row))
     return str(address)
@@ -63,8 +81,11 @@ def _wanted(tx: sa.Connection, subnet: Any, wanted: str) -> Address:
     return address
 
 
-def _next_free(tx: sa.Connection, subnet: Any) -> Address:
-    free = next(free_addresses(tx, subnet), None)
+def _next_free(tx: sa.Connection, subnet: Any, claims: Claims | None) -> Address:
+    refusals: list[str] = []
+    free = next(free_addresses(tx, subnet, claims, refusals), None)
+    if free is None and refusals:
+        raise errors.BadRequest(refusals[0], kind="IpAddressNotAllowed")
     if free is None:
         why = (
             f"No more IP addresses available on network {subnet.network_id}: all {_size(subnet)} of subnet {subnet.id} "
@@ -82,22 +103,40 @@ def _size(subnet: Any) -> int:
     return sum(int(end) - int(start) + 1 for start, end in bounds)
 
 
-def free_addresses(tx: sa.Connection, subnet: Any) -> Iterator[Address]:
-    """What the allocation pools of a subnet still have, one of each pool at most."""
+def free_addresses(
+    tx: sa.Connection, subnet: Any, claims: Claims | None = None, refusals: list[str] | None = None
+) -> Iterator[Address]:
+    """What the allocation pools of a subnet still have, one of each pool at most.
+
+    With claims, those that may carry traffic; why others may not is added to the refusals.
+    """
+    refusals = [] if refusals is None else refusals
     for pool in subnet.allocation_pools:
         start, end = ipaddress.ip_address(pool["start"]), ipaddress.ip_address(pool["end"])
-        free = _free_in_pool(tx, subnet.id, int(start), int(end))
-        if free is not None:
-            yield type(start)(free)
+        for number in itertools.islice(_free_in_pool(tx, subnet.id, start, end, claims), MOST_LOOKED_AT):
+            address = type(start)(number)
+            refusal = claims.refusal(subnet, address) if claims else None
+            if refusal is None:
+                yield address
+                break
+            refusals.append(refusal)
 
 
-def _free_in_pool(tx: sa.Connection, subnet_id: str, start: int, end: int) -> int | None:
-    key = FIXED_IP.c.sort_key
-    taken = (FIXED_IP.c.subnet_id == subnet_id) & key.between(f"{start:032x}", f"{end:032x}")
-    highest = tx.scalar(sa.select(sa.func.max(key)).where(taken))
-    if highest is None:
-        return start
-    if int(highest, 16) < end:  # one look into the index; gaps are searched only when the end has been reached
-        return int(highest, 16) + 1
-    held = {int(value, 16) for value in tx.scalars(sa.select(key).where(taken))}
-    return next((number for number in range(start, end + 1) if number not in held), None)
+def _free_in_pool(
+    tx: sa.Connection, subnet_id: str, start: Address, end: Address, claims: Claims | None
+) -> Iterator[int]:
+    """Those above all that are held, then those in the gaps; gaps are looked for only then."""
+    spans = [(FIXED_IP.c.sort_key, (FIXED_IP.c.subnet_id == subnet_id), sort_key)]
+    if claims:
+        spans.append((ADDRESS_CLAIM.c.key, sa.true(), claim_key))
+    first, last = int(start), int(end)
+    highest = first - 1
+    for key, condition, of in spans:
+        found = tx.scalar(sa.select(sa.func.max(key)).where(condition, key.between(of(start), of(end))))
+        highest = max(highest, int(found[-32:], 16) if found else highest)
+    occupied = {int(each) for each in claims.occupied(tx) if each.version == start.version} if claims else set()
+    yield from (number for number in range(highest + 1, last + 1) if number not in occupied)
+    held = set(occupied)
+    for key, condition, of in spans:
+        held |= {int(v[-32:], 16) for v in tx.scalars(sa.select(key).where(condition, key.between(of(start), of(end))))}
+    yield from (number for number in range(first, highest) if number not in held)

@@ -51,7 +51,9 @@ def _subnet(tx: sa.Connection, name: str, project_id: str, network_id: str, cidr
     if network.num_addresses > 2 * first_given > 2:
         pools = [{"start": str(network[first_given]), "end": pools[-1]["end"]}]
     values = {"cidr": str(network), "ip_version": network.version, "gateway_ip": str(gateway)}
-    return rows.new(tx, SUBNET, project_id, name=name, network_id=network_id, allocation_pools=pools, **values)
+    return rows.new(
+        tx, SUBNET, project_id, name=name, network_id=network_id, allocation_pools=pools, is_vouched=True, **values
+    )
 
 
 def _named(tx: sa.Connection, table: sa.Table, name: str) -> str | None:

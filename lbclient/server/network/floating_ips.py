@@ -5,49 +5,57 @@ from __future__ import annotations
 import ipaddress
 import uuid
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
 
-from ...store.network_tables import FLOATING_IP, FLOATING_IP_PORT, PORT, delete_ports, device_id
+from ...store.network_tables import FLOATING_IP, FLOATING_IP_PORT, PORT, delete_ports, device_id, unclaim
 from .. import errors
 from ..services import Services
 from ..web.routing import Answer, Request
 from . import addresses, bodies, objects, present, rows
 from .attributes import FLOATING_IPS, NETWORKS, PORTS
 from .bodies import Values, bad
+from .claims import Claims
 
 OF_A_LOAD_BALANCER = device_id("")
 
 
-def add(tx: sa.Connection, request: Request, values: Values) -> str:
+def create(services: Services, request: Request) -> Answer:
+    """POST of one floating IP, or of many."""
+    return objects.create(FLOATING_IPS, partial(_add, services), present.floating_ips, _affected)(services, request)
+
+
+def _add(services: Services, tx: sa.Connection, request: Request, values: Values) -> str:
     """A new floating IP, which may lead somewhere; its ID."""
     network = objects.existing(tx, NETWORKS, values["floating_network_id"], request.who)
     if not network.is_external:
         raise bad(f"Bad floatingip request: Network {network.id} is not a valid external network.", "BadRequest")
-    row = _insert(tx, network.id, values)
+    row = _insert(tx, network.id, values, Claims(services, request.who.is_admin))
     _associate(tx, request, row, values)
     return str(row.id)
 
 
-def affected(tx: sa.Connection, ids: Sequence[str]) -> list[str]:
+def _affected(tx: sa.Connection, ids: Sequence[str]) -> list[str]:
     """The load balancers that these floating IPs lead to."""
     return _load_balancers(tx, tx.scalars(sa.select(FLOATING_IP.c.port_id).where(FLOATING_IP.c.id.in_(ids))))
 
 
-def _insert(tx: sa.Connection, network_id: str, values: Values) -> Any:
+def _insert(tx: sa.Connection, network_id: str, values: Values, claims: Claims) -> Any:
     """A floating IP that leads nowhere yet, with a port of its own that holds the address."""
     id_ = str(uuid.uuid4())
     port_id = rows.new_port(tx, network_id, "", device_id=id_, device_owner=FLOATING_IP_PORT)
     wanted = values.get("floating_ip_address")
-    address = addresses.take(tx, _subnet(tx, network_id, values.get("subnet_id"), wanted), port_id, wanted)
+    subnet = _subnet(tx, network_id, values.get("subnet_id"), wanted, claims)
+    address = addresses.take(tx, subnet, port_id, wanted, claims=claims, holder=id_)
     columns = objects.columns(FLOATING_IPS, values)
     columns |= {"floating_ip_address": address, "floating_port_id": port_id, "port_id": None, "fixed_ip_address": None}
     rows.new(tx, FLOATING_IP, id=id_, **columns)
     return _row(tx, id_)
 
 
-def _subnet(tx: sa.Connection, network_id: str, subnet_id: str | None, wanted: str | None) -> Any:
+def _subnet(tx: sa.Connection, network_id: str, subnet_id: str | None, wanted: str | None, claims: Claims) -> Any:
     subnets = [subnet for subnet in rows.subnets(tx, network_id) if subnet.ip_version == 4]
     if subnet_id is not None:
         subnets = [subnet for subnet in subnets if subnet.id == subnet_id]
@@ -58,7 +66,7 @@ def _subnet(tx: sa.Connection, network_id: str, subnet_id: str | None, wanted: s
         raise bad(
             f"Bad floatingip request: Network {network_id} does not contain a fitting IPv4 subnet.", kind="BadRequest"
         )
-    return next((subnet for subnet in subnets if any(addresses.free_addresses(tx, subnet))), subnets[0])
+    return next((subnet for subnet in subnets if any(addresses.free_addresses(tx, subnet, claims))), subnets[0])
 
 
 def update(services: Services, request: Request, id_: str) -> Answer:
@@ -135,6 +143,7 @@ def delete(services: Services, request: Request, id_: str) -> Answer:
         woken = _load_balancers(tx, [row.port_id])
         tx.execute(sa.delete(FLOATING_IP).where(FLOATING_IP.c.id == id_))
         delete_ports(tx, [row.floating_port_id])
+        unclaim(tx, id_)
     _wake(services, woken)
     return Answer(status=204)
 

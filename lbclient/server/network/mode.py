@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from ..access.context import Context
 from ..services import Services
 from . import noop, vip
+from .claims import Claims
 
 
 class Network(Protocol):
@@ -25,6 +26,7 @@ class Network(Protocol):
         vip_port_id: str | None = None,
         vip_subnet_id: str | None = None,
         vip_network_id: str | None = None,
+        claims: Claims | None = None,
     ) -> vip.Vip: ...
 
     def network_exists(self, tx: sa.Connection, network_id: str) -> bool: ...

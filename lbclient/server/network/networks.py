@@ -22,6 +22,8 @@ def update(services: Services, request: Request, id_: str) -> Answer:
     values = objects.columns(NETWORKS, bodies.changed(NETWORKS, request.body, request.who))
     with services.store.writing() as tx:
         row = objects.own(tx, NETWORKS, id_, request.who, "update")
+        if values.get("shared") or values.get("is_external"):  # only admins may say so
+            tx.execute(sa.update(SUBNET).where(SUBNET.c.network_id == id_).values(is_vouched=True))
         return Answer({"network": present.networks(tx, [objects.change(tx, NETWORKS, row, values)])[0]})
 
 

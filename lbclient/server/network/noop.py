@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import ipaddress
 import uuid
+from types import SimpleNamespace
 
 import sqlalchemy as sa
 
 from .. import errors
 from ..access.context import Context
+from .claims import Claims
 from .vip import NO_PLACE, Vip
 
+ANY_SUBNET = SimpleNamespace(is_vouched=True)
 MADE_UP_ADDRESS = "198.51.100.1"  # of the block for documentation, and the one that Octavia's no-op driver gives
 
 
@@ -23,14 +27,19 @@ def allocate(
     vip_port_id: str | None = None,
     vip_subnet_id: str | None = None,
     vip_network_id: str | None = None,
+    claims: Claims | None = None,
 ) -> Vip:
     """What was asked for, and what was not made up of it: the same request always gets the same subnet.
+
+    Only an address that is asked for is claimed: the one that is made up is nobody's.
 
     Raises errors.ValidationFailure.
     """
     given = vip_port_id or vip_network_id or vip_subnet_id
     if given is None:
         raise errors.ValidationFailure(NO_PLACE)
+    if claims and vip_address:
+        claims.take(tx, ANY_SUBNET, ipaddress.ip_address(vip_address), loadbalancer_id)
     subnet_id = vip_subnet_id or _made_up(given, "subnet")
     return Vip(
         vip_address or MADE_UP_ADDRESS,

@@ -32,22 +32,30 @@ from .attributes import (
 from .listing import Presenter
 
 
-def _routes(
-    kind: Kind, module: ModuleType, presenter: Presenter, affected: objects.Affected | None = None
-) -> tuple[Route, ...]:
+def _routes(kind: Kind, module: ModuleType, presenter: Presenter) -> tuple[Route, ...]:
     path = f"/v2.0/{kind.path or kind.plural}"
     one, tags = f"{path}/{{id_}}", f"{path}/{{id_}}/tags"
     return (
         Route("GET", path, getattr(module, "list_all", None) or objects.list_of(kind, presenter)),
-        Route("POST", path, objects.create(kind, module.add, presenter, affected)),
+        Route("POST", path, getattr(module, "create", None) or objects.create(kind, module.add, presenter)),
         Route("GET", one, objects.show(kind, presenter)),
         *((Route("PUT", one, module.update),) if hasattr(module, "update") else ()),
         Route("DELETE", one, module.delete),
-        Route("GET", tags, objects.tags(kind)),
-        Route("PUT", tags, objects.replace_tags(kind)),
-        Route("DELETE", tags, objects.clear_tags(kind)),
-        Route("PUT", f"{tags}/{{tag}}", objects.add_tag(kind)),
-        Route("DELETE", f"{tags}/{{tag}}", objects.remove_tag(kind)),
+        *_tags(kind, tags),
+        # Neutron has the tags of a QoS policy below /policies, and clients go there; others look below its own path.
+        *(_tags(kind, f"/v2.0/{kind.plural}/{{id_}}/tags") if kind.path == "qos/policies" else ()),
+    )
+
+
+def _tags(kind: Kind, path: str) -> tuple[Route, ...]:
+    return (
+        Route("GET", path, objects.tags(kind)),
+        Route("PUT", path, objects.replace_tags(kind)),
+        Route("POST", path, objects.add_tags(kind)),
+        Route("DELETE", path, objects.clear_tags(kind)),
+        Route("GET", f"{path}/{{tag}}", objects.has_tag(kind)),
+        Route("PUT", f"{path}/{{tag}}", objects.add_tag(kind)),
+        Route("DELETE", f"{path}/{{tag}}", objects.remove_tag(kind)),
     )
 
 
@@ -68,6 +76,21 @@ def _none_of(path: str, plural: str, name: str) -> tuple[Route, ...]:
     return Route("GET", path, list_none), Route("GET", f"{path}/{{id_}}", show_none)
 
 
+# What clients ask for that there is nothing of: (path, key, what it is in errors).
+NONE = (
+    ("address-groups", "address_groups", "Address Group"),
+    ("address-scopes", "address_scopes", "Address Scope"),
+    ("agents", "agents", "Agent"),
+    ("availability_zones", "availability_zones", "Availability Zone"),
+    ("flavors", "flavors", "Flavor"),
+    ("metering/metering-labels", "metering_labels", "Metering Label"),
+    ("rbac-policies", "rbac_policies", "RBAC Policy"),
+    ("segments", "segments", "Segment"),
+    ("service-providers", "service_providers", "Service Provider"),
+    ("service_profiles", "service_profiles", "Service Profile"),
+    ("subnetpools", "subnetpools", "Subnet Pool"),
+    ("trunks", "trunks", "Trunk"),
+)
 ROUTES: tuple[Route, ...] = (
     Route("GET", "", extensions.versions, is_open=True),
     Route("GET", "/v2.0", extensions.resources),
@@ -76,7 +99,7 @@ ROUTES: tuple[Route, ...] = (
     *_routes(NETWORKS, networks, present.networks),
     *_routes(SUBNETS, subnets, present.subnets),
     *_routes(PORTS, ports, present.ports),
-    *_routes(FLOATING_IPS, floating_ips, present.floating_ips, floating_ips.affected),
+    *_routes(FLOATING_IPS, floating_ips, present.floating_ips),
     *_routes(SECURITY_GROUPS, security_groups, present.security_groups),
     *_routes(SECURITY_GROUP_RULES, security_group_rules, present.security_group_rules),
     *_routes(QOS_POLICIES, qos, present.qos_policies),
@@ -87,5 +110,5 @@ ROUTES: tuple[Route, ...] = (
     Route("PUT", "/v2.0/routers/{id_}/remove_router_interface", routers.remove_interface),
     Route("GET", "/v2.0/quotas/{project_id}", extensions.quota),
     Route("GET", "/v2.0/quotas/{project_id}/default", extensions.quota),
-    *_none_of("/v2.0/agents", "agents", "Agent"),
+    *(route for path, plural, name in NONE for route in _none_of(f"/v2.0/{path}", plural, name)),
 )

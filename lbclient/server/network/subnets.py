@@ -24,7 +24,7 @@ def add(tx: sa.Connection, request: Request, values: Values) -> str:
     values = _completed(values)
     network = objects.own(tx, NETWORKS, values["network_id"], request.who, "create_subnet_in")
     _refuse_overlap(values, rows.subnets(tx, network.id))
-    return rows.new(tx, SUBNET, **objects.columns(SUBNETS, values))
+    return rows.new(tx, SUBNET, **objects.columns(SUBNETS, values), is_vouched=request.who.is_admin)
 
 
 def _completed(values: Values) -> Values:

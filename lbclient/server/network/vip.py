@@ -13,6 +13,7 @@ from ...store.network_tables import NETWORK, PORT, QOS_POLICY, SECURITY_GROUP, S
 from .. import errors
 from ..access.context import Context
 from . import addresses, rows
+from .claims import Claims
 
 __all__ = [
     "NO_PLACE",
@@ -50,22 +51,25 @@ def allocate(
     vip_port_id: str | None = None,
     vip_subnet_id: str | None = None,
     vip_network_id: str | None = None,
+    claims: Claims | None = None,
 ) -> Vip:
     """The VIP that was asked for: of the port that is given, or of a new port.
+
+    With claims, it carries traffic: its address is this load balancer's alone then.
 
     Raises errors.ValidationFailure, errors.BadRequest and errors.Conflict.
     """
     who = _acting_for(project_id, is_admin)
     wanted = _canonical(vip_address)
     if vip_port_id:
-        return _use_port(tx, loadbalancer_id, who, vip_port_id, vip_subnet_id, wanted)
+        return _use_port(tx, loadbalancer_id, who, vip_port_id, vip_subnet_id, wanted, claims)
     if vip_network_id:
-        subnet = _subnet_of_network(tx, who, vip_network_id, vip_subnet_id, wanted)
+        subnet = _subnet_of_network(tx, who, vip_network_id, vip_subnet_id, wanted, claims)
     elif vip_subnet_id:
         subnet = _existing(tx, SUBNET, "Subnet", vip_subnet_id, who)
     else:
         raise errors.ValidationFailure(NO_PLACE)
-    return _make_port(tx, loadbalancer_id, project_id, subnet, wanted)
+    return _make_port(tx, loadbalancer_id, project_id, subnet, wanted, claims)
 
 
 def subnet_exists(tx: sa.Connection, subnet_id: str, who: Context) -> bool:
@@ -116,7 +120,13 @@ def _existing(tx: sa.Connection, table: sa.Table, title: str, id_: str, who: Con
 
 
 def _use_port(
-    tx: sa.Connection, loadbalancer_id: str, who: Context, port_id: str, subnet_id: str | None, wanted: str | None
+    tx: sa.Connection,
+    loadbalancer_id: str,
+    who: Context,
+    port_id: str,
+    subnet_id: str | None,
+    wanted: str | None,
+    claims: Claims | None,
 ) -> Vip:
     port = _existing(tx, PORT, "Port", port_id, who)
     if port.device_id:
@@ -124,6 +134,9 @@ def _use_port(
     if subnet_id:
         _existing(tx, SUBNET, "Subnet", subnet_id, who)
     held = _fixed_ip(rows.fixed_ips(tx, port.id), subnet_id, wanted)
+    if claims:
+        subnet = tx.execute(sa.select(SUBNET).where(SUBNET.c.id == held.subnet_id)).one()
+        claims.take(tx, subnet, ipaddress.ip_address(held.ip_address), loadbalancer_id)
     used = {"device_id": device_id(loadbalancer_id), "device_owner": DEVICE_OWNER}
     tx.execute(sa.update(PORT).where(PORT.c.id == port.id).values(used))
     return Vip(held.ip_address, port.id, held.subnet_id, port.network_id)
@@ -145,7 +158,12 @@ def _fixed_ip(held: Sequence[Any], subnet_id: str | None, wanted: str | None) ->
 
 
 def _subnet_of_network(
-    tx: sa.Connection, who: Context, network_id: str, subnet_id: str | None, wanted: str | None
+    tx: sa.Connection,
+    who: Context,
+    network_id: str,
+    subnet_id: str | None,
+    wanted: str | None,
+    claims: Claims | None,
 ) -> Any:
     _existing(tx, NETWORK, "Network", network_id, who)
     subnets = rows.subnets(tx, network_id)
@@ -160,7 +178,7 @@ def _subnet_of_network(
         return _subnet_with(subnets, wanted)
     # The first with a free address, IPv4 before IPv6; with none, the first: taking from it tells why not.
     subnets.sort(key=lambda subnet: subnet.ip_version)
-    return next((subnet for subnet in subnets if any(addresses.free_addresses(tx, subnet))), subnets[0])
+    return next((subnet for subnet in subnets if any(addresses.free_addresses(tx, subnet, claims))), subnets[0])
 
 
 def _subnet_with(subnets: Sequence[Any], wanted: str) -> Any:
@@ -170,7 +188,14 @@ def _subnet_with(subnets: Sequence[Any], wanted: str) -> Any:
     raise errors.ValidationFailure("Supplied network does not contain a subnet for VIP address specified.")
 
 
-def _make_port(tx: sa.Connection, loadbalancer_id: str, project_id: str, subnet: Any, wanted: str | None) -> Vip:
+def _make_port(
+    tx: sa.Connection,
+    loadbalancer_id: str,
+    project_id: str,
+    subnet: Any,
+    wanted: str | None,
+    claims: Claims | None,
+) -> Vip:
     device = device_id(loadbalancer_id)
     port_id = rows.new_port(
         tx,
@@ -181,4 +206,5 @@ def _make_port(tx: sa.Connection, loadbalancer_id: str, project_id: str, subnet:
         device_owner=DEVICE_OWNER,
         is_vip=True,
     )
-    return Vip(addresses.take(tx, subnet, port_id, wanted), port_id, subnet.id, subnet.network_id)
+    address = addresses.take(tx, subnet, port_id, wanted, claims=claims, holder=loadbalancer_id)
+    return Vip(address, port_id, subnet.id, subnet.network_id)

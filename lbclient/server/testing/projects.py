@@ -7,7 +7,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ...store.identity_tables import PROJECT, ROLE, USER
+from ...store import network_tables
+from ...store.identity_tables import APPLICATION_CREDENTIAL, ASSIGNMENT, PROJECT, ROLE, USER
+from ...store.tables import LOADBALANCER, metadata
 from .. import errors
 from ..identity import assignments, objects, passwords
 from ..identity.bootstrap import DEFAULT_DOMAIN
@@ -56,6 +58,34 @@ def create(services: Services, request: Request, given: Values) -> Values:
         "user_domain_id": DEFAULT_DOMAIN,
         "project_domain_id": DEFAULT_DOMAIN,
     }
+
+
+def delete(services: Services, project_id: str) -> None:
+    """Remove a project with its user and its load balancers, whatever state these are in. Raises NotFound."""
+    with services.store.writing(is_durable=False) as tx:
+        if tx.scalar(sa.select(PROJECT.c.id).where(PROJECT.c.id == project_id)) is None:
+            raise errors.NotFound.named("Project", project_id)
+        users = list(tx.scalars(sa.select(USER.c.id).where(USER.c.default_project_id == project_id)))
+        ids = list(tx.scalars(sa.select(LOADBALANCER.c.id).where(LOADBALANCER.c.project_id == project_id)))
+        for id_ in ids:
+            _remove(tx, id_)
+        for table in (ASSIGNMENT, APPLICATION_CREDENTIAL):
+            tx.execute(sa.delete(table).where(table.c.user_id.in_(users)))
+        tx.execute(sa.delete(ASSIGNMENT).where(ASSIGNMENT.c.scope_id == project_id))
+        tx.execute(sa.delete(USER).where(USER.c.id.in_(users)))
+        tx.execute(sa.delete(PROJECT).where(PROJECT.c.id == project_id))
+    services.tokens.forget()
+    for id_ in ids:
+        services.dataplane.wake(id_)
+
+
+def _remove(tx: sa.Connection, loadbalancer_id: str) -> None:
+    """Remove a load balancer with all of its parts and its addresses."""
+    for table in reversed(metadata.sorted_tables):
+        if "loadbalancer_id" in table.c:
+            tx.execute(sa.delete(table).where(table.c.loadbalancer_id == loadbalancer_id))
+    network_tables.release(tx, loadbalancer_id)
+    tx.execute(sa.delete(LOADBALANCER).where(LOADBALANCER.c.id == loadbalancer_id))
 
 
 def _role_ids(tx: sa.Connection, names: list[str]) -> list[str]:

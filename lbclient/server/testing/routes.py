@@ -153,6 +153,12 @@ def create_project(services: Services, request: Request) -> Answer:
     return Answer({"project": projects.create(services, request, given)}, 201)
 
 
+def delete_project(services: Services, request: Request, id: str) -> Answer:
+    """DELETE of a project with its load balancers, whatever state these are in."""
+    projects.delete(services, id)
+    return Answer(None, 204)
+
+
 def overview(services: Services, request: Request) -> Answer:
     """GET of how much is set."""
     mine = kit(services)
@@ -191,4 +197,5 @@ ROUTES = (
     Route("POST", "/snapshots/{name}/restore", restore_snapshot, is_open=True, waits=True),
     Route("DELETE", "/snapshots/{name}", delete_snapshot, is_open=True),
     Route("POST", "/projects", create_project, is_open=True),
+    Route("DELETE", "/projects/{id}", delete_project, is_open=True, waits=True),
 )

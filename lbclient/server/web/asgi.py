@@ -5,43 +5,74 @@ from __future__ import annotations
 import asyncio
 import io
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from ...store import haste
+from ..errors import BadRequest, Error, TooLarge, TooManyRequests, Unavailable
+from .limits import BODY_MAXIMUM, BODY_UNKNOWN, VALUE_COST, VALUES_MAXIMUM, Limits
+from .proxy_headers import HOST
 
-BODY_MAXIMUM = 4 * 1024 * 1024  # bytes; of a larger one no more than shows that it is too large
 PASSED_OVER = 64 * 1024 * 1024  # bytes of a body that is too large
 PATIENCE = 1.0  # seconds for the next of them
 
 DROPPED = "lbclient.dropped"  # whether the connection is to be closed instead of an answer
-FAULT = "lbclient.fault"  # an exception that came after the answer; it is what has to be answered
+FAULT = "lbclient.fault"  # an exception that is to be answered, instead of what the request asks for
+MAXIMUM = "lbclient.body_maximum"  # bytes that the body may have; of a larger one, not all is there
+LOGIN_THREADS = 4
+RETRY_AFTER = 1  # seconds
 
 Environ = dict[str, Any]
 Answer = tuple[int, list[tuple[bytes, bytes]], bytes]
+
+
+@dataclass(frozen=True)
+class Guards:
+    """What the HTTP server has to know of a request before it is handled."""
+
+    is_known: Callable[[Environ], bool] = lambda environ: True  # whether its token has been checked, and is good
+    is_login: Callable[[Environ], bool] = lambda environ: False  # whether a password is hashed for it
 
 
 class Bridge:
     """An ASGI application: whole requests go to a WSGI application, in a thread where they may have to wait."""
 
     def __init__(
-        self, application: Callable[..., Iterable[bytes]], pool: Executor, is_quick: Callable[[Environ], bool]
+        self,
+        application: Callable[..., Iterable[bytes]],
+        pool: Executor,
+        is_quick: Callable[[Environ], bool],
+        guards: Guards,
+        limits: Limits,
     ) -> None:
         self._application = application
         self._pool = pool
         self._is_quick = is_quick
+        self._guards = guards
         self._payments = Payments()
+        self._budget = _Budget(limits.body_memory)
+        # Apart from the others, which would all wait for passwords to be hashed where many log in.
+        self._login_pool = ThreadPoolExecutor(LOGIN_THREADS, thread_name_prefix="login")
+        self._logins = 0
+        self._most_logins = limits.logins + LOGIN_THREADS
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
             return
         environ = _environ(scope)
-        body = _Body(receive)
-        if not await body.read(environ):
-            return  # nobody is there any more
-        status, headers, content = await self._answer(environ)
+        is_known = partial(self._is_known, environ)
+        with _Body(receive, self._budget, is_known) as body:
+            try:
+                _check_host(scope)
+                if not await body.read(environ):
+                    return  # nobody is there any more
+            except Error as error:
+                environ[FAULT] = error
+            status, headers, content = await self._answer(environ)
         if environ.get(DROPPED):
             scope["lbclient.close"]()
             await _gone(receive)
@@ -54,10 +85,19 @@ class Bridge:
 
     def close(self) -> None:
         self._payments.close()
+        self._login_pool.shutdown(wait=False, cancel_futures=True)
+
+    async def _is_known(self, environ: Environ) -> bool:
+        """Whether the sender may send more than a login needs; in a thread, as a database or a Keystone is asked."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._guards.is_known, environ)
 
     async def _answer(self, environ: Environ) -> Answer:
         """Here, if that is quick; in a thread that can wait otherwise, and where it turns out to be necessary."""
         loop = asyncio.get_running_loop()
+        if FAULT in environ:
+            return self._apply(environ)
+        if self._guards.is_login(environ):
+            return await self._log_in(environ)
         if not self._is_quick(environ):
             return await loop.run_in_executor(self._pool, self._apply, environ)
         try:
@@ -73,6 +113,17 @@ class Bridge:
             environ[FAULT] = fault
             return self._apply(environ)
         return answer
+
+    async def _log_in(self, environ: Environ) -> Answer:
+        """In the threads for that, behind a short queue."""
+        if self._logins >= self._most_logins:
+            environ[FAULT] = TooManyRequests("Too many passwords are being checked; try again later.", RETRY_AFTER)
+            return self._apply(environ)
+        self._logins += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._login_pool, self._apply, environ)
+        finally:
+            self._logins -= 1
 
     def _apply(self, environ: Environ) -> Answer:
         begun: list[Any] = []
@@ -123,33 +174,82 @@ async def _gone(receive: Any) -> None:
         pass
 
 
-class _Body:
-    """The body of a request, as far as it is wanted."""
+class _Budget:
+    """The memory of all large bodies that are being received or handled."""
 
-    def __init__(self, receive: Any) -> None:
+    def __init__(self, size: int) -> None:
+        self._left = size
+
+    def take(self, size: int) -> None:
+        """Raises Unavailable where there is not so much."""
+        if size > self._left:
+            raise Unavailable("The server is receiving too many large bodies; try again later.", RETRY_AFTER)
+        self._left -= size
+
+    def give_back(self, size: int) -> None:
+        self._left += size
+
+
+class _Body:
+    """The body of a request, as far as it is wanted; its memory is accounted for within the block."""
+
+    def __init__(self, receive: Any, budget: _Budget, is_known: Callable[[], Awaitable[bool]]) -> None:
         self._receive = receive
+        self._budget = budget
+        self._is_known = is_known
+        self._is_admitted = False
+        self._taken = 0
+        self._values = 0
         self.is_left = True  # whether more of it may come
 
-    async def read(self, environ: Environ) -> bool:
-        """Puts it into the environment, with its length; false when the client has gone away.
+    def __enter__(self) -> _Body:
+        return self
 
-        Of one that is too large, the length that was announced counts, or that of what has been read.
+    def __exit__(self, *_: object) -> None:
+        self._budget.give_back(self._taken)
+
+    async def read(self, environ: Environ) -> bool:
+        """Put it into the environment, with its length; return False when the client has gone away.
+
+        Of one that is too large, the length that was announced counts, or that of what has been read. Raises
+        Unavailable where the server has no memory for it, TooLarge where there are too many values in it.
         """
-        environ["wsgi.input"] = io.BytesIO()
-        if int(environ.get("CONTENT_LENGTH", 0)) > BODY_MAXIMUM:
+        maximum = environ[MAXIMUM] = await self._maximum(int(environ.get("CONTENT_LENGTH", 0)))
+        if int(environ.get("CONTENT_LENGTH", 0)) > maximum:
             return True
         pieces: list[bytes] = []
         size = 0
-        while self.is_left and size <= BODY_MAXIMUM:
+        while self.is_left and size <= maximum:
             message = await self._receive()
             if message["type"] == "http.disconnect":
                 return False
-            pieces.append(message["body"])
-            size += len(message["body"])
+            piece = message["body"]
+            pieces.append(piece)
+            size += len(piece)
             self.is_left = message["more_body"]
+            if size > BODY_UNKNOWN:
+                maximum = environ[MAXIMUM] = await self._maximum(size)
+                self._account(pieces if self._taken == 0 else [piece])
         environ["wsgi.input"] = io.BytesIO(b"".join(pieces))
         environ["CONTENT_LENGTH"] = str(size)
         return True
+
+    async def _maximum(self, size: int) -> int:
+        """How large a body may be that has, or will have, this size."""
+        if size > BODY_UNKNOWN and not self._is_admitted:
+            self._is_admitted = await self._is_known()
+            return BODY_MAXIMUM if self._is_admitted else BODY_UNKNOWN
+        return BODY_MAXIMUM
+
+    def _account(self, pieces: list[bytes]) -> None:
+        """Take memory for what has come, and for the values that JSON makes of it."""
+        values = sum(piece.count(sign) for piece in pieces for sign in (b",", b"[", b"{"))
+        self._values += values
+        if self._values > VALUES_MAXIMUM:
+            raise TooLarge(f"The body has more than {VALUES_MAXIMUM} values.")
+        cost = sum(map(len, pieces)) * 2 + values * VALUE_COST
+        self._budget.take(cost)
+        self._taken += cost
 
     async def pass_over(self) -> None:
         """Reads on for a while: a client that is still sending when the connection is closed never sees its answer."""
@@ -161,6 +261,15 @@ class _Body:
                 return
             size += len(message.get("body", b""))
             self.is_left = message.get("more_body", False)
+
+
+def _check_host(scope: Any) -> None:
+    """Links are made of it. Raises BadRequest."""
+    hosts = [value for name, value in scope["headers"] if name == b"host"]
+    if len(hosts) > 1 or (not hosts and scope["http_version"] == "1.1"):
+        raise BadRequest(f"A request has one Host header; this one has {len(hosts) or 'none'}.")
+    if hosts and not HOST.fullmatch(hosts[0].decode("latin-1")):
+        raise BadRequest("The Host header is not a host name or an address, with or without a port.")
 
 
 def _environ(scope: Any) -> Environ:
@@ -175,6 +284,7 @@ def _environ(scope: Any) -> Environ:
         "SERVER_NAME": host,
         "SERVER_PORT": str(port),
         "REMOTE_ADDR": scope["client"][0] if scope["client"] else "",
+        "wsgi.input": io.BytesIO(),
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": scope["scheme"],
         "wsgi.errors": sys.stderr,

@@ -1,46 +1,104 @@
-"""One connection to the HTTP server: uvicorn's, with bounds for who sends without end, or nothing."""
+"""One connection to the HTTP server: uvicorn's, with bounds for clients that send without end, or nothing."""
 
 from __future__ import annotations
 
-import asyncio
 import time
+from collections.abc import Callable
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-HEAD_MAXIMUM = 256 * 1024  # bytes of a request before its body
-LOOK = 5.0  # seconds between two looks at silent connections
-TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-TIMED_OUT = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+from .limits import HEAD_MAXIMUM, HEADERS_MAXIMUM, PIPELINE_MAXIMUM, Limits
+
+
+def _raw(status: str, *headers: str) -> bytes:
+    """An answer that needs no application."""
+    return "\r\n".join([f"HTTP/1.1 {status}", "Content-Length: 0", "Connection: close", *headers, "", ""]).encode()
+
+
+TOO_LARGE = _raw("431 Request Header Fields Too Large")
+TIMED_OUT = _raw("408 Request Timeout")
+TOO_MANY = _raw("429 Too Many Requests", "Retry-After: 1")
+BUSY = _raw("503 Service Unavailable", "Retry-After: 1")
+
+
+class _Refused(Exception):
+    """A request that is not parsed any further; the parser reports it as any other error."""
 
 
 class Connection(HttpToolsProtocol):
-    """Knows since when it has been silent, and how much of a request's head there is."""
+    """Knows what the server is waiting for, and since when."""
+
+    limits = Limits()  # set by Server in a subclass
+    on_lost: Callable[[], None] = staticmethod(lambda: None)
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._is_in_head = True
-        self._head = 0
-        self.heard_at = time.monotonic()
+        self._head = 0  # bytes
+        self._received = 0  # bytes of a body
+        self._refusal = b""
+        self._waits_since = self._heard_at = time.monotonic()
 
     def data_received(self, data: bytes) -> None:
-        self.heard_at = time.monotonic()
+        if self.transport.is_closing():
+            return
+        self._heard_at = time.monotonic()
         if self._is_in_head:
+            if not self._head:
+                self._waits_since = self._heard_at
             self._head += len(data)
-            if self._head > HEAD_MAXIMUM:
-                self.transport.write(TOO_LARGE)
-                self.transport.close()
+            if self._head > HEAD_MAXIMUM + len(data):
+                self._refuse(TOO_LARGE)
                 return
         super().data_received(data)
+        if self._is_in_head and self._head > HEAD_MAXIMUM:
+            self._refuse(TOO_LARGE)
+
+    def send_400_response(self, msg: str) -> None:
+        if self._refusal:
+            self._refuse(self._refusal)
+        else:
+            super().send_400_response(msg)
+
+    def on_message_begin(self) -> None:
+        if len(self.pipeline) >= PIPELINE_MAXIMUM:
+            self._refusal = TOO_MANY
+            raise _Refused
+        if not self._head:  # the rest of what came with the request before
+            self._head, self._waits_since = 1, self._heard_at
+        super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if len(self.headers) >= HEADERS_MAXIMUM:
+            self._refusal = TOO_LARGE
+            raise _Refused
+        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        self._is_in_head, self._head = False, 0
+        self._is_in_head, self._head, self._received = False, 0, 0
+        self._waits_since = time.monotonic()
+        if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > HEAD_MAXIMUM:
+            self._refusal = TOO_LARGE
+            raise _Refused
         self.scope["lbclient.close"] = self.transport.abort  # type: ignore[typeddict-unknown-key]
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._received += len(body)
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         self._is_in_head = True
         super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        self._waits_since = time.monotonic()
+        super().on_response_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self.on_lost()
 
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio reads what it returns
         """The client has said all: what it has asked for is answered still; half a request is refused."""
@@ -54,27 +112,49 @@ class Connection(HttpToolsProtocol):
         return False
 
     def resume_writing(self) -> None:
-        self.heard_at = time.monotonic()
+        self._heard_at = time.monotonic()
         super().resume_writing()
 
-    def give_up(self) -> None:
-        """Closes it; whoever has begun to ask is told why."""
-        if self._is_in_head and self._head:
-            self.transport.write(TIMED_OUT)
-            self.transport.close()
-        else:
+    def waits_since(self) -> float | None:
+        """Since when the server has been waiting for the client; None while the client waits for the server."""
+        if self._is_answering():
+            return self._heard_at if self.flow is not None and self.flow.write_paused else None
+        return self._waits_since
+
+    def check_deadlines(self, now: float) -> None:
+        """Close the connection of a client that took longer than it may."""
+        since = self.waits_since()
+        if since is None or now - since <= self._patience():
+            return
+        self.give_up(TIMED_OUT)
+
+    def give_up(self, answer: bytes) -> None:
+        """Close it; a client that has begun to ask, and has no answer yet, is given this one."""
+        if self._is_asking():
+            self._refuse(answer)
+        elif self.transport is not None:
             self.transport.abort()
 
-    def is_silent(self, seconds: float) -> bool:
-        """Whether it is the client that nothing has come from for so long."""
-        is_ours = self.cycle is not None and not self.cycle.more_body and not self.cycle.response_started
-        return not is_ours and time.monotonic() - self.heard_at > seconds
+    def _is_answering(self) -> bool:
+        """Whether it is the server's turn: a request is complete, and its answer is not."""
+        if self.pipeline:
+            return True
+        return self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body
 
+    def _is_asking(self) -> bool:
+        """Whether a part of a request is there, and no part of its answer."""
+        if self._is_answering():
+            return False
+        return self._head > 0 if self._is_in_head else not self.cycle.response_started
 
-async def close_silent(state: Any, seconds: float) -> None:
-    """Closes connections whose clients are silent, again and again."""
-    while True:
-        await asyncio.sleep(LOOK)
-        for connection in list(state.connections):
-            if connection.is_silent(seconds):
-                connection.give_up()
+    def _patience(self) -> float:
+        """Seconds that the client has for what the server waits for now."""
+        if self._is_answering():
+            return self.limits.silence
+        if not self._is_in_head:
+            return self.limits.body_seconds + self._received / self.limits.body_rate
+        return self.limits.head_seconds if self._head else self.limits.silence
+
+    def _refuse(self, answer: bytes) -> None:
+        self.transport.write(answer)
+        self.transport.close()

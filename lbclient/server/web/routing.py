@@ -55,4 +55,5 @@ class Route:
     is_open: bool = False  # no token needed: request.who is ANONYMOUS
     body: Body = Body.USUAL
     waits: bool = False  # for more than the database, or it takes long: it needs a thread of its own
+    hashes: bool = False  # a password: it has threads of its own
     operation: Operation | None = None  # what it does, for the description of the load-balancer API

@@ -13,13 +13,15 @@ from typing import Any
 import uvicorn
 import uvloop
 
-from .asgi import Bridge, Environ
-from .connection import Connection, close_silent
+from .asgi import Bridge, Environ, Guards
+from .connection import Connection
+from .door import Door
+from .limits import Limits
+from .tls import Certificate
 
 BACKLOG = 128  # connections that wait to be accepted
-FINISH = 10  # seconds that requests under way have at the end
-SILENCE = 30  # seconds after which a silent connection is closed
 
+LOG = logging.getLogger(__name__)
 logging.getLogger("uvicorn").setLevel(logging.ERROR)  # that it runs is told elsewhere, and bad requests are answered
 
 
@@ -37,16 +39,23 @@ class Server:
         port: int,
         threads: int,
         is_quick: Callable[[Environ], bool] = lambda environ: False,
+        guards: Guards | None = None,
+        limits: Limits | None = None,
+        certificate: Certificate | None = None,
     ) -> None:
         """is_quick(environ) tells of requests that are not likely to wait, and need no thread of their own."""
+        self._limits = limits or Limits()
         self._place = host, port
         self._socket: socket.socket | None = None
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="request")
-        self._bridge = Bridge(application, self._pool, is_quick)
-        self._server = uvicorn.Server(
+        self._bridge = Bridge(application, self._pool, is_quick, guards or Guards(), self._limits)
+        self._certificate = certificate
+        self._door = Door(self._limits, lambda: certificate.context if certificate else None)
+        self._server = _Uvicorn(
+            self._door,
             uvicorn.Config(
                 self._bridge,
-                http=Connection,
+                http=type("Connection", (Connection,), {"limits": self._limits}),
                 ws="none",
                 lifespan="off",
                 log_config=None,
@@ -54,10 +63,9 @@ class Server:
                 proxy_headers=False,  # whether those are believed is said elsewhere
                 server_header=False,
                 headers=[("Server", "lbclient")],
-                timeout_keep_alive=SILENCE,
-                timeout_graceful_shutdown=FINISH,
-                backlog=BACKLOG,
-            )
+                timeout_keep_alive=int(self._limits.silence) + 1,  # the door closes it before
+                timeout_graceful_shutdown=int(self._limits.finish),
+            ),
         )
         self._thread = threading.Thread(target=self._work, name="http", daemon=True)
 
@@ -70,6 +78,13 @@ class Server:
             raise ListenError(f"Cannot listen on {host}:{port}: {_reason(error)}.") from None
         return int(self._socket.getsockname()[1])
 
+    @property
+    def address(self) -> tuple[str, int]:
+        """The address and port that it has bound."""
+        assert self._socket is not None
+        host, port, *_ = self._socket.getsockname()
+        return str(host), int(port)
+
     def start(self) -> None:
         """Answer requests from now on."""
         self._thread.start()
@@ -78,7 +93,7 @@ class Server:
         """Accept nothing more; wait for the requests that are under way."""
         self._server.should_exit = True
         if self._thread.is_alive():
-            self._thread.join(FINISH + 1)
+            self._thread.join(self._limits.finish + 1)
         elif self._socket:
             self._socket.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
@@ -93,9 +108,40 @@ class Server:
             loop.close()
 
     async def _serve(self) -> None:
-        sweeper = asyncio.create_task(close_silent(self._server.server_state, SILENCE))
+        sweeper = asyncio.create_task(self._sweep())
         await self._server.serve(sockets=[self._socket] if self._socket else None)
         sweeper.cancel()
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(self._limits.look)
+            try:
+                self._door.sweep()
+                if self._certificate is not None:
+                    self._certificate.refresh()
+            except Exception:  # the next sweep must not depend on this one
+                LOG.exception("closing connections that are past a deadline failed")
+
+
+class _Uvicorn(uvicorn.Server):
+    """uvicorn behind a door that bounds connections from their accept on."""
+
+    def __init__(self, door: Door, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._door = door
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await self.lifespan.startup()
+        [listening] = sockets or []
+        self.servers = [self._door]  # type: ignore[list-item]  # it is closed and waited for, no more
+        self._door.open(listening, self._connection)
+        self.started = True
+
+    def _connection(self) -> Connection:
+        made: Connection = self.config.http_protocol_class(  # type: ignore[call-arg,assignment]
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return made
 
 
 def _bound(host: str, port: int) -> socket.socket:

@@ -17,6 +17,7 @@ from members import free_port
 from lbclient.dataplane.config import cfg
 from lbclient.dataplane.config.render import render
 from lbclient.dataplane.support import unsupported
+from quick import examples
 
 AWKWARD = ("'", '"', "\\", "$", "${HOME}", "%", "%[src]", "%%", ",", "#", "-", "--", "-f", "-i", "-m", " ", "{", "}")
 AWKWARD += (
@@ -41,6 +42,8 @@ AWKWARD += (
 )
 TEXT = st.lists(st.one_of(st.sampled_from(AWKWARD), st.characters(exclude_categories=("Cc", "Cs"))), max_size=12)
 VALUES = TEXT.map("".join).filter(lambda text: text.strip() == text and 0 < len(text.encode()) <= 255)
+ELEMENTS = VALUES.filter(lambda text: not set(text) & {",", '"'})  # of a list in a header, which commas divide
+SEGMENTS = st.lists(st.sampled_from([each for each in AWKWARD if each.isascii() and not set(each) & set(" #?")]))
 TOKEN = st.text("abcXYZ019!#$%&'*+-.^_`|~", min_size=1, max_size=20)  # what HTTP allows in names
 
 
@@ -53,10 +56,10 @@ def listener(port: int, rules: list[dict[str, Any]], url: str = "http://{}/") ->
     return {"listeners": {"web": {"protocol": "HTTP", "protocol_port": port, "l7policies": policies}}}
 
 
-def location(port: int, name: str, value: str) -> str | None:
+def location(port: int, name: str, value: str, path: str = "/") -> str | None:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     try:
-        connection.request("GET", "/", headers={name: value.encode()})
+        connection.request("GET", path, headers={name: value.encode()})
         answer = connection.getresponse()
         assert answer.status in (302, 503)
         return answer.headers["Location"]
@@ -65,7 +68,7 @@ def location(port: int, name: str, value: str) -> str | None:
 
 
 @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
-@given(values=st.lists(VALUES, min_size=20, max_size=60, unique=True))
+@given(values=st.lists(ELEMENTS, min_size=20, max_size=60, unique=True))
 def test_header_values_are_matched_literally(running: Running, values: list[str]) -> None:
     port = free_port()
     rules = [{"type": "HEADER", "compare_type": "EQUAL_TO", "key": "X-Value", "value": value} for value in values]
@@ -74,6 +77,18 @@ def test_header_values_are_matched_literally(running: Running, values: list[str]
     for number, value in enumerate(values):
         assert location(port, "X-Value", value) == f"http://{number}/", value
     assert location(port, "X-Value", "other than all of them") is None
+
+
+@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+@given(paths=st.lists(SEGMENTS.map(lambda each: "/" + "".join(each)), min_size=20, max_size=60, unique=True))
+def test_paths_are_matched_literally(running: Running, paths: list[str]) -> None:
+    port = free_port()
+    rules = [{"type": "PATH", "compare_type": "EQUAL_TO", "value": path} for path in paths]
+    running.tree = listener(port, rules)
+    running.put()
+    for number, path in enumerate(paths):
+        assert location(port, "X-Value", "any", path) == f"http://{number}/", path
+    assert location(port, "X-Value", "any", "/other/than/all/of/them") is None
 
 
 @settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
@@ -116,7 +131,7 @@ def test_the_environment_does_not_leak_in(running: Running, monkeypatch: pytest.
     assert location(port, "X", '"${SECRET}"') == "http://$SECRET/${SECRET}/%[env(SECRET)]"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(words=st.lists(st.one_of(VALUES, TEXT.map("".join)), min_size=1, max_size=8))
 def test_words_are_read_back_by_the_tokenizer(words: list[str]) -> None:
     """The shell's single quotes follow the same rules as HAProxy's."""

@@ -5,51 +5,293 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from lbclient.dataplane.haproxy import attachments
 
-IN_NAMESPACE = """
-import socket
-from lbclient.dataplane import attach
+Run = Callable[..., str]
+PREPARED = """
+import os, signal, socket, sys, uuid
+from pathlib import Path
 from pyroute2 import IPRoute
+from lbclient.dataplane.haproxy import attachments, local_routes
 
-with IPRoute() as routes:
-    routes.link("set", index=routes.link_lookup(ifname="lo")[0], state="up")
-anyip = attach.attachment("anyip")
+kernel = IPRoute()
+LO = kernel.link_lookup(ifname="lo")[0]
+kernel.link("set", index=LO, state="up")
+V4, V6 = "198.51.100.7", "2001:db8::7"
+
+
+def refused(call, *arguments):
+    try:
+        call(*arguments)
+    except attachments.AttachmentFailed as error:
+        return str(error)
+    raise AssertionError("was not refused")
+"""
+
+
+@pytest.fixture
+def in_namespace() -> Run:
+    """Runs Python in a network namespace in which it is root; what it printed."""
+    unshare = ["unshare", "--user", "--map-root-user", "--net"]
+    if subprocess.run([*unshare, "true"], capture_output=True).returncode != 0:
+        pytest.skip("no user namespaces here")
+
+    def run(script: str, *arguments: str) -> str:
+        support = str(Path(__file__).parents[2] / "support")
+        command = [*unshare, sys.executable, "-c", PREPARED + script, *arguments]
+        environment = {**os.environ, "PYTHONPATH": support}
+        result = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
+        assert result.returncode == 0, result.stderr
+        return result.stdout
+
+    return run
+
+
+def test_anyip_makes_any_address_local(in_namespace: Run) -> None:
+    script = """
+anyip = attachments.attachment("anyip")
 for _ in range(2):  # idempotent
-    anyip.prepare(["198.51.100.7", "2001:db8::7", "127.0.0.1"])
-for family, address in ((socket.AF_INET, "198.51.100.7"), (socket.AF_INET6, "2001:db8::7")):
+    anyip.prepare("a", [V4, V6, "127.0.0.1"])
+for family, address in ((socket.AF_INET, V4), (socket.AF_INET6, V6)):
     with socket.socket(family) as server:
         server.bind((address, 80))
         server.listen()
         with socket.create_connection((address, 80), timeout=5):
             pass
-print("well")
+print(sorted(local_routes.ours()), sorted(local_routes.foreign()))
+"""
+    assert in_namespace(script) == "['198.51.100.7', '2001:db8::7'] ['127.0.0.1', '::1']\n"
+
+
+def test_the_last_one_who_leaves_takes_an_address_along(in_namespace: Run) -> None:
+    script = """
+anyip = attachments.attachment("anyip")
+anyip.start({})
+for holder in "ab":
+    anyip.prepare(holder, [V4, V6, "127.0.0.1"])
+anyip.keep_only("a", [V6])
+assert local_routes.ours() == {V4, V6}, "b has both"
+anyip.keep_only("b", [])
+assert local_routes.ours() == {V6} and not local_routes.is_local(V4)
+anyip.keep_only("a", [])
+anyip.keep_only("a", [])
+assert local_routes.ours() == set() and not local_routes.is_local(V6)
+assert local_routes.foreign() == {"127.0.0.1", "::1"}
+"""
+    in_namespace(script)
+
+
+def test_what_others_have_routed_is_used_and_stays(in_namespace: Run) -> None:
+    script = """
+kernel.route("add", dst="198.51.100.0/24", oif=LO, type="local", table=255, scope="host")
+kernel.addr("add", index=LO, address=V6, prefixlen=128, flags=2)
+anyip = attachments.attachment("anyip")
+anyip.start({})
+anyip.prepare("a", [V4, V6])
+anyip.keep_only("a", [])
+assert local_routes.is_local(V4) and local_routes.is_local(V6)
+assert V6 in anyip.own_addresses()
+"""
+    in_namespace(script)
+
+
+def test_a_start_takes_over_what_is_wanted_and_takes_back_the_rest(in_namespace: Run) -> None:
+    script = """
+wanted = {"a": ["198.51.100.1", "2001:db8::1"]}
+unwanted = ["198.51.100.2", "2001:db8::2"]
+before = attachments.attachment("anyip")
+before.start({})
+before.prepare("a", [*wanted["a"], *unwanted])
+assert "Another lbclient server" in refused(attachments.attachment("anyip").start, wanted)
+before.stop()
+after = attachments.attachment("anyip")
+after.start(wanted)
+assert local_routes.ours() == set(wanted["a"]), local_routes.ours()
+after.keep_only("a", [])
+assert local_routes.ours() == set()
+"""
+    in_namespace(script)
+
+
+LINKED = """
+import subprocess
+from lbclient.dataplane.haproxy import neighbours
+
+other = subprocess.Popen(["unshare", "--net", "sh", "-c", "echo; read word"], stdin=-1, stdout=-1)
+other.stdout.readline()
+kernel.link("add", ifname="left", kind="veth", peer={"ifname": "right"})
+LEFT, RIGHT = (kernel.link_lookup(ifname=name)[0] for name in ("left", "right"))
+kernel.link("set", index=RIGHT, net_ns_pid=other.pid)
+
+
+def there(line):
+    subprocess.run(["nsenter", f"--net=/proc/{other.pid}/ns/net", "ip", *line.split()], check=True)
+
+
+there("link set right up address 02:00:00:00:00:07")
+kernel.link("set", index=LEFT, state="up")
+kernel.addr("add", index=LEFT, address="198.51.100.1", prefixlen=24)
+kernel.addr("add", index=LEFT, address="2001:db8::1", prefixlen=64, flags=2)
 """
 
 
-def test_anyip_makes_any_address_local() -> None:
-    command = ["unshare", "--user", "--map-root-user", "--net", sys.executable, "-c", IN_NAMESPACE]
-    if subprocess.run([*command[:4], "true"], capture_output=True).returncode != 0:
-        pytest.skip("no user namespaces here")
-    result = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert result.stdout == "well\n", result.stderr
+@pytest.mark.parametrize(
+    ("taken", "free", "routed"),
+    [("198.51.100.7", "198.51.100.8", "203.0.113.9"), ("2001:db8::7", "2001:db8::8", "2001:db8:9::9")],
+)
+def test_an_address_that_another_machine_answers_for_is_refused(
+    in_namespace: Run, taken: str, free: str, routed: str
+) -> None:
+    script = """
+TAKEN, FREE, ROUTED = sys.argv[1:]
+there(f"addr add {TAKEN}/{64 if ':' in TAKEN else 24} dev right" + (" nodad" if ":" in TAKEN else ""))
+there("link set right multicast on")
+kernel.route("add", dst="default", gateway="198.51.100.2")
+kernel.route("add", dst="default", gateway="2001:db8::2", family=socket.AF_INET6)
+assert local_routes.link_of(TAKEN) == "left" and local_routes.link_of(ROUTED) is None
+assert neighbours.find("left", TAKEN, 10.0) == neighbours.Neighbour("02:00:00:00:00:07", "left")
+assert neighbours.find("left", FREE) is None and neighbours.find("lo", TAKEN) is None
+anyip = attachments.attachment("anyip")
+anyip.start({})
+print(refused(anyip.prepare, "a", [TAKEN]))
+assert local_routes.ours() == set(), "it would take the traffic of the other machine"
+anyip.prepare("a", [FREE, ROUTED])
+assert local_routes.ours() == {FREE, ROUTED}
+there(f"addr del {TAKEN}/{64 if ':' in TAKEN else 24} dev right")
+anyip.prepare("a", [TAKEN])
+other.stdin.close()
+other.wait()
+"""
+    said = in_namespace(LINKED + script, taken, free, routed)
+    assert said == f"Address {taken} is in use by another machine: 02:00:00:00:00:07 answers for it on left.\n"
+
+
+def test_a_link_that_has_gone_does_not_hinder(in_namespace: Run) -> None:
+    script = """
+kernel.link("set", index=LEFT, state="down")
+anyip = attachments.attachment("anyip")
+anyip.prepare("a", [V4, V6])
+assert local_routes.ours() == {V4, V6}
+other.stdin.close()
+other.wait()
+"""
+    in_namespace(LINKED + script)
+
+
+SERVED = """
+import requests, sqlalchemy
+from running import end_server, start_server, wait_until
+
+state = Path(sys.argv[1])
+OPTIONS = ("--attachment=anyip", "--auth=noauth", "--private-cidr=198.51.100.0/24", "--public-cidr=203.0.113.0/24")
+
+
+class Server:
+    def __init__(self):
+        self.running = start_server(state, *OPTIONS)
+
+    def ask(self, method, path, body=None):
+        answer = requests.request(method, self.running.url + path, json=body, timeout=20)
+        assert answer.status_code < 300, answer.text
+        return answer.json() if answer.content else None
+
+    def served(self):
+        subnets = {each["name"]: each for each in self.ask("GET", "/networking/v2.0/subnets")["subnets"]}
+        place = {"vip_subnet_id": subnets["private-subnet"]["id"], "project_id": "p" * 32}
+        made = self.ask("POST", "/v2.0/lbaas/loadbalancers", {"loadbalancer": place})["loadbalancer"]
+        self.path = "/v2.0/lbaas/loadbalancers/" + made["id"]
+        wait_until(self.is_settled)
+        listener = {"loadbalancer_id": made["id"], "protocol": "HTTP", "protocol_port": 80}
+        self.ask("POST", "/v2.0/lbaas/listeners", {"listener": listener})
+        wait_until(self.is_settled)
+        self.external = subnets["public-subnet"]["network_id"]
+        floating = {"floating_network_id": self.external, "port_id": made["vip_port_id"], "project_id": "p" * 32}
+        body = {"floatingip": floating}
+        self.floating = self.ask("POST", "/networking/v2.0/floatingips", body)["floatingip"]
+        addresses = {made["vip_address"], self.floating["floating_ip_address"]}
+        wait_until(lambda: local_routes.ours() == addresses)
+        wait_until(lambda: all(map(answers, addresses)))
+        return made
+
+    def is_settled(self):
+        status = self.ask("GET", self.path)["loadbalancer"]["provisioning_status"]
+        assert status != "ERROR", self.ask("GET", self.path)
+        return status == "ACTIVE"
+
+
+def answers(address):
+    try:
+        return requests.get(f"http://{address}/", timeout=5).status_code == 503
+    except requests.ConnectionError:
+        return False
+
+server = Server()
+try:
+"""
+
+
+def test_a_server_gives_back_what_it_took(in_namespace: Run, tmp_path: Path) -> None:
+    script = """
+    made = server.served()
+    server.ask("DELETE", "/networking/v2.0/floatingips/" + server.floating["id"])
+    wait_until(lambda: local_routes.ours() == {made["vip_address"]})
+    server.ask("DELETE", server.path + "?cascade=true")
+    wait_until(lambda: local_routes.ours() == set())
+finally:
+    end_server(server.running)
+"""
+    in_namespace(SERVED + script, str(tmp_path))
+
+
+def test_a_server_takes_back_what_was_deleted_while_it_was_down(in_namespace: Run, tmp_path: Path) -> None:
+    script = """
+    made = server.served()
+    server.running.process.kill()
+    server.running.process.wait()
+    assert len(local_routes.ours()) == 2
+    server = Server()
+    wait_until(lambda: answers(made["vip_address"]))
+    assert len(local_routes.ours()) == 2
+    server.running.process.kill()
+    server.running.process.wait()
+    engine = sqlalchemy.create_engine(f"sqlite:///{state}/lbclient.sqlite")
+    with engine.begin() as tx:
+        tx.execute(sqlalchemy.text("UPDATE floating_ip SET port_id = NULL, fixed_ip_address = NULL"))
+    server = Server()
+    wait_until(lambda: local_routes.ours() == {made["vip_address"]})
+    server.running.process.kill()
+    server.running.process.wait()
+    with engine.begin() as tx:
+        tx.execute(sqlalchemy.text("DELETE FROM listener"))
+        tx.execute(sqlalchemy.text("DELETE FROM loadbalancer"))
+    server = Server()
+    wait_until(lambda: local_routes.ours() == set())
+finally:
+    end_server(server.running)
+"""
+    in_namespace(SERVED + script, str(tmp_path))
 
 
 def test_loopback_takes_what_is_local_and_nothing_else() -> None:
     loopback = attachments.attachment("loopback")
-    loopback.prepare(["127.0.0.1", "127.200.3.4"])
+    loopback.prepare("a", ["127.0.0.1", "127.200.3.4"])
     with pytest.raises(attachments.AttachmentFailed, match=r"198\.51\.100\.7 .* 127\.0\.0\.0/8"):
-        loopback.prepare(["127.0.0.1", "198.51.100.7"])
+        loopback.prepare("a", ["127.0.0.1", "198.51.100.7"])
 
 
-def test_without_privileges_anyip_says_so(unprivileged: Sequence[str]) -> None:
-    if os.getuid() == 0 and not unprivileged:
-        pytest.skip("an ordinary user cannot run this Python")
-    script = "from lbclient.dataplane import attach\nattach.attachment('anyip').prepare(['198.51.100.7'])"
-    command = [*unprivileged, sys.executable, "-c", script]
+@pytest.mark.parametrize("kind", ["anyip", "lab"])
+def test_without_privileges_a_server_does_not_start(tmp_path: Path, kind: str) -> None:
+    dropped = ("setpriv", "--bounding-set=-net_admin") if os.getuid() == 0 else ()
+    command = [*dropped, sys.executable, "-m", "lbclient.server.main", f"--attachment={kind}", "--bind-port=0"]
+    command.append(f"--state-directory={tmp_path}/state")
     result = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert "Address 198.51.100.7 cannot be attached to this machine" in result.stderr
+    assert result.returncode == 1
+    assert result.stderr == (
+        "lbclient server: Addresses cannot be attached to this machine without CAP_NET_ADMIN: "
+        "run the server as root, or inside `lbclient lab`.\n"
+    )

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from members import until
-from world import World, get, member, web
+from world import DataPlaneRig, get, member, web
 
 from lbclient.dataplane.haproxy import process_table
 from lbclient.dataplane.observe import observation, observer
@@ -51,7 +51,7 @@ def no_descriptors() -> Iterator[None]:
             os.close(each)
 
 
-def serve(world: World, webs) -> tuple[Any, int]:
+def serve(world: DataPlaneRig, webs) -> tuple[Any, int]:
     (one,) = webs("one")
     tree = web(members={"m1": member(one)}, healthmonitor=MONITOR)
     world.change(tree)
@@ -60,7 +60,7 @@ def serve(world: World, webs) -> tuple[Any, int]:
 
 
 def test_without_descriptors_nothing_is_condemned_and_afterwards_everything_is_seen(
-    world: World, webs, caplog: pytest.LogCaptureFixture
+    world: DataPlaneRig, webs, caplog: pytest.LogCaptureFixture
 ) -> None:
     one, port = serve(world, webs)
     directory = world.directory / world.id
@@ -80,7 +80,7 @@ def test_without_descriptors_nothing_is_condemned_and_afterwards_everything_is_s
     until(lambda: world.operating() == "ONLINE")
 
 
-def test_a_change_without_descriptors_ends_nothing_and_is_made_afterwards(world: World, webs) -> None:
+def test_a_change_without_descriptors_ends_nothing_and_is_made_afterwards(world: DataPlaneRig, webs) -> None:
     _, port = serve(world, webs)
     before = set(process_table.family(world.directory / world.id))
     with no_descriptors():
@@ -137,7 +137,7 @@ AT_A_RESTART: list[tuple[Any, str, Exception]] = [
 ]
 
 
-def test_one_fault_anywhere_leaves_nothing_unseen(world: World, webs) -> None:
+def test_one_fault_anywhere_leaves_nothing_unseen(world: DataPlaneRig, webs) -> None:
     one, port = serve(world, webs)
     for owner, name, error in PLACES:
         with pytest.MonkeyPatch.context() as broken:
@@ -149,7 +149,7 @@ def test_one_fault_anywhere_leaves_nothing_unseen(world: World, webs) -> None:
             until(lambda: world.operating("member", "m1") == ("ONLINE" if one.health == 200 else "ERROR"))
 
 
-def test_one_fault_while_haproxy_is_started_leaves_nothing_unseen(world: World, webs) -> None:
+def test_one_fault_while_haproxy_is_started_leaves_nothing_unseen(world: DataPlaneRig, webs) -> None:
     one, port = serve(world, webs)
     for owner, name, error in AT_A_RESTART:
         with pytest.MonkeyPatch.context() as broken:

@@ -13,7 +13,7 @@ import trees
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from members import Web, free_port, until
-from world import World
+from world import DataPlaneRig
 
 from lbclient.store.tables import TABLES
 
@@ -102,7 +102,7 @@ TREES = st.fixed_dictionaries(
 @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 @given(changes=st.lists(TREES, min_size=2, max_size=3))
 def test_what_is_active_is_shown_as_it_stays(
-    world: World, webs: Callable[..., list[Web]], changes: list[dict[str, Any]]
+    world: DataPlaneRig, webs: Callable[..., list[Web]], changes: list[dict[str, Any]]
 ) -> None:
     servers = {"one": webs("one")[0], "two": webs("two")[0]}
     ports = {name: free_port() for name in ("w0", "w1", "udp", "metrics")}
@@ -117,7 +117,7 @@ def test_what_is_active_is_shown_as_it_stays(
             assert named(shown(world)) == named(found)
 
 
-def test_it_stays_as_long_as_nothing_happens(world: World, webs: Callable[..., list[Web]]) -> None:
+def test_it_stays_as_long_as_nothing_happens(world: DataPlaneRig, webs: Callable[..., list[Web]]) -> None:
     """The same over several checks, with every kind of thing at once."""
     (one,) = webs("one")
     monitor = {"type": "HTTP", "url_path": "/health", "delay": 1, "timeout": 1, "max_retries": 1}
@@ -180,7 +180,7 @@ def placed(change: dict[str, Any], ports: dict[str, int], servers: dict[str, Web
     return {**change, "listeners": listeners, "pools": pools}
 
 
-def settled(world: World) -> Shown | None:
+def settled(world: DataPlaneRig) -> Shown | None:
     """Everything as one transaction shows it, once the load balancer is ACTIVE."""
     found = shown(world)
     status = found["loadbalancer", world.id][0]
@@ -188,7 +188,7 @@ def settled(world: World) -> Shown | None:
     return found if status == "ACTIVE" else None
 
 
-def shown(world: World) -> Shown:
+def shown(world: DataPlaneRig) -> Shown:
     with world.store.reading() as tx:
         return {
             (name, row.id): (row.provisioning_status, row.operating_status, row.updated_at)

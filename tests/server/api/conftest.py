@@ -53,6 +53,7 @@ class Api:
         self.services = services
         self.client = applications.client(services)
         self.person = person
+        self.subnets = SUBNETS
 
     def as_(self, person: str) -> Api:
         other = Api(self.services, person)
@@ -143,7 +144,9 @@ def store(database_url: str) -> Iterator[Store]:
 def make_api(store: Store) -> Callable[..., Api]:
     """An API whose data plane is: settle at once, or never, or whatever wake is given."""
 
-    def make(wake: Callable[[str], None] | None = None, busy_wait: float = 0.0, **options: Any) -> Api:
+    def make(
+        wake: Callable[[str], None] | None = None, busy_wait: float = 0.0, own: tuple[str, ...] = (), **options: Any
+    ) -> Api:
         def settle(loadbalancer_id: str) -> None:
             snapshot = store.snapshot(loadbalancer_id)
             if snapshot is not None:
@@ -152,7 +155,9 @@ def make_api(store: Store) -> Callable[..., Api]:
         config = Config(busy_wait=busy_wait, **options)
         tokens: Any = People()
         return Api(
-            Services(store, tokens, config, FakeDataPlane(wake or settle, unsupported), Enforcer(config.policy_file))
+            Services(
+                store, tokens, config, FakeDataPlane(wake or settle, unsupported, own), Enforcer(config.policy_file)
+            )
         )
 
     return make

@@ -72,5 +72,5 @@ def test_bodies_that_are_refused(api: Any, pool: Any, body: Any) -> None:
     assert api.request("PUT", f"/pools/{pool['id']}/members", body).status_code == 400
 
 
-def test_a_foreign_pool_is_not_found(api: Any, pool: Any) -> None:
-    assert put(api.as_("other"), pool).status_code == 404
+def test_a_foreign_pool_is_forbidden(api: Any, pool: Any) -> None:
+    assert put(api.as_("other"), pool).status_code == 403

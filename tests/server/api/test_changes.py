@@ -163,6 +163,7 @@ def test_additional_vips_have_addresses_of_their_own(api: Any, store: Any) -> No
             cidr="10.0.1.0/24",
             ip_version=4,
             gateway_ip="10.0.1.1",
+            is_vouched=True,
             allocation_pools=[{"start": "10.0.1.2", "end": "10.0.1.254"}],
         )
     found = api.loadbalancer(additional_vips=[{"subnet_id": second}])

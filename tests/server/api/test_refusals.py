@@ -264,12 +264,19 @@ def test_who_sends(api: Any, tree: SimpleNamespace) -> None:
     assert api.as_("reader").fails("DELETE", tree.paths["member"], None, 403) == denied
 
 
-def test_a_foreign_object_reads_as_not_found(api: Any, tree: SimpleNamespace) -> None:
+def test_a_foreign_object_is_forbidden_by_its_id_and_does_not_exist_otherwise(api: Any, tree: SimpleNamespace) -> None:
+    """Octavia answers an ID in a path so; a list, a filter, a marker or a reference in a body tells nothing."""
     other = api.as_("other")
     for kind, path in tree.paths.items():
         key = "rule" if kind == "l7rule" else kind
         for method, body in (("GET", None), ("DELETE", None), ("PUT", {key: {"admin_state_up": False}})):
-            _is_not_found(other.request(method, path, body))
+            _is_forbidden(other.request(method, path, body))
+    own_path = tree.paths["loadbalancer"]
+    for path in (f"{own_path}/status", f"{own_path}/stats", f"{own_path}/events", f"{tree.paths['pool']}/members"):
+        _is_forbidden(other.request("GET", path))
+    _is_forbidden(other.request("DELETE", f"{own_path}?cascade=true"))
+    member = {"member": {"address": "10.0.0.9", "protocol_port": 80}}
+    _is_forbidden(other.request("POST", f"{tree.paths['pool']}/members", member))
     for collection in ("loadbalancers", "listeners", "pools", "healthmonitors", "l7policies"):
         assert other.get(f"/{collection}")[collection] == []
         assert other.get(f"/{collection}?project_id={tree.loadbalancer['project_id']}")[collection] == []
@@ -296,10 +303,15 @@ def test_a_foreign_object_reads_as_not_found(api: Any, tree: SimpleNamespace) ->
             "/l7policies",
             {"l7policy": {"listener_id": own["id"], "action": "REDIRECT_TO_POOL", "redirect_pool_id": tree.pool["id"]}},
         ),
-        (f"/pools/{tree.pool['id']}/members", {"member": {"address": "10.0.0.9", "protocol_port": 80}}),
     ):
         _is_not_found(other.request("POST", path, body))
     assert api.as_("admin").get(tree.paths["member"])["member"]["id"] == tree.member["id"]
+
+
+def _is_forbidden(answer: Any) -> None:
+    assert answer.status_code == 403
+    said = "Policy does not allow this request to be performed."
+    assert answer.json == {"faultcode": "Client", "faultstring": said, "debuginfo": None}
 
 
 def _is_not_found(answer: Any) -> None:

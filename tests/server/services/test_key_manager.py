@@ -240,7 +240,7 @@ def test_a_generic_container_changes(demo: Any, admin: Any) -> None:
     assert names() == ["other"]
     assert demo.ask("POST", inside, one).status_code == 201
     assert names() == ["other", "one"]
-    admin.refused(404, "POST", inside, one)
+    admin.refused(403, "POST", inside, one)
     for wrong in ({}, {"secret_ref": ""}, {"secret_ref": 1}, []):
         demo.refused(400, "POST", inside, wrong)
     foreign = {"name": "foreign", "secret_ref": f"http://x{kept(admin, **TEXT)}"}
@@ -264,19 +264,22 @@ def test_a_container_holds_only_secrets_of_the_project(demo: Any, admin: Any) ->
     assert demo.get(CONTAINERS) == {"containers": [], "total": 0}
 
 
-def test_what_is_foreign_does_not_exist(front: Any, demo: Any, admin: Any) -> None:
+def test_what_is_foreign_is_forbidden(front: Any, demo: Any, admin: Any) -> None:
+    """As in Barbican; nothing of it is told."""
     stranger = newcomer(front, admin, "ann", "member", project="shop")
     for path in (kept(demo, **TEXT), contained(demo)):
         for method, where in (("GET", path), ("DELETE", path), ("GET", f"{path}/acl"), ("GET", f"{path}/consumers")):
-            assert stranger.refused(404, method, where).endswith("not found.")
-        stranger.refused(404, "PUT", f"{path}/acl", {"read": {"project-access": True}})
+            why = stranger.refused(403, method, where)
+            assert why.endswith("attempt not allowed - please review your user/project privileges")
+            assert path.rpartition("/")[2] not in why
+        stranger.refused(403, "PUT", f"{path}/acl", {"read": {"project-access": True}})
     assert stranger.get(SECRETS)["total"] == 0
     for id_ in ("x", "%00", "a" * 3000):
         assert "id is invalid" in demo.refused(404, "GET", f"{SECRETS}/{id_}")
     # An admin of another project sees that there is a secret, but not what it is.
     path = kept(demo, **TEXT)
     assert admin.get(path)["status"] == "ACTIVE"
-    admin.refused(404, "GET", f"{path}/payload")
+    admin.refused(403, "GET", f"{path}/payload")
     admin.deleted(path)
 
 
@@ -304,7 +307,7 @@ def test_acls(front: Any, demo: Any, admin: Any) -> None:
     assert stranger.ask("GET", payload, Accept="text/plain").text == "opensesame"
     assert stranger.get(path)["status"] == "ACTIVE"
     assert stranger.get(f"{SECRETS}?acl_only=true")["total"] == 1
-    stranger.refused(404, "DELETE", path)
+    stranger.refused(403, "DELETE", path)
     assert demo.ask("GET", payload, Accept="text/plain").text == "opensesame"
     # PATCH leaves what it does not name.
     demo.ask("PATCH", acl, {"read": {"project-access": True}})
@@ -312,7 +315,7 @@ def test_acls(front: Any, demo: Any, admin: Any) -> None:
     assert colleague.ask("GET", payload, Accept="text/plain").text == "opensesame"
     assert demo.ask("DELETE", acl).status_code == 200
     assert demo.get(acl) == {"read": {"project-access": True}}
-    stranger.refused(404, "GET", payload)
+    stranger.refused(403, "GET", payload)
 
 
 @pytest.mark.parametrize(

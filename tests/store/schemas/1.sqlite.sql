@@ -1,3 +1,10 @@
+CREATE TABLE address_claim (
+	"key" VARCHAR(33) NOT NULL, 
+	address VARCHAR(64) NOT NULL, 
+	holder VARCHAR(36) NOT NULL, 
+	PRIMARY KEY ("key")
+);
+CREATE INDEX ix_address_claim_holder ON address_claim (holder);
 CREATE TABLE availabilityzone (
 	name TEXT NOT NULL, 
 	description TEXT NOT NULL, 
@@ -87,10 +94,10 @@ CREATE TABLE healthmonitor (
 	PRIMARY KEY (id), 
 	UNIQUE (pool_id)
 );
-CREATE INDEX ix_healthmonitor_loadbalancer_id ON healthmonitor (loadbalancer_id);
+CREATE INDEX ix_healthmonitor_loadbalancer_id ON healthmonitor (loadbalancer_id, serial);
 CREATE INDEX ix_healthmonitor_name ON healthmonitor (name);
-CREATE INDEX ix_healthmonitor_pool_id ON healthmonitor (pool_id);
-CREATE INDEX ix_healthmonitor_project_id ON healthmonitor (project_id);
+CREATE INDEX ix_healthmonitor_pool_id ON healthmonitor (pool_id, serial);
+CREATE INDEX ix_healthmonitor_project_id ON healthmonitor (project_id, serial);
 CREATE INDEX ix_healthmonitor_serial ON healthmonitor (serial);
 CREATE TABLE identity_revision (
 	id INTEGER NOT NULL, 
@@ -139,10 +146,11 @@ CREATE TABLE l7policy (
 	revision BIGINT NOT NULL, 
 	PRIMARY KEY (id)
 );
-CREATE INDEX ix_l7policy_listener_id ON l7policy (listener_id);
-CREATE INDEX ix_l7policy_loadbalancer_id ON l7policy (loadbalancer_id);
+CREATE INDEX ix_l7policy_listener_id ON l7policy (listener_id, serial);
+CREATE INDEX ix_l7policy_loadbalancer_id ON l7policy (loadbalancer_id, serial);
 CREATE INDEX ix_l7policy_name ON l7policy (name);
-CREATE INDEX ix_l7policy_project_id ON l7policy (project_id);
+CREATE INDEX ix_l7policy_project_id ON l7policy (project_id, serial);
+CREATE INDEX ix_l7policy_redirect_pool_id ON l7policy (redirect_pool_id);
 CREATE INDEX ix_l7policy_serial ON l7policy (serial);
 CREATE TABLE l7rule (
 	id VARCHAR(36) NOT NULL, 
@@ -164,9 +172,9 @@ CREATE TABLE l7rule (
 	revision BIGINT NOT NULL, 
 	PRIMARY KEY (id)
 );
-CREATE INDEX ix_l7rule_l7policy_id ON l7rule (l7policy_id);
-CREATE INDEX ix_l7rule_loadbalancer_id ON l7rule (loadbalancer_id);
-CREATE INDEX ix_l7rule_project_id ON l7rule (project_id);
+CREATE INDEX ix_l7rule_l7policy_id ON l7rule (l7policy_id, serial);
+CREATE INDEX ix_l7rule_loadbalancer_id ON l7rule (loadbalancer_id, serial);
+CREATE INDEX ix_l7rule_project_id ON l7rule (project_id, serial);
 CREATE INDEX ix_l7rule_serial ON l7rule (serial);
 CREATE TABLE listener (
 	id VARCHAR(36) NOT NULL, 
@@ -206,9 +214,9 @@ CREATE TABLE listener (
 	PRIMARY KEY (id)
 );
 CREATE INDEX ix_listener_default_pool_id ON listener (default_pool_id);
-CREATE INDEX ix_listener_loadbalancer_id ON listener (loadbalancer_id);
+CREATE INDEX ix_listener_loadbalancer_id ON listener (loadbalancer_id, serial);
 CREATE INDEX ix_listener_name ON listener (name);
-CREATE INDEX ix_listener_project_id ON listener (project_id);
+CREATE INDEX ix_listener_project_id ON listener (project_id, serial);
 CREATE INDEX ix_listener_serial ON listener (serial);
 CREATE TABLE listener_statistics (
 	listener_id VARCHAR(36) NOT NULL, 
@@ -255,7 +263,7 @@ CREATE INDEX ix_loadbalancer_amphora_id ON loadbalancer (amphora_id);
 CREATE INDEX ix_loadbalancer_availability_zone ON loadbalancer (availability_zone);
 CREATE INDEX ix_loadbalancer_flavor_id ON loadbalancer (flavor_id);
 CREATE INDEX ix_loadbalancer_name ON loadbalancer (name);
-CREATE INDEX ix_loadbalancer_project_id ON loadbalancer (project_id);
+CREATE INDEX ix_loadbalancer_project_id ON loadbalancer (project_id, serial);
 CREATE INDEX ix_loadbalancer_serial ON loadbalancer (serial);
 CREATE TABLE loadbalancer_event (
 	id VARCHAR(36) NOT NULL, 
@@ -302,10 +310,10 @@ CREATE TABLE member (
 	PRIMARY KEY (id), 
 	UNIQUE (pool_id, address_canonical, protocol_port)
 );
-CREATE INDEX ix_member_loadbalancer_id ON member (loadbalancer_id);
+CREATE INDEX ix_member_loadbalancer_id ON member (loadbalancer_id, serial);
 CREATE INDEX ix_member_name ON member (name);
-CREATE INDEX ix_member_pool_id ON member (pool_id);
-CREATE INDEX ix_member_project_id ON member (project_id);
+CREATE INDEX ix_member_pool_id ON member (pool_id, serial);
+CREATE INDEX ix_member_project_id ON member (project_id, serial);
 CREATE INDEX ix_member_serial ON member (serial);
 CREATE TABLE member_check (
 	id VARCHAR(36) NOT NULL, 
@@ -374,9 +382,9 @@ CREATE TABLE pool (
 	revision BIGINT NOT NULL, 
 	PRIMARY KEY (id)
 );
-CREATE INDEX ix_pool_loadbalancer_id ON pool (loadbalancer_id);
+CREATE INDEX ix_pool_loadbalancer_id ON pool (loadbalancer_id, serial);
 CREATE INDEX ix_pool_name ON pool (name);
-CREATE INDEX ix_pool_project_id ON pool (project_id);
+CREATE INDEX ix_pool_project_id ON pool (project_id, serial);
 CREATE INDEX ix_pool_serial ON pool (serial);
 CREATE TABLE qos_policy (
 	id VARCHAR(36) NOT NULL, 
@@ -410,8 +418,8 @@ CREATE TABLE revocation (
 	id INTEGER NOT NULL, 
 	kind VARCHAR(8) NOT NULL, 
 	subject VARCHAR(64) NOT NULL, 
-	revoked_at FLOAT NOT NULL, 
-	forgotten_at FLOAT NOT NULL, 
+	revision BIGINT NOT NULL, 
+	forgotten_at FLOAT, 
 	PRIMARY KEY (id)
 );
 CREATE INDEX ix_revocation_kind_subject ON revocation (kind, subject);
@@ -603,6 +611,7 @@ CREATE TABLE subnet (
 	host_routes TEXT NOT NULL, 
 	ipv6_address_mode VARCHAR(20), 
 	ipv6_ra_mode VARCHAR(20), 
+	is_vouched BOOLEAN NOT NULL, 
 	PRIMARY KEY (id), 
 	FOREIGN KEY(network_id) REFERENCES network (id)
 );

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ....store import haste
-from ....store.prepared import by, update
+from ....store.prepared import Prepared, update
 from ....store.snapshot import Record
 from ....store.tables import L7POLICY, L7RULE
 from ...errors import BadRequest
@@ -75,18 +75,31 @@ def is_at_work() -> sa.ColumnElement[bool]:
     return L7POLICY.c.admin_state_up & sa.exists().where(L7RULE.c.l7policy_id == L7POLICY.c.id)
 
 
+_OTHERS = (L7POLICY.c.listener_id == sa.bindparam("listener_id")) & (L7POLICY.c.id != sa.bindparam("policy_id"))
+_COUNT_OTHERS = Prepared(sa.select(sa.func.count()).select_from(L7POLICY).where(_OTHERS))
+# In the order of their creation where positions are equal.
+_RANKED = (
+    sa.select(L7POLICY.c.id, sa.func.row_number().over(order_by=(L7POLICY.c.position, L7POLICY.c.serial)).label("rank"))
+    .where(_OTHERS)
+    .subquery()
+)
+_NEW_POSITION = _RANKED.c.rank + sa.case((_RANKED.c.rank >= sa.bindparam("place"), 1), else_=0)
+_MOVE_OTHERS = Prepared(
+    sa.update(L7POLICY)
+    .where(L7POLICY.c.id == _RANKED.c.id, L7POLICY.c.position != _NEW_POSITION)
+    .values(position=_NEW_POSITION)
+)
+
+
 def move(tx: sa.Connection, listener_id: str, policy_id: str, position: int) -> int:
     """Put a policy at its place among its listener's, and number them from 1. Returns its position."""
-    # In the order of their creation, which counts where positions are equal.
-    known = {row.id: row.position for row in by(L7POLICY, "listener_id").all(tx, listener_id=listener_id)}
-    if len(known) > MANY:
+    others: int = _COUNT_OTHERS.scalar(tx, listener_id=listener_id, policy_id=policy_id)
+    if others > MANY:
         haste.may_wait()
-    order = sorted((id_ for id_ in known if id_ != policy_id), key=known.__getitem__)
-    order.insert(position - 1, policy_id)
-    for number, id_ in enumerate(order, start=1):
-        if known[id_] != number:
-            update(L7POLICY, "position").run(tx, row_id=id_, position=number)
-    return order.index(policy_id) + 1
+    place = min(position, others + 1)
+    _MOVE_OTHERS.run(tx, listener_id=listener_id, policy_id=policy_id, place=place)
+    update(L7POLICY, "position").run(tx, row_id=policy_id, position=place)
+    return place
 
 
 def close_gap(tx: sa.Connection, listener_id: str, policy_id: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Any
 
 import sqlalchemy as sa
@@ -9,21 +10,51 @@ import sqlalchemy as sa
 from ....store import addresses
 from ....store.prepared import by
 from ....store.tables import MEMBER
+from ... import address_blocks
+from ...address_blocks import Address
 from ...errors import Conflict, ValidationFailure
+from ...services import Services
 
 Values = dict[str, Any]
 
-RESERVED_ADDRESSES = ("169.254.169.254",)  # the metadata service of clouds
-
 
 def check(tx: sa.Connection, pool_id: str, values: Values) -> None:
-    """A member's address is allowed, and new in its pool."""
+    """A member is new in its pool."""
     address = addresses.canonical(values["address"])
-    if address in RESERVED_ADDRESSES:
-        raise ValidationFailure(f"The IP address {values['address']} is reserved and cannot be a member's address.")
     place = {"pool_id": pool_id, "address_canonical": address, "protocol_port": values["protocol_port"]}
     if by(MEMBER, *place).first(tx, **place):
         raise taken(values["address"], values["protocol_port"])
+
+
+def check_addresses(services: Services, values: Values) -> None:
+    """The address of a member and that of its checks lead to no service of clouds or of this machine.
+
+    Raises ValidationFailure.
+    """
+    for name in ("address", "monitor_address"):
+        if values.get(name):
+            address = ipaddress.ip_address(values[name])
+            meaning = _forbidden(services, address)
+            if meaning:
+                raise ValidationFailure(
+                    f"{name}: {values[name]} is reserved and cannot be a member's: it is {meaning}."
+                )
+
+
+def _forbidden(services: Services, address: Address) -> str | None:
+    """What the address, or the IPv4 address in it, is; None if members may have it."""
+    meant = tuple(address_blocks.meant(address))
+    if any(each in address_blocks.METADATA for each in meant):
+        return address_blocks.METADATA.meaning
+    if not services.config.takes_addresses or any(
+        address_blocks.is_within(each, services.config.member_ranges) for each in meant
+    ):
+        return None
+    block = address_blocks.special(address)
+    if block is not None:
+        return block.meaning
+    own = set(map(ipaddress.ip_address, services.dataplane.own_addresses()))
+    return "this machine's own" if own & set(meant) else None
 
 
 def taken(address: str, port: int) -> Conflict:

@@ -115,6 +115,7 @@ def _carry_out(change: Change, request: Request, pool_id: str, plan: Plan) -> No
         deletion.delete_member(change, row)
     for id_, values in plan.changed.items():
         creation.check_subnet(change, request.who, values.get("subnet_id"))
+        member_rules.check_addresses(change.services, values)
         change.update(MEMBERS, id_, values)
     for given in plan.new:
         values = bodies.created(MEMBER, {MEMBER.key: given})

@@ -16,10 +16,11 @@ from ....store.tables import TABLES
 from ...access.context import Context
 from ...errors import BadRequest, Conflict, InvalidInput, ValidationFailure
 from ...keymanager import references as certificates
+from ...network.claims import Claims
 from ...network.mode import network
 from ...network.vip import Vip
 from ...services import Services
-from .. import bodies, policy, quotas
+from .. import bodies, drivers, policy, quotas
 from ..rules import healthmonitor as healthmonitor_rules
 from ..rules import l7policy as l7policy_rules
 from ..rules import l7rule as l7rule_rules
@@ -47,8 +48,10 @@ def create_loadbalancer(services: Services, who: Context, body: Any, tx: sa.Conn
         **placement.new_amphora(services, place.provider),
         **placement.amphora_description(place),
     }
+    claims = None if drivers.is_noop(services.config.providers, place.provider) else Claims(services, who.is_admin)
     main = network(services).allocate(
         tx,
+        claims=claims,
         loadbalancer_id=row["id"],
         project_id=row["project_id"],
         is_admin=who.is_admin,
@@ -64,7 +67,7 @@ def create_loadbalancer(services: Services, who: Context, body: Any, tx: sa.Conn
         "vip_subnet_id": main.subnet_id,
         "vip_network_id": main.network_id,
         "vip_vnic_type": "direct" if place.flavor.get("sriov_vip") else "normal",
-        "additional_vips": _additional_vips(services, tx, who, row),
+        "additional_vips": _additional_vips(services, tx, who, row, claims),
     }
     row = addresses.with_canonical(LOADBALANCERS, row)
     prepared.insert(LOADBALANCERS, *row).run(tx, **row)
@@ -99,11 +102,13 @@ def check_references(services: Services, tx: sa.Connection, who: Context, values
             raise BadRequest(f"Security Group {group} not found.")
 
 
-def _additional_vips(services: Services, tx: sa.Connection, who: Context, row: Values) -> list[Values]:
+def _additional_vips(
+    services: Services, tx: sa.Connection, who: Context, row: Values, claims: Claims | None
+) -> list[Values]:
     placed = []
     subnets = {row["vip_subnet_id"]}
     for asked in row["additional_vips"]:
-        place = _additional_vip(services, tx, who, row, asked)
+        place = _additional_vip(services, tx, who, row, asked, claims)
         if place.subnet_id in subnets:
             raise ValidationFailure(f"additional_vips: subnet {place.subnet_id} has a VIP already.")
         if place.network_id != row["vip_network_id"] and row["vip_network_id"]:
@@ -113,7 +118,9 @@ def _additional_vips(services: Services, tx: sa.Connection, who: Context, row: V
     return placed
 
 
-def _additional_vip(services: Services, tx: sa.Connection, who: Context, row: Values, asked: Values) -> Vip:
+def _additional_vip(
+    services: Services, tx: sa.Connection, who: Context, row: Values, asked: Values, claims: Claims | None
+) -> Vip:
     unknown = sorted(set(asked) - {"subnet_id", "ip_address", "port_id"})
     if unknown:
         raise BadRequest(f"Unknown attribute for argument additional_vips: {', '.join(unknown)}")
@@ -121,6 +128,7 @@ def _additional_vip(services: Services, tx: sa.Connection, who: Context, row: Va
         raise InvalidInput("additional_vips.subnet_id", None, "Mandatory field missing.")
     return network(services).allocate(
         tx,
+        claims=claims,
         loadbalancer_id=row["id"],
         project_id=row["project_id"],
         is_admin=who.is_admin,
@@ -177,6 +185,7 @@ def create_member(change: Change, who: Context, values: Values) -> Record:
     if values.pop("request_sriov"):
         placement.check_member_sriov(change.tx, change.loadbalancer.flavor_id)
         values["vnic_type"] = "direct"
+    member_rules.check_addresses(change.services, values)
     member_rules.check(change.tx, values["pool_id"], values)
     check_subnet(change, who, values["subnet_id"])
     has_monitor = healthmonitor_rules.of_pool(change.tx, values["pool_id"]) is not None

@@ -15,7 +15,9 @@ def check(services: Services, change: Change) -> None:
     capabilities.check_enabled(services, name)
     if services.config.providers[name].is_noop:
         return
-    snapshot = reading.snapshot(change.tx, change.loadbalancer.id)
+    snapshot = reading.snapshot(
+        change.tx, change.loadbalancer.id, with_members=False
+    )  # all that there are, are carried
     reason = services.dataplane.unsupported(snapshot) if snapshot else None
     if reason:
         raise UnsupportedOption(f"Provider '{name}' does not support a requested option: {reason}")

@@ -16,6 +16,7 @@ from ..rules import healthmonitor as healthmonitor_rules
 from ..rules import l7policy as l7policy_rules
 from ..rules import l7rule as l7rule_rules
 from ..rules import listener as listener_rules
+from ..rules import member as member_rules
 from ..rules import pool as pool_rules
 from ..rules import tls
 from . import creation
@@ -61,6 +62,7 @@ def update_pool(change: Change, who: Context, row: Record, values: Values) -> Va
 
 
 def update_member(change: Change, who: Context, row: Record, values: Values) -> Values:
+    member_rules.check_addresses(change.services, values)
     change.touch_pool(row.pool_id)
     return values
 

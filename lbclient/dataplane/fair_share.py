@@ -1,0 +1,183 @@
+"""Which of the IDs that wait comes next, so that none holds up the others. Pure: no threads, no clock.
+
+* What somebody waits for comes before what is of low priority.
+* A group (a project) gets no more than its share of the ordinary places, and the one that has least comes next.
+* Large ones come one after the other, beside the ordinary ones.
+* One that takes long leaves its ordinary place to others, and has one of its own the next time.
+"""
+
+from __future__ import annotations
+
+import enum
+import heapq
+from dataclasses import dataclass
+
+
+class Kind(enum.Enum):
+    """What is known of an ID from before."""
+
+    ORDINARY = enum.auto()
+    LARGE = enum.auto()
+    SLOW = enum.auto()
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How many are worked on at a time, and after how many seconds one is slow."""
+
+    ordinary: int = 4
+    ordinary_of_group: int = 2
+    low_priority: int = 1
+    large: int = 1
+    slow: int = 8
+    slow_of_group: int = 4
+    slow_after: float = 1.0
+    slow_after_if_large: float = 30.0
+
+
+@dataclass
+class _Entry:
+    due: float
+    is_low: bool
+
+
+@dataclass
+class _Work:
+    """What is being worked on."""
+
+    kind: Kind
+    is_low: bool
+    group: str
+    slow_at: float
+
+
+_Lane = tuple[bool, Kind]  # whether it is of low priority
+ORDER: tuple[_Lane, ...] = tuple((is_low, kind) for is_low in (False, True) for kind in Kind)
+
+
+class FairShare:
+    """IDs that wait, and those that are being worked on, none of which is both."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self._entries: dict[str, _Entry] = {}
+        self._later: list[tuple[float, str]] = []  # a heap, also of entries that are superseded
+        self._ready: dict[_Lane, dict[str, dict[str, None]]] = {lane: {} for lane in ORDER}  # by group, in order
+        self._work: dict[str, _Work] = {}
+        self._kinds: dict[str, Kind] = {}  # where it is not the ordinary one
+        self._groups: dict[str, str] = {}
+
+    def __contains__(self, id_: str) -> bool:
+        return id_ in self._entries or id_ in self._work
+
+    def put(self, id_: str, due: float, is_low: bool, group: str | None) -> None:
+        """Let an ID wait; an entry that is due sooner, or of higher priority, keeps that."""
+        before = self._entries.get(id_)
+        if before is not None:
+            due, is_low = min(due, before.due), is_low and before.is_low
+            if (due, is_low) == (before.due, before.is_low) and group in (None, self._group(id_)):
+                return  # it keeps its place
+            self._withdraw(id_, before)
+        if group is not None:
+            self._groups[id_] = group
+        self._entries[id_] = _Entry(due, is_low)
+        heapq.heappush(self._later, (due, id_))
+
+    def take(self, now: float) -> str | None:
+        """The next ID, which is being worked on from now on; None if none may be."""
+        self._advance(now)
+        for lane in ORDER:
+            id_ = self._first(lane) if self._has_room(lane) else None
+            if id_ is not None:
+                return self._begin(id_, lane, now)
+        return None
+
+    def done(self, id_: str, now: float) -> None:
+        """The work on an ID is over; how long it took decides what it counts as the next time."""
+        self._advance(now)
+        work = self._work.pop(id_)
+        if work.slow_at <= now:
+            self._kinds[id_] = Kind.SLOW
+        elif self._kinds.get(id_) is Kind.SLOW:
+            del self._kinds[id_]
+        if id_ in self._entries:
+            heapq.heappush(self._later, (self._entries[id_].due, id_))
+
+    def resize(self, id_: str, is_large: bool) -> bool:
+        """Note whether an ID is large; True if it has turned out to be, in a place that is not for large ones."""
+        if is_large and self._kinds.get(id_) is None:
+            self._kinds[id_] = Kind.LARGE
+        elif not is_large and self._kinds.get(id_) is Kind.LARGE:
+            del self._kinds[id_]
+        return is_large and id_ in self._work and self._work[id_].kind is Kind.ORDINARY
+
+    def forget(self, id_: str) -> None:
+        """Nothing is known any more of an ID that does not wait."""
+        if id_ not in self._entries:
+            self._kinds.pop(id_, None)
+            self._groups.pop(id_, None)
+
+    def next_change(self, now: float) -> float | None:
+        """When something may change by itself: an entry is due, or one that is being worked on has become slow."""
+        times = [work.slow_at for work in self._work.values() if work.slow_at > now]
+        if self._later:
+            times.append(self._later[0][0])
+        return min(times, default=None)
+
+    def _advance(self, now: float) -> None:
+        """Let what is due be ready, and what takes long leave its place."""
+        while self._later and self._later[0][0] <= now:
+            due, id_ = heapq.heappop(self._later)
+            entry = self._entries.get(id_)
+            if entry is not None and entry.due == due and id_ not in self._work:
+                self._ready[self._lane(id_, entry)].setdefault(self._group(id_), {})[id_] = None
+        for work in self._work.values():
+            if work.slow_at <= now:
+                work.kind = Kind.SLOW
+
+    def _begin(self, id_: str, lane: _Lane, now: float) -> str:
+        is_low, kind = lane
+        group = self._group(id_)
+        self._withdraw(id_, self._entries.pop(id_))
+        waiting = self._ready[lane].pop(group, None)
+        if waiting:
+            self._ready[lane][group] = waiting  # behind the others
+        limits = self.limits
+        seconds = limits.slow_after_if_large if kind is Kind.LARGE else limits.slow_after
+        self._work[id_] = _Work(kind, is_low, group, now + seconds)
+        return id_
+
+    def _withdraw(self, id_: str, entry: _Entry) -> None:
+        for kind in Kind:  # it may have become another one while it was waiting
+            groups = self._ready[entry.is_low, kind]
+            waiting = groups.get(self._group(id_), {})
+            waiting.pop(id_, None)
+            if not waiting:
+                groups.pop(self._group(id_), None)
+
+    def _has_room(self, lane: _Lane) -> bool:
+        is_low, kind = lane
+        limit = {Kind.ORDINARY: self.limits.ordinary, Kind.LARGE: self.limits.large, Kind.SLOW: self.limits.slow}[kind]
+        works = [work for work in self._work.values() if work.kind is kind]
+        if is_low and kind is Kind.ORDINARY and sum(work.is_low for work in works) >= self.limits.low_priority:
+            return False
+        return len(works) < limit
+
+    def _first(self, lane: _Lane) -> str | None:
+        """The ID that has waited longest, of the group that has least; None if all groups have their share."""
+        is_low, kind = lane
+        shares = {Kind.ORDINARY: self.limits.ordinary_of_group, Kind.SLOW: self.limits.slow_of_group}
+        least, chosen = (self.limits.ordinary if is_low else shares.get(kind, self.limits.large)), None
+        for group in self._ready[lane]:
+            count = sum(work.group == group and work.kind is kind for work in self._work.values())
+            if count < least:
+                least, chosen = count, group
+            if least == 0:
+                break
+        return None if chosen is None else next(iter(self._ready[lane][chosen]))
+
+    def _lane(self, id_: str, entry: _Entry) -> _Lane:
+        return entry.is_low, self._kinds.get(id_, Kind.ORDINARY)
+
+    def _group(self, id_: str) -> str:
+        return self._groups.get(id_, id_)

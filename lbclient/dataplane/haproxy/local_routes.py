@@ -1,0 +1,167 @@
+"""Addresses that are routed to this machine itself, marked as ours. Needs CAP_NET_ADMIN."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import ipaddress
+import socket
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from .process_table import wait_until
+
+if TYPE_CHECKING:
+    from pyroute2 import IPRoute
+
+LOOPBACK_DEVICE = "lo"
+LOCAL_TABLE = 255
+UNICAST = 1  # RTN_UNICAST
+PROTOCOL = 108  # of our IPv4 routes: `ip route show table local proto 108`
+METRIC = 27746  # of our IPv6 addresses, which need to be configured: `ip -6 addr show dev lo` tells it
+NO_DAD = 0x02  # IFA_F_NODAD: usable at once
+USABLE_SECONDS = 5.0
+DISCARD_PORT = 9
+NO_ADDRESS = "0.0.0.1"  # nothing has a route to it
+NO_RIGHTS = (
+    "Addresses cannot be attached to this machine without CAP_NET_ADMIN: "
+    "run the server as root, or inside `lbclient lab`."
+)
+NAMESPACE_CLAIM = "\0lbclient-anyip"
+
+
+class AttachmentFailed(Exception):
+    """An address cannot be made usable, or taken back; the text says which, and why."""
+
+
+def is_local(address: str) -> bool:
+    """Whether a program can listen on the address."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as trial:
+        try:
+            trial.bind((address, 0))
+        except OSError:
+            return False
+    return True
+
+
+def is_reachable(address: str) -> bool:
+    """Whether a program can listen on the address and be reached: an IPv6 route comes a moment later."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as trial:
+        try:
+            trial.connect((address, DISCARD_PORT))  # sends nothing
+        except OSError:
+            return False
+    return is_local(address)
+
+
+def add(address: str) -> None:
+    """Route an address to this machine. Raises AttachmentFailed."""
+    with _netlink(f"Address {address} cannot be attached to this machine") as routes:
+        device = routes.link_lookup(ifname=LOOPBACK_DEVICE)[0]
+        if ":" in address:
+            wanted = {"index": device, "address": address, "prefixlen": 128}
+            routes.addr("replace", **wanted, IFA_FLAGS=NO_DAD, IFA_RT_PRIORITY=METRIC)
+        else:
+            routes.route("replace", **_route(address, device))
+    if not wait_until(lambda: is_reachable(address), USABLE_SECONDS):
+        raise AttachmentFailed(f"Address {address} was attached to this machine but cannot be listened on.")
+
+
+def remove(address: str) -> None:
+    """Take back an address if it is one of ours. Raises AttachmentFailed."""
+    if address not in ours():
+        return
+    with _netlink(f"Address {address} cannot be taken back") as routes:
+        device = routes.link_lookup(ifname=LOOPBACK_DEVICE)[0]
+        if ":" in address:
+            routes.addr("del", index=device, address=address, prefixlen=128)
+        else:
+            routes.route("del", **_route(address, device))
+
+
+def ours() -> set[str]:
+    """The addresses that carry our mark."""
+    with _netlink("The routes of this machine cannot be read") as routes:
+        return {*_our_routes(routes), *(address for address, is_ours in _addresses(routes) if is_ours)}
+
+
+def foreign() -> set[str]:
+    """The addresses that this machine has without our mark."""
+    with _netlink("The addresses of this machine cannot be read") as routes:
+        return {address for address, is_ours in _addresses(routes) if not is_ours}
+
+
+def link_of(address: str) -> str | None:
+    """The interface on whose link an address would be; None where it is behind a router, or nowhere."""
+    from pyroute2 import NetlinkError
+
+    with _netlink("The routes of this machine cannot be read") as routes:
+        try:
+            (route,) = routes.route("get", dst=address)
+        except NetlinkError:
+            return None
+        is_direct = route["type"] == UNICAST and not route.get_attr("RTA_GATEWAY") and not route.get_attr("RTA_VIA")
+        (link,) = routes.get_links(route.get_attr("RTA_OIF"))
+        return str(link.get_attr("IFLA_IFNAME")) if is_direct else None
+
+
+def check_rights() -> None:
+    """Raises AttachmentFailed where this process may not change routes."""
+    with _netlink("Addresses cannot be attached to this machine") as routes:
+        device = routes.link_lookup(ifname=LOOPBACK_DEVICE)[0]
+        try:
+            routes.route("del", **_route(NO_ADDRESS, device))
+        except Exception as error:
+            code = getattr(error, "code", None)
+            if code in (errno.EPERM, errno.EACCES):
+                raise AttachmentFailed(NO_RIGHTS) from None
+            if code != errno.ESRCH:
+                raise
+
+
+def claim_namespace() -> socket.socket:
+    """Be the only server that attaches addresses in this network namespace, until the socket is closed.
+
+    Raises AttachmentFailed.
+    """
+    claim = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        claim.bind(NAMESPACE_CLAIM)
+    except OSError:
+        claim.close()
+        raise AttachmentFailed(
+            "Another lbclient server attaches addresses in this network namespace: there can be one with anyip."
+        ) from None
+    return claim
+
+
+def _route(address: str, device: int) -> dict[str, Any]:
+    place = {"dst": f"{address}/32", "oif": device, "table": LOCAL_TABLE}
+    return {**place, "type": "local", "scope": "host", "proto": PROTOCOL}
+
+
+def _our_routes(routes: IPRoute) -> Iterator[str]:
+    for route in routes.get_routes(family=socket.AF_INET, table=LOCAL_TABLE):
+        if route["proto"] == PROTOCOL:
+            yield str(ipaddress.ip_address(route.get_attr("RTA_DST")))
+
+
+def _addresses(routes: IPRoute) -> Iterator[tuple[str, bool]]:
+    """Every address of the machine, and whether it is marked as ours."""
+    for found in routes.get_addr():
+        text = found.get_attr("IFA_LOCAL") or found.get_attr("IFA_ADDRESS")
+        yield str(ipaddress.ip_address(text)), found.get_attr("IFA_RT_PRIORITY") == METRIC
+
+
+@contextlib.contextmanager
+def _netlink(trouble: str) -> Iterator[IPRoute]:
+    """A connection to the kernel's routes. Raises AttachmentFailed, which begins with the trouble."""
+    from pyroute2 import IPRoute, NetlinkError  # slow to import, and mostly not needed
+
+    try:
+        with IPRoute() as routes:
+            yield routes
+    except (NetlinkError, OSError, IndexError) as error:
+        raise AttachmentFailed(f"{trouble}: {error}") from error

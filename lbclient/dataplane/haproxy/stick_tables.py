@@ -1,0 +1,74 @@
+"""The stick tables of a worker, so that sessions survive each reload.
+
+An old worker teaches the next one its tables through the peers section, once it knows them to be complete itself.
+HAProxy takes them for complete when a peer has said so, or after five seconds. The first worker has nobody before it:
+this module tells it, in the protocol of peers, that there is nothing more to learn.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import time
+from pathlib import Path
+
+from ..config.render import ADMIN_SOCKET, LOCAL_PEER, PEER_SOCKET, TEACHER
+from . import runtime
+
+LOG = logging.getLogger(__name__)
+COMPLETE_SECONDS = 6.0  # after five, HAProxy does not wait any longer itself
+LEARNING_SECONDS = 0.5  # in which a worker that is to teach has connected
+ANSWER_SECONDS = 1.0
+POLL = 0.01
+FLAGS = re.compile(r" flags=0x([0-9a-f]+) ")  # the first are those of the section
+LEARNED_FROM_LOCAL, LEARNED_FROM_REMOTE = 1, 2
+HELLO = "HAProxyS 2.1\n{known_as}\n{name} {pid} 1\n"
+WELCOME = b"200\n"
+NOTHING_MORE = b"\x00\x01"  # class: control; type: resync finished
+CONFIRMED = b"\x00\x03"
+
+
+def prepare_handover(directory: Path) -> None:
+    """Before a reload: have the worker ready to teach the next one, however young it is."""
+    try:
+        if not _is_made_complete(directory):
+            LOG.warning("%s: sessions may be lost: HAProxy was not ready to hand its tables on", directory)
+    except runtime.Unreachable as error:
+        LOG.warning("%s: sessions may be lost: %s", directory, error)
+
+
+def _is_made_complete(directory: Path) -> bool:
+    """Whether the worker's tables are complete, or there are none. Raises Unreachable."""
+    begun = time.monotonic()
+    while time.monotonic() < begun + COMPLETE_SECONDS:
+        said = runtime.ask(directory, ADMIN_SOCKET, "show peers")
+        found = FLAGS.search(said)
+        if found is None:
+            return True
+        learned = int(found[1], 16) & (LEARNED_FROM_LOCAL | LEARNED_FROM_REMOTE)
+        if learned == LEARNED_FROM_LOCAL | LEARNED_FROM_REMOTE:
+            return True
+        is_waiting = "appctx:" not in said and time.monotonic() > begun + LEARNING_SECONDS
+        if learned == LEARNED_FROM_LOCAL:
+            _tell(directory, TEACHER)
+        elif is_waiting:
+            _tell(directory, LOCAL_PEER)
+        time.sleep(POLL)
+    return False
+
+
+def _tell(directory: Path, name: str) -> None:
+    """Say, as the peer of this name, that there is nothing more to learn. Raises Unreachable."""
+    try:
+        with runtime.connected(directory, PEER_SOCKET, ANSWER_SECONDS) as connection:
+            connection.sendall(HELLO.format(known_as=LOCAL_PEER, name=name, pid=os.getpid()).encode())
+            heard = connection.recv(4096)
+            if heard.startswith(WELCOME):
+                connection.sendall(NOTHING_MORE)
+                while heard and not heard.endswith(CONFIRMED):
+                    heard = connection.recv(4096)
+    except OSError as cause:
+        if runtime.is_own_lack(cause):
+            raise
+        raise runtime.Unreachable(f"{PEER_SOCKET}: {cause}") from cause

@@ -1,0 +1,71 @@
+"""Addresses that carry traffic: which may do so, and for whom. One belongs to one holder, over all networks."""
+
+from __future__ import annotations
+
+import ipaddress
+from functools import cached_property
+from typing import Any
+
+import sqlalchemy as sa
+
+from ...store.network_tables import ADDRESS_CLAIM, claim_key
+from ...store.tables import MEMBER
+from .. import address_blocks, errors
+from ..address_blocks import Address
+from ..services import Services
+
+
+class Claims:
+    """Who may have which address in this deployment; for one request, of an admin or not."""
+
+    def __init__(self, services: Services, is_admin: bool) -> None:
+        self._services = services
+        self._ranges = services.config.ranges
+        self._is_admin = is_admin
+
+    def take(self, tx: sa.Connection, subnet: Any, address: Address, holder: str) -> None:
+        """Give an address of a subnet to a load balancer or a floating IP, by ID.
+
+        Raises errors.BadRequest where it may not carry traffic, and errors.Conflict where another one has it.
+        """
+        refusal = self.refusal(subnet, address)
+        if refusal:
+            raise errors.BadRequest(refusal, kind="IpAddressNotAllowed")
+        key = claim_key(address)
+        if tx.scalar(sa.select(ADDRESS_CLAIM.c.holder).where(ADDRESS_CLAIM.c.key == key)) is not None:
+            why = f"IP address {address} is in use by another load balancer or floating IP."
+            raise errors.Conflict(why, kind="IpAddressInUse")
+        if address in self.occupied(tx):
+            raise errors.Conflict(f"IP address {address} is in use by another machine.", kind="IpAddressInUse")
+        tx.execute(sa.insert(ADDRESS_CLAIM).values(key=key, address=str(address), holder=holder))
+
+    def refusal(self, subnet: Any, address: Address) -> str | None:
+        """Why an address of a subnet may not carry traffic; None if it may."""
+        text = f"IP address {address} cannot be a VIP or a floating IP"
+        block = address_blocks.special(address)
+        if block is not None and not (block.is_usable and address_blocks.is_named(address, block, self._ranges)):
+            return f"{text}: it is {block.meaning}."
+        if address in self._own and not any(
+            network.num_addresses == 1 and address in network for network in self._ranges
+        ):
+            return f"{text}: it is this machine's own."
+        is_open = subnet.is_vouched or self._is_admin
+        if is_open or address_blocks.is_within(address, self._ranges):
+            return None
+        ranges = ", ".join(map(str, self._ranges)) or "no ranges are configured (vip_ranges)"
+        return f"{text} in a network of a project's own. Allowed: subnets that an admin made or shared; {ranges}."
+
+    def occupied(self, tx: sa.Connection) -> frozenset[Address]:
+        """The addresses of members, where a VIP would take them away from other machines."""
+        if not self._services.config.takes_addresses:
+            return frozenset()
+        if self._members is None:
+            found = tx.scalars(sa.select(MEMBER.c.address_canonical).distinct())
+            self._members = frozenset(ipaddress.ip_address(address) for address in found)
+        return self._members
+
+    _members: frozenset[Address] | None = None
+
+    @cached_property
+    def _own(self) -> frozenset[Address]:
+        return frozenset(map(ipaddress.ip_address, self._services.dataplane.own_addresses()))

@@ -1,0 +1,163 @@
+"""The door of the HTTP server: accepts connections, bounds them, and closes those that hold a place for too long."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+import time
+from collections.abc import Callable
+
+from .connection import BUSY, Connection
+from .limits import Limits, origin
+
+LOG = logging.getLogger(__name__)
+PAUSE = 0.1  # seconds after an accept that failed, for want of descriptors
+
+Make = Callable[[], Connection]
+
+
+class Visit:
+    """One connection from its accept to its end, TLS handshake included."""
+
+    def __init__(self, origin: str) -> None:
+        self.origin = origin
+        self.connection: Connection | None = None
+        self._accepted_at = time.monotonic()
+        self.handshake: asyncio.Task[None] | None = None
+
+    def waits_since(self) -> float | None:
+        """Since when the server has been waiting for this client; None while the client waits for the server."""
+        return self._accepted_at if self.connection is None else self.connection.waits_since()
+
+    def end(self) -> None:
+        """Give its place to another client."""
+        if self.connection is not None:
+            self.connection.give_up(BUSY)
+        elif self.handshake is not None:
+            self.handshake.cancel()
+
+
+class Door:
+    """Accepts connections; where there are too many, the client that has kept the server waiting longest is closed.
+
+    An honest request arrives at once and is safe from then on. A flood of connections that send nothing, or little by
+    little, only pushes out itself.
+    """
+
+    def __init__(self, limits: Limits, tls: Callable[[], ssl.SSLContext | None] = lambda: None) -> None:
+        self._limits = limits
+        self._tls = tls
+        self._visits: dict[str, dict[Visit, None]] = {}  # by origin
+        self._count = 0
+        self._listening: socket.socket | None = None
+        self._make: Make
+
+    def open(self, listening: socket.socket, make: Make) -> None:
+        """Accept from now on."""
+        listening.setblocking(False)
+        self._listening = listening
+        self._make = make
+        self._resume()
+
+    def close(self) -> None:
+        """Accept no more. uvicorn calls this, and wait_closed, as with a server of asyncio."""
+        if self._listening is not None:
+            asyncio.get_running_loop().remove_reader(self._listening)
+            self._listening = None
+        for visit in [visit for visits in self._visits.values() for visit in visits if visit.connection is None]:
+            visit.end()
+
+    async def wait_closed(self) -> None:
+        """Nothing is left to wait for."""
+
+    def sweep(self) -> None:
+        """Close connections that are past a deadline."""
+        now = time.monotonic()
+        for visits in list(self._visits.values()):
+            for visit in list(visits):
+                if visit.connection is not None:
+                    visit.connection.check_deadlines(now)
+
+    def _resume(self) -> None:
+        if self._listening is not None:
+            asyncio.get_running_loop().add_reader(self._listening, self._accept, self._listening)
+
+    def _accept(self, listening: socket.socket) -> None:
+        """Take one connection; the loop calls it again where there are more, after what else there is to do."""
+        loop = asyncio.get_running_loop()
+        try:
+            client, address = listening.accept()
+        except (BlockingIOError, ConnectionError):
+            return
+        except OSError as error:
+            LOG.warning("cannot accept a connection: %s", error.strerror)
+            loop.remove_reader(listening)
+            loop.call_later(PAUSE, self._resume)
+            return
+        client.setblocking(False)
+        visit = Visit(origin(str(address[0])))
+        if self._make_room(visit.origin):
+            self._enter(visit)
+            visit.handshake = loop.create_task(self._begin(visit, client))
+        else:
+            _refuse(client, is_plain=self._tls() is None)
+
+    async def _begin(self, visit: Visit, client: socket.socket) -> None:
+        """Hand the connection to the HTTP protocol, after the TLS handshake if there is one."""
+
+        connection = self._make()
+        connection.on_lost = lambda: self._leave(visit)
+        context = self._tls()
+        patience = {"ssl_handshake_timeout": self._limits.handshake_seconds} if context else {}
+        try:
+            loop = asyncio.get_running_loop()
+            await loop.connect_accepted_socket(lambda: connection, client, ssl=context, **patience)
+            visit.connection = connection
+        except (OSError, asyncio.CancelledError):  # ssl.SSLError is an OSError
+            client.close()
+            self._leave(visit)
+
+    def _make_room(self, origin: str) -> bool:
+        """Whether a connection may enter; one that is waited for is closed where that helps."""
+        mine = self._visits.get(origin, {})
+        if len(mine) >= self._limits.connections_per_address:
+            return _end_one_of(mine)
+        if self._count >= self._limits.connections:
+            largest = max(self._visits.values(), key=len)
+            everybody = {visit: None for visits in self._visits.values() for visit in visits}
+            return _end_one_of(largest) or _end_one_of(everybody)
+        return True
+
+    def _enter(self, visit: Visit) -> None:
+        self._visits.setdefault(visit.origin, {})[visit] = None
+        self._count += 1
+
+    def _leave(self, visit: Visit) -> None:
+        visits = self._visits.get(visit.origin, {})
+        if visit not in visits:
+            return
+        del visits[visit]
+        self._count -= 1
+        if not visits:
+            del self._visits[visit.origin]
+
+
+def _end_one_of(visits: dict[Visit, None]) -> bool:
+    """End the one whose client has kept the server waiting longest; False where there is none."""
+    waiting = [(since, visit) for visit in visits if (since := visit.waits_since()) is not None]
+    if not waiting:
+        return False
+    min(waiting, key=lambda each: each[0])[1].end()
+    return True
+
+
+def _refuse(client: socket.socket, is_plain: bool) -> None:
+    try:
+        if is_plain:
+            client.send(BUSY)
+    except OSError as error:
+        LOG.debug("cannot refuse a connection: %s", error)
+    finally:
+        client.close()

@@ -1,0 +1,83 @@
+"""The pytest plugin: a server for the session, and a cloud of its own for each test.
+
+What it needs is imported when a test asks for a fixture: pytest loads every plugin, whether it is used or not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from .cloud import Cloud
+    from .server import Server
+
+MODES = ("noop", "traffic", "lab")
+BUSY = ("wait", "strict")
+MARKER = 'lbclient(mode="noop", busy="wait"): the server that a test needs; modes are noop, traffic and lab'
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", MARKER)
+    config.stash[_SERVERS] = {}
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    for server in config.stash.get(_SERVERS, {}).values():
+        server.stop()
+
+
+_SERVERS = pytest.StashKey[dict[Any, "Server"]]()
+
+
+def _wanted(request: pytest.FixtureRequest) -> tuple[str, str]:
+    """The mode and the patience that a test's marker names. Raises UsageError."""
+    marker = request.node.get_closest_marker("lbclient")
+    given = {"mode": "noop", "busy": "wait", **(marker.kwargs if marker else {})}
+    unknown = set(given) - {"mode", "busy"}
+    if unknown or (marker and marker.args):
+        raise pytest.UsageError(f"{request.node.nodeid}: the marker is {MARKER}")
+    for name, allowed in (("mode", MODES), ("busy", BUSY)):
+        if given[name] not in allowed:
+            raise pytest.UsageError(
+                f"{request.node.nodeid}: lbclient({name}={given[name]!r}) is none of {', '.join(allowed)}"
+            )
+    return given["mode"], given["busy"]
+
+
+def _server(config: pytest.Config, mode: str, busy: str) -> Server:
+    """The session's server of a kind, started when it is first asked for; each xdist worker has its own."""
+    from .server import NotStarted, Server, of_the_lab
+
+    servers = config.stash[_SERVERS]
+    if (mode, busy) not in servers:
+        options = ["--busy-wait=strict"] if busy == "strict" else []
+        if mode == "noop":
+            options += ["--default-provider=noop_driver"]
+        try:
+            servers[mode, busy] = of_the_lab() if mode == "lab" else Server.start(options)
+        except NotStarted as reason:
+            if mode == "lab":
+                pytest.skip(str(reason))
+            raise
+    return servers[mode, busy]
+
+
+@pytest.fixture(scope="session")
+def lbclient_server(request: pytest.FixtureRequest) -> Server:
+    """The server of the session, without traffic."""
+    return _server(request.config, "noop", "wait")
+
+
+@pytest.fixture
+def cloud(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """A project of its own on a server of the kind that the marker lbclient names."""
+    from .cloud import Cloud
+
+    made = Cloud(_server(request.config, *_wanted(request)), tmp_path_factory.mktemp("cloud"))
+    try:
+        yield made
+    finally:
+        made.close()

@@ -1,0 +1,96 @@
+"""A server for tests: started when it is needed, gone when its parent is."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import requests
+
+STOP_SECONDS = 20.0
+# Nothing of ours is imported from the working directory, where a user's secrets.py may be.
+PROGRAM = (
+    "import sys; sys.path[:] = [place for place in sys.path if place]; "
+    "from lbclient.cli.shell import main; sys.exit(main())"
+)
+
+
+class NotStarted(Exception):
+    """The server did not start; the text is what it said."""
+
+
+class Testing:
+    """The testing API of a server."""
+
+    __test__ = False  # not a class of tests, whatever pytest makes of its name
+
+    def __init__(self, url: str) -> None:
+        self.url = f"{url}/testing/v1"
+        self._session = requests.Session()
+        self._session.trust_env = False  # a proxy of the environment would be asked for this machine's own addresses
+
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        """The JSON of an answer. Raises ValueError with the server's reason where it refuses."""
+        answer = self._session.request(method, f"{self.url}{path}", json=body, timeout=60)
+        if answer.status_code >= 400:
+            raise ValueError(answer.json().get("description", answer.text))
+        return answer.json() if answer.content else None
+
+    def reset(self) -> None:
+        """Make everything as it was when the server was started."""
+        self.ask("POST", "/reset")
+
+
+class Server:
+    """A running server with the testing API."""
+
+    def __init__(self, url: str, process: subprocess.Popen[str] | None = None) -> None:
+        self.url = url
+        self.testing = Testing(url)
+        self._process = process
+
+    @classmethod
+    def start(cls, options: Sequence[str] = ()) -> Server:
+        """Start one that ends with this process. Raises NotStarted."""
+        command = [sys.executable, "-c", PROGRAM, "server", "--ephemeral", "--testing", *options]
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        if not line:
+            raise NotStarted(process.communicate()[1].strip())
+        return cls(line.split()[-1], process)
+
+    def stop(self) -> None:
+        """End it, with its HAProxy processes and its directory."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        self._process.communicate(timeout=STOP_SECONDS)
+
+
+def wait_until(condition: Any, seconds: float = 10.0, poll: float = 0.02) -> None:
+    """Return when the condition is true. Raises TimeoutError."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() >= deadline:
+            raise TimeoutError(f"the condition did not come true within {seconds:g} seconds")
+        time.sleep(poll)
+
+
+def of_the_lab() -> Server:
+    """The server of the lab that this process runs in. Raises NotStarted."""
+    lab = os.environ.get("LBCLIENT_LAB")
+    if not lab:
+        raise NotStarted("this is not a lab: run lbclient lab -- pytest")
+    import yaml
+
+    clouds = yaml.safe_load(Path(os.environ["OS_CLIENT_CONFIG_FILE"]).read_text())["clouds"]
+    url = clouds[os.environ["OS_CLOUD"]]["auth"]["auth_url"]
+    return Server(str(url).removesuffix("/identity"))
