@@ -134,6 +134,7 @@ def _running(config: Config) -> Iterator[tuple[str, int]]:
     if config.tls_certificate:
         certificate = Certificate(config.tls_certificate, config.tls_key or config.tls_certificate)
     haproxy = find_haproxy(config.haproxy)
+    clouds_yaml.read(config.clouds_file)  # a damaged one is refused before anything is made
     store = _open(config.database_url, Vault(config.state_directory / vault.DIRECTORY))
     count = len(store.loadbalancer_ids())
     state.claim(config.state_directory, store.database_id(), count, is_adopting=config.adopt)
