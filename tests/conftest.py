@@ -32,7 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("quick"):
-        quick.forbid_programs()
+        quick.turn_on()
 
 
 @pytest.fixture(scope="session")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
+
+from .identity.throttle import Throttle
 
 if TYPE_CHECKING:
     from ..store.snapshot import Snapshot
@@ -59,3 +61,4 @@ class Services:
     barbican: Barbican | None = None
     testing: Kit | None = None  # None: there is no testing API
     settlements: Settlements | None = None  # None: writes are answered at once
+    throttle: Throttle = field(default_factory=Throttle)

@@ -83,8 +83,8 @@ REVOCATION = sa.Table(
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("kind", sa.String(8), nullable=False),  # audit, user or scope
     sa.Column("subject", sa.String(64), nullable=False),
-    sa.Column("revoked_at", sa.Float, nullable=False),
-    sa.Column("forgotten_at", sa.Float, nullable=False),  # by then every token that it speaks of has expired
+    sa.Column("revision", sa.BigInteger, nullable=False),  # of the identity; tokens issued up to it are ended
+    sa.Column("forgotten_at", sa.Float),  # by then the token has expired; None: it is one row for each user and scope
     sa.Index("ix_revocation_kind_subject", "kind", "subject"),
 )
 

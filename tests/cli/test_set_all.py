@@ -14,6 +14,7 @@ import fronts
 from console import LBCLIENT, Console
 from lbclient.cli.members import rows
 from lbclient.client.errors import WrongInput
+from quick import examples
 
 SET_ALL = ("loadbalancer", "member", "set-all")
 
@@ -198,7 +199,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.text(max_size=60) | VALUES.map(json.dumps) | VALUES.map(yaml.safe_dump), st.sampled_from(["yaml", "csv"]))
 def test_any_file_is_read_or_refused_in_one_line(tmp_path_factory, content, kind):
     file = tmp_path_factory.getbasetemp() / f"any.{kind}"

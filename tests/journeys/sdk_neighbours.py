@@ -53,6 +53,8 @@ def networks() -> None:
     tried(network, "port", "ports", port, name="q")
     assert [each.id for each in network.get_subnet_ports(subnet.id)] == [port.id]
     policy = tried(network, "qos_policy", "qos_policies", network.create_qos_policy(name="qos"), name="slow")
+    network.set_tags(policy, ["red"])
+    assert network.get_qos_policy(policy.id).tags == ["red"]
     removed(network, "port", port)
     network.delete_security_group_rule(rule)
     for noun, made in (("security_group", group), ("qos_policy", policy), ("subnet", subnet), ("network", net)):
@@ -63,6 +65,7 @@ def outside() -> None:
     """A router between a subnet and the world, and a floating IP on a port."""
     public, private = network.find_network("public-net"), network.find_subnet("private-subnet")
     router = network.create_router(name="r", external_gateway_info={"network_id": public.id})
+    assert router.external_gateway_info["external_fixed_ips"][0]["ip_address"]
     tried(network, "router", "routers", router, name="s")
     network.add_interface_to_router(router, subnet_id=private.id)
     port = network.create_port(name="f", network_id=private.network_id)
@@ -74,9 +77,35 @@ def outside() -> None:
     removed(network, "port", port)
     network.remove_interface_from_router(router, subnet_id=private.id)
     removed(network, "router", router)
-    assert network.find_extension("qos").alias == "qos"
+    assert network.find_extension("Quality of Service").alias == "qos"
+    assert list(network.service_providers()) == list(network.subnet_pools()) == []
     assert "security-group" in [each.alias for each in network.extensions()]
     assert network.get_quota(cloud.current_project_id) is not None
+
+
+def cleaned_up() -> None:
+    """What a project has in its networks goes, and what others have stays."""
+    mine = openstack.connect(cloud="lbclient")
+    kept = network.create_network(name="kept")
+    net = mine.network.create_network(name="mine")
+    subnet = mine.network.create_subnet(name="s", network_id=net.id, cidr="127.98.0.0/24", ip_version=4)
+    router = mine.network.create_router(name="r")
+    mine.network.add_interface_to_router(router, subnet_id=subnet.id)
+    mine.network.create_port(name="p", network_id=net.id)
+    mine.network.create_security_group(name="g")
+    mine.network.create_ip(floating_network_id=network.find_network("public-net").id)
+    mine.project_cleanup(dry_run=False, wait_timeout=30)
+    own = {"project_id": mine.current_project_id}
+    left = (
+        network.networks(**own),
+        network.subnets(**own),
+        network.ports(**own),
+        network.routers(**own),
+        network.ips(**own),
+    )
+    assert [list(each) for each in left] == [[]] * 5
+    assert [each.name for each in network.security_groups(**own)] in ([], ["default"])
+    removed(network, "network", kept)
 
 
 def people() -> None:
@@ -110,6 +139,7 @@ def catalog() -> None:
 
 networks()
 outside()
+cleaned_up()
 people()
 catalog()
 print("[]")

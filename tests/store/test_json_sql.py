@@ -13,6 +13,7 @@ from lbclient.store.json_sql import Id, Ids, JsonObject
 from lbclient.store.prepared import Prepared, insert
 from lbclient.store.store import Store
 from lbclient.store.tables import LISTENER, LOADBALANCER, TABLES
+from quick import examples
 from random_rows import row_of
 
 
@@ -20,7 +21,7 @@ def put(tx: sa.Connection, table: sa.Table, **row: object) -> None:
     insert(table, *row).run(tx, **row)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(25), deadline=None)
 @given(data=st.data())
 @pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
 def test_whatever_is_in_a_row(store: Store, table: sa.Table, data: st.DataObject) -> None:

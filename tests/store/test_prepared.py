@@ -11,10 +11,11 @@ from lbclient.store import prepared
 from lbclient.store.prepared import by, insert, update
 from lbclient.store.store import Store
 from lbclient.store.tables import LOADBALANCER, TABLES
+from quick import examples
 from random_rows import row_of, value_of
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(25), deadline=None)
 @given(data=st.data())
 @pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
 def test_what_is_written_and_read_is_what_sqlalchemy_reads(store: Store, table: sa.Table, data: st.DataObject) -> None:

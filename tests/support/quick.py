@@ -1,7 +1,7 @@
 """The quick lane: tests that start no other program, neither a server nor HAProxy nor a genuine client.
 
 Nothing says of a test which lane it is in. Where a test, or a fixture that it uses, begins to start a program, it is
-skipped; a fixture of the session is asked once for all tests that use it.
+skipped; a fixture of the session is asked once for all tests that use it. Of random examples there are a tenth.
 """
 
 from __future__ import annotations
@@ -12,9 +12,20 @@ from typing import Any, NoReturn
 
 import pytest
 
+SHARE = 10
 
-def forbid_programs() -> None:
+_is_on = False
+
+
+def examples(usual: int) -> int:
+    """How many random examples a test has: fewer in the quick lane."""
+    return max(1, usual // SHARE) if _is_on else usual
+
+
+def turn_on() -> None:
     """Skip whatever starts a program, from now on."""
+    global _is_on
+    _is_on = True
 
     def refuse(*arguments: Any, **options: Any) -> NoReturn:
         pytest.skip("it starts a program", allow_module_level=True)

@@ -49,7 +49,7 @@ def lines(listener: Record, snapshot: Snapshot) -> Iterator[cfg.Line]:
     for policy in sorted(active(listener, snapshot), key=_rank):
         wanted = enabled_rules(policy, snapshot)
         for rule in wanted:
-            yield from rules.acls(rule)
+            yield from rules.acls(rule, is_strict=policy.action == "REJECT")
         if policy.action == TO_POOL and not guard:
             yield cfg.line("acl", "chosen", f"var({CHOSEN})", "-m", "found")
         yield cfg.line("http-request", *_action(policy), "if", *guard, *rules.condition(wanted))

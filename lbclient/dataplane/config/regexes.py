@@ -2,7 +2,8 @@
 
 The API accepts what Python compiles. HAProxy compiles with PCRE, which refuses a little of that; it is looked for here,
 by what it looks like, so that a rule is refused when it is made rather than when it is applied. How long a match may
-take is bounded by HAProxy itself: expressions that would run for ever give up after some 20 ms.
+take is bounded by HAProxy itself: expressions that would run for ever, or that go as deep as a long URL has characters,
+give up, and HAProxy does not tell that from no match. What asks for the contrary can tell: see `unmatched`.
 """
 
 from __future__ import annotations
@@ -20,13 +21,24 @@ NAME = re.compile(r"\(\?P<([^>]*)>")
 REPEAT = re.compile(r"\{(\d*)(?:,(\d*))?\}")
 POSIX = re.compile(r"\[([:.=]).*?\1\]", re.DOTALL)
 ONLY_PYTHON = re.compile(r"\\[uUN]")
-BACKREFERENCE = re.compile(r"\\[1-9]|\(\?P=")
+NUMBERED = re.compile(r"\\[1-9]")
+REPEATED = re.compile(r"[*+{]")
 
 
 def refusal(pattern: str) -> str | None:
     """Why a pattern that Python compiles cannot be used; None where it can."""
     reason = _refusal(pattern)
     return reason and f"the regular expression {pattern!r}: {reason}"
+
+
+def may_give_up(pattern: str) -> bool:
+    """Whether a match may take so long, or go so deep, that PCRE gives up."""
+    return REPEATED.search("".join(token for token in TOKEN.findall(pattern) if len(token) == 1)) is not None
+
+
+def unmatched(pattern: str) -> str:
+    """An expression that matches the whole of a text in which PCRE, having come to the end, has found no match."""
+    return f"^(?!(?s:.*?)(?:{pattern}))(?s:.*)"
 
 
 def _refusal(pattern: str) -> str | None:
@@ -46,8 +58,13 @@ def _refusal(pattern: str) -> str | None:
         return "the flags a, L and u are not known to PCRE"
     if any(len(name) > LONGEST_NAME or not name.isascii() for name in NAME.findall(bare)):
         return f"names of groups are ASCII and have at most {LONGEST_NAME} characters"
-    if ("(?<=" in bare or "(?<!" in bare) and BACKREFERENCE.search(pattern):
+    is_numbered = any(NUMBERED.match(token) for token in tokens)
+    if is_numbered and re.search(r"\((?!\?)", bare):
+        return "a group that is referred to needs a name: (?P<name>...) and (?P=name)"
+    if ("(?<=" in bare or "(?<!" in bare) and (is_numbered or "(?P=" in bare):
         return "lookbehind and references cannot be combined"
+    if "#" in bare and any("x" in flags.partition("-")[0] for flags in FLAGS.findall(bare)):
+        return "comments are not supported beside the flag x"
     return _too_large(pattern, bare)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...store.snapshot import Record
-from . import cfg
+from . import cfg, regexes
 
 COMPARISONS = {"EQUAL_TO": "str", "STARTS_WITH": "beg", "ENDS_WITH": "end", "CONTAINS": "sub", "REGEX": "reg"}
 WITH_KEY = {"HEADER": "req.hdr", "COOKIE": "req.cook", "SSL_DN_FIELD": "ssl_c_s_dn"}
@@ -13,8 +13,12 @@ HOST = "req.fhdr(host)"
 HOST_WITHOUT_PORT = "req.fhdr(host),regsub(:[0-9]*$,)"
 
 
-def acls(rule: Record) -> Iterator[cfg.Line]:
-    """The test under the rule's ID; several lines are alternatives."""
+def acls(rule: Record, is_strict: bool = False) -> Iterator[cfg.Line]:
+    """The test under the rule's ID; several lines are alternatives.
+
+    A strict one counts a match of a regular expression that PCRE gives up as one that was found. Where the rule is
+    inverted it does so by itself: what is given up reads as not found.
+    """
     if rule.type == "SSL_CONN_HAS_CERT":
         yield cfg.line("acl", rule.id, "ssl_c_used")
         return
@@ -26,6 +30,9 @@ def acls(rule: Record) -> Iterator[cfg.Line]:
         # After "--" a value that starts with a dash is no option.
         value = cfg.clean(rule.value, "The value of an L7 rule")
         yield cfg.line("acl", rule.id, fetch, *flags, "-m", _comparison(rule), "--", value)
+        if is_strict and rule.compare_type == "REGEX" and not rule.invert and regexes.may_give_up(value):
+            without = f"regsub({cfg.quoted(regexes.unmatched(value))},{',i' if flags else ''})"
+            yield cfg.line("acl", rule.id, f"{fetch},{without}", "-m", "len", "--", "1:2147483647")
 
 
 def _comparison(rule: Record) -> str:

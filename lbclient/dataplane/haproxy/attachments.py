@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, Protocol
 
-from . import local_routes
+from . import local_routes, neighbours
 from .local_routes import AttachmentFailed as AttachmentFailed
 from .local_routes import is_local
 
+LOG = logging.getLogger(__name__)
 Kind = Literal["lab", "loopback", "anyip"]
 
 
@@ -87,6 +89,9 @@ class AnyIP:
             self._claim.close()
 
     def prepare(self, holder: str, addresses: Sequence[str]) -> None:
+        for address in addresses:
+            if not is_local(address):
+                _refuse_duplicate(address)
         with self._lock:
             for address in addresses:
                 if not is_local(address):
@@ -106,6 +111,23 @@ class AnyIP:
 
     def own_addresses(self) -> Iterable[str]:
         return local_routes.foreign() if self._is_alone else ()
+
+
+def _refuse_duplicate(address: str) -> None:
+    """Raises AttachmentFailed where another machine answers for the address."""
+    interface = local_routes.link_of(address)
+    if interface is None:
+        return
+    try:
+        found = neighbours.find(interface, address)
+    except OSError as error:  # without CAP_NET_RAW, say
+        LOG.warning("cannot ask on %s whether another machine has %s: %s", interface, address, error)
+        return
+    if found:
+        raise AttachmentFailed(
+            f"Address {address} is in use by another machine: "
+            f"{found.hardware_address} answers for it on {found.interface}."
+        )
 
 
 def attachment(kind: Kind) -> Attachment:

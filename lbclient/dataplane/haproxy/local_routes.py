@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 LOOPBACK_DEVICE = "lo"
 LOCAL_TABLE = 255
+UNICAST = 1  # RTN_UNICAST
 PROTOCOL = 108  # of our IPv4 routes: `ip route show table local proto 108`
 METRIC = 27746  # of our IPv6 addresses, which need to be configured: `ip -6 addr show dev lo` tells it
 NO_DAD = 0x02  # IFA_F_NODAD: usable at once
@@ -90,6 +91,20 @@ def foreign() -> set[str]:
     """The addresses that this machine has without our mark."""
     with _netlink("The addresses of this machine cannot be read") as routes:
         return {address for address, is_ours in _addresses(routes) if not is_ours}
+
+
+def link_of(address: str) -> str | None:
+    """The interface on whose link an address would be; None where it is behind a router, or nowhere."""
+    from pyroute2 import NetlinkError
+
+    with _netlink("The routes of this machine cannot be read") as routes:
+        try:
+            (route,) = routes.route("get", dst=address)
+        except NetlinkError:
+            return None
+        is_direct = route["type"] == UNICAST and not route.get_attr("RTA_GATEWAY") and not route.get_attr("RTA_VIA")
+        (link,) = routes.get_links(route.get_attr("RTA_OIF"))
+        return str(link.get_attr("IFLA_IFNAME")) if is_direct else None
 
 
 def check_rights() -> None:

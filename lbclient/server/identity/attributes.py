@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from ...store.identity_tables import APPLICATION_CREDENTIAL, DOMAIN, PROJECT, ROLE, USER
 from .. import errors
+from .passwords import LENGTH
 
 Values = dict[str, Any]
 
@@ -62,7 +63,7 @@ USERS = Kind(
         ENABLED,
         DOMAIN_ID,
         Attribute("email", str, is_nullable=True),
-        Attribute("password", str, 4096, is_nullable=True),
+        Attribute("password", str, LENGTH, is_nullable=True),
         Attribute("default_project_id", str, 64, is_nullable=True),
     ),
     ("name", "enabled", "domain_id"),
@@ -81,7 +82,7 @@ CREDENTIALS = Kind(
     (
         Attribute("name", str, 255, is_required=True),
         DESCRIPTION,
-        Attribute("secret", str, 4096, is_nullable=True),
+        Attribute("secret", str, LENGTH, is_nullable=True),
         Attribute("expires_at", str, is_nullable=True),
         Attribute("unrestricted", bool),
     ),
@@ -115,11 +116,11 @@ def section(body: Any, name: str) -> Values:
     return found
 
 
-def text(given: Values, name: str) -> str:
+def text(given: Values, name: str, length: int = 65535) -> str:
     """A string that has to be there. Raises errors.BadRequest."""
     if name not in given:
         raise errors.BadRequest(f"'{name}' is a required property")
-    checked: str = _checked(Attribute(name, str, 65535), given[name])
+    checked: str = _checked(Attribute(name, str, length), given[name])
     return checked
 
 

@@ -20,7 +20,9 @@ VARY = {"Vary": "X-Auth-Token"}
 
 def issue(services: Services, request: Request) -> Answer:
     """A token for whoever proves who it is."""
-    proof = authentication.prove(services.store, services.tokens, request.body)
+    proved_at = services.tokens.revision()
+    address = str(request.http.remote_addr)
+    proof = authentication.prove(services.store, services.tokens, services.throttle, address, request.body)
     scope, scope_id = authentication.scope(services.store, request.body, proof)
     token, token_owner = services.tokens.issue(
         proof.user_id,
@@ -30,6 +32,7 @@ def issue(services: Services, request: Request) -> Answer:
         proof.parent,
         proof.credential_id,
         proof.credential.expires_at if proof.credential else None,
+        proved_at,
     )
     return Answer({"token": present(request, token_owner)}, 201, {"X-Subject-Token": token, **VARY})
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
 
 from ...store.identity_tables import APPLICATION_CREDENTIAL, DOMAIN, PROJECT, USER
@@ -15,6 +16,7 @@ from .assignments import SYSTEM
 from .attributes import Values, section, text
 from .claims import Claims
 from .lookup import unauthorized
+from .throttle import Throttle
 from .tokens import Tokens
 
 METHODS = ("password", "token", "application_credential")
@@ -37,8 +39,11 @@ class Proof:
         return self.parent.application_credential_id if self.parent else ""
 
 
-def prove(store: Store, tokens: Tokens, body: Any) -> Proof:
-    """Check what the body offers as a proof. Raises errors.BadRequest and errors.Unauthorized."""
+def prove(store: Store, tokens: Tokens, throttle: Throttle, address: str, body: Any) -> Proof:
+    """Check what the body offers as a proof.
+
+    Raises errors.BadRequest, errors.Unauthorized, and errors.TooManyRequests after failures from the address.
+    """
     identity = section(section(body, "auth"), "identity")
     methods = identity.get("methods")
     if not isinstance(methods, list) or not methods or not all(isinstance(method, str) for method in methods):
@@ -47,21 +52,29 @@ def prove(store: Store, tokens: Tokens, body: Any) -> Proof:
     if unknown or len(set(methods)) > 1:
         raise errors.Unauthorized("Attempted to authenticate with an unsupported method.")
     if methods[0] == "password":
-        return _by_password(store, section(section(identity, "password"), "user"))
+        return _by_password(store, throttle, address, section(section(identity, "password"), "user"))
     if methods[0] == "application_credential":
-        return _by_credential(store, section(identity, "application_credential"))
+        return _by_credential(store, throttle, address, section(identity, "application_credential"))
     return _by_token(tokens, text(section(identity, "token"), "id"))
 
 
-def _by_password(store: Store, user: Values) -> Proof:
-    password = text(user, "password")
+def _by_password(store: Store, throttle: Throttle, address: str, user: Values) -> Proof:
+    password = text(user, "password", passwords.LENGTH)
     with store.reading() as tx:
         row = _named(tx, USER, user, "user")
+    subject = _subject(row, user)
+    throttle.attempt(subject, address)
     # Also where there is no such user: how long the answer takes must not tell.
     is_right = passwords.is_right(password, row.password if row else None)
     if row is None or not is_right:
         raise unauthorized()
+    throttle.succeeded(subject, address)
     return Proof(row.id, ("password",))
+
+
+def _subject(row: Any, given: Values) -> str:
+    """By what attempts are counted: the same for all names of what exists; no less where there is nothing."""
+    return str(row.id) if row else orjson.dumps(given.get("id") or [given.get("name"), given.get("domain")]).decode()
 
 
 def _by_token(tokens: Tokens, token: str) -> Proof:
@@ -69,14 +82,17 @@ def _by_token(tokens: Tokens, token: str) -> Proof:
     return Proof(claims.user_id, tuple(dict.fromkeys(("token", *claims.methods))), claims)
 
 
-def _by_credential(store: Store, given: Values) -> Proof:
-    secret = text(given, "secret")
+def _by_credential(store: Store, throttle: Throttle, address: str, given: Values) -> Proof:
+    secret = text(given, "secret", passwords.LENGTH)
     with store.reading() as tx:
         row = _credential(tx, given)
+    subject = _subject(row, {**given, "domain": given.get("user")})
+    throttle.attempt(subject, address)
     # Also where there is none: how long the answer takes must not tell.
     is_right = passwords.is_right(secret, row.secret if row else None)
     if row is None or not is_right:
         raise unauthorized()
+    throttle.succeeded(subject, address)
     return Proof(row.user_id, ("application_credential",), credential=row)
 
 

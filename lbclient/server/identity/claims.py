@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from cryptography.fernet import InvalidToken, MultiFernet
 
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class Claims:
     issued_at: float  # seconds since 1970, UTC
     expires_at: float
     audit_ids: tuple[str, ...]  # its own, and that of the first token of its chain
+    revision: int = 0  # of the identity when it was issued
     application_credential_id: str = ""  # that it was got with; its roles are all that it can have
 
 
@@ -44,5 +45,5 @@ def unseal(token: str, keys: MultiFernet) -> Claims | None:
     version, *values = json.loads(content)
     if version != VERSION:
         return None
-    user_id, scope, scope_id, methods, issued_at, expires_at, audit_ids, credential_id = values
-    return Claims(user_id, scope, scope_id, tuple(methods), issued_at, expires_at, tuple(audit_ids), credential_id)
+    user_id, scope, scope_id, methods, issued_at, expires_at, audit_ids, *others = values
+    return Claims(user_id, scope, scope_id, tuple(methods), issued_at, expires_at, tuple(audit_ids), *others)

@@ -71,14 +71,17 @@ def application_credential(tx: sa.Connection, claims: Claims) -> Any:
 
 
 def is_revoked(tx: sa.Connection, claims: Claims) -> bool:
-    """Whether this token, or all of its user's or its scope's up to a time after it, have been ended."""
+    """Whether this token, or all of its user's or its scope's up to a revision after it, have been ended.
+
+    Revisions of the identity count here, not times: a clock that is set back makes no token outlive its end.
+    """
     kind, subject = REVOCATION.c.kind, REVOCATION.c.subject
     meant = sa.or_(
         (kind == "audit") & (subject == claims.audit_ids[0]),
         (kind == "user") & (subject == claims.user_id),
         (kind == "scope") & (subject == claims.scope_id),
     )
-    revoked = sa.select(REVOCATION.c.id).where(meant, REVOCATION.c.revoked_at >= claims.issued_at)
+    revoked = sa.select(REVOCATION.c.id).where(meant, REVOCATION.c.revision > claims.revision)
     return tx.execute(revoked.limit(1)).first() is not None
 
 

@@ -62,8 +62,12 @@ class Tokens:
         parent: Claims | None = None,
         application_credential_id: str = "",
         no_later_than: float | None = None,
+        proved_at: int | None = None,
     ) -> tuple[str, TokenOwner]:
-        """A new token; one that comes of another token expires with it. Raises errors.Unauthorized."""
+        """A new token; one that comes of another token expires with it. Raises errors.Unauthorized.
+
+        proved_at is the revision of the identity before the user was proved; None: the present one.
+        """
         now = time.time()
         expires_at = parent.expires_at if parent else now + LIFETIME
         claims = Claims(
@@ -74,16 +78,22 @@ class Tokens:
             now,
             expires_at if no_later_than is None else min(expires_at, no_later_than),
             (new_audit_id(), parent.audit_ids[-1]) if parent else (new_audit_id(),),
+            parent.revision if parent else self.revision() if proved_at is None else proved_at,
             application_credential_id,
         )
         with self._store.reading() as tx:
             return seal(claims, self._keys), lookup.token_owner(tx, claims)
 
+    def revision(self) -> int:
+        """Of the identity: what is proved from now on is ended by later revocations."""
+        with self._store.reading() as tx:
+            return _revision(tx)
+
     def revoke(self, token: str) -> None:
         """End one token. Raises errors.Unauthorized where it has ended already."""
         claims = self.token_owner(token).claims
         with self.changing() as tx:
-            revoke(tx, "audit", claims.audit_ids[0])
+            revoke(tx, "audit", claims.audit_ids[0], claims.expires_at + LIFETIME)
 
     @contextmanager
     def changing(self) -> Iterator[sa.Connection]:
@@ -114,7 +124,7 @@ class Tokens:
             return
         self._looked_at = now
         with self._store.reading() as tx:
-            revision = tx.scalar(sa.select(IDENTITY_REVISION.c.revision)) or 0
+            revision = _revision(tx)
         if revision != self._revision:
             self._revision = revision
             self.forget()
@@ -133,9 +143,14 @@ def touch(tx: sa.Connection) -> None:
         tx.execute(sa.insert(IDENTITY_REVISION).values(id=1, revision=1))
 
 
-def revoke(tx: sa.Connection, kind: str, subject: str) -> None:
-    """End one token (audit), or all that a user or a scope has had until now."""
-    now = time.time()
-    tx.execute(sa.delete(REVOCATION).where(REVOCATION.c.forgotten_at < now))
-    row = {"kind": kind, "subject": subject, "revoked_at": now, "forgotten_at": now + LIFETIME}
+def _revision(tx: sa.Connection) -> int:
+    return tx.scalar(sa.select(IDENTITY_REVISION.c.revision)) or 0
+
+
+def revoke(tx: sa.Connection, kind: str, subject: str, forgotten_at: float | None = None) -> None:
+    """End one token (audit), or all that a user or a scope has had until now; in a transaction of changing()."""
+    past = REVOCATION.c.forgotten_at < time.time()
+    replaced = (REVOCATION.c.kind == kind) & (REVOCATION.c.subject == subject)
+    tx.execute(sa.delete(REVOCATION).where(past | replaced))
+    row = {"kind": kind, "subject": subject, "revision": _revision(tx), "forgotten_at": forgotten_at}
     tx.execute(sa.insert(REVOCATION).values(row))

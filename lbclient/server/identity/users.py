@@ -71,13 +71,16 @@ def _hashed(values: Values) -> Values:
 def change_password(services: Services, request: Request, user_id: str) -> Answer:
     """Whoever knows the old password may set a new one, without a token, too; tokens got with the old one end."""
     given = attributes.section(request.body, "user")
-    original, new = attributes.text(given, "original_password"), attributes.text(given, "password")
+    original, new = (attributes.text(given, name, passwords.LENGTH) for name in ("original_password", "password"))
     if not new:
         raise errors.BadRequest("Invalid input for field 'password': it is empty")
     with services.store.reading() as tx:
         stored = tx.scalar(sa.select(USER.c.password).where(USER.c.id == user_id, USER.c.enabled))
+    address = str(request.http.remote_addr)
+    services.throttle.attempt(user_id, address)
     if not passwords.is_right(original, stored):
         raise unauthorized()
+    services.throttle.succeeded(user_id, address)
     hashed = passwords.make_hash(new)
     with services.tokens.changing() as tx:
         # Only if nobody changed it meanwhile: a slow hash leaves time for that.

@@ -6,23 +6,28 @@ from ..errors import NotFound
 from ..services import Services
 from ..web.routing import Answer, Handler, Request
 
+TAGGED = ("floatingip", "network", "policy", "port", "router", "security_group", "security_group_rule", "subnet")
 UPDATED = "2026-01-01T00:00:00-00:00"
+# Alias -> (Neutron's name, what of it there is)
 EXTENSIONS = {
-    "external-net": "Networks that floating IPs come from",
-    "filter-validation": "Filters that do not exist are refused",
-    "net-mtu": "The MTU of networks",
-    "net-mtu-writable": "The MTU of networks can be changed",
-    "pagination": "Lists in pages",
-    "project-id": "project_id beside tenant_id",
-    "qos": "QoS policies and their rules",
-    "qos-bw-limit-direction": "Bandwidth limits for each direction",
-    "router": "Floating IPs and routers; every external network reaches every port, with or without one",
-    "security-group": "Security groups and their rules",
-    "sorting": "Lists in an order",
-    "standard-attr-description": "Descriptions",
-    "standard-attr-revisions": "Revision numbers",
-    "standard-attr-tag": "Tags",
-    "standard-attr-timestamp": "Times of creation and change",
+    "external-net": ("Neutron external network", "Networks that floating IPs come from"),
+    "filter-validation": ("Filter parameters validation", "Filters that do not exist are refused"),
+    "net-mtu": ("Network MTU", "The MTU of networks"),
+    "net-mtu-writable": ("Network MTU (writable)", "The MTU of networks can be changed"),
+    "pagination": ("Pagination support", "Lists in pages"),
+    "project-id": ("project_id field enabled", "project_id beside tenant_id"),
+    "qos": ("Quality of Service", "QoS policies and their rules"),
+    "qos-bw-limit-direction": ("Direction for QoS bandwidth limit rule", "Bandwidth limits for each direction"),
+    "router": (
+        "Neutron L3 Router",
+        "Floating IPs and routers; every external network reaches every port, with or without one",
+    ),
+    "security-group": ("security-group", "Security groups and their rules"),
+    "sorting": ("Sorting support", "Lists in an order"),
+    "standard-attr-description": ("standard-attr-description", "Descriptions"),
+    "standard-attr-revisions": ("Resource revision numbers", "Revision numbers"),
+    "standard-attr-tag": ("Tag support for resources with standard attribute: " + ", ".join(TAGGED), "Tags"),
+    "standard-attr-timestamp": ("Resource timestamps", "Times of creation and change"),
 }
 
 
@@ -56,8 +61,8 @@ def show(services: Services, request: Request, alias: str) -> Answer:
 
 
 def _extension(alias: str) -> dict[str, object]:
-    text = EXTENSIONS[alias]
-    return {"alias": alias, "name": alias, "description": text, "updated": UPDATED, "links": []}
+    name, description = EXTENSIONS[alias]
+    return {"alias": alias, "name": name, "description": description, "updated": UPDATED, "links": []}
 
 
 QUOTAS = ("floatingip", "network", "port", "rbac_policy", "router", "security_group", "security_group_rule", "subnet")

@@ -105,6 +105,25 @@ def replace_tags(kind: Kind) -> Handler:
     return handle
 
 
+def add_tags(kind: Kind) -> Handler:
+    def handle(services: Services, request: Request, id_: str) -> Answer:
+        more = _tags(request.body)
+        answer = _retag(services, request, kind, id_, lambda known: list(dict.fromkeys([*known, *more])))
+        return Answer(answer.body, 201)
+
+    return handle
+
+
+def has_tag(kind: Kind) -> Handler:
+    def handle(services: Services, request: Request, id_: str, tag: str) -> Answer:
+        with services.store.reading() as tx:
+            if tag not in existing(tx, kind, id_, request.who).tags:
+                raise _no_tag(tag)
+        return Answer(status=204)
+
+    return handle
+
+
 def clear_tags(kind: Kind) -> Handler:
     def handle(services: Services, request: Request, id_: str) -> Answer:
         _retag(services, request, kind, id_, lambda _: [])
@@ -126,13 +145,17 @@ def remove_tag(kind: Kind) -> Handler:
     def handle(services: Services, request: Request, id_: str, tag: str) -> Answer:
         def without(known: list[str]) -> list[str]:
             if tag not in known:
-                raise errors.NotFound(f"Tag {tag} could not be found.", kind="TagNotFound")
+                raise _no_tag(tag)
             return [each for each in known if each != tag]
 
         _retag(services, request, kind, id_, without)
         return Answer(status=204)
 
     return handle
+
+
+def _no_tag(tag: str) -> errors.NotFound:
+    return errors.NotFound(f"Tag {tag} could not be found.", kind="TagNotFound")
 
 
 def _retag(

@@ -14,7 +14,7 @@ from ..web.routing import Answer, Request
 from . import addresses, bodies, objects, present, rows, security_groups
 from .attributes import NETWORKS, PORTS, QOS_POLICIES, SECURITY_GROUPS
 from .bodies import Values, bad
-from .rows import ROUTER_PORT
+from .rows import ROUTER_GATEWAY, ROUTER_PORT
 from .vip import DEVICE_OWNER
 
 KEPT = {"device_id", "device_owner", "fixed_ips"}  # of a port that a load balancer or a floating IP uses
@@ -28,9 +28,9 @@ def add(tx: sa.Connection, request: Request, values: Values) -> str:
     _check_guards(tx, request, values)
     id_ = rows.new_port(tx, **objects.columns(PORTS, values))
     if "fixed_ips" in values:
-        _take_asked(tx, network.id, id_, values["fixed_ips"])
+        take_asked(tx, network.id, id_, values["fixed_ips"])
     else:
-        _take_any(tx, network.id, id_)
+        take_any(tx, network.id, id_)
     return id_
 
 
@@ -44,7 +44,7 @@ def _check_guards(tx: sa.Connection, request: Request, values: Values) -> None:
         objects.existing(tx, QOS_POLICIES, values["qos_policy_id"], request.who)
 
 
-def _take_any(tx: sa.Connection, network_id: str, port_id: str) -> None:
+def take_any(tx: sa.Connection, network_id: str, port_id: str) -> None:
     """An address of each IP version that the network has."""
     subnets = rows.subnets(tx, network_id)
     for version in sorted({subnet.ip_version for subnet in subnets}):
@@ -53,7 +53,8 @@ def _take_any(tx: sa.Connection, network_id: str, port_id: str) -> None:
         addresses.take(tx, free, port_id, position=version)
 
 
-def _take_asked(tx: sa.Connection, network_id: str, port_id: str, fixed_ips: list[Values]) -> None:
+def take_asked(tx: sa.Connection, network_id: str, port_id: str, fixed_ips: list[Values]) -> None:
+    """The addresses that fixed_ips ask for."""
     subnets = rows.subnets(tx, network_id)
     for position, fixed_ip in enumerate(fixed_ips):
         subnet, address = _place(subnets, network_id, fixed_ip)
@@ -98,7 +99,7 @@ def update(services: Services, request: Request, id_: str) -> Answer:
         _check_guards(tx, request, values)
         if "fixed_ips" in values:
             tx.execute(sa.delete(FIXED_IP).where(FIXED_IP.c.port_id == id_))
-            _take_asked(tx, row.network_id, id_, values["fixed_ips"])
+            take_asked(tx, row.network_id, id_, values["fixed_ips"])
         changed = objects.change(tx, PORTS, row, objects.columns(PORTS, values))
         return Answer({"port": present.ports(tx, [changed])[0]})
 
@@ -122,7 +123,7 @@ def _refuse_if_used(tx: sa.Connection, port: Any) -> None:
 
 
 def _refuse_if_served(port: Any, done: str) -> None:
-    if port.device_owner in (DEVICE_OWNER, FLOATING_IP_PORT, ROUTER_PORT):
+    if port.device_owner in (DEVICE_OWNER, FLOATING_IP_PORT, ROUTER_GATEWAY, ROUTER_PORT):
         raise errors.Conflict(
             f"Port {port.id} cannot be {done} directly via the port API: has device owner {port.device_owner}.",
             kind="ServicePortInUse",

@@ -10,38 +10,31 @@ from ...store.network_tables import PORT, ROUTER, delete_ports
 from .. import errors
 from ..services import Services
 from ..web.routing import Answer, Request
-from . import addresses, bodies, objects, present, rows
-from .attributes import NETWORKS, PORTS, ROUTERS, SUBNETS
+from . import addresses, bodies, gateways, objects, present, rows
+from .attributes import PORTS, ROUTERS, SUBNETS
 from .bodies import Values, bad
 from .rows import ROUTER_PORT
+
+GATEWAY = "external_gateway_info"
 
 
 def add(tx: sa.Connection, request: Request, values: Values) -> str:
     """A new router; its ID."""
-    _complete_gateway(tx, request, values)
-    return rows.new(tx, ROUTER, **objects.columns(ROUTERS, values))
-
-
-def _complete_gateway(tx: sa.Connection, request: Request, values: Values) -> None:
-    """The gateway as it is shown; an empty one is none."""
-    given = values.get("external_gateway_info")
-    if not given:
-        if given is not None:
-            values["external_gateway_info"] = None
-        return
-    network = objects.existing(tx, NETWORKS, str(given.get("network_id")), request.who)
-    if not network.is_external:
-        raise bad(f"Bad router request: Network {network.id} is not an external network.", "BadRequest")
-    is_snat = bodies.check_boolean(given.get("enable_snat", True), "enable_snat")
-    gateway = {"network_id": network.id, "enable_snat": is_snat, "external_fixed_ips": []}
-    values["external_gateway_info"] = gateway
+    given = values.pop(GATEWAY, None)
+    id_ = rows.new(tx, ROUTER, **objects.columns(ROUTERS, values))
+    if given:
+        router = objects.existing(tx, ROUTERS, id_, request.who)
+        gateway = gateways.connected(tx, request, router, given)
+        tx.execute(sa.update(ROUTER).where(ROUTER.c.id == id_).values({GATEWAY: gateway}))
+    return id_
 
 
 def update(services: Services, request: Request, id_: str) -> Answer:
     values = bodies.changed(ROUTERS, request.body, request.who)
     with services.store.writing() as tx:
         row = objects.own(tx, ROUTERS, id_, request.who, "update")
-        _complete_gateway(tx, request, values)
+        if GATEWAY in values:
+            values[GATEWAY] = gateways.connected(tx, request, row, values[GATEWAY])
         changed = objects.change(tx, ROUTERS, row, objects.columns(ROUTERS, values))
         return Answer({"router": present.routers(tx, [changed])[0]})
 
@@ -51,6 +44,7 @@ def delete(services: Services, request: Request, id_: str) -> Answer:
         objects.own(tx, ROUTERS, id_, request.who, "delete")
         if tx.scalar(sa.select(PORT.c.id).where(_is_interface(id_)).limit(1)) is not None:
             raise errors.Conflict(f"Router {id_} still has ports", kind="RouterInUse")
+        gateways.disconnect(tx, id_)
         tx.execute(sa.delete(ROUTER).where(ROUTER.c.id == id_))
     return Answer(status=204)
 

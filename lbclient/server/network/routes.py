@@ -41,11 +41,21 @@ def _routes(kind: Kind, module: ModuleType, presenter: Presenter) -> tuple[Route
         Route("GET", one, objects.show(kind, presenter)),
         *((Route("PUT", one, module.update),) if hasattr(module, "update") else ()),
         Route("DELETE", one, module.delete),
-        Route("GET", tags, objects.tags(kind)),
-        Route("PUT", tags, objects.replace_tags(kind)),
-        Route("DELETE", tags, objects.clear_tags(kind)),
-        Route("PUT", f"{tags}/{{tag}}", objects.add_tag(kind)),
-        Route("DELETE", f"{tags}/{{tag}}", objects.remove_tag(kind)),
+        *_tags(kind, tags),
+        # Neutron has the tags of a QoS policy below /policies, and clients go there; others look below its own path.
+        *(_tags(kind, f"/v2.0/{kind.plural}/{{id_}}/tags") if kind.path == "qos/policies" else ()),
+    )
+
+
+def _tags(kind: Kind, path: str) -> tuple[Route, ...]:
+    return (
+        Route("GET", path, objects.tags(kind)),
+        Route("PUT", path, objects.replace_tags(kind)),
+        Route("POST", path, objects.add_tags(kind)),
+        Route("DELETE", path, objects.clear_tags(kind)),
+        Route("GET", f"{path}/{{tag}}", objects.has_tag(kind)),
+        Route("PUT", f"{path}/{{tag}}", objects.add_tag(kind)),
+        Route("DELETE", f"{path}/{{tag}}", objects.remove_tag(kind)),
     )
 
 
@@ -66,6 +76,21 @@ def _none_of(path: str, plural: str, name: str) -> tuple[Route, ...]:
     return Route("GET", path, list_none), Route("GET", f"{path}/{{id_}}", show_none)
 
 
+# What clients ask for that there is nothing of: (path, key, what it is in errors).
+NONE = (
+    ("address-groups", "address_groups", "Address Group"),
+    ("address-scopes", "address_scopes", "Address Scope"),
+    ("agents", "agents", "Agent"),
+    ("availability_zones", "availability_zones", "Availability Zone"),
+    ("flavors", "flavors", "Flavor"),
+    ("metering/metering-labels", "metering_labels", "Metering Label"),
+    ("rbac-policies", "rbac_policies", "RBAC Policy"),
+    ("segments", "segments", "Segment"),
+    ("service-providers", "service_providers", "Service Provider"),
+    ("service_profiles", "service_profiles", "Service Profile"),
+    ("subnetpools", "subnetpools", "Subnet Pool"),
+    ("trunks", "trunks", "Trunk"),
+)
 ROUTES: tuple[Route, ...] = (
     Route("GET", "", extensions.versions, is_open=True),
     Route("GET", "/v2.0", extensions.resources),
@@ -85,5 +110,5 @@ ROUTES: tuple[Route, ...] = (
     Route("PUT", "/v2.0/routers/{id_}/remove_router_interface", routers.remove_interface),
     Route("GET", "/v2.0/quotas/{project_id}", extensions.quota),
     Route("GET", "/v2.0/quotas/{project_id}/default", extensions.quota),
-    *_none_of("/v2.0/agents", "agents", "Agent"),
+    *(route for path, plural, name in NONE for route in _none_of(f"/v2.0/{path}", plural, name)),
 )

@@ -14,6 +14,7 @@ from ...store.network_tables import FIXED_IP, FLOATING_IP_PORT, NETWORK, PORT, Q
 from ..access.context import Context
 
 ROUTER_PORT = "network:router_interface"  # the device_owner of a router's port in a subnet
+ROUTER_GATEWAY = "network:router_gateway"  # … and of its port in an external network
 
 
 def now() -> str:

@@ -23,6 +23,9 @@ class Forwarded:
         prefix = _first(req, "X-Forwarded-Prefix").rstrip("/")
         if PREFIX.fullmatch(prefix):
             req.env["SCRIPT_NAME"] = prefix
+        client = (req.get_header("X-Forwarded-For") or "").rpartition(",")[2].strip()
+        if client:  # what the proxy itself has added; failed logins are counted by it
+            req.env["REMOTE_ADDR"] = client[:64]
 
 
 def _first(req: falcon.Request, name: str) -> str:

@@ -17,6 +17,7 @@ from members import free_port
 from lbclient.dataplane.config import cfg
 from lbclient.dataplane.config.render import render
 from lbclient.dataplane.support import unsupported
+from quick import examples
 
 AWKWARD = ("'", '"', "\\", "$", "${HOME}", "%", "%[src]", "%%", ",", "#", "-", "--", "-f", "-i", "-m", " ", "{", "}")
 AWKWARD += (
@@ -130,7 +131,7 @@ def test_the_environment_does_not_leak_in(running: Running, monkeypatch: pytest.
     assert location(port, "X", '"${SECRET}"') == "http://$SECRET/${SECRET}/%[env(SECRET)]"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(words=st.lists(st.one_of(VALUES, TEXT.map("".join)), min_size=1, max_size=8))
 def test_words_are_read_back_by_the_tokenizer(words: list[str]) -> None:
     """The shell's single quotes follow the same rules as HAProxy's."""

@@ -118,6 +118,71 @@ assert local_routes.ours() == set()
     in_namespace(script)
 
 
+LINKED = """
+import subprocess
+from lbclient.dataplane.haproxy import neighbours
+
+other = subprocess.Popen(["unshare", "--net", "sh", "-c", "echo; read word"], stdin=-1, stdout=-1)
+other.stdout.readline()
+kernel.link("add", ifname="left", kind="veth", peer={"ifname": "right"})
+LEFT, RIGHT = (kernel.link_lookup(ifname=name)[0] for name in ("left", "right"))
+kernel.link("set", index=RIGHT, net_ns_pid=other.pid)
+
+
+def there(line):
+    subprocess.run(["nsenter", f"--net=/proc/{other.pid}/ns/net", "ip", *line.split()], check=True)
+
+
+there("link set right up address 02:00:00:00:00:07")
+kernel.link("set", index=LEFT, state="up")
+kernel.addr("add", index=LEFT, address="198.51.100.1", prefixlen=24)
+kernel.addr("add", index=LEFT, address="2001:db8::1", prefixlen=64, flags=2)
+"""
+
+
+@pytest.mark.parametrize(
+    ("taken", "free", "routed"),
+    [("198.51.100.7", "198.51.100.8", "203.0.113.9"), ("2001:db8::7", "2001:db8::8", "2001:db8:9::9")],
+)
+def test_an_address_that_another_machine_answers_for_is_refused(
+    in_namespace: Run, taken: str, free: str, routed: str
+) -> None:
+    script = """
+TAKEN, FREE, ROUTED = sys.argv[1:]
+there(f"addr add {TAKEN}/{64 if ':' in TAKEN else 24} dev right" + (" nodad" if ":" in TAKEN else ""))
+there("link set right multicast on")
+kernel.route("add", dst="default", gateway="198.51.100.2")
+kernel.route("add", dst="default", gateway="2001:db8::2", family=socket.AF_INET6)
+assert local_routes.link_of(TAKEN) == "left" and local_routes.link_of(ROUTED) is None
+assert neighbours.find("left", TAKEN, 10.0) == neighbours.Neighbour("02:00:00:00:00:07", "left")
+assert neighbours.find("left", FREE) is None and neighbours.find("lo", TAKEN) is None
+anyip = attachments.attachment("anyip")
+anyip.start({})
+print(refused(anyip.prepare, "a", [TAKEN]))
+assert local_routes.ours() == set(), "it would take the traffic of the other machine"
+anyip.prepare("a", [FREE, ROUTED])
+assert local_routes.ours() == {FREE, ROUTED}
+there(f"addr del {TAKEN}/{64 if ':' in TAKEN else 24} dev right")
+anyip.prepare("a", [TAKEN])
+other.stdin.close()
+other.wait()
+"""
+    said = in_namespace(LINKED + script, taken, free, routed)
+    assert said == f"Address {taken} is in use by another machine: 02:00:00:00:00:07 answers for it on left.\n"
+
+
+def test_a_link_that_has_gone_does_not_hinder(in_namespace: Run) -> None:
+    script = """
+kernel.link("set", index=LEFT, state="down")
+anyip = attachments.attachment("anyip")
+anyip.prepare("a", [V4, V6])
+assert local_routes.ours() == {V4, V6}
+other.stdin.close()
+other.wait()
+"""
+    in_namespace(LINKED + script)
+
+
 SERVED = """
 import requests, sqlalchemy
 from running import end_server, start_server, wait_until

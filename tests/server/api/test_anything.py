@@ -10,8 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lbclient import resources
+from quick import examples
 
-SETTINGS = settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+SETTINGS = settings(max_examples=examples(300), deadline=None, suppress_health_check=list(HealthCheck))
 
 TEXT = st.text(max_size=12) | st.sampled_from(
     ["-f", "--", "%", "a\nb", "'", '"', "\\", "x" * 300, "http://a/", "10.0.0.7"]

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from quick import examples
+
 NAMES = ["b", "a", "c", "a", "", "b"]
 
 
@@ -108,7 +110,7 @@ def test_the_previous_page(api: Any, members: SimpleNamespace) -> None:
     assert [member["id"] for member in found] == [members.made[2]["id"], members.made[3]["id"]]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     limit=st.integers(1, 7),
     keys=st.lists(

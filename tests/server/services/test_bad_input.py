@@ -17,6 +17,7 @@ from lbclient.server.keymanager.routes import ROUTES as KEY_MANAGER
 from lbclient.server.network import attributes as network
 from lbclient.server.network import qos
 from lbclient.server.network.routes import ROUTES as NETWORKING
+from quick import examples
 
 V3, V2 = "/identity/v3", "/networking/v2.0"
 WORDS = [
@@ -106,7 +107,7 @@ def filled(path: str, known: dict[str, str]) -> str:
 
 @pytest.mark.parametrize(("method", "path"), WRITES)
 def test_no_body_breaks_anything(admin: Any, known: dict[str, str], method: str, path: str) -> None:
-    @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=examples(40), deadline=None, suppress_health_check=list(HealthCheck))
     @given(BODIES)
     def sends(body: Any) -> None:
         answer = admin.ask(method, filled(path, known), body if body is not None else [])
@@ -140,7 +141,7 @@ def test_what_is_no_json(front: Any, admin: Any, known: dict[str, str], raw: byt
         assert answer.json
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     path=st.sampled_from(READS),
     query=st.dictionaries(

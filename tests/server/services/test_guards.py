@@ -170,10 +170,68 @@ def test_policies_are_a_projects_own_unless_shared(front: Any, demo: Any, admin:
     demo.refused(404, "POST", PORTS, body)
 
 
+def test_the_address_of_a_gateway(front: Any, demo: Any, admin: Any) -> None:
+    public, subnet = front.world.public_net, front.world.public_subnet
+
+    def held() -> list[str]:
+        found = admin.get(f"{PORTS}?device_owner=network:router_gateway")["ports"]
+        return [each["ip_address"] for port in found for each in port["fixed_ips"]]
+
+    def given(router: Any) -> list[str]:
+        gateway = router["external_gateway_info"] or {}
+        return [each["ip_address"] for each in gateway.get("external_fixed_ips", ())]
+
+    wanted = {"network_id": public, "external_fixed_ips": [{"subnet_id": subnet, "ip_address": "203.0.113.77"}]}
+    router = admin.made(ROUTERS, "router", external_gateway_info=wanted)
+    path = f"{ROUTERS}/{router['id']}"
+    assert router["external_gateway_info"] == {**wanted, "enable_snat": True}
+    assert given(admin.get(path)["router"]) == held() == ["203.0.113.77"]
+    # The same network again keeps the address; other addresses take its place.
+    again = admin.changed(path, "router", external_gateway_info={"network_id": public, "enable_snat": False})
+    assert (given(again), again["external_gateway_info"]["enable_snat"]) == (["203.0.113.77"], False)
+    other = {"network_id": public, "external_fixed_ips": [{"ip_address": "203.0.113.78"}]}
+    assert given(admin.changed(path, "router", external_gateway_info=other)) == held() == ["203.0.113.78"]
+    # What is taken, or not of the network, is refused, and everything stays.
+    second = {"network_id": public, "external_fixed_ips": [{"ip_address": "203.0.113.78"}]}
+    assert "already allocated" in admin.refused(409, "POST", ROUTERS, {"router": {"external_gateway_info": second}})
+    for wrong in (
+        [{"ip_address": "10.0.0.1"}],
+        [{"subnet_id": front.world.private_subnet}],
+        [{}],
+        [{"a": 1}],
+        "x",
+        [1],
+    ):
+        gateway = {"network_id": public, "external_fixed_ips": wrong}
+        admin.refused(400, "PUT", path, {"router": {"external_gateway_info": gateway}})
+    admin.refused(400, "PUT", path, {"router": {"external_gateway_info": {"network_id": public, "colour": "red"}}})
+    port = admin.get(f"{PORTS}?device_owner=network:router_gateway")["ports"][0]["id"]
+    admin.refused(409, "DELETE", f"{PORTS}/{port}")
+    assert given(admin.get(path)["router"]) == held() == ["203.0.113.78"]
+    # A project gets an address, and does not choose it.
+    refused = demo.refused(403, "POST", ROUTERS, {"router": {"external_gateway_info": wanted}})
+    assert "external_fixed_ips is disallowed by policy" in refused
+    own = demo.made(ROUTERS, "router", external_gateway_info={"network_id": public})
+    assert sorted(held()) == sorted(["203.0.113.78", *given(own)])
+    assert demo.get(f"{PORTS}?device_owner=network:router_gateway")["ports"] == []
+    assert admin.changed(path, "router", external_gateway_info=None)["external_gateway_info"] is None
+    demo.deleted(f"{ROUTERS}/{own['id']}")
+    assert held() == []
+
+
+def test_a_gateway_has_an_address_of_each_ip_version(front: Any, admin: Any) -> None:
+    subnet = {"network_id": front.world.public_net, "ip_version": 6, "cidr": "2001:db8:1::/64"}
+    admin.made(SUBNETS, "subnet", **subnet)
+    router = admin.made(ROUTERS, "router", external_gateway_info={"network_id": front.world.public_net})
+    found = [each["ip_address"] for each in router["external_gateway_info"]["external_fixed_ips"]]
+    assert sorted(":" in each for each in found) == [False, True]
+
+
 def test_a_router(front: Any, demo: Any, admin: Any) -> None:
     gateway = {"network_id": front.world.public_net}
     router = demo.made(ROUTERS, "router", name="r", external_gateway_info=gateway)
-    assert router["external_gateway_info"] == {**gateway, "enable_snat": True, "external_fixed_ips": []}
+    [held] = router["external_gateway_info"]["external_fixed_ips"]
+    assert router["external_gateway_info"] == {**gateway, "enable_snat": True, "external_fixed_ips": [held]}
     network = demo.made(f"{V2}/networks", "network", name="n")["id"]
     subnet = demo.made(SUBNETS, "subnet", network_id=network, cidr="10.1.0.0/24")["id"]
     path = f"{ROUTERS}/{router['id']}"

@@ -142,7 +142,7 @@ def test_a_token_ends_in_time(front: Any, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_new_key_leaves_old_tokens_good_for_a_while(tmp_path: Path) -> None:
-    said = claims.Claims("u", "project", "p", ("password",), 1.0, 2.0, ("a",))
+    said = claims.Claims("u", "project", "p", ("password",), 1.0, 2.0, ("a",), 3)
     sealed = claims.seal(said, keys.load(tmp_path))
     for number in range(keys.KEPT - 1):
         keys.rotate(tmp_path)

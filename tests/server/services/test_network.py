@@ -12,6 +12,7 @@ import pytest
 from lbclient.server.network import vip
 
 V2 = "/networking/v2.0"
+UNKNOWN = str(uuid.UUID(int=7))
 NETWORKS, SUBNETS, PORTS, FLOATING_IPS = (f"{V2}/{name}" for name in ("networks", "subnets", "ports", "floatingips"))
 
 
@@ -40,7 +41,9 @@ def test_versions_and_extensions(front: Any, demo: Any) -> None:
     assert answer.json["versions"][0]["links"][0]["href"] == "http://lb:1/networking/v2.0/"
     aliases = {each["alias"] for each in demo.get(f"{V2}/extensions")["extensions"]}
     assert {"external-net", "qos", "router", "security-group"} <= aliases
-    assert demo.get(f"{V2}/extensions/router")["extension"]["alias"] == "router"
+    router = demo.get(f"{V2}/extensions/router")["extension"]
+    assert (router["alias"], router["name"]) == ("router", "Neutron L3 Router")
+    assert demo.get(f"{V2}/extensions/external-net")["extension"]["name"] == "Neutron external network"
     demo.refused(404, "GET", f"{V2}/extensions/bgp")
 
 
@@ -292,6 +295,47 @@ def test_ports_can_be_found_by_address(front: Any, demo: Any) -> None:
         assert [each["id"] for each in demo.get(f"{PORTS}?fixed_ips={query}")["ports"]] == [port]
     assert len(demo.get(f"{PORTS}?fixed_ips=subnet_id={front.world.private_subnet}")["ports"]) == 2
     assert [each["id"] for each in demo.get(f"{PORTS}?status=ACTIVE")["ports"]] == [port]
+
+
+@pytest.mark.parametrize("below", ["policies", "qos/policies"])
+def test_tags_of_a_qos_policy(demo: Any, below: str) -> None:
+    """Clients look for them below /policies, where Neutron has them."""
+    policy = demo.made(f"{V2}/qos/policies", "policy", name="slow")["id"]
+    tags = f"{V2}/{below}/{policy}/tags"
+    assert demo.ask("PUT", tags, {"tags": ["red"]}).json == {"tags": ["red"]}
+    added = demo.ask("POST", tags, {"tags": ["blue", "red"]})
+    assert (added.status_code, added.json) == (201, {"tags": ["red", "blue"]})
+    assert demo.get(f"{V2}/qos/policies/{policy}")["policy"]["tags"] == ["red", "blue"]
+    assert [each["id"] for each in demo.get(f"{V2}/qos/policies?tags=blue")["policies"]] == [policy]
+    assert demo.ask("GET", f"{tags}/red").status_code == 204
+    demo.refused(404, "GET", f"{tags}/green")
+    demo.deleted(f"{tags}/red")
+    assert demo.get(tags) == {"tags": ["blue"]}
+    demo.refused(404, "PUT", f"{V2}/{below}/{UNKNOWN}/tags", {"tags": []})
+
+
+NOTHING = (
+    "address-groups",
+    "address-scopes",
+    "agents",
+    "availability_zones",
+    "flavors",
+    "metering/metering-labels",
+    "rbac-policies",
+    "segments",
+    "service-providers",
+    "service_profiles",
+    "subnetpools",
+    "trunks",
+)
+
+
+@pytest.mark.parametrize("path", NOTHING)
+def test_what_there_is_none_of_is_an_empty_list(demo: Any, path: str) -> None:
+    [found] = demo.get(f"{V2}/{path}").values()
+    assert found == []
+    assert "could not be found" in demo.refused(404, "GET", f"{V2}/{path}/{UNKNOWN}")
+    assert demo.ask("POST", f"{V2}/{path}", {}).status_code == 405
 
 
 def test_tags(demo: Any) -> None:

@@ -188,3 +188,27 @@ def test_the_log_has_no_parameters(front: Any, demo: Any, caplog: Any, monkeypat
             assert "its log tells more" in answer.text
     assert "FROM network" in caplog.text
     assert secret not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "a{4294967296}",
+        "(a{9999999999999999999}){2}",
+        "(",
+        "(?i)[à-\uffff]" * 9,
+        r"(?i)[!-\U0010ffff]",
+        "(?P<a>b)(?P<a>c)",
+    ],
+)
+def test_no_expression_is_too_much_for_the_parser(demo: Any, value: str) -> None:
+    body = {"type": "PATH", "compare_type": "REGEX", "value": value}
+    policy = {"name": "p", "action": "REJECT", "rules": [body]}
+    listener = {"protocol": "HTTP", "protocol_port": 80, "l7policies": [policy]}
+    [subnet] = demo.get(f"{NETWORKING}/subnets?name=private-subnet")["subnets"]
+    answer = demo.ask(
+        "POST",
+        f"{LBAAS}/loadbalancers",
+        {"loadbalancer": {"vip_subnet_id": subnet["id"], "listeners": [listener]}},
+    )
+    assert (answer.status_code, "value" in answer.json["faultstring"]) == (400, True), answer.text

@@ -418,8 +418,8 @@ CREATE TABLE revocation (
 	id SERIAL NOT NULL, 
 	kind VARCHAR(8) NOT NULL, 
 	subject VARCHAR(64) NOT NULL, 
-	revoked_at FLOAT NOT NULL, 
-	forgotten_at FLOAT NOT NULL, 
+	revision BIGINT NOT NULL, 
+	forgotten_at FLOAT, 
 	PRIMARY KEY (id)
 );
 CREATE INDEX ix_revocation_kind_subject ON revocation (kind, subject);

@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from ....store import haste
 from ....store.prepared import by
 from ....store.tables import L7RULE
 from ...errors import Conflict, InvalidInput
@@ -17,6 +18,8 @@ WITHOUT_KEY = ("HOST_NAME", "PATH", "FILE_TYPE")  # a change of these drops a ke
 RULES_MAXIMUM = 50  # of one policy
 ONE_WORD = r'[!-~]+|"[ -~\t]*"'  # RFC 7230: visible ASCII, or anything of ASCII in quotes
 COOKIE_VALUE = r"[!#-:<-\[\]-~]+"  # RFC 6265: no quotes, semicolons and backslashes
+IGNORES_CASE = re.compile(r"\(\?[a-zA-Z]*i")
+BEYOND_ASCII = re.compile(r"[^\x00-\x7f]|\\[uUN]")
 TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 
 
@@ -58,9 +61,12 @@ def _check_characters(kind: str, value: str) -> None:
 
 
 def _check_expression(value: str) -> None:
+    haste.may_wait()
+    if "[" in value and IGNORES_CASE.search(value) and BEYOND_ASCII.search(value):  # seconds, for each of 65,536
+        raise InvalidInput("value", value, "Sets of characters beyond ASCII cannot ignore case.")
     try:
         re.compile(value)
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError, ValueError) as error:
         raise InvalidInput("value", value, f"It is not a regular expression: {error}.") from None
 
 

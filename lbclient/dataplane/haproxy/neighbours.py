@@ -1,0 +1,117 @@
+"""Whether another machine on the link answers for an address: ARP probes and duplicate address detection.
+
+RFC 5227 and RFC 4862.
+
+Needs CAP_NET_RAW. Only links with Ethernet addresses are asked; on others nobody can answer.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import ipaddress
+import select
+import socket
+import struct
+import time
+from dataclasses import dataclass
+
+PROBE_SECONDS = 0.6
+PROBES = 3
+ETHERNET = 1  # ARPHRD_ETHER
+SIOCGIFHWADDR = 0x8927
+ETH_P_ARP, ETH_P_IPV6 = 0x0806, 0x86DD
+BROADCAST = b"\xff" * 6
+ARP = struct.Struct("!HHBBH6s4s6s4s")  # hardware, protocol, their lengths, operation, sender's pair, target's pair
+ETHERNET_HEADER = struct.Struct("!6s6sH")
+IPV6_HEADER = struct.Struct("!IHBB16s16s")
+ICMPV6, SOLICITATION, ADVERTISEMENT = 58, 135, 136
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """Another machine, as the link knows it."""
+
+    hardware_address: str
+    interface: str
+
+
+def find(interface: str, address: str, seconds: float = PROBE_SECONDS) -> Neighbour | None:
+    """Who else has the address on the link of an interface; None if nobody answers in time. Raises OSError."""
+    own = _hardware_address(interface)
+    if own is None:
+        return None
+    probe = _Arp(own, address) if ":" not in address else _Solicitation(own, address)
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(probe.protocol)) as link:
+        link.bind((interface, probe.protocol))
+        for _ in range(PROBES):
+            link.send(probe.frame)
+            found = _answer(link, probe, time.monotonic() + seconds / PROBES)
+            if found is not None and found != own:
+                return Neighbour(found.hex(":"), interface)
+    return None
+
+
+def _answer(link: socket.socket, probe: _Arp | _Solicitation, deadline: float) -> bytes | None:
+    """The hardware address of whoever says to have the address."""
+    while (left := deadline - time.monotonic()) > 0 and select.select([link], [], [], left)[0]:
+        found = probe.claimant(link.recv(2048))
+        if found is not None and found != probe.own:
+            return found
+    return None
+
+
+def _hardware_address(interface: str) -> bytes | None:
+    """None where the link is not Ethernet."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        found = fcntl.ioctl(any_socket, SIOCGIFHWADDR, struct.pack("16s24x", interface.encode()))
+    (kind,) = struct.unpack_from("H", found, 16)
+    return found[18:24] if kind == ETHERNET else None
+
+
+class _Arp:
+    """An ARP probe, which fills nobody's cache: its sender has no address yet."""
+
+    protocol = ETH_P_ARP
+
+    def __init__(self, own: bytes, address: str) -> None:
+        self.own = own
+        self._wanted = socket.inet_aton(address)
+        body = ARP.pack(1, 0x0800, 6, 4, 1, own, b"\0" * 4, b"\0" * 6, self._wanted)
+        self.frame = ETHERNET_HEADER.pack(BROADCAST, own, ETH_P_ARP) + body
+
+    def claimant(self, frame: bytes) -> bytes | None:
+        if len(frame) < ETHERNET_HEADER.size + ARP.size:
+            return None
+        _, _, _, _, _, sender, address, _, _ = ARP.unpack_from(frame, ETHERNET_HEADER.size)
+        return bytes(sender) if address == self._wanted else None
+
+
+class _Solicitation:
+    """A neighbour solicitation without a source address, as duplicate address detection sends it."""
+
+    protocol = ETH_P_IPV6
+
+    def __init__(self, own: bytes, address: str) -> None:
+        self.own = own
+        self._wanted = ipaddress.IPv6Address(address).packed
+        group = ipaddress.IPv6Address("ff02::1:ff00:0").packed[:13] + self._wanted[13:]
+        source, body = b"\0" * 16, struct.pack("!BBHI", SOLICITATION, 0, 0, 0) + self._wanted
+        sum_ = _checksum(source + group + struct.pack("!II", len(body), ICMPV6) + body)
+        body = body[:2] + struct.pack("!H", sum_) + body[4:]
+        header = IPV6_HEADER.pack(6 << 28, len(body), ICMPV6, 255, source, group)
+        self.frame = ETHERNET_HEADER.pack(b"\x33\x33" + group[12:], own, ETH_P_IPV6) + header + body
+
+    def claimant(self, frame: bytes) -> bytes | None:
+        body = frame[ETHERNET_HEADER.size + IPV6_HEADER.size :]
+        if len(body) < 24 or frame[ETHERNET_HEADER.size + 6] != ICMPV6:
+            return None
+        kind, target = body[0], body[8:24]
+        return frame[6:12] if kind == ADVERTISEMENT and target == self._wanted else None
+
+
+def _checksum(data: bytes) -> int:
+    """The checksum of the Internet protocols, of an even number of bytes."""
+    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total > 0xFFFF:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF

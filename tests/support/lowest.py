@@ -1,0 +1,33 @@
+"""The lower bounds of setup.cfg as constraints for pip: `python tests/support/lowest.py > constraints.txt`."""
+
+from __future__ import annotations
+
+import configparser
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+SETUP = Path(__file__).parents[2] / "setup.cfg"
+EXTRAS = ("server", "postgresql", "test")
+
+
+def requirements(path: Path = SETUP) -> Iterator[str]:
+    """What the package and its extras need, one requirement each."""
+    setup = configparser.ConfigParser(interpolation=None)
+    setup.read(path, encoding="utf-8")
+    texts = [setup["options"]["install_requires"], *(setup["options.extras_require"][extra] for extra in EXTRAS)]
+    for text in texts:
+        yield from filter(None, (line.strip() for line in text.splitlines()))
+
+
+def constraints(path: Path = SETUP) -> Iterator[str]:
+    """Each requirement pinned to its lower bound: `cliff==4.9`. Raises ValueError where there is none."""
+    for requirement in requirements(path):
+        found = re.match(r"([A-Za-z0-9._-]+)(?:\[[^]]*\])?>=([0-9.]+)", requirement)
+        if found is None:
+            raise ValueError(f"{requirement} has no lower bound")
+        yield f"{found[1]}=={found[2]}"
+
+
+if __name__ == "__main__":
+    print("\n".join(constraints()))
