@@ -28,7 +28,7 @@ from ..store.network_tables import NETWORK
 from ..store.store import Store
 from ..vault import sealing as vault
 from ..vault.sealing import Vault
-from . import app, logs, running, state
+from . import app, logs, notify, running, state
 from .access.enforcer import Enforcer, InvalidPolicyFile
 from .config import Config, ConfigError, add_arguments, from_arguments
 from .errors import Unavailable
@@ -98,9 +98,11 @@ def serve(config: Config) -> int:
             url = _url(config.bind_host, port)
             with running.announced(config.state_directory, url, config.clouds_file):
                 print(f"lbclient server is listening on {url}", flush=True)
+                notify.tell(f"READY=1\nSTATUS=listening on {url}")
                 while not is_over.wait(LOOK_UP):
                     pass  # a signal that comes just before a wait without an end would be noticed at its end only
             LOG.info("stopping")
+            notify.tell("STOPPING=1")
     except REFUSALS as error:
         print(f"lbclient server: {error}", file=sys.stderr)
         return 1
