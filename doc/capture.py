@@ -171,8 +171,8 @@ def take_all() -> None:
     """Every picture, of one load balancer from its file on."""
     os.chdir(EXAMPLE.parent)
     file = EXAMPLE.name
-    capture("diff-new", "loadbalancer", "diff", "-f", file)
-    run("loadbalancer", "apply", "-f", file)
+    capture("diff-new", "loadbalancer", "diff", file)
+    run("loadbalancer", "apply", file)
     for name in ("api", "blog"):
         run("loadbalancer", "create", "--name", name, "--vip-subnet-id", "private-subnet", "--wait")
     vip = run("loadbalancer", "show", "shop", "-f", "value", "-c", "vip_address")
@@ -189,7 +189,7 @@ def take_all() -> None:
     run("loadbalancer", "pool", "set", "--lb-algorithm", "SOURCE_IP", "--wait", "shop")
     member = ("--name", "four", "--address", "10.0.0.8", "--protocol-port", "80")
     run("loadbalancer", "member", "create", *member, "--wait", "shop")
-    capture("diff", "loadbalancer", "diff", "-f", file)
+    capture("diff", "loadbalancer", "diff", file)
 
 
 def main() -> int:

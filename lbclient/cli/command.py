@@ -104,6 +104,13 @@ class _Display(Command):
             return self.app.formatters(self.formatter_namespace)  # type: ignore[attr-defined]
         return super()._load_formatter_plugins()  # type: ignore[misc]
 
+    def produce_output(self, parsed_args: argparse.Namespace, column_names: Sequence[str], data: Iterable[Any]) -> int:
+        from .output.formatters import SafeFormatter
+
+        display: Any = self
+        display.formatter = SafeFormatter(display.formatter)
+        return int(super().produce_output(parsed_args, column_names, data))  # type: ignore[misc]
+
 
 class Lister(_Display, lister.Lister):
     """A command that shows a list."""

@@ -15,6 +15,7 @@ from cliff.app import App
 
 from .. import __doc__ as description
 from .. import __version__
+from ..client.safe_text import safe
 from ..client.services import Services
 from . import suggestions
 from .command import Command
@@ -24,6 +25,13 @@ from .help import Help, ShowHelp, listed, show_all
 from .output.formatters import Formatters
 
 LEVELS = {0: logging.ERROR, 1: logging.WARNING, 2: logging.INFO}
+
+
+class ConsoleFormatter(logging.Formatter):
+    """Lines for a terminal, which nothing that a server has said may steer."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return safe(super().format(record))
 
 
 class Shell(App):
@@ -82,7 +90,7 @@ class Shell(App):
     def configure_logging(self) -> None:
         level = logging.DEBUG if self.options.debug else LEVELS.get(self.options.verbose_level, logging.DEBUG)
         console = logging.StreamHandler(self.stderr)
-        console.setFormatter(logging.Formatter(self.CONSOLE_MESSAGE_FORMAT))
+        console.setFormatter(ConsoleFormatter(self.CONSOLE_MESSAGE_FORMAT))
         console.setLevel(level)
         logging.getLogger().addHandler(console)
         logging.getLogger().setLevel(level)

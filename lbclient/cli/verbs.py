@@ -139,6 +139,11 @@ class Waiting(Verb):
         return wait.until_settled(self.services.api, self.resource, record, self.deadline(parsed), parents)
 
 
+def in_turn(parsed: argparse.Namespace, number: int) -> argparse.Namespace:
+    """The options for one of several: the one before keeps their load balancer busy."""
+    return argparse.Namespace(**{**vars(parsed), "retry_on_conflict": True}) if number else parsed
+
+
 class Create(Waiting, ShowOne):
     """A new object."""
 
@@ -305,8 +310,6 @@ class Delete(Waiting):
             api.delete(self.resource, id_, parents, self.options(parsed))
 
         self._deadline = None  # each has its time
-        # The one before keeps their load balancer busy.
-        in_turn = parsed if is_first else argparse.Namespace(**{**vars(parsed), "retry_on_conflict": True})
-        self.written(delete, in_turn)
+        self.written(delete, in_turn(parsed, 0 if is_first else 1))
         if parsed.wait:
             wait.until_gone(api, self.resource, id_, self.deadline(parsed), parents, owner)

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from .safe_text import safe
+
 R = TypeVar("R", bound="Refused")
 
 
@@ -14,6 +16,9 @@ class Error(Exception):
     """The root of everything that this client raises on purpose."""
 
     exit_status = 1  # of a command that it ends
+
+    def __str__(self) -> str:
+        return safe(super().__str__())  # names that others gave are in it
 
 
 class WrongInput(Error):

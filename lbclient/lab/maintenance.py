@@ -60,8 +60,8 @@ def _store(wanted: Config) -> Store:
 class BackupServer(_Maintenance):
     """Save everything that a server's database has to a file, also while the server runs.
 
-    Certificates are sealed in it. The keys that open them, and clouds.yaml, go to another file with --keys. Keep the two
-    files apart: together they open every private key.
+    Certificates are sealed in it. With --keys, the keys that open them, and clouds.yaml, go to another file. Keep the
+    two files apart: together they open every private key.
     """
 
     examples = ("backup.gz", "backup.gz --keys keys.tar.gz --state-directory /var/lib/lbclient")

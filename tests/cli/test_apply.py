@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 import intercepting
+from console import Console
 from lbclient.client import keymanager
 from lbclient.client.connect import connect
 from lbclient.client.names import Names
@@ -78,9 +79,9 @@ def apply(run, write, name) -> Iterator[Apply]:
 
     def apply(balancer: Any, *options: str) -> Any:
         path = write(balancer)
-        result = run("loadbalancer", "apply", "-f", path, *options)
+        result = run("loadbalancer", "apply", path, *options)
         assert result.status == 0, result.err
-        again = run("loadbalancer", "diff", "-f", path, *(option for option in options if option == "--prune"))
+        again = run("loadbalancer", "diff", path, *(option for option in options if option == "--prune"))
         assert again.status == 0, again.out + again.err
         return result
 
@@ -118,7 +119,7 @@ def test_what_is_as_it_should_be_is_not_touched(run, older, apply, write, whole)
     apply(whole)
     before = rows(run, "show", whole["name"])["updated_at"]
     older.asked.clear()
-    result = run("loadbalancer", "apply", "-f", write(whole))
+    result = run("loadbalancer", "apply", write(whole))
     assert (result.status, result.out) == (0, "No differences.\n")
     assert older.changes == []
     assert rows(run, "show", whole["name"])["updated_at"] == before
@@ -147,7 +148,7 @@ def test_a_policy_of_several_rules_is_enabled_when_it_has_them(run, older, apply
 def test_an_apply_after_an_interrupted_one_does_the_rest(run, older, apply, write, whole) -> None:
     """A policy that was created disabled for the time until it has its rules does not stay so."""
     older.takes_parts, older.fails_at = False, "/rules"
-    result = run("loadbalancer", "apply", "-f", write(whole))
+    result = run("loadbalancer", "apply", write(whole))
     assert result.status == 1
     assert "It is not to be." in result.err
     older.fails_at = ""
@@ -257,7 +258,7 @@ def test_what_cannot_be_changed_is_told_before_anything_is_done(run, older, appl
     whole["listeners"][0] |= {"protocol": "TCP", "l7policies": []}
     whole["pools"][0]["protocol"] = "TCP"
     whole["description"] = "new"
-    result = run("loadbalancer", "apply", "-f", write(whole))
+    result = run("loadbalancer", "apply", write(whole))
     assert result.status == 1
     assert "protocol: a listener keeps what it was created with, here HTTP, so it cannot become TCP" in result.err
     assert "protocol: a pool keeps what it was created with" in result.err
@@ -281,7 +282,7 @@ def test_null_is_the_default(run, apply, whole) -> None:
 
 
 def test_a_dry_run_does_nothing(run, older, write, whole) -> None:
-    result = run("loadbalancer", "apply", "--dry-run", "-f", write(whole))
+    result = run("loadbalancer", "apply", "--dry-run", write(whole))
     assert result.status == 0
     assert "13 to create." in result.out
     assert older.changes == []
@@ -290,7 +291,7 @@ def test_a_dry_run_does_nothing(run, older, write, whole) -> None:
 def test_several_load_balancers_and_one_that_fails(run, write, whole, name) -> None:
     other = {"name": f"{name}-b", "vip_subnet_id": "private-subnet", "vip_address": "203.0.113.77"}
     last = {"name": f"{name}-c", "vip_subnet_id": "private-subnet"}
-    result = run("loadbalancer", "apply", "-f", write(whole, other), "-f", write(last))
+    result = run("loadbalancer", "apply", write(whole, other), write(last))
     try:
         assert result.status == 1
         assert f"{name}-b: " in result.err
@@ -310,7 +311,7 @@ def test_several_load_balancers_and_one_that_fails(run, write, whole, name) -> N
     ],
 )
 def test_names_that_lead_nowhere_are_told_with_their_place(run, older, write, whole, changes, words) -> None:
-    result = run("loadbalancer", "apply", "-f", write({**whole, **changes}))
+    result = run("loadbalancer", "apply", write({**whole, **changes}))
     assert result.status == 1
     assert words in result.err
     assert ".yaml:" in result.err
@@ -320,7 +321,7 @@ def test_names_that_lead_nowhere_are_told_with_their_place(run, older, write, wh
 def test_mistakes_are_told_all_and_nothing_is_done(run, older, write, whole) -> None:
     whole["pools"][0]["lb_algoritm"] = whole["pools"][0].pop("lb_algorithm")
     whole["listeners"][0]["protocol_port"] = 70000
-    result = run("loadbalancer", "apply", "-f", write(whole))
+    result = run("loadbalancer", "apply", write(whole))
     assert result.status == 1
     assert result.err.count(".yaml:") == 3
     assert "Did you mean 'lb_algorithm'?" in result.err
@@ -331,19 +332,19 @@ def test_mistakes_are_told_all_and_nothing_is_done(run, older, write, whole) -> 
 def test_a_file_from_stdin(cloud, name) -> None:
     text = f"name: {name}\nvip_subnet_id: private-subnet\n"
     options = {"env": cloud.environment(), "capture_output": True, "timeout": 60, "input": text.encode()}
-    result = subprocess.run(lbclient("loadbalancer", "apply", "-f", "-"), **options)
+    result = subprocess.run(lbclient("loadbalancer", "apply", "-"), **options)
     assert result.returncode == 0, result.stderr
-    result = subprocess.run(lbclient("loadbalancer", "diff", "-f", "-"), **options)
+    result = subprocess.run(lbclient("loadbalancer", "diff", "-"), **options)
     assert (result.returncode, result.stdout) == (0, b"No differences.\n")
     options["input"] = b"name: [\n"
-    result = subprocess.run(lbclient("loadbalancer", "diff", "-f", "-"), **options)
+    result = subprocess.run(lbclient("loadbalancer", "diff", "-"), **options)
     assert result.returncode == 1
     assert b"stdin:2:1: it is no YAML" in result.stderr
     subprocess.run(lbclient("loadbalancer", "delete", "--cascade", name), **options)
 
 
 def test_a_file_that_is_not_there(run) -> None:
-    result = run("loadbalancer", "apply", "-f", "/nonexistent/lb.yaml")
+    result = run("loadbalancer", "apply", "/nonexistent/lb.yaml")
     assert (result.status, result.err.strip()) == (1, "/nonexistent/lb.yaml cannot be read: No such file or directory.")
 
 
@@ -357,12 +358,12 @@ def test_names_of_certificates_lead_to_their_references(run, cloud, write, name)
     assert keymanager.reference(names, "https://elsewhere/v1/secrets/1") == "https://elsewhere/v1/secrets/1"
     listener = {"protocol": "TERMINATED_HTTPS", "protocol_port": 8443, "default_tls_container_ref": name}
     whole = {"name": name, "vip_subnet_id": "private-subnet", "listeners": [listener]}
-    assert run("loadbalancer", "apply", "--dry-run", "-f", write(whole)).status == 0
+    assert run("loadbalancer", "apply", "--dry-run", write(whole)).status == 0
     services.key_manager.post("/secrets", secret)
-    result = run("loadbalancer", "apply", "--dry-run", "-f", write(whole))
+    result = run("loadbalancer", "apply", "--dry-run", write(whole))
     assert f"default_tls_container_ref: 2 containers and secrets have the name '{name}'" in result.err
     listener["default_tls_container_ref"] = "no-such-secret"
-    result = run("loadbalancer", "apply", "-f", write(whole))
+    result = run("loadbalancer", "apply", write(whole))
     assert result.status == 1
     assert "default_tls_container_ref: No container and no secret has the name or ID 'no-such-secret'." in result.err
 
@@ -377,3 +378,43 @@ def policy_id(run, whole: dict[str, Any], name: str) -> str:
     listed = [policy for one in listed for policy in rows(run, "l7policy", "list", "--listener", one["id"])]
     (found,) = [one["id"] for one in listed if one["name"] == name]
     return str(found)
+
+
+def test_a_terminal_is_asked_before_anything_is_pruned(cloud, run, apply, write, whole) -> None:
+    apply(whole)
+    whole["pools"][0]["members"] = whole["pools"][0]["members"][:1]
+    path = write(whole)
+
+    def pruned(*options: str, answer: str = "") -> int:
+        console = Console(cloud.environment(), "loadbalancer", "apply", "--prune", *options, path)
+        try:
+            if answer:
+                console.wait_for("Remove 1 object? [y/N] ")
+                assert "- member 127.0.0.1:82 of pool shop" in console.text
+                console.type(f"{answer}\n")
+            return console.end()
+        finally:
+            console.close()
+
+    found = len(exported(run, whole["name"])["pools"][0]["members"])
+    assert pruned(answer="n") == 1
+    assert len(exported(run, whole["name"])["pools"][0]["members"]) == found == 2
+    assert pruned(answer="y") == 0
+    assert len(exported(run, whole["name"])["pools"][0]["members"]) == 1
+    whole["listeners"][0]["l7policies"] = []
+    path = write(whole)
+    assert pruned("--yes") == 0
+    assert exported(run, whole["name"])["listeners"][0]["l7policies"] == []
+
+
+def test_files_and_formats_are_told_apart(run, write, whole) -> None:
+    path = write(whole)
+    for words in ((path,), ("--file", path)):
+        (found,) = run("loadbalancer", "apply", "--dry-run", "-f", "json", *words).json
+        assert found["loadbalancer"] == whole["name"]
+    result = run("loadbalancer", "apply", "-f", path)
+    assert (result.status, len(result.err.splitlines())) == (2, 1)
+    assert "is not text or json; a file stands by itself, without -f" in result.err
+    result = run("loadbalancer", "apply")
+    assert (result.status, result.err) == (2, "No file is given; - is standard input.\n")
+    assert run("loadbalancer", "diff").status == 1  # where 2 says that something differs

@@ -174,7 +174,7 @@ def test_odd_names(run, site):
 
 def test_force_alone_is_refused(run):
     result = run(*MEMBER, "drain", "--force", "p", "m")
-    assert (result.status, result.err) == (1, "--force belongs to --then delete or --then disable.\n")
+    assert (result.status, result.err) == (2, "--force belongs to --then delete or --then disable.\n")
 
 
 @pytest.fixture
@@ -273,3 +273,19 @@ def test_a_request_counts_and_an_idle_connection_does_not(run, pool, loadbalance
         client.close()
         server.shutdown()
         server.server_close()
+
+
+def test_several_members(run, site):
+    other = ("create", "--address", "127.0.0.2", "--protocol-port", str(site.server.port), "--weight", "3", "--wait")
+    assert run(*MEMBER, *other, "--name", "two", site.pool).status == 0
+    with site.open():
+        result = run(*MEMBER, "drain", "--timeout", "0.5", site.pool, "two", "one")
+        assert result.status == 3
+        assert "1 connection to member one is still open" in result.err
+        assert result.err.endswith("1 of 2 members are not known to be drained.\n")
+        assert [site.member(name)["weight"] for name in ("one", "two")] == [0, 0]
+    assert run(*MEMBER, "drain", "--wait", site.pool, "one", "two").status == 0
+    assert run(*MEMBER, "undrain", "--wait", site.pool, "one", "two").status == 0
+    assert [site.member(name)["weight"] for name in ("one", "two")] == [7, 3]
+    assert run(*MEMBER, "drain", "--then", "delete", site.pool, "one", "two").status == 0
+    assert run(*MEMBER, "list", site.pool, "-f", "json").json == []

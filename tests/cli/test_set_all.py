@@ -210,3 +210,24 @@ def test_any_file_is_read_or_refused_in_one_line(tmp_path_factory, content, kind
     except WrongInput as error:
         said = str(error)
     assert len(said.splitlines()) <= 1
+
+
+@pytest.mark.parametrize("kind", ["csv", "json", "yaml"])
+@pytest.mark.parametrize("how", ["file", "pipe"])
+def test_what_a_list_has_written_can_be_given_back(cloud, run, servers, tmp_path, kind, how):
+    listed = run("loadbalancer", "member", "list", servers, "-f", kind).out
+    path = tmp_path / f"members.{kind}"
+    path.write_text(listed.replace("127.0.0.5", "127.0.0.6"))
+    source = str(path) if how == "file" else "-"
+    command = [*LBCLIENT, *SET_ALL, "--file", source, "--wait", "--yes", servers]
+    with path.open() as content:
+        done = subprocess.run(command, env=cloud.environment(), stdin=content, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[-1] == "1 added, 0 changed, 1 removed, 1 unchanged"
+    assert [name for name, *_ in members(run, servers)] == ["a", "b"]
+
+
+def test_nothing_changes_where_nothing_was_changed(run, servers, tmp_path):
+    path = tmp_path / "members.json"
+    path.write_text(run("loadbalancer", "member", "list", servers, "-f", "json").out)
+    assert run(*SET_ALL, "--file", str(path), servers).lines == ["0 added, 0 changed, 0 removed, 2 unchanged"]

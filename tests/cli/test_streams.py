@@ -44,7 +44,7 @@ COMMANDS = (
     ("loadbalancer", "top", "--batch", "--count", "1", "LB"),
     ("loadbalancer", "create", "--vip-subnet-id", "nowhere"),
     ("loadbalancer", "member", "set-all", "--file", "-", "nowhere"),
-    ("loadbalancer", "apply", "-f", "-"),
+    ("loadbalancer", "apply", "-"),
     ("loadbalancer", "frobnicate"),
     ("loadbalancer", "list", "--nonsense"),
     ("--help",),

@@ -11,6 +11,7 @@ from typing import Any
 
 from ...client import errors, wait
 from ...resources import LOADBALANCER
+from .. import confirm
 from ..command import Command, positive_seconds
 from ..output import screen
 from . import document, plan
@@ -23,6 +24,7 @@ LOG = logging.getLogger(__name__)
 
 DRIFT = 2  # exit status
 STDIN = "-"
+FORMATS = ("text", "json")
 
 
 class _Declaring(Command):
@@ -31,20 +33,29 @@ class _Declaring(Command):
     resource = LOADBALANCER
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("files", metavar="<file>", nargs="*", help="A YAML file; - reads from stdin.")
         parser.add_argument(
-            "-f", "--file", metavar="<file>", action="append", required=True, help="The YAML file; - reads from stdin."
+            "--file", dest="more_files", metavar="<file>", action="append", default=[], help="The same as <file>."
         )
         parser.add_argument("--prune", action="store_true", help="Remove what the sections of the file do not name.")
         parser.add_argument(
-            "--format", choices=["text", "json"], default="text", help="How differences are shown (text)."
+            "-f",
+            "--format",
+            type=_format,
+            choices=FORMATS,
+            default=FORMATS[0],
+            help="How differences are shown (text).",
         )
 
     def plans(self, parsed: argparse.Namespace) -> list[Plan]:
         """What differs, for each load balancer of the files. Raises WrongInput when all mistakes are told."""
+        sources = [*parsed.files, *parsed.more_files]
+        if not sources:
+            raise errors.WrongUsage("No file is given; - is standard input.")
         planner = Planner(self.names, parsed.prune)
         failed: list[str] = []
         found = []
-        for source in parsed.file:
+        for source in sources:
             try:
                 declared = document.read(*_content(source))
                 found += [planner.plan(balancer) for balancer in declared]
@@ -77,11 +88,12 @@ class ApplyLoadBalancer(_Declaring):
     sections that the file does not have are left alone.
     """
 
-    examples = ("-f lb.yaml", "-f lb.yaml --dry-run", "-f lb.yaml --prune")
+    examples = ("lb.yaml", "--dry-run lb.yaml", "--prune --yes lb.yaml")
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         super().add_arguments(parser)
         parser.add_argument("--dry-run", action="store_true", help="Show what would be done, and do nothing.")
+        parser.add_argument("-y", "--yes", action="store_true", help="Do not ask before anything is removed.")
         parser.add_argument(
             "--timeout",
             metavar="<seconds>",
@@ -90,11 +102,14 @@ class ApplyLoadBalancer(_Declaring):
             help="How long one step may take (300).",
         )
 
-    def take_action(self, parsed: argparse.Namespace) -> None:
+    def take_action(self, parsed: argparse.Namespace) -> int | None:
         plans = self.plans(parsed)
         self.show(plans, parsed)
         if parsed.dry_run:
-            return
+            return None
+        removed = sum(one.count(plan.DELETE) for one in plans)
+        if removed and not parsed.yes and confirm.asked(f"Remove {removed} object{'s' * (removed > 1)}?") is False:
+            return confirm.DECLINED
         failed = []
         for one in plans:
             try:
@@ -109,6 +124,7 @@ class ApplyLoadBalancer(_Declaring):
             self.app.stdout.write("Applied.\n")
         if failed:
             raise errors.Failed(f"{len(failed)} of {len(plans)} could not be applied: {', '.join(failed)}.")
+        return None
 
     def _carry_out(self, one: Plan, parsed: argparse.Namespace) -> None:
         def deadline() -> wait.Deadline:
@@ -129,7 +145,7 @@ class DiffLoadBalancer(_Declaring):
     The exit status is 0 where nothing differs, 2 where something does, and 1 after an error.
     """
 
-    examples = ("-f lb.yaml", "-f lb.yaml --prune --format json")
+    examples = ("lb.yaml", "--prune -f json lb.yaml")
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         super().add_arguments(parser)
@@ -142,9 +158,18 @@ class DiffLoadBalancer(_Declaring):
         parser.exit = leave  # type: ignore[method-assign]  # argparse leaves with 2, which here means something else
 
     def take_action(self, parsed: argparse.Namespace) -> int:
-        plans = self.plans(parsed)
+        try:
+            plans = self.plans(parsed)
+        except errors.WrongUsage as error:  # whose exit status means something else here, too
+            raise errors.WrongInput(str(error)) from error
         self.show(plans, parsed)
         return DRIFT if any(one.steps for one in plans) else 0
+
+
+def _format(word: str) -> str:
+    if word not in FORMATS:
+        raise argparse.ArgumentTypeError(f"'{word}' is not {' or '.join(FORMATS)}; a file stands by itself, without -f")
+    return word
 
 
 def _content(source: str) -> tuple[str, bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import sys
 from typing import Any
 
@@ -29,13 +30,13 @@ class DrainMember(verbs.Waiting):
 
     resource = MEMBER
     examples = (
-        "servers one",
+        "servers one two",
         "--wait --timeout 60 servers one",
         "--timeout 60 --then delete servers one",
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        self.add_target(parser)
+        self.add_target(parser, nargs="+", help="What to drain (names or IDs).")
         parser.add_argument("--wait", action="store_true", help="Wait until no connection is open any more.")
         parser.add_argument(
             "--timeout",
@@ -61,9 +62,26 @@ class DrainMember(verbs.Waiting):
             raise errors.WrongUsage("--force belongs to --then delete or --then disable.")
         is_awaited = parsed.wait or parsed.then or parsed.wait_timeout
         parsed.wait_timeout = parsed.wait_timeout or wait.TIMEOUT
-        parents, record = self.tried(lambda: self._begin(parsed))
-        if not is_awaited:
-            return
+        drained = [
+            self.tried(functools.partial(self._begin, word, verbs.in_turn(parsed, number)))
+            for number, word in enumerate(parsed.target)
+        ]
+        ends: list[errors.TimedOut] = []
+        for parents, record in drained if is_awaited else ():
+            try:
+                self._end(parents, record, parsed)
+            except errors.TimedOut as end:
+                if len(drained) == 1:
+                    raise
+                self.progress.clear()
+                verbs.LOG.error("%s", end)
+                ends.append(end)
+        if ends:
+            kind = errors.TimedOut if any(type(end) is errors.TimedOut for end in ends) else type(ends[0])
+            raise kind(f"{len(ends)} of {len(drained)} members are not known to be drained.")
+
+    def _end(self, parents: Parents, record: Json, parsed: argparse.Namespace) -> None:
+        """Wait until a member is drained, and do what is to follow. Raises TimedOut."""
         member = f"member {record.get('name') or record['id']}"
         is_idle = self._is_idle(parents, record, member, parsed)
         if parsed.then:
@@ -85,10 +103,10 @@ class DrainMember(verbs.Waiting):
             raise type(end)(f"{end}{undone}") from end
         return True
 
-    def _begin(self, parsed: argparse.Namespace) -> tuple[Parents, Json]:
+    def _begin(self, word: str, parsed: argparse.Namespace) -> tuple[Parents, Json]:
         """Weight 0, with the one before kept."""
         api, parents = self.services.api, self.parents(parsed)
-        record = self.record(self.id(parsed.target, parents), parents)
+        record = self.record(self.id(word, parents), parents)
         if record["weight"] == 0:
             return parents, record
         values: Json = {"weight": 0}
@@ -170,17 +188,18 @@ class UndrainMember(verbs.Waiting):
     examples = ("servers one", "--weight 5 --wait servers one")
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        self.add_target(parser)
+        self.add_target(parser, nargs="+", help="What to put back (names or IDs).")
         parser.add_argument("--weight", metavar="<weight>", type=int, help="The weight (the one before drain).")
         self.add_wait(parser)
 
     def take_action(self, parsed: argparse.Namespace) -> None:
-        parents, record = self.tried(lambda: self._restore(parsed))
-        self.settled(record, parsed, parents)
+        for number, word in enumerate(parsed.target):
+            parents, record = self.tried(functools.partial(self._restore, word, verbs.in_turn(parsed, number)))
+            self.settled(record, parsed, parents)
 
-    def _restore(self, parsed: argparse.Namespace) -> tuple[Parents, Json]:
+    def _restore(self, word: str, parsed: argparse.Namespace) -> tuple[Parents, Json]:
         api, parents = self.services.api, self.parents(parsed)
-        record = self.record(self.id(parsed.target, parents), parents)
+        record = self.record(self.id(word, parents), parents)
         tags = record.get("tags") or []
         values: dict[str, Any] = {"weight": self._weight(parsed, record, tags)}
         if drain_tags.without_drain_tags(tags) != tags:

@@ -21,6 +21,8 @@ YES = ("true", "yes", "on", "1")
 NO = ("false", "no", "off", "0")
 ALIASES = {alias: field.name for field in MEMBER.fields for alias in field.aliases} | {"tag": "tags"}
 FIELDS = {field.name: field for field in MEMBER.fields if Api.POST in field.api and field.refers != "project"}
+# What a list of members has, and nobody can say: it is passed over.
+TOLD = {field.name for field in MEMBER.fields} - set(FIELDS)
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ def of_option(number: int, text: str) -> Row:
 def of_file(name: str) -> list[Row]:
     """The members of a file: CSV with a line of headings, else YAML or JSON. Raises WrongInput."""
     text = _text(name)
-    return checked(_of_csv(name, text) if name.lower().endswith(".csv") else _of_yaml(name, text))
+    return checked(_of_csv(name, text) if _is_csv(name, text) else _of_yaml(name, text))
 
 
 def checked(rows: Iterable[Row]) -> list[Row]:
@@ -63,6 +65,14 @@ def checked(rows: Iterable[Row]) -> list[Row]:
             raise WrongInput(f"{row.place}: {key[0]} port {key[1]} stands at {seen[key]} already.")
         seen[key] = row.place
     return found
+
+
+def _is_csv(name: str, text: str) -> bool:
+    """By its name; what comes through a pipe has none, and is CSV if its first line has the headings."""
+    if name != STDIN:
+        return name.lower().endswith(".csv")
+    headings = {word.strip(" \"'") for word in text.partition("\n")[0].split(",")}
+    return headings >= {field.name for field in FIELDS.values() if field.required}
 
 
 def _text(name: str) -> str:
@@ -110,6 +120,8 @@ def _row(place: str, given: Mapping[Any, Any]) -> Row:
     """The values under the API's names. Raises WrongInput."""
     values = {}
     for word, value in given.items():
+        if _name(word) in TOLD:
+            continue
         field = _field(place, str(word))
         values[field.name] = _value(place, field, value)
     missing = [field.name for field in FIELDS.values() if field.required and values.get(field.name) is None]
@@ -119,12 +131,16 @@ def _row(place: str, given: Mapping[Any, Any]) -> Row:
 
 
 def _field(place: str, word: str) -> Field:
-    name = word.strip().lower().replace("-", "_")
-    name = ALIASES.get(name, name)
+    name = _name(word)
     if name not in FIELDS:
         question = similar.question(similar.closest(name, FIELDS)) or f"It has {', '.join(FIELDS)}."
         raise WrongInput(f"{place}: a member has no {word!r}. {question}")
     return FIELDS[name]
+
+
+def _name(word: Any) -> str:
+    name = str(word).strip().lower().replace("-", "_")
+    return ALIASES.get(name, name)
 
 
 def _value(place: str, field: Field, value: Any) -> Any:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ...client import batch, errors, wait
 from ...client.rest import Json
 from ...resources import MEMBER, POOL
-from .. import verbs
+from .. import confirm, verbs
 from . import rows as member_rows
-
-DECLINED = 1
 
 
 class SetAllMembers(verbs.Waiting):
@@ -21,7 +18,8 @@ class SetAllMembers(verbs.Waiting):
 
     A member is known by its address and port; what is not said of one that exists stays as it is. The difference is
     shown, and on a terminal you are asked before anything is removed. A pipe is not asked: there --dry-run shows first
-    what would happen. A file is YAML or JSON (a list of members) or CSV (with headings).
+    what would happen. A file is YAML or JSON (a list of members) or CSV (with headings): what `member list -f json` or
+    `-f csv` has written will do.
     """
 
     resource = MEMBER
@@ -57,8 +55,7 @@ class SetAllMembers(verbs.Waiting):
         if parsed.dry_run or not found:
             return None
         if not self._is_confirmed(found, wanted, parsed):
-            sys.stderr.write("Nothing was changed.\n")
-            return DECLINED
+            return confirm.DECLINED
         self._send(parents["pool_id"], current, wanted, parsed)
         return None
 
@@ -96,10 +93,9 @@ class SetAllMembers(verbs.Waiting):
         if parsed.yes or not found.removed:
             return True
         count = f"{len(found.removed)} member{'s' * (len(found.removed) > 1)}"
-        if sys.stdin.isatty() and sys.stderr.isatty():
-            sys.stderr.write(f"Remove {count}? [y/N] ")
-            sys.stderr.flush()
-            return sys.stdin.readline().strip().lower() in ("y", "yes")
+        answer = confirm.asked(f"Remove {count}?")
+        if answer is not None:
+            return answer
         if not wanted:
             raise errors.WrongInput(f"No member is given: removing all of the pool ({count}) needs --yes.")
         return True

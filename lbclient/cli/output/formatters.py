@@ -15,6 +15,9 @@ from cliff.formatters.table import TableFormatter
 from cliff.formatters.value import ValueFormatter
 from cliff.formatters.yaml_format import YAMLFormatter
 
+from ...client.safe_text import safe, safe_value
+from .columns import Cell
+
 SPECIAL = str.maketrans({character: f"\\{character}" for character in "\\$`"})  # within the shell's double quotes
 
 
@@ -46,6 +49,43 @@ class FittingTableFormatter(TableFormatter):
             room = shutil.get_terminal_size().columns
         if room <= 0 or not records or not _written(column_names, records, stdout, room):
             super().emit_list(column_names, records, stdout, parsed_args)
+
+
+class SafeFormatter:
+    """Another formatter whose values steer no terminal: a table's never, those of other formats on a terminal.
+
+    Programs that read from a pipe get values as they are. JSON and YAML escape them by themselves.
+    """
+
+    def __init__(self, formatter: Any) -> None:
+        self._formatter = formatter
+
+    def emit_list(
+        self,
+        column_names: Sequence[str],
+        data: Iterable[Sequence[Any]],
+        stdout: TextIO,
+        parsed_args: argparse.Namespace,
+    ) -> None:
+        is_shown = _is_shown(stdout, parsed_args)
+        rows = ([_safe(value) for value in row] for row in data) if is_shown else data
+        self._formatter.emit_list(column_names, rows, stdout, parsed_args)
+
+    def emit_one(
+        self, column_names: Sequence[str], data: Sequence[Any], stdout: TextIO, parsed_args: argparse.Namespace
+    ) -> None:
+        values = [_safe(value) for value in data] if _is_shown(stdout, parsed_args) else data
+        self._formatter.emit_one(column_names, values, stdout, parsed_args)
+
+
+def _is_shown(stdout: TextIO, parsed_args: argparse.Namespace) -> bool:
+    return parsed_args.formatter == "table" or (parsed_args.formatter not in ("json", "yaml") and stdout.isatty())
+
+
+def _safe(value: Any) -> Any:
+    if isinstance(value, FormattableColumn):
+        return Cell(safe_value(value.machine_readable()), safe(str(value.human_readable())))
+    return safe_value(value)
 
 
 def _written(column_names: Sequence[str], records: Sequence[Sequence[Any]], stdout: TextIO, room: int) -> bool:

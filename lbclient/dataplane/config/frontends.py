@@ -28,7 +28,6 @@ FROM_CLIENT_CERTIFICATE = {
     "X-SSL-Client-Not-After": "%{+Q}[ssl_c_notafter]",
 }
 
-METRICS_PATH = "/metrics"
 METRICS = (
     # The relay asks HAProxy, and answers in Octavia's words.
     cfg.Section(
@@ -73,7 +72,9 @@ def is_http(listener: Record) -> bool:
 def _socket(listener: Record, snapshot: Snapshot, most_connections: int) -> Iterator[cfg.Line]:
     yield cfg.line("mode", "http" if is_http(listener) else "tcp")
     for address in snapshot.addresses:
-        yield cfg.line("bind", endpoint(address, listener.protocol_port), *tls.bind(listener))
+        # Otherwise HAProxy knows no socket again that its old worker hands on, and loses connections, IPv4 ones too.
+        only = ("v6only",) if ":" in address else ()
+        yield cfg.line("bind", endpoint(address, listener.protocol_port), *only, *tls.bind(listener))
     limit = listener.connection_limit
     if limit == 0:
         yield cfg.line("tcp-request", "connection", "reject")  # to HAProxy, "maxconn 0" is no limit
@@ -129,7 +130,6 @@ def metrics(listeners: Sequence[Record]) -> tuple[cfg.Section, ...]:
 def _default(listener: Record, chosen: Chosen) -> Iterator[cfg.Line]:
     """Without a default pool, HTTP clients are told 503 and TCP connections are closed."""
     if listener.protocol == PROMETHEUS:
-        yield cfg.line("http-request", "deny", "deny_status", 404, "unless", "{", "path", METRICS_PATH, "}")
         yield cfg.line("default_backend", "metrics")
         return
     backend = chosen.get((listener.id, listener.default_pool_id))

@@ -137,30 +137,35 @@ def policies(fitting: list[str]) -> SearchStrategy[dict[str, Any]]:
     )
 
 
-def monitors(*types: str) -> SearchStrategy[dict[str, Any]]:
-    return fields(
-        resources.HEALTHMONITOR,
-        type=st.sampled_from(types),
-        http_method=st.none() | st.sampled_from(resources.healthmonitor.METHODS),
-        http_version=st.sampled_from((None, "1.0", "1.1")),
-        url_path=st.none() | PATHS,
-        domain_name=st.sampled_from((None, "example.com", "a-b.c.")),
-        expected_codes=st.none() | EXPECTED_CODES,
-    )
-
-
-def is_accepted(codes: str) -> bool:
-    """Whether the API takes the expected_codes of a monitor."""
+def is_accepted(**texts: str) -> bool:
+    """Whether the API takes these texts of a monitor."""
     body = {"pool_id": trees.identity("p0"), "type": "HTTP", "delay": 5, "timeout": 3, "max_retries": 3}
     try:
-        values = bodies.created(resources.HEALTHMONITOR, {"healthmonitor": {**body, "expected_codes": codes}})
+        values = bodies.created(resources.HEALTHMONITOR, {"healthmonitor": {**body, "http_version": "1.1", **texts}})
         healthmonitor.check(values, "HTTP")
     except InvalidInput:
         return False
     return True
 
 
-EXPECTED_CODES = st.from_regex(resources.HEALTHMONITOR["expected_codes"].pattern, fullmatch=True).filter(is_accepted)
+def of_definition(name: str) -> SearchStrategy[str]:
+    """Whatever fits the definition of a monitor's text, and is accepted."""
+    pattern = str(resources.HEALTHMONITOR[name].pattern)
+    return st.from_regex(pattern, fullmatch=True).filter(lambda text: is_accepted(**{name: text}))
+
+
+def monitors(*types: str) -> SearchStrategy[dict[str, Any]]:
+    return fields(
+        resources.HEALTHMONITOR,
+        type=st.sampled_from(types),
+        http_method=st.none() | st.sampled_from(resources.healthmonitor.METHODS),
+        http_version=st.sampled_from((None, "1.0", "1.1")),
+        url_path=st.none() | PATHS | of_definition("url_path"),
+        domain_name=st.none() | of_definition("domain_name"),
+        expected_codes=st.none() | of_definition("expected_codes"),
+    )
+
+
 MONITORS = monitors("HTTP", "HTTPS", "TCP", "TLS-HELLO", "PING")
 DATAGRAM_MONITORS = monitors("UDP-CONNECT", "TCP", "HTTP")
 GRANULARITIES = (None, "255.255.255.0", "0.0.0.0", "0", "128", "17")

@@ -8,8 +8,10 @@ import socket
 from collections.abc import Iterator
 from typing import Any
 
+import pki
 import pytest
 import trees
+from handshakes import shake, trusting
 from instances import Running
 from members import free_port, until
 from prometheus_client import Metric
@@ -118,8 +120,25 @@ def test_who_may_scrape_and_what(running: Running) -> None:
     running.apply(METRICS, limited)
     port = METRICS["listeners"]["metrics"]["protocol_port"]
     assert get(port, "/metrics", source="127.0.0.1").status == 403
-    assert get(port, "/", source="127.0.0.2").status == 404
     assert scrape(source="127.0.0.2")
+
+
+@pytest.mark.parametrize("path", ["/", "/metrics", "/metrics?a=b", "/anything"])
+def test_metrics_are_at_every_path(running: Running, path: str) -> None:
+    """As in Octavia, whose own suite asks for / with and without a certificate."""
+    tls = {
+        "default_tls_container_ref": "shop",
+        "client_authentication": "MANDATORY",
+        "client_ca_tls_container_ref": "ca",
+    }
+    secured = {"protocol": "PROMETHEUS", "protocol_port": free_port(), **tls}
+    certificates = {"shop": {"host": "shop.example"}, "ca": {"authority": "ca"}}
+    running.apply(METRICS, {"listeners": {"secured": secured}, "certificates": certificates})
+    plain = get(METRICS["listeners"]["metrics"]["protocol_port"], path)
+    shown = shake(secured["protocol_port"], context=trusting(shows=pki.certified("alice")), path=path).answer
+    for answer in (plain, shown):
+        assert answer.status == 200
+        assert "octavia_loadbalancer_cpu" in parsed(answer.text.decode())
 
 
 def test_a_killed_relay_comes_back_and_leaves_with_the_listener(running: Running) -> None:

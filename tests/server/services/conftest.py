@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -101,19 +101,36 @@ class Front:
 
 
 @pytest.fixture
-def front(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Front]:
+def make_front(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Front]]:
+    """A front with networks of these CIDRs; with is_settling, changes of load balancers take effect at once."""
     monkeypatch.setattr(passwords, "COST", 4)  # every test logs in more than once
     store = Store(database_url, Vault(tmp_path / "key-manager-keys"))
     store.migrate()
-    with store.writing() as tx:
-        logins = {"admin": bootstrap(tx), "demo": create_demo(tx)}
-        world = create_demo_networks(tx, logins["admin"].project_id, "10.0.0.0/24", "203.0.113.0/24")
-    tokens = Tokens(store, tmp_path / "fernet-keys")
-    woken: list[str] = []
-    config = Config(state_directory=tmp_path, busy_wait=0.0)
-    services = Services(store, tokens, config, FakeDataPlane(woken.append), Enforcer())
-    yield Front(store, tokens, applications.client(services), logins, world, woken)
+
+    def make(private: str, public: str, is_settling: bool = False, **options: Any) -> Front:
+        with store.writing() as tx:
+            logins = {"admin": bootstrap(tx), "demo": create_demo(tx)}
+            world = create_demo_networks(tx, logins["admin"].project_id, private, public)
+        tokens = Tokens(store, tmp_path / "fernet-keys")
+        woken: list[str] = []
+
+        def settle(loadbalancer_id: str) -> None:
+            snapshot = store.snapshot(loadbalancer_id)
+            if snapshot is not None:
+                store.settle(snapshot, None)
+
+        config = Config(state_directory=tmp_path, busy_wait=0.0, **options)
+        dataplane = FakeDataPlane(settle if is_settling else woken.append)
+        services = Services(store, tokens, config, dataplane, Enforcer())
+        return Front(store, tokens, applications.client(services), logins, world, woken)
+
+    yield make
     store.close()
+
+
+@pytest.fixture
+def front(make_front: Callable[..., Front]) -> Front:
+    return make_front("10.0.0.0/24", "203.0.113.0/24")
 
 
 @pytest.fixture

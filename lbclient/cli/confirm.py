@@ -1,0 +1,19 @@
+"""Asking a person before something is removed."""
+
+from __future__ import annotations
+
+import sys
+
+DECLINED = 1  # exit status
+
+
+def asked(question: str) -> bool | None:
+    """The answer of whoever is at the terminal, or nothing where nobody is."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return None
+    sys.stderr.write(f"{question} [y/N] ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().lower() in ("y", "yes"):
+        return True
+    sys.stderr.write("Nothing was changed.\n")
+    return False
