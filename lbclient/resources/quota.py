@@ -57,3 +57,5 @@ QUOTA = Resource(
     identifier="project_id",
     former_names=tuple((former, name) for name, former in SPELLINGS.items()),
 )
+
+LIMITS = tuple(field.name for field in QUOTA.fields if field.name != QUOTA.identifier)

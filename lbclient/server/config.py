@@ -11,10 +11,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, cast
 
+from ..resources.quota import LIMITS, UNLIMITED
 from .loadbalancer.drivers import USUAL, Providers
 from .loadbalancer.drivers import read as read_providers
 
 SECTION = "server"
+QUOTAS = "quotas"  # a section of its own
 SETTLE_WAIT = 0.3  # seconds
 GUIDE_NETWORKS = ("10.0.0.0/16", "203.0.113.0/24")
 LOOPBACK_NETWORKS = ("127.10.0.0/16", "127.203.113.0/24")
@@ -80,6 +82,19 @@ def _cidrs(value: str) -> tuple[Network, ...]:
     return tuple(ipaddress.ip_network(_cidr(part.strip())) for part in value.split(",") if part.strip())
 
 
+def _quotas(value: str) -> dict[str, int]:
+    """loadbalancer=10,member=500"""
+    pairs = (part.partition("=") for part in value.split(",") if part.strip())
+    return {name.strip(): _quota(name.strip(), limit.strip()) for name, _, limit in pairs}
+
+
+def _quota(name: str, limit: str) -> int:
+    if name not in LIMITS:
+        raise ValueError(f"a limit like {LIMITS[0]}=10; there are {', '.join(LIMITS)}")
+    number: int = _number(int, UNLIMITED, 2_000_000_000, f"a number from {UNLIMITED} (no limit) to 2000000000")(limit)
+    return number
+
+
 def _path(value: str) -> Path:
     return Path(value).expanduser().absolute()
 
@@ -110,6 +125,18 @@ class Config:
         9876,
         _number(int, 0, 65535, "a port number from 0 to 65535"),
     )
+    tls_certificate: Path | None = dataclasses.field(
+        default=None,
+        metadata={
+            "help": "The PEM file of the API's certificate, with its chain: the API is https then. It is loaded again "
+            "when it changes.",
+            "read": _path,
+        },
+    )
+    tls_key: Path | None = dataclasses.field(
+        default=None,
+        metadata={"help": "The PEM file of its private key (the same file), without a passphrase.", "read": _path},
+    )
     attachment: Literal["lab", "loopback", "anyip"] = _option(
         "How load balancers get their addresses: loopback (addresses of 127.0.0.0/8), lab (inside lbclient lab), "
         "anyip (local routes on this machine; needs root).",
@@ -132,6 +159,9 @@ class Config:
         "are believed; keystone).",
         "keystone",
         _one_of("keystone", "noauth"),
+    )
+    remote_noauth: bool = _option(
+        "Let --auth noauth listen beyond loopback, where whoever reaches it is an admin.", False, _switch
     )
     policy_file: Path | None = dataclasses.field(
         default=None,
@@ -234,6 +264,14 @@ class Config:
         16,
         _number(int, 1, 1024, "a number from 1 to 1024"),
     )
+    quotas: Mapping[str, int] = dataclasses.field(
+        default_factory=dict,
+        metadata={
+            "help": "The usual quotas of projects, as loadbalancer=10,member=500; others have no limit. In an "
+            f"INI file, they have a section [{QUOTAS}].",
+            "read": _quotas,
+        },
+    )
     log_format: Literal["text", "json"] = _option("The format of the log (text).", "text", _one_of("text", "json"))
     debug: bool = _option("Log more.", False, _switch)
 
@@ -325,13 +363,17 @@ def _of_file(path: str) -> dict[str, Any]:
         raise ConfigError(f"{path}: {getattr(error, 'strerror', None) or str(error).splitlines()[0]}") from None
     known = {option.name: option for option in OPTIONS}
     for section in parser.sections():
-        if section != SECTION:
-            raise ConfigError(f"{path}: unknown section [{section}]; there is [{SECTION}] only.")
+        if section not in (SECTION, QUOTAS):
+            raise ConfigError(f"{path}: unknown section [{section}]; there are [{SECTION}] and [{QUOTAS}].")
     given = dict(parser[SECTION]) if SECTION in parser else {}
     for name in given:
         if name not in known:
             raise ConfigError(f"{path}: unknown option {name}; there are {', '.join(known)}.")
-    return {name: _read(known[name], text, f"{path}: {name}") for name, text in given.items()}
+    values = {name: _read(known[name], text, f"{path}: {name}") for name, text in given.items()}
+    if QUOTAS in parser:
+        limits = ",".join(f"{name}={limit}" for name, limit in parser[QUOTAS].items())
+        values[QUOTAS] = {**values.get(QUOTAS, {}), **_read(known[QUOTAS], limits, f"{path}: [{QUOTAS}]")}
+    return values
 
 
 def _read(option: dataclasses.Field[Any], text: str, where: str) -> Any:
@@ -351,11 +393,18 @@ def _checked(config: Config) -> Config:
         raise ConfigError("keystone_url needs keystone_password_file: tokens are validated as a user of that Keystone.")
     if config.barbican_url and not config.keystone_url:
         raise ConfigError("barbican_url needs keystone_url: that Barbican does not know the tokens of this server.")
-    if config.testing and not _is_loopback(config.bind_host):
+    if config.testing and not is_loopback(config.bind_host):
         raise ConfigError(
             f"bind_host: {config.bind_host!r} is not allowed with testing, whose API needs no login: "
             "it has to be a loopback address."
         )
+    if config.auth == "noauth" and not (config.remote_noauth or is_loopback(config.bind_host)):
+        raise ConfigError(
+            f"bind_host: {config.bind_host!r} is not allowed with auth noauth, which makes an admin of whoever reaches "
+            "it: it has to be a loopback address, or --remote-noauth has to be given."
+        )
+    if config.tls_key and not config.tls_certificate:
+        raise ConfigError("tls_key needs tls_certificate.")
     for cidr in (config.networks or ()) if config.attachment == "loopback" else ():
         network = ipaddress.ip_network(cidr)
         if not (isinstance(network, ipaddress.IPv4Network) and network.subnet_of(LOOPBACK)):
@@ -363,7 +412,7 @@ def _checked(config: Config) -> Config:
     return config
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
     """Whether only this machine can reach the address; a name other than localhost is not believed."""
     try:
         return ipaddress.ip_address(host).is_loopback

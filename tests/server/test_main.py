@@ -197,7 +197,9 @@ def test_options_that_do_not_fit(state: Path, options: list[str], why: str) -> N
         ("[server]\nbind_prt = 1\n", "unknown option bind_prt; there are state_directory, "),
         ("[server]\nbind_port = 1.5\n", "bind_port: '1.5' is not allowed: a port number from 0 to 65535."),
         ("[server]\ndemo = maybe\n", "demo: 'maybe' is not allowed: true or false."),
-        ("[sever]\n", "unknown section [sever]; there is [server] only."),
+        ("[sever]\n", "unknown section [sever]; there are [server] and [quotas]."),
+        ("[quotas]\nloadbalancers = 1\n", "[quotas]: 'loadbalancers=1' is not allowed: a limit like loadbalancer=10; "),
+        ("[quotas]\npool = -2\n", "[quotas]: 'pool=-2' is not allowed: a number from -1 (no limit) to 2000000000."),
         ("bind_port = 1\n", "File contains no section headers."),
         (None, "No such file or directory"),
     ],
@@ -221,6 +223,13 @@ def test_the_command_line_wins_over_the_file(tmp_path: Path, state: Path) -> Non
     found = requests.get(url, headers={"X-Auth-Token": token}, timeout=10).json()["subnets"]
     assert found[0]["cidr"] == "127.7.0.0/24"
     server.end()
+
+
+def test_usual_quotas_have_a_section(tmp_path: Path) -> None:
+    path = tmp_path / "lbclient.ini"
+    path.write_text("[server]\ndebug = yes\n[quotas]\nloadbalancer = 10\nmember=-1\n")
+    assert config.from_arguments({"config_file": str(path)}).quotas == {"loadbalancer": 10, "member": -1}
+    assert config.from_arguments({"quotas": "pool=3, l7rule=4"}).quotas == {"pool": 3, "l7rule": 4}
 
 
 def test_strict_is_no_patience() -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
 
 from ...resources import QUOTA, Resource
-from ...resources.quota import SPELLINGS, UNLIMITED
+from ...resources.quota import LIMITS, SPELLINGS, UNLIMITED
 from ...store.prepared import Prepared
 from ...store.tables import QUOTA as QUOTAS
 from ...store.tables import TABLES
@@ -16,8 +17,6 @@ from ..services import Services
 from ..web.routing import Answer, Request
 from . import bodies, listing, policy
 
-LIMITS = [field.name for field in QUOTA.fields if field.name != "project_id"]
-DEFAULTS = dict.fromkeys(LIMITS, UNLIMITED)
 DEFAULTS_NAME = "defaults"
 
 _MINE: sa.BindParameter[str] = sa.bindparam("project_id")
@@ -35,18 +34,30 @@ _USED = {
 
 
 def check(services: Services, tx: sa.Connection, resource: Resource, project_id: str) -> None:
-    """One more object of the kind is allowed; always so without authentication. Raises QuotaMet.
+    """One more object of the kind is allowed. Raises QuotaMet."""
+    room = remaining(services, tx, resource, project_id)
+    if room is not None and room <= 0:
+        raise QuotaMet(resource.title)
 
-    The project's row is locked, so that two requests at once cannot both take the last place. A project without a row
-    has no limits.
+
+def remaining(services: Services, tx: sa.Connection, resource: Resource, project_id: str) -> int | None:
+    """How many more objects of the kind a project may have; None: any number, as always without authentication.
+
+    The project's row is locked, so that two requests at once cannot both take the last place.
     """
     if services.config.auth == "noauth":
-        return
+        return None
     limit = _LIMIT[resource.name].scalar(tx, project_id=project_id)
-    if limit is None or limit == UNLIMITED:
-        return
-    if _USED[resource.name].scalar(tx, project_id=project_id) >= limit:
-        raise QuotaMet(resource.title)
+    if limit is None:
+        limit = defaults(services)[resource.name]
+    if limit == UNLIMITED:
+        return None
+    return int(limit) - int(_USED[resource.name].scalar(tx, project_id=project_id))
+
+
+def defaults(services: Services) -> dict[str, int]:
+    """The limits of projects for which nobody has set others."""
+    return {**dict.fromkeys(LIMITS, UNLIMITED), **services.config.quotas}
 
 
 def list_all(services: Services, request: Request) -> Answer:
@@ -54,7 +65,7 @@ def list_all(services: Services, request: Request) -> Answer:
     wanted = listing.page(QUOTA, QUOTAS, request.query, unique="project_id")
     with services.store.reading() as tx:
         rows = listing.rows(tx, QUOTA, QUOTAS, wanted, policy.scope(services, request.who, QUOTA))
-    found = [_present(row._mapping["project_id"], dict(row._mapping)) for row in rows]
+    found = [_present(services, row._mapping["project_id"], dict(row._mapping)) for row in rows]
     chosen = [{name: each[name] for name in each if name in wanted.fields} if wanted.fields else each for each in found]
     return Answer({"quotas": chosen, "quotas_links": listing.links(request, QUOTA.path, wanted, rows)})
 
@@ -68,26 +79,28 @@ def show(services: Services, request: Request, project_id: str) -> Answer:
         return show_defaults(services, request)
     policy.check(services, request.who, "quota:get_one", project_id)
     with services.store.reading() as tx:
-        return Answer({"quota": _present(project_id, _limits(tx, project_id))})
+        return Answer({"quota": _present(services, project_id, _limits(tx, project_id))})
 
 
 def show_defaults(services: Services, request: Request, project_id: str | None = None) -> Answer:
     """GET of what a project has whose quota nobody has set."""
     policy.check(services, request.who, "quota:get_defaults", project_id)
-    return Answer({"quota": _present(project_id or DEFAULTS_NAME, DEFAULTS)})
+    return Answer({"quota": _present(services, project_id or DEFAULTS_NAME, {})})
 
 
 def update(services: Services, request: Request, project_id: str) -> Answer:
     """PUT of some limits; null puts the default back."""
     policy.check(services, request.who, "quota:put", project_id)
-    values = bodies.changed(QUOTA, _with_one_spelling(request.body))
+    body = _with_one_spelling(request.body)
+    values = bodies.changed(QUOTA, body)
+    chosen = {name: None if body["quota"][name] is None else values[name] for name in values}
     bodies.check(QUOTA["project_id"], project_id)
     with services.store.writing() as tx:
-        limits = {**_limits(tx, project_id), **values}
+        limits = {**_limits(tx, project_id), **chosen}
         tx.execute(sa.delete(QUOTAS).where(QUOTAS.c.project_id == project_id))
-        if limits != DEFAULTS:
+        if any(limit not in (None, defaults(services)[name]) for name, limit in limits.items()):
             tx.execute(sa.insert(QUOTAS).values(project_id=project_id, **limits))
-    return Answer({"quota": _present(project_id, limits)}, 202)
+    return Answer({"quota": _present(services, project_id, limits)}, 202)
 
 
 def reset(services: Services, request: Request, project_id: str) -> Answer:
@@ -98,12 +111,16 @@ def reset(services: Services, request: Request, project_id: str) -> Answer:
     return Answer(None, 202)
 
 
-def _limits(tx: sa.Connection, project_id: str) -> dict[str, int]:
+def _limits(tx: sa.Connection, project_id: str) -> dict[str, int | None]:
+    """What was set for a project; None where the default counts."""
     row = tx.execute(sa.select(QUOTAS).where(QUOTAS.c.project_id == project_id)).one_or_none()
-    return dict(DEFAULTS) if row is None else {name: row._mapping[name] for name in LIMITS}
+    return {} if row is None else {name: row._mapping[name] for name in LIMITS}
 
 
-def _present(project_id: str, limits: dict[str, Any]) -> dict[str, Any]:
+def _present(services: Services, project_id: str, chosen: Mapping[str, Any]) -> dict[str, Any]:
+    limits = {
+        name: default if chosen.get(name) is None else chosen[name] for name, default in defaults(services).items()
+    }
     answer: dict[str, Any] = {"project_id": project_id}
     for name in LIMITS:
         answer[name] = limits[name]

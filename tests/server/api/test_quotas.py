@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from lbclient.server.loadbalancer import quotas
+
 DEMO = "d" * 32
 DEFAULTS = dict.fromkeys(
     (
@@ -152,3 +154,43 @@ def test_the_last_place_is_given_once(api: Any) -> None:
     for thread in threads:
         thread.join(60)
     assert sorted(codes) == [201, 201] + [403] * 6
+
+
+def test_what_is_usual_can_be_set(make_api: Any) -> None:
+    """For projects that have no quota of their own, and for what theirs leaves open."""
+    api = make_api(quotas={"loadbalancer": 1, "member": 2})
+    assert (
+        api.get("/quotas/defaults")["quota"] | {"load_balancer": 1, "member": 2} == api.get("/quotas/defaults")["quota"]
+    )
+    pool = api.pool(api.loadbalancer())
+    body = {"loadbalancer": {"vip_subnet_id": api.subnets["private"]}}
+    assert "Quota has been met" in api.fails("POST", "/loadbalancers", body, 403)
+    batch = [{"address": f"10.0.0.{number}", "protocol_port": 80} for number in range(4, 7)]
+    assert "Quota has been met" in api.fails("PUT", f"/pools/{pool['id']}/members", {"members": batch}, 403)
+    assert api.request("PUT", f"/pools/{pool['id']}/members", {"members": batch[:2]}).status_code == 202
+    # Two leave, and two come.
+    others = [{"address": f"10.0.1.{number}", "protocol_port": 80} for number in range(4, 6)]
+    assert api.request("PUT", f"/pools/{pool['id']}/members", {"members": others}).status_code == 202
+    assert put(api, pool=5)["load_balancer"] == 1  # as before
+    assert put(api, loadbalancer=2, member=None)["member"] == 2
+    api.loadbalancer()
+    assert put(api, loadbalancer=-1)["loadbalancer"] == -1
+    api.loadbalancer()
+    assert put(api, loadbalancer=None, pool=None)["loadbalancer"] == 1
+    assert api.get("/quotas")["quotas"] == []
+
+
+def test_many_of_a_kind_are_counted_once(make_api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    api = make_api(quotas={"member": 100})
+    pool = api.pool(api.loadbalancer())
+    counted: list[str] = []
+    count = quotas.remaining
+
+    def remaining(services: Any, tx: Any, resource: Any, project_id: str) -> Any:
+        counted.append(resource.name)
+        return count(services, tx, resource, project_id)
+
+    monkeypatch.setattr(quotas, "remaining", remaining)
+    batch = [{"address": f"10.0.0.{number}", "protocol_port": 80} for number in range(4, 54)]
+    assert api.request("PUT", f"/pools/{pool['id']}/members", {"members": batch}).status_code == 202
+    assert counted == ["member"]

@@ -18,7 +18,7 @@ from ....store.settling import now as now
 from ....store.snapshot import Record
 from ....store.tables import LISTENER, LOADBALANCER, POOL, TABLES
 from ...access.context import Context
-from ...errors import Busy, Conflict, NotFound
+from ...errors import Busy, Conflict, NotFound, QuotaMet
 from ...services import Services
 from .. import drivers, quotas
 from . import conflict
@@ -58,6 +58,7 @@ class Change:
         self._who = who
         self._is_new = is_new
         self._events: list[Event] = []
+        self._remaining: dict[str, int | None] = {}  # of the project's quota, by resource
         self.services = services
         self.tx = tx
         self.loadbalancer = loadbalancer
@@ -65,7 +66,7 @@ class Change:
 
     def insert(self, resource: Resource, values: dict[str, Any]) -> Record:
         """A new row, PENDING_CREATE. Raises QuotaMet."""
-        quotas.check(self.services, self.tx, resource, self.loadbalancer.project_id)
+        self._reserve(resource)
         table = TABLES[resource.name]
         row = addresses.with_canonical(table, new_row(values, self.revision))
         if "loadbalancer_id" in table.c:
@@ -73,6 +74,18 @@ class Change:
         prepared.insert(table, *row).run(self.tx, **row)
         self.note("create", resource.name, row["id"], _telling(resource, values))
         return self.row(table, row["id"])
+
+    def _reserve(self, resource: Resource) -> None:
+        """Take one of the project's quota; what there is is counted once for many of a kind. Raises QuotaMet."""
+        name = resource.name
+        if name not in self._remaining:
+            project_id = self.loadbalancer.project_id
+            self._remaining[name] = quotas.remaining(self.services, self.tx, resource, project_id)
+        left = self._remaining[name]
+        if left is not None:
+            if left <= 0:
+                raise QuotaMet(resource.title)
+            self._remaining[name] = left - 1
 
     def update(self, table: sa.Table, id_: str, values: dict[str, Any]) -> None:
         """Change a row: PENDING_UPDATE."""
@@ -83,6 +96,7 @@ class Change:
 
     def delete(self, table: sa.Table, ids: Iterable[str]) -> None:
         """PENDING_DELETE: the rows vanish when the data plane has let go of them."""
+        self._remaining.clear()
         marks = {"provisioning_status": "PENDING_DELETE", "revision": self.revision, "updated_at": now()}
         for id_ in ids:
             prepared.update(table, *marks).run(self.tx, row_id=id_, **marks)
