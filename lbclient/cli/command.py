@@ -115,12 +115,19 @@ class _Display(Command):
 class Lister(_Display, lister.Lister):
     """A command that shows a list."""
 
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        self._formatter_group.add_argument(
+            "--wide", action="store_true", help="All columns, even where the terminal is too narrow for them."
+        )
+        return parser
+
     def produce_output(
         self, parsed_args: argparse.Namespace, column_names: Sequence[str], data: Iterable[Sequence[Any]]
     ) -> int:
-        known = {self._normalize_column_name(name) for name in column_names}
+        known = {_normal(name) for name in column_names}
         for column in parsed_args.sort_columns:
-            if self._normalize_column_name(column) not in known:
+            if _normal(column) not in known:
                 question = similar.question(similar.closest(column, column_names))
                 raise WrongUsage(f"--sort-column: no column is '{column}'. {question or _columns(column_names)}")
         return int(super().produce_output(parsed_args, column_names, data))
@@ -148,3 +155,8 @@ def positive_seconds(text: str) -> float:
     if not 0 < seconds < float("inf"):
         raise argparse.ArgumentTypeError(f"'{text}' is not a number of seconds above 0")
     return seconds
+
+
+def _normal(column_name: str) -> str:
+    """The name of a column as cliff compares names."""
+    return column_name.lower().strip().replace(" ", "_")
