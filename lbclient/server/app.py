@@ -77,8 +77,8 @@ LOAD_BALANCING = (
         operation=to.statistics(LOADBALANCER),
         waits=True,
     ),
-    Route("GET", _STATUS, handlers.show_status, operation=to.status("show_status"), waits=True),
-    Route("GET", f"{_STATUS}es", handlers.show_status, operation=to.status("show_statuses"), waits=True),
+    Route("GET", _STATUS, handlers.show_status, operation=to.status("show_status")),
+    Route("GET", f"{_STATUS}es", handlers.show_status, operation=to.status("show_statuses")),
     Route(
         "PUT",
         "/lbaas/loadbalancers/{id}/failover",
