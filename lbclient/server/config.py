@@ -7,9 +7,11 @@ import configparser
 import dataclasses
 import ipaddress
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, Literal, cast
+
+from sqlalchemy.engine import make_url
 
 from ..resources.quota import LIMITS, UNLIMITED
 from .loadbalancer.drivers import USUAL, Providers
@@ -125,6 +127,18 @@ class Config:
         9876,
         _number(int, 0, 65535, "a port number from 0 to 65535"),
     )
+    tls_certificate: Path | None = dataclasses.field(
+        default=None,
+        metadata={
+            "help": "The PEM file of the API's certificate, with its chain: the API is https then. It is loaded again "
+            "when it changes.",
+            "read": _path,
+        },
+    )
+    tls_key: Path | None = dataclasses.field(
+        default=None,
+        metadata={"help": "The PEM file of its private key (the same file), without a passphrase.", "read": _path},
+    )
     attachment: Literal["lab", "loopback", "anyip"] = _option(
         "How load balancers get their addresses: loopback (addresses of 127.0.0.0/8), lab (inside lbclient lab), "
         "anyip (local routes on this machine; needs root).",
@@ -147,6 +161,9 @@ class Config:
         "are believed; keystone).",
         "keystone",
         _one_of("keystone", "noauth"),
+    )
+    remote_noauth: bool = _option(
+        "Let --auth noauth listen beyond loopback, where whoever reaches it is an admin.", False, _switch
     )
     policy_file: Path | None = dataclasses.field(
         default=None,
@@ -304,10 +321,10 @@ class Config:
 OPTIONS: tuple[dataclasses.Field[Any], ...] = dataclasses.fields(Config)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Give a parser every option, and --config-file."""
+def add_arguments(parser: argparse.ArgumentParser, names: Collection[str] = ()) -> None:
+    """Give a parser --config-file, and every option or those that are named."""
     parser.add_argument("--config-file", metavar="<file>", help=f"An INI file with a section [{SECTION}].")
-    for option in OPTIONS:
+    for option in (each for each in OPTIONS if not names or each.name in names):
         flag, text = f"--{option.name.replace('_', '-')}", option.metadata["help"]
         if option.metadata["read"] is _switch:
             parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=text)
@@ -324,6 +341,20 @@ def from_arguments(arguments: Mapping[str, Any]) -> Config:
             flag = f"--{option.name.replace('_', '-')}"
             values[option.name] = given if isinstance(given, bool) else _read(option, given, flag)
     return _checked(Config(**values))
+
+
+def shown(config: Config) -> dict[str, str]:
+    """The options and their values, as an INI file has them; those without a value are left out."""
+    found = {}
+    for option in OPTIONS:
+        value = getattr(config, option.name)
+        if option.name == "providers":
+            value = ",".join(f"{name}={each.driver}:{each.description}" for name, each in value.items())
+        elif option.name == "database" and value is not None:
+            value = make_url(value).render_as_string(hide_password=True)
+        if value is not None:
+            found[option.name] = str(value).lower() if isinstance(value, bool) else str(value)
+    return found
 
 
 def words(arguments: Mapping[str, Any]) -> list[str]:
@@ -378,11 +409,18 @@ def _checked(config: Config) -> Config:
         raise ConfigError("keystone_url needs keystone_password_file: tokens are validated as a user of that Keystone.")
     if config.barbican_url and not config.keystone_url:
         raise ConfigError("barbican_url needs keystone_url: that Barbican does not know the tokens of this server.")
-    if config.testing and not _is_loopback(config.bind_host):
+    if config.testing and not is_loopback(config.bind_host):
         raise ConfigError(
             f"bind_host: {config.bind_host!r} is not allowed with testing, whose API needs no login: "
             "it has to be a loopback address."
         )
+    if config.auth == "noauth" and not (config.remote_noauth or is_loopback(config.bind_host)):
+        raise ConfigError(
+            f"bind_host: {config.bind_host!r} is not allowed with auth noauth, which makes an admin of whoever reaches "
+            "it: it has to be a loopback address, or --remote-noauth has to be given."
+        )
+    if config.tls_key and not config.tls_certificate:
+        raise ConfigError("tls_key needs tls_certificate.")
     for cidr in (config.networks or ()) if config.attachment == "loopback" else ():
         network = ipaddress.ip_network(cidr)
         if not (isinstance(network, ipaddress.IPv4Network) and network.subnet_of(LOOPBACK)):
@@ -390,7 +428,7 @@ def _checked(config: Config) -> Config:
     return config
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
     """Whether only this machine can reach the address; a name other than localhost is not believed."""
     try:
         return ipaddress.ip_address(host).is_loopback

@@ -28,9 +28,9 @@ from ..store.network_tables import NETWORK
 from ..store.store import Store
 from ..vault import sealing as vault
 from ..vault.sealing import Vault
-from . import app, logs, running, state
+from . import app, logs, notify, running, state
 from .access.enforcer import Enforcer, InvalidPolicyFile
-from .config import Config, ConfigError, add_arguments, from_arguments
+from .config import Config, ConfigError, add_arguments, from_arguments, is_loopback
 from .errors import Unavailable
 from .external.barbican import Barbican
 from .external.keystone import Keystone
@@ -46,6 +46,7 @@ from .testing import worlds
 from .testing.kit import Kit
 from .web.limits import Limits
 from .web.server import ListenError, Server
+from .web.tls import Certificate, CertificateError
 
 LOG = logging.getLogger("lbclient.server.main")  # also where this is __main__
 LOOK_UP = 0.5  # seconds
@@ -59,6 +60,7 @@ class DatabaseError(Exception):
 
 
 REFUSALS = (
+    CertificateError,
     AttachmentFailed,
     InvalidPolicyFile,
     ConfigError,
@@ -94,13 +96,14 @@ def serve(config: Config) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: is_over.set())
     try:
-        with state.held(config.state_directory), _running(config) as port:
-            url = _url(config.bind_host, port)
-            with running.announced(config.state_directory, url, config.clouds_file):
-                print(f"lbclient server is listening on {url}", flush=True)
+        with state.held(config.state_directory), _running(config) as address:
+            with running.announced(config.state_directory, _reachable(config, *address), config.clouds_file):
+                print(f"lbclient server is listening on {_url(config, *address)}", flush=True)
+                notify.tell("READY=1")
                 while not is_over.wait(LOOK_UP):
                     pass  # a signal that comes just before a wait without an end would be noticed at its end only
             LOG.info("stopping")
+            notify.tell("STOPPING=1")
     except REFUSALS as error:
         print(f"lbclient server: {error}", file=sys.stderr)
         return 1
@@ -108,8 +111,11 @@ def serve(config: Config) -> int:
 
 
 @contextmanager
-def _running(config: Config) -> Iterator[int]:
-    """Everything at work; the port that is listened on."""
+def _running(config: Config) -> Iterator[tuple[str, int]]:
+    """Everything at work; the address and port that are listened on."""
+    certificate = None
+    if config.tls_certificate:
+        certificate = Certificate(config.tls_certificate, config.tls_key or config.tls_certificate)
     haproxy = find_haproxy(config.haproxy)
     store = _open(config.database_url, Vault(config.state_directory / vault.DIRECTORY))
     rules = Enforcer(config.policy_path)
@@ -142,18 +148,21 @@ def _running(config: Config) -> Iterator[int]:
         app.quickness(services),
         app.guards(services),
         _limits(config),
+        certificate,
     )
-    port = server.bind()
+    server.bind()
+    _warn_of_listeners(config, server.address[0])
     if keystone:
         _prepare_networks(config, store, keystone)
     else:
-        _prepare(config, store, f"{_url(config.bind_host, port)}/identity")
+        authority = config.tls_certificate if certificate and certificate.is_self_signed else None
+        _prepare(config, store, f"{_reachable(config, *server.address)}/identity", authority)
     if kit:
         worlds.prepare(services, kit)
     server.start()  # what is asked for meanwhile is in the store before the data plane looks at it
     dataplane.start()
     try:
-        yield port
+        yield server.address
     finally:
         server.stop()
         dataplane.stop()
@@ -231,17 +240,17 @@ def _hidden(url: str) -> str:
         return "that is configured"
 
 
-def _prepare(config: Config, store: Store, auth_url: str) -> None:
+def _prepare(config: Config, store: Store, auth_url: str, authority: Path | None) -> None:
     """What the first start makes: users, networks and how to log in; a later one tells the new URL."""
     before = clouds_yaml.read(config.clouds_file)
-    after = clouds_yaml.moved(before, auth_url)
+    after = clouds_yaml.moved(before, auth_url, authority)
     with store.writing() as tx:
         admin = bootstrap(tx)
-        _add(after, "lbclient-admin", admin, auth_url)
+        _add(after, "lbclient-admin", admin, auth_url, authority)
         owner = admin
         if config.demo:
             owner = create_demo(tx)
-            _add(after, "lbclient", owner, auth_url)
+            _add(after, "lbclient", owner, auth_url, authority)
         if admin.password is not None and config.networks:
             create_demo_networks(tx, owner.project_id, *config.networks)
         if after != before:  # before the commit: a password that nobody was told would lock everybody out
@@ -259,9 +268,9 @@ def _prepare_networks(config: Config, store: Store, keystone: Keystone) -> None:
             create_demo_networks(tx, project_id, *config.networks)
 
 
-def _add(known: clouds_yaml.Clouds, name: str, login: Login, auth_url: str) -> None:
+def _add(known: clouds_yaml.Clouds, name: str, login: Login, auth_url: str, authority: Path | None) -> None:
     if login.password is not None:
-        known[name] = clouds_yaml.cloud(login, login.password, auth_url)
+        known[name] = clouds_yaml.cloud(login, login.password, auth_url, authority)
 
 
 def _warn_of_strangers(path: Path, admin: Login, known: clouds_yaml.Clouds) -> None:
@@ -269,9 +278,24 @@ def _warn_of_strangers(path: Path, admin: Login, known: clouds_yaml.Clouds) -> N
         LOG.warning("%s has no cloud lbclient-admin; the password of the user %s is unknown here", path, admin.name)
 
 
-def _url(host: str, port: int) -> str:
-    reachable = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(host, host)
-    return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
+def _warn_of_listeners(config: Config, host: str) -> None:
+    """Passwords and tokens should not cross a network in clear text; a lab is a network of its own."""
+    if not (config.tls_certificate or is_loopback(host) or config.attachment == "lab"):
+        LOG.warning(
+            "%s is reached from other machines, and passwords and tokens cross the network in clear text; "
+            "--tls-certificate encrypts them",
+            host,
+        )
+
+
+def _url(config: Config, host: str, port: int) -> str:
+    scheme = "https" if config.tls_certificate else "http"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+
+
+def _reachable(config: Config, host: str, port: int) -> str:
+    """The URL for clients on this machine."""
+    return _url(config, {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port)
 
 
 if __name__ == "__main__":

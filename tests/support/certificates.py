@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -56,7 +57,7 @@ def certified(
     days: int = 30,
     is_authority: bool = False,
 ) -> Certified:
-    """A certificate for some DNS names, by an issuer or by itself; one for -1 days has expired."""
+    """A certificate for some DNS names and addresses, by an issuer or by itself; one for -1 days has expired."""
     key = key or ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
     now = datetime.now(timezone.utc)
@@ -71,11 +72,18 @@ def certified(
         .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
     )
     if names:
-        alternatives = x509.SubjectAlternativeName([x509.DNSName(each) for each in names])
+        alternatives = x509.SubjectAlternativeName([_named(each) for each in names])
         builder = builder.add_extension(alternatives, critical=False)
     signer = issuer.key if issuer else key
     above = (issuer.certificate, *issuer.above) if issuer else ()
     return Certified(builder.sign(signer, _hash(signer)), key, above)
+
+
+def _named(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
 
 
 def revocations(issuer: Certified, *revoked: Certified) -> str:

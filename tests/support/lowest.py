@@ -1,14 +1,15 @@
-"""The lower bounds of setup.cfg as constraints for pip: `python tests/support/lowest.py > constraints.txt`."""
+"""The lower bounds of setup.cfg as constraints for pip: `python tests/support/lowest.py FILE`."""
 
 from __future__ import annotations
 
 import configparser
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 SETUP = Path(__file__).parents[2] / "setup.cfg"
-EXTRAS = ("server", "postgresql", "test")
+EXTRAS = ("server", "postgresql")  # those of users
 
 
 def requirements(path: Path = SETUP) -> Iterator[str]:
@@ -30,4 +31,4 @@ def constraints(path: Path = SETUP) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    print("\n".join(constraints()))
+    Path(sys.argv[1]).write_text("".join(f"{each}\n" for each in constraints()), encoding="utf-8")

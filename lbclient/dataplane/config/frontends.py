@@ -72,7 +72,9 @@ def is_http(listener: Record) -> bool:
 def _socket(listener: Record, snapshot: Snapshot, most_connections: int) -> Iterator[cfg.Line]:
     yield cfg.line("mode", "http" if is_http(listener) else "tcp")
     for address in snapshot.addresses:
-        yield cfg.line("bind", endpoint(address, listener.protocol_port), *tls.bind(listener))
+        # Otherwise HAProxy knows no socket again that its old worker hands on, and loses connections, IPv4 ones too.
+        only = ("v6only",) if ":" in address else ()
+        yield cfg.line("bind", endpoint(address, listener.protocol_port), *only, *tls.bind(listener))
     limit = listener.connection_limit
     if limit == 0:
         yield cfg.line("tcp-request", "connection", "reject")  # to HAProxy, "maxconn 0" is no limit

@@ -23,9 +23,10 @@ def read(path: Path) -> Clouds:
     return dict(content["clouds"])
 
 
-def cloud(login: Login, password: str, auth_url: str) -> dict[str, Any]:
-    """An entry for a user in a project."""
+def cloud(login: Login, password: str, auth_url: str, authority: Path | None = None) -> dict[str, Any]:
+    """An entry for a user in a project; authority is a certificate that clients have to check the server's with."""
     return {
+        **_trust(authority),
         "auth": {
             "auth_url": auth_url,
             "username": login.name,
@@ -39,9 +40,16 @@ def cloud(login: Login, password: str, auth_url: str) -> dict[str, Any]:
     }
 
 
-def moved(clouds: Mapping[str, dict[str, Any]], auth_url: str) -> Clouds:
+def _trust(authority: Path | None) -> dict[str, Any]:
+    return {"cacert": str(authority)} if authority else {}
+
+
+def moved(clouds: Mapping[str, dict[str, Any]], auth_url: str, authority: Path | None = None) -> Clouds:
     """The same clouds, reached at another URL."""
-    return {name: {**each, "auth": {**each["auth"], "auth_url": auth_url}} for name, each in clouds.items()}
+    return {
+        name: {**each, **_trust(authority), "auth": {**each["auth"], "auth_url": auth_url}}
+        for name, each in clouds.items()
+    }
 
 
 def write(path: Path, clouds: Clouds) -> None:

@@ -107,17 +107,13 @@ class Door:
     async def _begin(self, visit: Visit, client: socket.socket) -> None:
         """Hand the connection to the HTTP protocol, after the TLS handshake if there is one."""
 
-        def made() -> Connection:
-            connection = self._make()
-            connection.on_lost = lambda: self._leave(visit)
-            return connection
-
+        connection = self._make()
+        connection.on_lost = lambda: self._leave(visit)
         context = self._tls()
         patience = {"ssl_handshake_timeout": self._limits.handshake_seconds} if context else {}
         try:
-            _, connection = await asyncio.get_running_loop().connect_accepted_socket(
-                made, client, ssl=context, **patience
-            )
+            loop = asyncio.get_running_loop()
+            await loop.connect_accepted_socket(lambda: connection, client, ssl=context, **patience)
             visit.connection = connection
         except (OSError, asyncio.CancelledError):  # ssl.SSLError is an OSError
             client.close()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-import ssl
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,9 +17,11 @@ from .asgi import Bridge, Environ, Guards
 from .connection import Connection
 from .door import Door
 from .limits import Limits
+from .tls import Certificate
 
 BACKLOG = 128  # connections that wait to be accepted
 
+LOG = logging.getLogger(__name__)
 logging.getLogger("uvicorn").setLevel(logging.ERROR)  # that it runs is told elsewhere, and bad requests are answered
 
 
@@ -40,18 +41,16 @@ class Server:
         is_quick: Callable[[Environ], bool] = lambda environ: False,
         guards: Guards | None = None,
         limits: Limits | None = None,
-        tls: Callable[[], ssl.SSLContext | None] = lambda: None,
+        certificate: Certificate | None = None,
     ) -> None:
-        """is_quick(environ) tells of requests that are not likely to wait, and need no thread of their own.
-
-        tls() returns the context for the next connection; None: there is no TLS.
-        """
+        """is_quick(environ) tells of requests that are not likely to wait, and need no thread of their own."""
         self._limits = limits or Limits()
         self._place = host, port
         self._socket: socket.socket | None = None
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="request")
         self._bridge = Bridge(application, self._pool, is_quick, guards or Guards(), self._limits)
-        self._door = Door(self._limits, tls)
+        self._certificate = certificate
+        self._door = Door(self._limits, lambda: certificate.context if certificate else None)
         self._server = _Uvicorn(
             self._door,
             uvicorn.Config(
@@ -78,6 +77,13 @@ class Server:
         except OSError as error:
             raise ListenError(f"Cannot listen on {host}:{port}: {_reason(error)}.") from None
         return int(self._socket.getsockname()[1])
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """The address and port that it has bound."""
+        assert self._socket is not None
+        host, port, *_ = self._socket.getsockname()
+        return str(host), int(port)
 
     def start(self) -> None:
         """Answer requests from now on."""
@@ -109,7 +115,12 @@ class Server:
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(self._limits.look)
-            self._door.sweep()
+            try:
+                self._door.sweep()
+                if self._certificate is not None:
+                    self._certificate.refresh()
+            except Exception:  # the next sweep must not depend on this one
+                LOG.exception("closing connections that are past a deadline failed")
 
 
 class _Uvicorn(uvicorn.Server):

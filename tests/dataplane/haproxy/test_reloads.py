@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +20,7 @@ from lbclient.dataplane.haproxy import process_table, runtime
 from lbclient.dataplane.haproxy.process import Instance
 
 BURST = 40
+RELOADS = 20
 
 
 def reloads(instance: Instance) -> int:
@@ -109,3 +112,36 @@ def test_a_configuration_that_haproxy_refuses(world: DataPlaneRig, webs, monkeyp
     assert world.change({"pools": {"pool": {"lb_algorithm": "LEAST_CONNECTIONS"}}}) == "ACTIVE"
     assert world.fault() is None
     assert {get(port).name for _ in range(4)} == {"one", "two"}
+
+
+@pytest.mark.parametrize("addresses", [["::1"], ["127.0.0.1", "::1"]], ids=["IPv6", "both"])
+def test_reloads_fail_no_connection_to_an_ipv6_address(running: Running, webs, addresses: list[str]) -> None:
+    """Without v6only, HAProxy does not recognize the sockets that its old worker hands on, and binds others."""
+    tree = {"addresses": addresses, **web(members={"one": member(*webs("one"))})}
+    running.apply(tree)
+    place = tree["listeners"]["web"]["protocol_port"]
+    is_over = threading.Event()
+
+    def ask(address: str) -> tuple[int, list[str]]:
+        """How many new connections were served, and why others were not, until all reloads are done."""
+        served, failures = 0, []
+        while not is_over.is_set() or not served:
+            try:
+                get(place, address=address)
+                served += 1
+            except OSError as error:
+                failures.append(repr(error))
+                if len(failures) == 10:
+                    break
+        return served, failures
+
+    with ThreadPoolExecutor(2 * len(addresses)) as clients:
+        asking = [clients.submit(ask, address) for address in addresses * 2]
+        try:
+            for milliseconds in range(41000, 41000 + RELOADS):
+                change = {"listeners": {"web": {"timeout_client_data": milliseconds}}}
+                assert running.apply(change).how == "reloaded"
+        finally:
+            is_over.set()
+    assert [each.result()[1] for each in asking] == [[]] * len(asking)
+    assert all(each.result()[0] for each in asking)
