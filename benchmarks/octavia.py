@@ -65,7 +65,7 @@ class Connection:
             data += self._receive()
         head, _, body = data.partition(b"\r\n\r\n")
         words = head.decode("latin-1").lower()
-        length = int(words.partition("content-length:")[2].split("\r\n")[0])
+        length = int(words.partition("content-length:")[2].split("\r\n")[0] or 0)  # 204 has none
         pieces, got = [body], len(body)
         while got < length:
             pieces.append(self._receive())

@@ -86,8 +86,10 @@ def _meant(words: Sequence[str], names: Sequence[Sequence[str]]) -> list[str]:
     if best:
         return sorted(best, key=lambda text: -scores[text])[: similar.AT_MOST]
     ends = [name for name in names for end in range(len(words), 0, -1) if list(name[-end:]) == list(words[:end])]
-    found = ends or next(filter(None, (containing(words[:end], names) for end in range(len(words), 0, -1))), [])
-    return [" ".join(name) for name in sorted(found, key=len)][: similar.AT_MOST] if len(found) <= FEW else []
+    within = next(filter(None, (containing(words[:end], names) for end in range(len(words), 0, -1))), [])
+    few = within if len(within) <= FEW else []
+    found = dict.fromkeys(" ".join(name) for name in (*sorted(ends, key=len), *sorted(few, key=len)))
+    return list(found)[: similar.AT_MOST]
 
 
 def containing(words: Sequence[str], names: Iterable[Sequence[str]]) -> list[Sequence[str]]:

@@ -23,7 +23,7 @@ from .access.context import ANONYMOUS
 from .access.sender import sender, token
 from .identity.routes import ROUTES as IDENTITY
 from .keymanager.routes import ROUTES as KEY_MANAGER
-from .loadbalancer import drivers, events, handlers, listing, quotas, stats
+from .loadbalancer import drivers, events, handlers, healthcheck, listing, quotas, stats
 from .loadbalancer.openapi import description
 from .loadbalancer.openapi import operations as to
 from .loadbalancer.operators import amphorae, flavors_and_zones, providers
@@ -77,8 +77,8 @@ LOAD_BALANCING = (
         operation=to.statistics(LOADBALANCER),
         waits=True,
     ),
-    Route("GET", _STATUS, handlers.show_status, operation=to.status("show_status"), waits=True),
-    Route("GET", f"{_STATUS}es", handlers.show_status, operation=to.status("show_statuses"), waits=True),
+    Route("GET", _STATUS, handlers.show_status, operation=to.status("show_status")),
+    Route("GET", f"{_STATUS}es", handlers.show_status, operation=to.status("show_statuses")),
     Route(
         "PUT",
         "/lbaas/loadbalancers/{id}/failover",
@@ -138,6 +138,7 @@ LOAD_BALANCING = (
 )
 DESCRIPTION = description.routes(LOAD_BALANCING)
 VERSIONS = (
+    *healthcheck.ROUTES,
     Route("GET", "/", versions, is_open=True),
     Route("HEAD", "/", versions, is_open=True),
     Route("GET", "/v2", version, is_open=True),
@@ -205,7 +206,7 @@ def _discovery(services: Services) -> Iterator[str]:
 def guards(services: Services) -> Guards:
     """What the HTTP server has to know of a request before it is handled."""
     hashing = [
-        (route.method, re.compile(_pattern(mount + route.path)))
+        (route.method, re.compile(re.sub(r"{\w+}", "[^/]+", mount + route.path) + r"(\.json)?/?"))
         for mount, _, routes in _mounts(services)
         for route in routes
         if route.hashes
@@ -223,11 +224,6 @@ def guards(services: Services) -> Guards:
         return any(method == other and pattern.fullmatch(path) for other, pattern in hashing)
 
     return Guards(is_known, is_login)
-
-
-def _pattern(path: str) -> str:
-    """A regular expression for the paths of a route, as Falcon and Middleware take them."""
-    return re.sub(r"{\w+}", "[^/]+", path) + r"(\.json)?/?"
 
 
 def _last(path: str) -> str:
@@ -350,7 +346,7 @@ def _accepts_json(req: falcon.Request) -> bool:
 
 
 def _is_json(path: str) -> bool:
-    return is_load_balancing(path) and not path.endswith(".html")
+    return is_load_balancing(path) and not path.endswith((".html", "/healthcheck"))
 
 
 def _answer_error(

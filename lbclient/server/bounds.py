@@ -22,7 +22,7 @@ def check(query: Pairs) -> None:
     if len(query) > ARGUMENTS:
         raise BadRequest(f"The query has {len(query)} arguments; at most {ARGUMENTS} are allowed.")
     if len(query) > FEW:
-        haste.may_wait()
+        haste.may_take_long()
 
 
 def rows(limit: int) -> int:
@@ -33,7 +33,7 @@ def rows(limit: int) -> int:
 def presented(found: Sequence[object]) -> None:
     """Raises WouldWait where the rows are many, and there is no time."""
     if len(found) > SHORT:
-        haste.may_wait()
+        haste.may_take_long()
 
 
 def values(name: str, given: Iterable[str]) -> list[str]:

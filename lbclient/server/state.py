@@ -46,8 +46,8 @@ def claim(directory: Path, database_id: str, count: int, *, is_adopting: bool) -
     What runs without being in the database is ended, and what is in it is started: with the wrong one, all traffic
     would end. Where neither has a load balancer yet, they belong together from now on.
     """
-    mark = directory / MARK
-    known = mark.read_text().strip() if mark.exists() else None
+    path = directory / MARK
+    known = path.read_text().strip() if path.exists() else None
     if known == database_id:
         return
     running = _instances(directory)
@@ -57,9 +57,14 @@ def claim(directory: Path, database_id: str, count: int, *, is_adopting: bool) -
             f"{running} were started from the directory. Name the right database; or start once with --adopt to use "
             "this one from now on, which ends those that are not in it."
         )
-    aside = mark.with_name(f".{MARK}")
+    mark(directory, database_id)
+
+
+def mark(directory: Path, database_id: str) -> None:
+    """Have the directory know this database as its own from now on."""
+    aside = directory / f".{MARK}"
     aside.write_text(f"{database_id}\n")
-    aside.replace(mark)
+    aside.replace(directory / MARK)
 
 
 def _instances(directory: Path) -> int:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +30,9 @@ STATEMENT_SECONDS = 10.0
 ANSWER_SECONDS = 12.0  # without a word from PostgreSQL, which should have ended the statement itself
 RECOVERY_SECONDS = 2.0  # after that, in which nobody else waits as long
 STATEMENTS = 256  # that SQLite keeps for a connection, ready to run
+# Instructions of SQLite that a thread in haste may use: a small request takes hundreds, fifty rows 2,000.
+# What is left of them is looked at from time to time.
+SHARE, EACH = 8_000, 1_000
 # What is read first and written later is then right without a lock on each row, as on SQLite. The lock has a number.
 BEGIN_WRITING = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock(27746)"
 # What a power cut may undo need not wait for the disk: what is observed, or settled, would be found again.
@@ -91,6 +98,25 @@ def begin_reading(connection: sa.Connection) -> None:
     """From here on one view of everything; PostgreSQL's begins with the first statement."""
     if connection.dialect.name == "sqlite":
         _say(connection, "BEGIN")
+
+
+@contextmanager
+def limited(connection: sa.Connection) -> Iterator[None]:
+    """Let a thread in haste do no more than SHARE of SQLite's work in this transaction. Raises haste.TakesLong."""
+    if connection.dialect.name != "sqlite" or not haste.is_in_haste():
+        yield
+        return
+    driver: Any = connection.connection.driver_connection
+    left = count(SHARE // EACH, -1)
+    driver.set_progress_handler(lambda: next(left) <= 0, EACH)
+    try:
+        yield
+    except (sqlite3.OperationalError, sa.exc.OperationalError) as error:
+        if next(left) >= 0:
+            raise
+        raise haste.TakesLong from error
+    finally:
+        driver.set_progress_handler(None, 0)
 
 
 def begin_writing(connection: sa.Connection, is_durable: bool) -> None:

@@ -21,6 +21,10 @@ class WouldWait(BaseException):
     """Nothing was changed. It is no error: whoever handles those has nothing to do with it."""
 
 
+class TakesLong(WouldWait):
+    """Nothing is waited for, but there is much to be done."""
+
+
 class _Thread(threading.local):
     owed: list[Payment] | None = None  # None: there is time
 
@@ -47,6 +51,12 @@ def may_wait() -> None:
     """What follows may take its time. Raises WouldWait where there is none."""
     if _thread.owed is not None:
         raise WouldWait
+
+
+def may_take_long() -> None:
+    """What follows is much work, though it waits for nothing. Raises TakesLong where there is no time."""
+    if _thread.owed is not None:
+        raise TakesLong
 
 
 def pay(payment: Payment) -> None:

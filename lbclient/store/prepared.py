@@ -139,7 +139,7 @@ def once(tx: sa.Connection, statement: sa.Select[Any], values: Mapping[str, Any]
     SQLite keeps statements for each connection, so this one is closed at the end instead of being used again. Raises
     haste.WouldWait where there is no time.
     """
-    haste.may_wait()
+    haste.may_take_long()
     found = tx.execute(statement, values or {}, execution_options={"compiled_cache": None}).all()
     if tx.dialect.name == "sqlite":
         tx.detach()

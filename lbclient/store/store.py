@@ -56,10 +56,14 @@ class Store:
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
-        """One consistent view of everything; nothing is kept."""
+        """One consistent view of everything; nothing is kept.
+
+        Raises haste.TakesLong in a thread that must not wait, where SQLite works for longer than a moment.
+        """
         with self.engine.connect() as tx:
             engines.begin_reading(tx)
-            yield tx
+            with engines.limited(tx):
+                yield tx
 
     @contextmanager
     def writing(self, is_durable: bool = True) -> Iterator[sa.Connection]:

@@ -160,7 +160,7 @@ def test_help_of_nothing_that_there_is(run_main: Any) -> None:
             "loadbalancer quota frobnicate",
             "'loadbalancer quota list', 'loadbalancer quota reset' or 'loadbalancer quota set'?",
         ),
-        ("status web", "Did you mean 'loadbalancer status show'?"),
+        ("status web", "'loadbalancer status show'?"),
         ("loadbalancer status web", "Did you mean 'loadbalancer status show'?"),
         ("stats web", "or 'loadbalancer listener stats show'?"),
         ("lb list", "Did you mean 'loadbalancer list'?"),

@@ -266,6 +266,29 @@ def test_80_columns(shell: Shell, world: World, cloud: Any, tmp_path: Any) -> No
         assert max((cells(row) for row in text.splitlines()), default=0) <= 80, line
 
 
+def test_ids_are_whole_on_80_columns(run_admin: Any, shell: Shell, world: World, cloud: Any, tmp_path: Any) -> None:
+    names = [name for name in SHOWN if name.endswith(" list") and not name.startswith("loadbalancer event")]
+    lines = [line_of(shell, name, world) for name in names]
+    checked = 0
+    for line, (status, text) in zip(lines, on_terminal(lines, cloud.environment(ADMIN), tmp_path), strict=True):
+        assert status == 0, line
+        for record in json.loads(run_admin(*line[: line.index("--")] if "--" in line else line, "-f", "json",
+                                           *(line[line.index("--"):] if "--" in line else ())).out):  # fmt: skip
+            for id_ in filter(None, (record.get("id"), record.get("ID"))):
+                assert id_ in text, line
+                checked += 1
+    assert checked > 8
+
+
+def test_wide_leaves_nothing_out(run_admin: Any, shell: Shell, world: World, cloud: Any, tmp_path: Any) -> None:
+    lines = [line_of(shell, f"loadbalancer {noun}list", world) for noun in ("", "listener ", "member ")]
+    narrow = on_terminal(lines, cloud.environment(ADMIN), tmp_path)
+    assert all("Left out: " in text and "project_id" in text.partition("+-")[0] for _, text in narrow)
+    wide = [[*line[:2], "list", "--wide", *line[3:]] if line[1] != "list" else [*line, "--wide"] for line in lines]
+    for line, (status, text) in zip(lines, on_terminal(wide, cloud.environment(ADMIN), tmp_path), strict=True):
+        assert (status, text) == (0, run_admin(*line).out)
+
+
 @pytest.mark.parametrize("width", [60, 80, 100])
 def test_a_narrow_table_loses_nothing(run_admin: Any, world: World, width: int) -> None:
     names = ("loadbalancer", "member", "list", "--max-width", str(width), "--", world.words["pool"])

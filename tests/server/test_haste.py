@@ -23,6 +23,7 @@ from lbclient.server import app
 from lbclient.server.access.enforcer import Enforcer
 from lbclient.server.config import Config
 from lbclient.server.services import Services
+from lbclient.server.web.asgi import LONG_THREADS
 from lbclient.server.web.server import Server
 from lbclient.store.store import Store
 
@@ -49,10 +50,19 @@ class Place:
             FakeDataPlane(refusal=lambda found: unsupported(found, "haproxy")),
             Enforcer(None),
         )
-        self.server = Server(app.build(self.services), "127.0.0.1", 0, MANY, app.quickness(self.services))
+        self.threads: dict[str, list[str]] = {}  # in which each path was answered, by name, also in vain
+        self.server = Server(self._noting(app.build(self.services)), "127.0.0.1", 0, MANY, app.quickness(self.services))
         self._url = f"http://127.0.0.1:{self.server.bind()}/v2.0/lbaas"
         self.server.start()
         self._others = ThreadPoolExecutor(MANY)
+
+    def _noting(self, application: Callable[..., Any]) -> Callable[..., Any]:
+        def answer(environ: dict[str, Any], start: Callable[..., Any]) -> Any:
+            thread = threading.current_thread().name.partition("_")[0]
+            self.threads.setdefault(environ["PATH_INFO"].removeprefix("/v2.0/lbaas"), []).append(thread)
+            return application(environ, start)
+
+        return answer
 
     def ask(self, method: str, path: str, body: Any = None) -> requests.Response:
         return requests.request(method, self._url + path, json=body, timeout=DEADLINE)
@@ -207,3 +217,42 @@ def test_the_log_does_not_grow_for_ever(place: Place, monkeypatch: pytest.Monkey
     with closing(sqlite3.connect(place.database)) as other:
         _, pages, _ = other.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
     assert 0 <= pages < 300
+
+
+def filled(place: Place, count: int) -> tuple[str, str]:
+    """A load balancer with so many members, and its pool, by path."""
+    members = [{"address": f"10.1.{n >> 8}.{n & 255}", "protocol_port": 80, "name": f"m{n}"} for n in range(count)]
+    pool = {"name": "pool", "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN", "members": members}
+    listener = {"protocol": "HTTP", "protocol_port": 80, "default_pool": pool}
+    made = place.ask("POST", "/loadbalancers", {"loadbalancer": {**PLACE, "listeners": [listener]}}).json()
+    return f"/loadbalancers/{made['loadbalancer']['id']}", f"/pools/{made['loadbalancer']['pools'][0]['id']}"
+
+
+def test_what_takes_long_leaves_the_thread_that_reads_requests(place: Place) -> None:
+    """By what the database has to do, whatever is asked for, and with the same answer."""
+    balancer, pool = filled(place, 2000)
+    assert place.threads["/loadbalancers"] == ["long"]  # its body is large
+    small, few = filled(place, 3)
+    for large, tiny in ((f"{pool}/members", f"{few}/members"), (f"{balancer}/status", f"{small}/status"), (pool, few)):
+        assert place.ask("GET", large).status_code == place.ask("GET", tiny).status_code == 200
+        assert (place.threads[large], place.threads[tiny]) == (["http", "long"], ["http"])
+    found = place.ask("GET", f"{pool}/members").json()["members"]
+    assert [each["name"] for each in found] == [f"m{n}" for n in range(1000)]
+    for _ in range(100):  # many that are small are not one that is large
+        place.ask("GET", f"{few}/members")
+    assert set(place.threads[f"{few}/members"]) == {"http"}
+
+
+def test_small_requests_are_answered_while_all_threads_for_long_ones_are_busy(place: Place) -> None:
+    _, pool = filled(place, 800)
+    small, _ = filled(place, 3)
+    may_end = threading.Event()
+    blocked = [place.server._bridge._long_pool.submit(may_end.wait, DEADLINE) for _ in range(LONG_THREADS)]
+    lists = [place.meanwhile(lambda: place.ask("GET", f"{pool}/members")) for _ in range(4)]
+    for _ in range(3):
+        assert place.ask("GET", small).status_code == 200
+        assert place.ask("PUT", small, {"loadbalancer": {"name": "changed"}}).status_code == 200
+    assert not any(each.done() for each in lists)
+    may_end.set()
+    assert [len(each.result(DEADLINE).json()["members"]) for each in lists] == [800] * 4
+    assert all(each.result() for each in blocked)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import sys
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TextIO
@@ -43,12 +45,34 @@ class FittingTableFormatter(TableFormatter):
     ) -> None:
         records = list(data)
         room = int(parsed_args.max_width)
+        is_wide = bool(records) and room <= 0 and stdout.isatty() and getattr(parsed_args, "wide", False)
+        if is_wide:
+            return _write(column_names, records, stdout)
         if room <= 0 and stdout.isatty():
             import shutil
 
             room = shutil.get_terminal_size().columns
+            if records and not parsed_args.columns:
+                column_names, records = _fitting(column_names, records, room)
         if room <= 0 or not records or not _written(column_names, records, stdout, room):
             super().emit_list(column_names, records, stdout, parsed_args)
+        return None
+
+
+def _fitting(
+    names: Sequence[str], records: Sequence[Sequence[Any]], room: int
+) -> tuple[Sequence[str], list[Sequence[Any]]]:
+    """The columns that a terminal has room for; which are left out is said on stderr."""
+    from . import table
+
+    rows = [[_text(value) for value in record] for record in records]
+    if table.natural_width(names, rows) <= room:
+        return names, list(records)
+    numbers = table.staying(names, rows, room)
+    left = [name for number, name in enumerate(names) if number not in numbers]
+    if left:
+        print(*textwrap.wrap(f"Left out: {', '.join(left)}; --wide shows all.", room), sep="\n", file=sys.stderr)
+    return [names[number] for number in numbers], [[record[number] for number in numbers] for record in records]
 
 
 class SafeFormatter:
@@ -95,9 +119,18 @@ def _written(column_names: Sequence[str], records: Sequence[Sequence[Any]], stdo
     rows = [[_text(value) for value in record] for record in records]
     if table.natural_width(column_names, rows) <= room:
         return False
-    is_number = [isinstance(value, int) and not isinstance(value, bool) for value in records[0]]
-    stdout.writelines(f"{line}\n" for line in table.lines(column_names, rows, is_number, room))
+    _write(column_names, records, stdout, room)
     return True
+
+
+def _write(names: Sequence[str], records: Sequence[Sequence[Any]], stdout: TextIO, width: int | None = None) -> None:
+    """Write the list in that width; without one, as wide as it is."""
+    from . import table
+
+    rows = [[_text(value) for value in record] for record in records]
+    is_number = [isinstance(value, int) and not isinstance(value, bool) for value in records[0]]
+    width = width or table.natural_width(names, rows)
+    stdout.writelines(f"{line}\n" for line in table.lines(names, rows, is_number, width))
 
 
 def _text(value: Any) -> str:

@@ -65,7 +65,7 @@ def rows(
     They are whole, or have the columns that are given; a tuple of these is one for all who want the same.
     """
     if len(order) > 1 or TAG_FILTERS & {name for name, _ in filters}:
-        haste.may_wait()  # every row of the project is looked at
+        haste.may_take_long()  # every row of the project is looked at
     found = [_filter(resource, table, name, value) for name, value in filters]
     behind = None if marker is None else [getattr(marker, name) for name, _ in order]
     shape = Shape(

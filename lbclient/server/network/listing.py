@@ -30,7 +30,7 @@ def listed(tx: sa.Connection, kind: Kind, request: Request, present: Presenter) 
     """The objects that the project may see and the query asks for. Raises errors.BadRequest."""
     query = _query(request)
     if not {name for name, _ in query} <= SOON:
-        haste.may_wait()  # every row of the project is looked at
+        haste.may_take_long()  # every row of the project is looked at
     limit = _limit(query)
     order = _order(kind, query)
     found = sa.select(kind.table).where(rows.is_visible(kind.table, request.who), *_filters(kind, query))

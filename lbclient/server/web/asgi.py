@@ -24,6 +24,8 @@ DROPPED = "lbclient.dropped"  # whether the connection is to be closed instead o
 FAULT = "lbclient.fault"  # an exception that is to be answered, instead of what the request asks for
 MAXIMUM = "lbclient.body_maximum"  # bytes that the body may have; of a larger one, not all is there
 LOGIN_THREADS = 4
+LONG_THREADS = 2
+LONG_BODY = 32 * 1024  # bytes of a body that takes long
 RETRY_AFTER = 1  # seconds
 
 Environ = dict[str, Any]
@@ -39,7 +41,10 @@ class Guards:
 
 
 class Bridge:
-    """An ASGI application: whole requests go to a WSGI application, in a thread where they may have to wait."""
+    """An ASGI application: whole requests go to a WSGI application, in a thread where they may have to wait.
+
+    What takes long has two threads of its own: small requests take turns with these alone, however many there are.
+    """
 
     def __init__(
         self,
@@ -53,6 +58,8 @@ class Bridge:
         self._pool = pool
         self._is_quick = is_quick
         self._guards = guards
+        # Few, and apart from the others: what takes long takes its turn with what else does, not with what waits.
+        self._long_pool = ThreadPoolExecutor(LONG_THREADS, thread_name_prefix="long")
         self._payments = Payments()
         self._budget = _Budget(limits.body_memory)
         # Apart from the others, which would all wait for passwords to be hashed where many log in.
@@ -85,6 +92,7 @@ class Bridge:
 
     def close(self) -> None:
         self._payments.close()
+        self._long_pool.shutdown(wait=False, cancel_futures=True)
         self._login_pool.shutdown(wait=False, cancel_futures=True)
 
     async def _is_known(self, environ: Environ) -> bool:
@@ -99,13 +107,15 @@ class Bridge:
         if self._guards.is_login(environ):
             return await self._log_in(environ)
         if not self._is_quick(environ):
-            return await loop.run_in_executor(self._pool, self._apply, environ)
+            is_long = int(environ.get("CONTENT_LENGTH", 0)) > LONG_BODY
+            return await loop.run_in_executor(self._long_pool if is_long else self._pool, self._apply, environ)
         try:
             with haste.in_haste() as owed:
                 answer = self._apply(environ)
-        except haste.WouldWait:
+        except haste.WouldWait as reason:
+            pool = self._long_pool if isinstance(reason, haste.TakesLong) else self._pool
             environ["wsgi.input"].seek(0)
-            return await loop.run_in_executor(self._pool, self._apply, environ)
+            return await loop.run_in_executor(pool, self._apply, environ)
         try:
             for payment in owed:
                 await self._payments.make(payment)

@@ -1,0 +1,57 @@
+"""Lists on terminals of any width: no ID is broken, and what is left out is what is needed least."""
+
+from __future__ import annotations
+
+import re
+import uuid
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lbclient import resources
+from lbclient.cli.output import table
+
+ID = re.compile(r"[0-9a-f]{8}(-?)([0-9a-f]{4}\1){3}[0-9a-f]{12}")
+SMALL = {"name": "web", "protocol": "HTTP", "protocol_port": "80", "admin_state_up": "True"}
+NAMES = sorted({name for resource in resources.BY_NAME.values() for name in resource.columns})
+IDS = st.uuids().map(str) | st.uuids().map(lambda id_: id_.hex)
+CELLS = IDS | st.ip_addresses().map(str) | st.text(max_size=50) | st.lists(IDS, max_size=3).map(", ".join)
+TABLES = st.lists(st.sampled_from(NAMES), min_size=1, max_size=9, unique=True).flatmap(
+    lambda names: st.tuples(
+        st.just(names), st.lists(st.lists(CELLS, min_size=len(names), max_size=len(names)), min_size=1, max_size=4)
+    )
+)
+
+
+@given(TABLES, st.integers(42, 200))
+def test_what_stays_fits_and_has_its_ids_whole(drawn: tuple[list[str], list[list[str]]], width: int) -> None:
+    names, rows = drawn
+    numbers = table.staying(names, rows, width)
+    headings, kept = [names[number] for number in numbers], [[row[number] for number in numbers] for row in rows]
+    assert headings
+    lines = list(table.lines(headings, kept, [False] * len(headings), width))
+    if table.natural_width(headings, kept) <= width:
+        return
+    text = "\n".join(lines)
+    ids = [word for row in kept for cell in row for word in cell.split(", ") if ID.fullmatch(word)]
+    assert [id_ for id_ in ids if id_ not in text] == []
+
+
+@pytest.mark.parametrize(
+    ("resource", "values", "left"),
+    [
+        (resources.LOADBALANCER, {"vip_address": "203.0.113.100"}, {"project_id", "provider", "provisioning_status"}),
+        (resources.LISTENER, {"default_pool_id": str(uuid.uuid4()), **SMALL}, {"project_id", "default_pool_id"}),
+        (resources.POOL, {"lb_algorithm": "ROUND_ROBIN"}, {"project_id", "lb_algorithm", "admin_state_up"}),
+    ],
+)
+def test_what_leaves_80_columns(resource: resources.Resource, values: dict[str, str], left: set[str]) -> None:
+    usual = {"id": str(uuid.uuid4()), "project_id": uuid.uuid4().hex, "name": "servers"}
+    row = [{**usual, **values}.get(name, "ACTIVE") for name in resource.columns]
+    numbers = table.staying(resource.columns, [row], 80)
+    assert set(resource.columns) - {resource.columns[number] for number in numbers} == left
+
+
+def test_nothing_leaves_where_there_is_room() -> None:
+    assert table.staying(["id", "project_id"], [["1", "2"]], 80) == [0, 1]
