@@ -7,9 +7,11 @@ import configparser
 import dataclasses
 import ipaddress
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, Literal, cast
+
+from sqlalchemy.engine import make_url
 
 from .loadbalancer.drivers import USUAL, Providers
 from .loadbalancer.drivers import read as read_providers
@@ -254,10 +256,10 @@ class Config:
 OPTIONS: tuple[dataclasses.Field[Any], ...] = dataclasses.fields(Config)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Give a parser every option, and --config-file."""
+def add_arguments(parser: argparse.ArgumentParser, names: Collection[str] = ()) -> None:
+    """Give a parser --config-file, and every option or those that are named."""
     parser.add_argument("--config-file", metavar="<file>", help=f"An INI file with a section [{SECTION}].")
-    for option in OPTIONS:
+    for option in (each for each in OPTIONS if not names or each.name in names):
         flag, text = f"--{option.name.replace('_', '-')}", option.metadata["help"]
         if option.metadata["read"] is switch:
             parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=text)
@@ -274,6 +276,20 @@ def from_arguments(arguments: Mapping[str, Any]) -> Config:
             flag = f"--{option.name.replace('_', '-')}"
             values[option.name] = given if isinstance(given, bool) else _read(option, given, flag)
     return _checked(Config(**values))
+
+
+def shown(config: Config) -> dict[str, str]:
+    """The options and their values, as an INI file has them; those without a value are left out."""
+    found = {}
+    for option in OPTIONS:
+        value = getattr(config, option.name)
+        if option.name == "providers":
+            value = ",".join(f"{name}={each.driver}:{each.description}" for name, each in value.items())
+        elif option.name == "database" and value is not None:
+            value = make_url(value).render_as_string(hide_password=True)
+        if value is not None:
+            found[option.name] = str(value).lower() if isinstance(value, bool) else str(value)
+    return found
 
 
 def words(arguments: Mapping[str, Any]) -> list[str]:

@@ -28,7 +28,7 @@ from ..store.network_tables import NETWORK
 from ..store.store import Store
 from ..vault import sealing as vault
 from ..vault.sealing import Vault
-from . import app, logs, running, state
+from . import app, logs, notify, running, state
 from .access.enforcer import Enforcer, InvalidPolicyFile
 from .config import Config, ConfigError, add_arguments, from_arguments, is_loopback
 from .errors import Unavailable
@@ -99,9 +99,11 @@ def serve(config: Config) -> int:
         with state.held(config.state_directory), _running(config) as address:
             with running.announced(config.state_directory, _reachable(config, *address), config.clouds_file):
                 print(f"lbclient server is listening on {_url(config, *address)}", flush=True)
+                notify.tell("READY=1")
                 while not is_over.wait(LOOK_UP):
                     pass  # a signal that comes just before a wait without an end would be noticed at its end only
             LOG.info("stopping")
+            notify.tell("STOPPING=1")
     except REFUSALS as error:
         print(f"lbclient server: {error}", file=sys.stderr)
         return 1
