@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from sqlalchemy.engine import make_url
+import sqlalchemy as sa
 
 from .loadbalancer.drivers import USUAL, Providers
 from .loadbalancer.drivers import read as read_providers
@@ -295,7 +295,7 @@ def shown(config: Config) -> dict[str, str]:
         if option.name == "providers":
             value = ",".join(f"{name}={each.driver}:{each.description}" for name, each in value.items())
         elif option.name == "database" and value is not None:
-            value = make_url(value).render_as_string(hide_password=True)
+            value = sa.make_url(value).render_as_string(hide_password=True)
         if value is not None:
             found[option.name] = str(value).lower() if isinstance(value, bool) else str(value)
     return found
