@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import abuse_queries
 import requests
 import yaml
 from setting import Client, server, wait_for
@@ -121,12 +122,7 @@ FLOODS: dict[str, Flood] = {
         wrong_users,
     )
 }
-try:
-    import abuse_queries
-except ImportError:
-    pass
-else:
-    FLOODS |= abuse_queries.FLOODS
+FLOODS |= abuse_queries.FLOODS
 
 
 def _hold(target: Target, seconds: float, count: int, first: bytes, again: bytes = b"") -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import inspect
 import logging
+import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import Any, TypeVar
@@ -21,6 +22,9 @@ from .output.progress import Progress
 T = TypeVar("T")
 
 LOG = logging.getLogger(__name__)
+
+INTERVAL = 2.0  # seconds between two looks
+CLEARED = "\x1b[H\x1b[2J"  # an empty terminal, and the cursor in its corner
 
 
 class Command(command.Command):
@@ -98,6 +102,28 @@ class Command(command.Command):
 
 class _Display(Command):
     """What is shown, in one of several formats."""
+
+    def add_watch(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--watch", action="store_true", help="Show it again and again, until Ctrl-C.")
+        parser.add_argument(
+            "--interval",
+            metavar="<seconds>",
+            type=positive_seconds,
+            default=INTERVAL,
+            help=f"With --watch: how long to wait in between ({INTERVAL:g}).",
+        )
+
+    def run(self, parsed_args: argparse.Namespace) -> int:
+        status = super().run(parsed_args)
+        out: Any = getattr(self.app, "stdout", None)
+        while status == 0 and getattr(parsed_args, "watch", False):
+            out.flush()
+            time.sleep(parsed_args.interval)
+            vars(self).pop("names", None)  # which knows what was there
+            if out.isatty():
+                out.write(CLEARED)
+            status = super().run(parsed_args)
+        return status
 
     def _load_formatter_plugins(self) -> Any:
         if is_standalone(self.app):

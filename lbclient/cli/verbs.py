@@ -178,6 +178,7 @@ class List(Verb, Lister):
         options.add_fields(parser, self.resource, Cli.LIST)
         if self.is_tagged:
             options.add_tag_filters(parser, self.what)
+        self.add_watch(parser)
 
     def columns(self, parsed: argparse.Namespace) -> Sequence[str]:
         return self.resource.columns
@@ -199,6 +200,7 @@ class Show(Verb, ShowOne):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         self.add_target(parser)
+        self.add_watch(parser)
 
     def take_action(self, parsed: argparse.Namespace) -> Shown:
         return self.shown(self.tried(lambda: self._record(parsed)), parsed)

@@ -7,13 +7,15 @@ import configparser
 import dataclasses
 import ipaddress
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from ..resources.quota import LIMITS, UNLIMITED
+import sqlalchemy as sa
+
 from .loadbalancer.drivers import USUAL, Providers
 from .loadbalancer.drivers import read as read_providers
+from .option_values import Network, cidr_of, cidrs, file_path, number_of, one_of, patience, quotas, switch
 
 SECTION = "server"
 QUOTAS = "quotas"  # a section of its own
@@ -21,7 +23,6 @@ SETTLE_WAIT = 0.3  # seconds
 GUIDE_NETWORKS = ("10.0.0.0/16", "203.0.113.0/24")
 LOOPBACK_NETWORKS = ("127.10.0.0/16", "127.203.113.0/24")
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 LOOPBACK = ipaddress.IPv4Network("127.0.0.0/8")
 OWN_LOOPBACK = ipaddress.IPv4Network("127.0.0.0/16")  # where the machine's own services listen
 USUAL_RANGES: Mapping[str, tuple[Network, ...]] = {
@@ -33,70 +34,6 @@ USUAL_RANGES: Mapping[str, tuple[Network, ...]] = {
 
 class ConfigError(Exception):
     """An option that does not fit; the text names it, its value and what is allowed."""
-
-
-def _one_of(*choices: str) -> Callable[[str], str]:
-    def read(value: str) -> str:
-        if value not in choices:
-            raise ValueError(f"one of {', '.join(choices)}")
-        return value
-
-    return read
-
-
-def _number(kind: type, minimum: float, maximum: float, what: str) -> Callable[[str], Any]:
-    def read(value: str) -> Any:
-        try:
-            number = kind(value)
-        except ValueError:
-            raise ValueError(what) from None
-        if not minimum <= number <= maximum:
-            raise ValueError(what)
-        return number
-
-    return read
-
-
-def _patience(value: str) -> float:
-    if value == "strict":
-        return 0.0
-    seconds: float = _number(float, 0, 60, "seconds from 0 to 60, or strict")(value)
-    return seconds
-
-
-def _switch(value: str) -> bool:
-    words = configparser.ConfigParser.BOOLEAN_STATES
-    if value.lower() not in words:
-        raise ValueError("true or false")
-    return words[value.lower()]
-
-
-def _cidr(value: str) -> str:
-    try:
-        return str(ipaddress.ip_network(value))
-    except ValueError:
-        raise ValueError("a network like 10.0.0.0/24") from None
-
-
-def _cidrs(value: str) -> tuple[Network, ...]:
-    return tuple(ipaddress.ip_network(_cidr(part.strip())) for part in value.split(",") if part.strip())
-
-
-def _quotas(value: str) -> dict[str, int]:
-    """loadbalancer=10,member=500"""
-    pairs = (part.partition("=") for part in value.split(",") if part.strip())
-    return {name.strip(): _quota(name.strip(), limit.strip()) for name, _, limit in pairs}
-
-
-def _quota(name: str, limit: str) -> int:
-    if name not in LIMITS:
-        raise ValueError(f"a limit like {LIMITS[0]}=10; there are {', '.join(LIMITS)}")
-    number: int = _number(int, UNLIMITED, 2_000_000_000, f"a number from {UNLIMITED} (no limit) to 2000000000")(limit)
-    return number
-
-
-def _path(value: str) -> Path:
-    return Path(value).expanduser().absolute()
 
 
 def _option(help: str, default: Any, read: Callable[[str], Any] = str) -> Any:
@@ -116,32 +53,32 @@ class Config:
         default_factory=_state_directory,
         metadata={
             "help": "The directory of the database, the keys and the HAProxy processes (~/.local/state/lbclient).",
-            "read": _path,
+            "read": file_path,
         },
     )
     bind_host: str = _option("The address to listen on (127.0.0.1).", "127.0.0.1")
     bind_port: int = _option(
         "The port to listen on (9876); 0 is any free one.",
         9876,
-        _number(int, 0, 65535, "a port number from 0 to 65535"),
+        number_of(int, 0, 65535, "a port number from 0 to 65535"),
     )
     tls_certificate: Path | None = dataclasses.field(
         default=None,
         metadata={
             "help": "The PEM file of the API's certificate, with its chain: the API is https then. It is loaded again "
             "when it changes.",
-            "read": _path,
+            "read": file_path,
         },
     )
     tls_key: Path | None = dataclasses.field(
         default=None,
-        metadata={"help": "The PEM file of its private key (the same file), without a passphrase.", "read": _path},
+        metadata={"help": "The PEM file of its private key (the same file), without a passphrase.", "read": file_path},
     )
     attachment: Literal["lab", "loopback", "anyip"] = _option(
         "How load balancers get their addresses: loopback (addresses of 127.0.0.0/8), lab (inside lbclient lab), "
         "anyip (local routes on this machine; needs root).",
         "loopback",
-        _one_of("lab", "loopback", "anyip"),
+        one_of("lab", "loopback", "anyip"),
     )
     haproxy: str | None = _option("The HAProxy to run (the wheel's, else the one on PATH).", None)
     database: str | None = _option("An SQLAlchemy URL (SQLite in the state directory).", None)
@@ -158,17 +95,17 @@ class Config:
         "Who sends a request: keystone (its token tells) or noauth (its headers X-Project-Id, X-User-Id and X-Roles "
         "are believed; keystone).",
         "keystone",
-        _one_of("keystone", "noauth"),
+        one_of("keystone", "noauth"),
     )
     remote_noauth: bool = _option(
-        "Let --auth noauth listen beyond loopback, where whoever reaches it is an admin.", False, _switch
+        "Let --auth noauth listen beyond loopback, where whoever reaches it is an admin.", False, switch
     )
     policy_file: Path | None = dataclasses.field(
         default=None,
         metadata={
             "help": "The file of rules of who may do what, as far as they are not the usual ones "
             "(policy.yaml in the state directory).",
-            "read": _path,
+            "read": file_path,
         },
     )
     keystone_url: str | None = _option(
@@ -176,7 +113,7 @@ class Config:
     )
     keystone_username: str = _option("Who asks that Keystone what tokens stand for (octavia).", "octavia")
     keystone_password_file: Path | None = dataclasses.field(
-        default=None, metadata={"help": "The file with that user's password.", "read": _path}
+        default=None, metadata={"help": "The file with that user's password.", "read": file_path}
     )
     keystone_project: str = _option("The project of that user (service).", "service")
     keystone_domain: str = _option("The domain of that user and project, by name (Default).", "Default")
@@ -186,94 +123,103 @@ class Config:
     network: Literal["neutron", "noop"] = _option(
         "Where VIPs come from: neutron (the networks beside this API) or noop (every ID exists; neutron).",
         "neutron",
-        _one_of("neutron", "noop"),
+        one_of("neutron", "noop"),
     )
     certificates: Literal["barbican", "noop"] = _option(
         "Where certificates come from: barbican (the key manager beside this API) or noop (every reference is one; "
         "barbican).",
         "barbican",
-        _one_of("barbican", "noop"),
+        one_of("barbican", "noop"),
     )
-    private_cidr: str | None = _option("The subnet private-subnet, made at the first start.", None, _cidr)
-    public_cidr: str | None = _option("The subnet public-subnet, made at the first start.", None, _cidr)
+    private_cidr: str | None = _option("The subnet private-subnet, made at the first start.", None, cidr_of)
+    public_cidr: str | None = _option("The subnet public-subnet, made at the first start.", None, cidr_of)
     vip_ranges: tuple[Network, ...] | None = _option(
         "Where projects may have VIPs and floating IPs in networks of their own, with commas between (with anyip "
         "nowhere, with loopback 127.0.0.0/8 without 127.0.0.0/16, in a lab everywhere). A range that lies within "
         "loopback or link-local addresses, or is one of this machine's own addresses, allows these, too.",
         None,
-        _cidrs,
+        cidrs,
     )
     member_ranges: tuple[Network, ...] = _option(
         "Which loopback, link-local and own addresses of this machine members may have with anyip, as networks with "
         "commas between (none; the other attachments allow all).",
         (),
-        _cidrs,
+        cidrs,
     )
-    demo: bool = _option("Make a project demo with a user demo, and the cloud lbclient for it.", False, _switch)
+    adopt: bool = dataclasses.field(
+        default=False,
+        metadata={
+            "help": "Use a database that does not belong to the state directory from now on: load balancers that run "
+            "and are not in it are ended. On the command line only.",
+            "read": switch,
+            "is_once": True,
+        },
+    )
+    demo: bool = _option("Make a project demo with a user demo, and the cloud lbclient for it.", False, switch)
     busy_wait: float = _option(
         "How many seconds a write waits for its turn on a busy load balancer (1); strict, or 0, is an immediate 409.",
         1.0,
-        _patience,
+        patience,
     )
     settle_wait: float | None = _option(
         "How many seconds the answer to a write waits for its load balancer to settle, so that clients that look once "
         "and then sleep find it ACTIVE. Default: 0.3; 0 where busy_wait is strict.",
         None,
-        _number(float, 0, 10, "seconds from 0 to 10"),
+        number_of(float, 0, 10, "seconds from 0 to 10"),
     )
     testing: bool = _option(
         "Offer the testing API (/testing/v1): faults, pace, recorded requests, snapshots. On loopback addresses only.",
         False,
-        _switch,
+        switch,
     )
     secret_bytes: int = _option(
         "How many bytes a secret of the key manager may have (20000).",
         20000,
-        _number(int, 1, 1_000_000, "a number from 1 to 1000000"),
+        number_of(int, 1, 1_000_000, "a number from 1 to 1000000"),
     )
     proxy_headers: bool = _option(
-        "Build links from X-Forwarded-Proto, -Host and -Prefix; only behind a proxy that sets them.", False, _switch
+        "Build links from X-Forwarded-Proto, -Host and -Prefix; only behind a proxy that sets them.", False, switch
     )
     threads: int = _option(
-        "How many requests are worked on at a time (16).", 16, _number(int, 1, 256, "a number from 1 to 256")
+        "How many requests are worked on at a time (16).", 16, number_of(int, 1, 256, "a number from 1 to 256")
     )
     connections: int = _option(
         "How many connections to the API may be open (512); at most a quarter of the descriptors that this process may "
         "have. Where there are more, those that keep the server waiting longest are closed.",
         512,
-        _number(int, 8, 16384, "a number from 8 to 16384"),
+        number_of(int, 8, 16384, "a number from 8 to 16384"),
     )
     connections_per_address: int = _option(
         "How many of them may come from one address, or one /64 of IPv6 (128); with --proxy-headers, all.",
         128,
-        _number(int, 4, 16384, "a number from 4 to 16384"),
+        number_of(int, 4, 16384, "a number from 4 to 16384"),
     )
     request_timeout: float = _option(
         "How many seconds the head of a request may take to arrive, and its body; a large body has a second more for "
         "each 32 kB (10).",
         10.0,
-        _number(float, 1, 600, "seconds from 1 to 600"),
+        number_of(float, 1, 600, "seconds from 1 to 600"),
     )
     body_memory: int = _option(
         "How many bytes of memory large request bodies may take in all (33554432); others get 503 meanwhile.",
         32 * 1024 * 1024,
-        _number(int, 16 * 1024 * 1024, 2**40, "a number of bytes from 16777216"),
+        number_of(int, 16 * 1024 * 1024, 2**40, "a number of bytes from 16777216"),
     )
     login_queue: int = _option(
         "How many logins wait for their password to be checked (16); others get 429.",
         16,
-        _number(int, 1, 1024, "a number from 1 to 1024"),
+        number_of(int, 1, 1024, "a number from 1 to 1024"),
     )
     quotas: Mapping[str, int] = dataclasses.field(
         default_factory=dict,
         metadata={
             "help": "The usual quotas of projects, as loadbalancer=10,member=500; others have no limit. In an "
             f"INI file, they have a section [{QUOTAS}].",
-            "read": _quotas,
+            "read": quotas,
         },
     )
-    log_format: Literal["text", "json"] = _option("The format of the log (text).", "text", _one_of("text", "json"))
-    debug: bool = _option("Log more.", False, _switch)
+    log_format: Literal["text", "json"] = _option("The format of the log (text).", "text", one_of("text", "json"))
+    debug: bool = _option("Log more.", False, switch)
 
     @property
     def database_url(self) -> str:
@@ -319,12 +265,12 @@ class Config:
 OPTIONS: tuple[dataclasses.Field[Any], ...] = dataclasses.fields(Config)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Give a parser every option, and --config-file."""
+def add_arguments(parser: argparse.ArgumentParser, names: Collection[str] = ()) -> None:
+    """Give a parser --config-file, and every option or those that are named."""
     parser.add_argument("--config-file", metavar="<file>", help=f"An INI file with a section [{SECTION}].")
-    for option in OPTIONS:
+    for option in (each for each in OPTIONS if not names or each.name in names):
         flag, text = f"--{option.name.replace('_', '-')}", option.metadata["help"]
-        if option.metadata["read"] is _switch:
+        if option.metadata["read"] is switch:
             parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=text)
         else:
             parser.add_argument(flag, metavar=f"<{option.name.replace('_', '-')}>", help=text)
@@ -339,6 +285,20 @@ def from_arguments(arguments: Mapping[str, Any]) -> Config:
             flag = f"--{option.name.replace('_', '-')}"
             values[option.name] = given if isinstance(given, bool) else _read(option, given, flag)
     return _checked(Config(**values))
+
+
+def shown(config: Config) -> dict[str, str]:
+    """The options and their values, as an INI file has them; those without a value are left out."""
+    found = {}
+    for option in OPTIONS:
+        value = getattr(config, option.name)
+        if option.name == "providers":
+            value = ",".join(f"{name}={each.driver}:{each.description}" for name, each in value.items())
+        elif option.name == "database" and value is not None:
+            value = sa.make_url(value).render_as_string(hide_password=True)
+        if value is not None:
+            found[option.name] = str(value).lower() if isinstance(value, bool) else str(value)
+    return found
 
 
 def words(arguments: Mapping[str, Any]) -> list[str]:
@@ -369,6 +329,8 @@ def _of_file(path: str) -> dict[str, Any]:
     for name in given:
         if name not in known:
             raise ConfigError(f"{path}: unknown option {name}; there are {', '.join(known)}.")
+        if known[name].metadata.get("is_once"):
+            raise ConfigError(f"{path}: {name} is an option for the command line only.")
     values = {name: _read(known[name], text, f"{path}: {name}") for name, text in given.items()}
     if QUOTAS in parser:
         limits = ",".join(f"{name}={limit}" for name, limit in parser[QUOTAS].items())

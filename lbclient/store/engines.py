@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from . import haste, prepared
+from . import haste, patient, prepared
 from .group_commit import GroupCommit
 
 SQLITE_BUSY = 30.0  # seconds that a transaction waits for another program's
@@ -20,12 +20,18 @@ WAIT = f"PRAGMA busy_timeout={int(SQLITE_BUSY * 1000)}"
 CONNECTIONS: dict[str, Any] = {
     "pool_size": 16,
     "max_overflow": 64,
+    "pool_timeout": 5.0,  # seconds
     "pool_use_lifo": True,  # few connections do most of the work, and have its statements ready
     "hide_parameters": True,  # they are what tenants and their secrets are called, and may be megabytes
 }
+CONNECT_SECONDS = 3
+LOCK_SECONDS = 5.0
+STATEMENT_SECONDS = 10.0
+ANSWER_SECONDS = 12.0  # without a word from PostgreSQL, which should have ended the statement itself
+RECOVERY_SECONDS = 2.0  # after that, in which nobody else waits as long
 STATEMENTS = 256  # that the database keeps for a connection, ready to run
 # A plan that was prepared while a table had few rows would read all of it later; there are indices.
-PLANS = "SET enable_seqscan = off"
+PLANS = "-c enable_seqscan=off"
 PREPARED_AFTER = 2  # times that PostgreSQL has run a statement; most come again and again
 # Instructions of SQLite that a thread in haste may use: a small request takes hundreds, fifty rows 2,000.
 # What is left of them is looked at from time to time.
@@ -70,17 +76,27 @@ def _postgresql(url: sa.URL) -> sa.Engine:
         url,
         isolation_level="REPEATABLE READ",
         pool_pre_ping=True,
-        connect_args={"prepare_threshold": PREPARED_AFTER},
+        connect_args={
+            "connect_timeout": CONNECT_SECONDS,
+            "options": _options(url),
+            "prepare_threshold": PREPARED_AFTER,
+        },
         **CONNECTIONS,
     )
+    sa.event.listen(made, "do_connect", patient.connector(ANSWER_SECONDS, RECOVERY_SECONDS))
     sa.event.listen(made, "connect", _prepare_postgresql)
     return made
 
 
 def _prepare_postgresql(connection: Any, record: Any) -> None:
     connection.prepared_max = STATEMENTS
-    connection.execute(PLANS)
-    connection.commit()
+
+
+def _options(url: sa.URL) -> str:
+    """How PostgreSQL plans, and limits that it holds for a connection itself, before any that the URL sets."""
+    given = url.query.get("options", "")
+    limits = f"-c lock_timeout={int(LOCK_SECONDS * 1000)} -c statement_timeout={int(STATEMENT_SECONDS * 1000)}"
+    return " ".join((PLANS, limits, *((given,) if isinstance(given, str) else given)))
 
 
 def group_commit(engine: sa.Engine) -> GroupCommit | None:

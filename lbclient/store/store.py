@@ -15,7 +15,7 @@ from .history import Outcome as Outcome
 from .observing import Check as Check
 from .observing import Key, Totals
 from .snapshot import Snapshot
-from .tables import LISTENER, LOADBALANCER
+from .tables import LISTENER, LOADBALANCER, SCHEMA
 
 if TYPE_CHECKING:
     from ..vault.sealing import Vault
@@ -42,9 +42,14 @@ class Store:
         return self.engine.dialect.name == "sqlite"
 
     def migrate(self) -> None:
-        """Bring the schema to the version of this program. Raises migrations.TooNew."""
+        """Bring the schema to the version of this program. Raises migrations.Unfit."""
         with self.writing() as tx:
             migrations.upgrade(tx)
+
+    def database_id(self) -> str:
+        """The mark that the database got when it was made."""
+        with self.reading() as tx:
+            return str(tx.scalar(sa.select(SCHEMA.c.database_id)))
 
     def close(self) -> None:
         self.engine.dispose()

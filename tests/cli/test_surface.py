@@ -17,7 +17,7 @@ import pytest
 from lbclient.cli.program import Shell
 
 SURFACE: dict[str, Any] = json.loads(Path(__file__).with_name("surface.json").read_text())
-OURS_ALONE = {"--timeout", "--wait-timeout", "--retry-on-conflict", "--wide"}  # the end of waiting, and of lines
+OURS_ALONE = {"--timeout", "--wait-timeout", "--retry-on-conflict", "--wide", "--watch", "--interval"}
 FILES = {"--certificate-file", "--certificate-key-file", "--certificate-chain-file"}
 ADDED = {  # command -> options of its own
     "loadbalancer status show": {"--format", "--color"},

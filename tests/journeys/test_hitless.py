@@ -17,13 +17,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import load
 import load_members
 from lbclient.dataplane.haproxy import process_table, runtime
-from mixed_changes import Api, Balancer, Mixer
+from mixed_changes import LOOPBACK6, Api, Balancer, Mixer
 from running import RunningServer, end_server, start_server, wait_until
 
 CHANGES = int(os.environ.get("TEST_CHANGES", "100"))
+CHANGES_IPV6 = int(os.environ.get("TEST_CHANGES", "30"))
 SEED = int(os.environ.get("TEST_SEED", "20260131"))
 RESTARTS = 8  # enough to show failures
 MEMBERS = 4  # ports of each kind
@@ -84,12 +87,12 @@ def free_ports(count: int) -> list[int]:
     return found
 
 
-def under_load(server: RunningServer, changes: int) -> Result:
+def under_load(server: RunningServer, changes: int, families: tuple[int, ...] = (4,)) -> Result:
     with started(load_members, str(MEMBERS)) as members:
         assert members.stdout is not None
         ports = json.loads(members.stdout.readline())
         api = Api(server.url, server.state_directory / "clouds.yaml")
-        balancer = Balancer(api, ports, free_ports(LISTENERS))
+        balancer = Balancer(api, ports, free_ports(LISTENERS), families)
         directory = server.state_directory / "haproxy" / balancer.id
         mixer, workers = Mixer(balancer, SEED), []
         with started(load, json.dumps(balancer.plan())) as clients:
@@ -105,17 +108,22 @@ def under_load(server: RunningServer, changes: int) -> Result:
     return result
 
 
-def test_no_change_is_felt(tmp_path: Path) -> None:
-    server = start_server(tmp_path / "state")
+@pytest.mark.parametrize(
+    ("families", "changes"),
+    [((4,), CHANGES), ((6,), CHANGES_IPV6), ((4, 6), CHANGES_IPV6)],
+    ids=["IPv4", "IPv6", "both"],
+)
+def test_no_change_is_felt(tmp_path: Path, families: tuple[int, ...], changes: int) -> None:
+    server = start_server(tmp_path / "state", f"--vip-ranges={LOOPBACK6}")
     try:
-        result = under_load(server, CHANGES)
+        result = under_load(server, changes, families)
     finally:
         end_server(server)
     print(result)
     assert result.failed == {}
     assert result.is_whole, result
-    assert sum(result.made.values()) == CHANGES
-    assert result.workers > CHANGES / 4
+    assert sum(result.made.values()) == changes
+    assert result.workers > changes / 4
 
 
 def test_restarts_are_felt(tmp_path: Path) -> None:

@@ -1,14 +1,16 @@
 """Constant load on a load balancer, in a process of its own: `python load.py PLAN`.
 
-PLAN is JSON: {"address": VIP, "http": port, "https": port, "tcp": port, "authority": PEM, "host": name}. The load lasts
-until the standard input ends. Then {"done": {kind: number}, "failed": {kind: {text: number}}} is printed: requests, and
-messages over sockets that stay open. A server that says "Connection: close" has not failed; one that just closes has.
+PLAN is JSON: {"addresses": [VIP, …], "http": port, "https": port, "tcp": port, "authority": PEM, "host": name}. The
+load lasts until the standard input ends. Then {"done": {kind: number}, "failed": {kind: {text: number}}} is printed:
+requests, and messages over sockets that stay open. A server that says "Connection: close" has not failed; one that just
+closes has.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import shutil
 import ssl
@@ -43,12 +45,17 @@ def _said(*command: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, timeout=10, check=False).stdout
 
 
+def _bracketed(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
+
+
 class Load:
     """All clients, and what became of what they did."""
 
     def __init__(self, plan: dict[str, Any]) -> None:
         self.plan = plan
         self.host = plan["host"]
+        self.addresses = itertools.cycle(plan["addresses"])  # connections go to each in turn
         self.tls = ssl.create_default_context(cadata=plan["authority"])
         self.done: Counter[str] = Counter()
         self.failed: dict[str, Counter[str]] = {}
@@ -89,7 +96,7 @@ class Load:
     @contextlib.asynccontextmanager
     async def _connected(self, port: str) -> AsyncIterator[STREAM]:
         secured = {"ssl": self.tls, "server_hostname": self.host} if port == "https" else {}
-        opening = asyncio.open_connection(self.plan["address"], self.plan[port], **secured)
+        opening = asyncio.open_connection(next(self.addresses), self.plan[port], **secured)
         reader, writer = await asyncio.wait_for(opening, PATIENCE)
         try:
             yield reader, writer
@@ -155,7 +162,7 @@ class Load:
 
     async def _websocket(self, port: str, life: int) -> None:
         scheme, secured = ("wss", {"ssl": self.tls, "server_hostname": self.host}) if port == "https" else ("ws", {})
-        uri = f"{scheme}://{self.plan['address']}:{self.plan[port]}/chat"
+        uri = f"{scheme}://{_bracketed(next(self.addresses))}:{self.plan[port]}/chat"
         limits = {"open_timeout": PATIENCE, "close_timeout": PATIENCE, "ping_interval": None}
         async with connect(uri, proxy=None, **limits, **secured) as connection:
             for number in self._until_over(life):
@@ -171,7 +178,7 @@ class Load:
     async def _curl(self) -> None:
         """Some requests over one connection; curl opens another one when it is told that this one ends."""
         url = f"https://{self.host}:{self.plan['https']}/two"
-        place = f"{self.host}:{self.plan['https']}:{self.plan['address']}"
+        place = f"{self.host}:{self.plan['https']}:{_bracketed(next(self.addresses))}"
         words = ("curl", "-skS", "--http2", "--resolve", place, "-m", str(PATIENCE), "--rate", "600/m")
         words += ("-w", "%{http_code} %{http_version}\n", "-o", "/dev/null", f"{url}/[1-20]")
         curl = await asyncio.create_subprocess_exec(*words, stdout=-1, stderr=-1)

@@ -22,7 +22,8 @@ LBAAS = "/load-balancer/v2.0/lbaas"
 PATIENCE = 30.0  # s until a change is in effect
 MOST = 4  # of anything that comes and goes
 LOADED = ("/new", "/kept", "/slow", "/two")  # what the load asks for
-CIDRS = ("127.0.0.0/8", "10.0.0.0/8", "192.168.0.0/16")
+CIDRS = {4: ("127.0.0.0/8", "10.0.0.0/8", "192.168.0.0/16"), 6: ("::1/128", "fd00::/8", "2001:db8::/32")}
+LOOPBACK6 = "::1/128"  # the only IPv6 address that a machine has without being asked
 
 
 class Api:
@@ -69,6 +70,7 @@ class Balancer:
     api: Api
     ports: dict[str, Any]  # of the members: see load_members.py
     free: list[int]  # for listeners
+    families: tuple[int, ...] = (4,)  # IP versions of its addresses
     certificates: list[str] = field(default_factory=list)
     extra: list[str] = field(default_factory=list)  # listeners that come and go
     policies: list[str] = field(default_factory=list)
@@ -76,9 +78,11 @@ class Balancer:
 
     def __post_init__(self) -> None:
         self.certificates = [self.api.kept(certified(HOST, CA, HOST)) for _ in range(3)]
-        [subnet] = self.api.ask("GET", "/networking/v2.0/subnets?name=private-subnet")["subnets"]
-        made = self.api.create("loadbalancer", "loadbalancers", vip_subnet_id=subnet["id"])
-        self.id, self.address = made["id"], made["vip_address"]
+        first, *others = [self._subnet(version) for version in self.families]
+        places = {"vip_subnet_id": first, "additional_vips": [{"subnet_id": other} for other in others]}
+        made = self.api.create("loadbalancer", "loadbalancers", **places)
+        self.id = made["id"]
+        self.addresses = [made["vip_address"], *(vip["ip_address"] for vip in made["additional_vips"])]
         self.wait()
         self.pools = {
             name: self.new_pool(protocol, port)
@@ -99,10 +103,17 @@ class Balancer:
             rule = {"type": "HEADER", "key": "Upgrade", "compare_type": "EQUAL_TO", "value": "websocket"}
             self.policy(name, [rule], action="REDIRECT_TO_POOL", redirect_pool_id=self.pools["chat"])
 
+    def _subnet(self, version: int) -> str:
+        [subnet] = self.api.ask("GET", "/networking/v2.0/subnets?name=private-subnet")["subnets"]
+        if version == 6:
+            place = {"network_id": subnet["network_id"], "cidr": LOOPBACK6, "ip_version": 6, "gateway_ip": None}
+            subnet = self.api.ask("POST", "/networking/v2.0/subnets", {"subnet": place})["subnet"]
+        return str(subnet["id"])
+
     def plan(self) -> dict[str, Any]:
         """For load.py."""
         ports = dict(zip(self.listeners, self.free, strict=False))
-        return {"address": self.address, "authority": CA.pem, "host": HOST, **ports}
+        return {"addresses": self.addresses, "authority": CA.pem, "host": HOST, **ports}
 
     def wait(self) -> None:
         """Until the last change is in effect."""
@@ -276,10 +287,14 @@ class Mixer:
         names = ("timeout_client_data", "timeout_member_connect", "timeout_member_data")
         self._set(None, **{name: self.chance.randint(20_000, 60_000) for name in names})
 
+    def _cidrs(self) -> list[str]:
+        count = self.chance.randint(1, 3)
+        return [cidr for version in self.on.families for cidr in CIDRS[version][:count]]
+
     def limits(self) -> None:
         values = (
             {"connection_limit": self.chance.choice((-1, 1000, 2000))},
-            {"allowed_cidrs": self.chance.choice((None, list(CIDRS[: self.chance.randint(1, 3)])))},
+            {"allowed_cidrs": self.chance.choice((None, self._cidrs()))},
         )
         self._set(None, **self.chance.choice(values))
 

@@ -5,28 +5,18 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import os
 import secrets
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 QUICK_COST = 1
 LENGTH = 4096  # characters that a password may have
-NICE = 5  # lower priority of the threads that hash
 COST, BLOCK, LANES = 14, 8, 1  # 16 MB and some 40 ms: each command of a command line sends its password
-
-
-def _give_way() -> None:
-    """Lower the priority of this thread below the one that the process was started with."""
-    thread = threading.get_native_id()
-    os.setpriority(os.PRIO_PROCESS, thread, min(19, os.getpriority(os.PRIO_PROCESS, thread) + NICE))
 
 
 # Two threads of their own: a flood of logins cannot take all memory, and the 16 MB that the C library keeps back for a
 # thread that has used them once are kept for these two, not for every thread that answers requests.
-# They give way to the threads that answer requests: a flood of logins would take the processor, too.
-_hashing = ThreadPoolExecutor(2, "passwords", _give_way)
+_hashing = ThreadPoolExecutor(2, "passwords")
 
 
 def make_hash(password: str) -> str:

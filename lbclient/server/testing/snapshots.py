@@ -10,16 +10,14 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
-from ...store import files, identity_tables, migrations
-from ...store.tables import LOADBALANCER, SCHEMA, metadata
+from ...store import dump, files, identity_tables, migrations
+from ...store.tables import LOADBALANCER, SCHEMA
 from ..errors import BadRequest, NotFound
 from ..identity import tokens
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 # Not what others are told by: a token that was revoked stays so.
 LEFT_OUT = (SCHEMA, identity_tables.REVOCATION, identity_tables.IDENTITY_REVISION)
-
-Rows = dict[str, list[dict[str, Any]]]
 
 
 class Snapshots:
@@ -35,7 +33,7 @@ class Snapshots:
     def save(self, name: str, tx: sa.Connection, more: Mapping[str, Any]) -> None:
         """Save the database and what else is given. Raises BadRequest."""
         self._directory.mkdir(mode=0o700, exist_ok=True)
-        content = {"schema": migrations.NEWEST, "tables": dump(tx), **more}
+        content = {"schema": migrations.NEWEST, "tables": dump.read(tx, LEFT_OUT), **more}
         files.replace(self._path(name), orjson.dumps(content, option=orjson.OPT_NON_STR_KEYS).decode())
 
     def load(self, name: str) -> dict[str, Any]:
@@ -65,23 +63,9 @@ class Snapshots:
         return self._directory / f"{name}.json"
 
 
-def dump(tx: sa.Connection) -> Rows:
-    """The rows of all tables that a snapshot has."""
-    return {
-        table.name: [dict(row._mapping) for row in tx.execute(sa.select(table))]
-        for table in metadata.sorted_tables
-        if table not in LEFT_OUT
-    }
-
-
-def restore(tx: sa.Connection, rows: Rows) -> set[str]:
+def restore(tx: sa.Connection, rows: dump.Rows) -> set[str]:
     """Make these the rows of all tables; the IDs of the load balancers before and after."""
     ids = set(tx.scalars(sa.select(LOADBALANCER.c.id)))
-    tables = [table for table in metadata.sorted_tables if table not in LEFT_OUT]
-    for table in reversed(tables):
-        tx.execute(sa.delete(table))
-    for table in tables:
-        if rows[table.name]:
-            tx.execute(sa.insert(table), rows[table.name])
+    dump.write(tx, rows, LEFT_OUT)
     tokens.touch(tx)
     return ids | set(tx.scalars(sa.select(LOADBALANCER.c.id)))

@@ -78,12 +78,13 @@ class Bridge:
                 if not await body.read(environ):
                     return  # nobody is there any more
             except Error as error:
-                environ[FAULT] = error
+                environ[FAULT] = error.with_traceback(None)  # it would keep what has been read of the body
             status, headers, content = await self._answer(environ)
         if environ.get(DROPPED):
             scope["lbclient.close"]()
             await _gone(receive)
             return
+        environ.clear()  # of the body, too: the client may take its time for the answer
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": content, "more_body": body.is_left})
         if body.is_left:

@@ -38,6 +38,14 @@ def found(row: dict[str, str], change: dict[str, Any] | None = None) -> Check | 
         ),
         ({"check_status": "* L4CON", "check_desc": "No", "last_chk": "refused", "check_code": ""}, "No: refused"),
         ({"check_status": "L4TOUT", "check_desc": "Layer4 timeout"}, "Layer4 timeout"),
+        (
+            {"check_status": "L7STS", "check_desc": "Wrong", "last_chk": "Service Unavailable", "check_code": "503"},
+            "Wrong: 503 Service Unavailable",
+        ),
+        (
+            {"check_status": "L7STS", "check_desc": "Wrong", "last_chk": "got <503>", "check_code": "503"},
+            "Wrong: got <503>",
+        ),
         ({"check_status": "L4TOUT"}, "L4TOUT"),  # one who does not describe
         ({"check_status": ""}, None),
         ({"check_status": "INI", "check_desc": "Initializing"}, None),

@@ -55,6 +55,7 @@ def test_a_member_that_falls_ill_is_told_of_at_once(seldom: None, world: DataPla
     check = last_check(world, "m1")
     assert check.status == "L7STS"
     assert check.reason.startswith("Layer7 wrong status: ")
+    assert "500" in check.reason
     one.health = 200
     until(lambda: world.operating("member", "m1") == "ONLINE")
     assert last_check(world, "m1").status == "L7OK"

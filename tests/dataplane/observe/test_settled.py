@@ -26,12 +26,12 @@ MONITORS = st.fixed_dictionaries(
         "admin_state_up": SWITCH,
         "url_path": st.just("/health"),
         "delay": st.just(1),
-        "timeout": st.just(1),
+        "timeout": st.just(10),
         "max_retries": st.integers(1, 2),
     }
 )
 DATAGRAM_MONITORS = st.fixed_dictionaries(
-    {"type": st.just("TCP"), "admin_state_up": SWITCH, "delay": st.just(1), "timeout": st.just(1)}
+    {"type": st.just("TCP"), "admin_state_up": SWITCH, "delay": st.just(1), "timeout": st.just(10)}
 ).map(lambda given: {**given, "max_retries": 1})
 MEMBERS = st.fixed_dictionaries({"admin_state_up": SWITCH, "weight": st.sampled_from((1, 1, 7, 0)), "backup": SWITCH})
 RULE = st.fixed_dictionaries({"admin_state_up": SWITCH, "invert": SWITCH}).map(
@@ -120,7 +120,7 @@ def test_what_is_active_is_shown_as_it_stays(
 def test_it_stays_as_long_as_nothing_happens(world: DataPlaneRig, webs: Callable[..., list[Web]]) -> None:
     """The same over several checks, with every kind of thing at once."""
     (one,) = webs("one")
-    monitor = {"type": "HTTP", "url_path": "/health", "delay": 1, "timeout": 1, "max_retries": 1}
+    monitor = {"type": "HTTP", "url_path": "/health", "delay": 1, "timeout": 10, "max_retries": 1}
     rule = {"type": "PATH", "compare_type": "STARTS_WITH", "value": "/a"}
     policy = {"action": "REDIRECT_TO_POOL", "redirect_pool": "p0", "rules": [rule, {**rule, "admin_state_up": False}]}
     change = {

@@ -56,7 +56,7 @@ def test_the_headers_say_who_it_is(api: Open) -> None:
     made = api.created({"vip_subnet_id": SUBNET}, **member)
     assert made["project_id"] == PROJECT
     stranger = {"X_Project_Id": OTHER, "X_Roles": "member"}
-    assert api.ask("GET", f"/loadbalancers/{made['id']}", **stranger).status_code == 404
+    assert api.ask("GET", f"/loadbalancers/{made['id']}", **stranger).status_code == 403
     assert api.ask("GET", f"/loadbalancers/{made['id']}", X_Project_Id=PROJECT, X_Roles="none").status_code == 403
     body = {"loadbalancer": {"vip_subnet_id": SUBNET, "project_id": OTHER}}
     assert api.ask("POST", "/loadbalancers", body, **member).status_code == 403

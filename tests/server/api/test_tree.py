@@ -97,6 +97,15 @@ def test_one_wrong_part_and_nothing_is_made(api: Any, path: str, value: Any, sta
         assert api.get(f"/{collection}")[collection] == []
 
 
+def test_pools_of_which_several_have_no_name(api: Any) -> None:
+    subnet = api.loadbalancer()["vip_subnet_id"]
+    pool = {"protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN"}
+    refused = api.fails(
+        "POST", "/loadbalancers", {"loadbalancer": {"vip_subnet_id": subnet, "pools": [pool, pool]}}, 400
+    )
+    assert "several have none" in str(refused)
+
+
 def test_every_part_counts_towards_the_quota(api: Any) -> None:
     subnet = api.loadbalancer()["vip_subnet_id"]
     quota = {"quota": {"pool": 2}}

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lbclient.server import app
+from lbclient.server.config import Config
 from lbclient.server.errors import TooManyRequests
 from lbclient.server.identity import throttle
 from lbclient.server.identity.throttle import Allowance, Throttle
@@ -176,3 +179,24 @@ def test_a_token_that_is_revoked_stays_so_whatever_the_clock(front: Any, clock_a
     clock_ahead()
     other.ask("DELETE", "/identity/v3/auth/tokens", X_Subject_Token=other.token)  # others are forgotten now
     assert demo.ask("GET", "/identity/v3/auth/projects").status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "is_login"),
+    [
+        ("POST", "/auth/tokens", True),
+        ("POST", "/auth/tokens.json", True),
+        ("GET", "/auth/tokens", False),
+        ("POST", "/users", True),
+        ("POST", "/users/", True),
+        ("PATCH", "/users/some", True),
+        ("POST", "/users/some/password", True),
+        ("POST", "/users/some/application_credentials", True),
+        ("DELETE", "/users/some", False),
+        ("POST", "/projects", False),
+    ],
+)
+def test_what_hashes_a_password_has_threads_of_its_own(method: str, path: str, is_login: bool) -> None:
+    environ = {"REQUEST_METHOD": method, "PATH_INFO": f"/identity/v3{path}"}
+    services: Any = SimpleNamespace(keystone=None, barbican=None, testing=None, config=Config())
+    assert app.guards(services).is_login(environ) is is_login

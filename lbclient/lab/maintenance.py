@@ -1,0 +1,149 @@
+"""The commands of whoever runs a server: check the configuration, back up, restore."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .commands import _ServerCommand
+
+if TYPE_CHECKING:
+    from ..server.config import Config
+    from ..store.store import Store
+
+PLACES = ("state_directory", "database")
+
+
+class _Maintenance(_ServerCommand):
+    """A command about the files of a server, by the server's own configuration."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        from ..server import config
+
+        parser = super().get_parser(prog_name)
+        self.add_arguments(parser)
+        config.add_arguments(parser, PLACES)
+        return parser
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Add what this command takes."""
+
+    def take_action(self, parsed_args: argparse.Namespace) -> int:
+        from sqlalchemy.exc import SQLAlchemyError
+
+        from ..server import backup, config, main, state
+
+        try:
+            wanted = config.from_arguments(vars(parsed_args))
+            return self.carry_out(parsed_args, wanted)
+        except (backup.BackupError, config.ConfigError, main.DatabaseError, state.StateError) as error:
+            print(f"lbclient server: {error}", file=sys.stderr)
+        except SQLAlchemyError as error:
+            why = str(getattr(error, "orig", None) or error).splitlines()[0]
+            print(f"lbclient server: the database cannot be used: {why}", file=sys.stderr)
+        except OSError as error:
+            print(f"lbclient server: {error.filename}: {error.strerror}.", file=sys.stderr)
+        return 1
+
+    def carry_out(self, parsed: argparse.Namespace, wanted: Config) -> int:
+        raise NotImplementedError
+
+
+def _store(wanted: Config) -> Store:
+    from ..store.store import Store
+
+    return Store(wanted.database_url)
+
+
+class BackupServer(_Maintenance):
+    """Save everything that a server's database has to a file, also while the server runs.
+
+    Certificates are sealed in it. With --keys, the keys that open them, and clouds.yaml, go to another file. Keep the
+    two files apart: together they open every private key.
+    """
+
+    examples = ("backup.gz", "backup.gz --keys keys.tar.gz --state-directory /var/lib/lbclient")
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("file", metavar="<file>", type=Path, help="The new file of the backup.")
+        parser.add_argument("--keys", metavar="<file>", type=Path, help="The new file of the keys and clouds.yaml.")
+
+    def carry_out(self, parsed: argparse.Namespace, wanted: Config) -> int:
+        from ..server import backup
+
+        if wanted.database is None and not (wanted.state_directory / "lbclient.sqlite").exists():
+            raise backup.BackupError(f"There is no database in {wanted.state_directory}.")
+        store = _store(wanted)
+        try:
+            print(f"{parsed.file}: {backup.save(store, parsed.file)} rows.")
+        finally:
+            store.close()
+        if parsed.keys:
+            print(f"{parsed.keys}: {', '.join(backup.save_keys(wanted.state_directory, parsed.keys))}.")
+        return 0
+
+
+class RestoreServer(_Maintenance):
+    """Bring a backup into a new state directory and an empty database; then start the server.
+
+    The start brings up every load balancer of the backup.
+    """
+
+    examples = ("backup.gz --keys keys.tar.gz", "backup.gz --keys keys.tar.gz --database postgresql://db/lbclient")
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("file", metavar="<file>", type=Path, help="The file of the backup.")
+        parser.add_argument(
+            "--keys",
+            metavar="<file>",
+            type=Path,
+            required=True,
+            help="The file of the keys: without them, certificates could not be read and tokens not be checked.",
+        )
+
+    def carry_out(self, parsed: argparse.Namespace, wanted: Config) -> int:
+        from ..server import backup, state
+
+        content = backup.load(parsed.file)
+        with state.held(wanted.state_directory):
+            store = _store(wanted)
+            try:
+                rows = backup.restore(store, content)
+                database_id = store.database_id()
+            finally:
+                store.close()
+            names = backup.restore_keys(wanted.state_directory, parsed.keys)
+            state.mark(wanted.state_directory, database_id)
+        print(f"{rows} rows, and {', '.join(names)}.")
+        return 0
+
+
+class CheckConfig(_ServerCommand):
+    """Check the configuration of a server without starting it, and show what it comes to."""
+
+    examples = ("--config-file /etc/lbclient/server.ini",)
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        from ..server import config
+
+        parser = super().get_parser(prog_name)
+        config.add_arguments(parser)
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> int:
+        from ..dataplane.haproxy.binary import NotFound, find_haproxy
+        from ..server import config
+        from ..server.access.enforcer import Enforcer, InvalidPolicyFile
+
+        try:
+            wanted = config.from_arguments(vars(parsed_args))
+            find_haproxy(wanted.haproxy)
+            Enforcer(wanted.policy_path)
+        except (config.ConfigError, NotFound, InvalidPolicyFile) as error:
+            print(f"lbclient server: {error}", file=sys.stderr)
+            return 2
+        for name, value in config.shown(wanted).items():
+            print(f"{name} = {value}")
+        return 0

@@ -1,0 +1,77 @@
+"""Option values out of text; each function raises ValueError with what is allowed."""
+
+from __future__ import annotations
+
+import configparser
+import ipaddress
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ..resources.quota import LIMITS, UNLIMITED
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def one_of(*choices: str) -> Callable[[str], str]:
+    def read(value: str) -> str:
+        if value not in choices:
+            raise ValueError(f"one of {', '.join(choices)}")
+        return value
+
+    return read
+
+
+def number_of(kind: type, minimum: float, maximum: float, what: str) -> Callable[[str], Any]:
+    def read(value: str) -> Any:
+        try:
+            number = kind(value)
+        except ValueError:
+            raise ValueError(what) from None
+        if not minimum <= number <= maximum:
+            raise ValueError(what)
+        return number
+
+    return read
+
+
+def patience(value: str) -> float:
+    if value == "strict":
+        return 0.0
+    seconds: float = number_of(float, 0, 60, "seconds from 0 to 60, or strict")(value)
+    return seconds
+
+
+def switch(value: str) -> bool:
+    words = configparser.ConfigParser.BOOLEAN_STATES
+    if value.lower() not in words:
+        raise ValueError("true or false")
+    return words[value.lower()]
+
+
+def cidr_of(value: str) -> str:
+    try:
+        return str(ipaddress.ip_network(value))
+    except ValueError:
+        raise ValueError("a network like 10.0.0.0/24") from None
+
+
+def cidrs(value: str) -> tuple[Network, ...]:
+    return tuple(ipaddress.ip_network(cidr_of(part.strip())) for part in value.split(",") if part.strip())
+
+
+def quotas(value: str) -> dict[str, int]:
+    """loadbalancer=10,member=500"""
+    pairs = (part.partition("=") for part in value.split(",") if part.strip())
+    return {name.strip(): _quota(name.strip(), limit.strip()) for name, _, limit in pairs}
+
+
+def _quota(name: str, limit: str) -> int:
+    if name not in LIMITS:
+        raise ValueError(f"a limit like {LIMITS[0]}=10; there are {', '.join(LIMITS)}")
+    number: int = number_of(int, UNLIMITED, 2_000_000_000, f"a number from {UNLIMITED} (no limit) to 2000000000")(limit)
+    return number
+
+
+def file_path(value: str) -> Path:
+    return Path(value).expanduser().absolute()
