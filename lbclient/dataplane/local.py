@@ -71,6 +71,10 @@ class LocalDataPlane:
         """The addresses of this machine that are not its load balancers', where these could be taken for them."""
         return self._attachment.own_addresses()
 
+    def address_refusal(self, address: str) -> str | None:
+        """Why this machine can never have an address for a load balancer; None if it may."""
+        return self._attachment.refusal(address)
+
     def active_connections(self, loadbalancer_id: str, pool_id: str, member_id: str) -> int | None:
         """How many connections are open to a member; None if its proxy does not answer."""
         return connections.open_to(self._directory, loadbalancer_id, pool_id, member_id)

@@ -34,6 +34,9 @@ class Attachment(Protocol):
     def own_addresses(self) -> Iterable[str]:
         """The addresses that the machine has for itself, where those of load balancers could be taken for them."""
 
+    def refusal(self, address: str) -> str | None:
+        """Why an address can never be attached here; None if it may be."""
+
 
 class Loopback:
     """Addresses of 127.0.0.0/8, all of which Linux accepts as they are (or any others that the machine has)."""
@@ -45,18 +48,22 @@ class Loopback:
         return
 
     def prepare(self, holder: str, addresses: Sequence[str]) -> None:
-        for address in addresses:
-            if not is_local(address):
-                raise AttachmentFailed(
-                    f"Address {address} is not one of this machine; "
-                    "with the attachment 'loopback', subnets lie within 127.0.0.0/8."
-                )
+        for why in filter(None, map(self.refusal, addresses)):
+            raise AttachmentFailed(why)
 
     def keep_only(self, holder: str, addresses: Sequence[str]) -> None:
         return
 
     def own_addresses(self) -> Iterable[str]:
         return ()
+
+    def refusal(self, address: str) -> str | None:
+        if is_local(address):
+            return None
+        return (
+            f"Address {address} is not one of this machine; "
+            "with the attachment 'loopback', subnets lie within 127.0.0.0/8."
+        )
 
 
 class AnyIP:
@@ -111,6 +118,9 @@ class AnyIP:
 
     def own_addresses(self) -> Iterable[str]:
         return local_routes.foreign() if self._is_alone else ()
+
+    def refusal(self, address: str) -> str | None:
+        return None
 
 
 def _refuse_duplicate(address: str) -> None:
