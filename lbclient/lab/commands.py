@@ -202,3 +202,29 @@ class ServerWait(_RunningServer):
         from . import lifecycle
 
         return lifecycle.wait(self.directory(parsed_args), parsed_args.timeout)
+
+
+class ResetPassword(_ServerCommand):
+    """Set a new random password for the admin or the demo user, and write it to the server's clouds.yaml.
+
+    It takes the server's options, may be used while the server runs, and ends what was logged in with the old password.
+    """
+
+    examples = ("", "--state-directory /var/lib/lbclient")
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        from ..server.config import add_arguments
+
+        parser = super().get_parser(prog_name)
+        parser.add_argument("--user", choices=("admin", "demo"), default="admin", help="Whose password (admin).")
+        add_arguments(parser)
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> int:
+        from ..server import config, main
+
+        try:
+            return main.reset_password(config.from_arguments(vars(parsed_args)), parsed_args.user)
+        except config.ConfigError as error:
+            print(f"lbclient server reset-password: {error}", file=sys.stderr)
+            return 2

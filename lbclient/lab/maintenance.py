@@ -111,9 +111,11 @@ class RestoreServer(_Maintenance):
             store = _store(wanted)
             try:
                 rows = backup.restore(store, content)
+                database_id = store.database_id()
             finally:
                 store.close()
             names = backup.restore_keys(wanted.state_directory, parsed.keys)
+            state.mark(wanted.state_directory, database_id)
         print(f"{rows} rows, and {', '.join(names)}.")
         return 0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from types import ModuleType
@@ -178,17 +178,29 @@ def quickness(services: Services) -> Callable[[Environ], bool]:
     is_alone = services.store.is_local and services.keystone is None and services.barbican is None
     is_noop = drivers.is_noop(config.providers, config.default_provider)
     methods = () if not is_alone else ("GET", "POST", "PUT") if is_noop else ("GET",)
+    free = set(_discovery(services))
     slow = {(route.method, _last(route.path)) for _, _, routes in _mounts(services) for route in routes if route.waits}
 
     def is_quick(environ: Environ) -> bool:
         if services.testing and not services.testing.is_calm:
             return False  # a fault may delay it
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+        if method == "GET" and path.rstrip("/") in free:
+            return True
         if method not in methods or (method, _last(path)) in slow:
             return False
         return method == "GET" or (is_load_balancing(path) and int(environ.get("CONTENT_LENGTH", 0)) <= SMALL)
 
     return is_quick
+
+
+def _discovery(services: Services) -> Iterator[str]:
+    """The paths of versions, which need no database."""
+    for place, _, routes in _mounts(services):
+        if place != TESTING:
+            for route in routes:
+                if route.method == "GET" and route.is_open and route not in DESCRIPTION:
+                    yield (place + route.path).rstrip("/")
 
 
 def guards(services: Services) -> Guards:

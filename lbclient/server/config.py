@@ -11,8 +11,6 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from sqlalchemy.engine import make_url
-
 from .loadbalancer.drivers import USUAL, Providers
 from .loadbalancer.drivers import read as read_providers
 from .option_values import Network, cidr_of, cidrs, file_path, number_of, one_of, patience, quotas, switch
@@ -145,6 +143,15 @@ class Config:
         "commas between (none; the other attachments allow all).",
         (),
         cidrs,
+    )
+    adopt: bool = dataclasses.field(
+        default=False,
+        metadata={
+            "help": "Use a database that does not belong to the state directory from now on: load balancers that run "
+            "and are not in it are ended. On the command line only.",
+            "read": switch,
+            "is_once": True,
+        },
     )
     demo: bool = _option("Make a project demo with a user demo, and the cloud lbclient for it.", False, switch)
     busy_wait: float = _option(
@@ -286,6 +293,8 @@ def shown(config: Config) -> dict[str, str]:
         if option.name == "providers":
             value = ",".join(f"{name}={each.driver}:{each.description}" for name, each in value.items())
         elif option.name == "database" and value is not None:
+            from sqlalchemy.engine import make_url  # here, as the options are read where the extra `server` is missing
+
             value = make_url(value).render_as_string(hide_password=True)
         if value is not None:
             found[option.name] = str(value).lower() if isinstance(value, bool) else str(value)
@@ -320,6 +329,8 @@ def _of_file(path: str) -> dict[str, Any]:
     for name in given:
         if name not in known:
             raise ConfigError(f"{path}: unknown option {name}; there are {', '.join(known)}.")
+        if known[name].metadata.get("is_once"):
+            raise ConfigError(f"{path}: {name} is an option for the command line only.")
     values = {name: _read(known[name], text, f"{path}: {name}") for name, text in given.items()}
     if QUOTAS in parser:
         limits = ",".join(f"{name}={limit}" for name, limit in parser[QUOTAS].items())

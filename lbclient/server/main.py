@@ -23,10 +23,11 @@ from ..dataplane.haproxy.attachments import AttachmentFailed, attachment
 from ..dataplane.haproxy.binary import NotFound, find_haproxy
 from ..dataplane.local import LocalDataPlane
 from ..store import settling
-from ..store.migrations import TooNew
+from ..store.migrations import Unfit
 from ..store.network_tables import NETWORK
 from ..store.store import Store
 from ..vault import sealing as vault
+from ..vault.keys import DamagedKey
 from ..vault.sealing import Vault
 from . import app, logs, notify, running, state
 from .access.enforcer import Enforcer, InvalidPolicyFile
@@ -34,7 +35,7 @@ from .config import Config, ConfigError, add_arguments, from_arguments, is_loopb
 from .errors import Unavailable
 from .external.barbican import Barbican
 from .external.keystone import Keystone
-from .identity import clouds_yaml
+from .identity import clouds_yaml, password_reset
 from .identity.bootstrap import Login, bootstrap, create_demo
 from .identity.tokens import Tokens
 from .loadbalancer.drivers import is_noop
@@ -60,16 +61,18 @@ class DatabaseError(Exception):
 
 
 REFUSALS = (
-    CertificateError,
     AttachmentFailed,
-    InvalidPolicyFile,
+    CertificateError,
     ConfigError,
+    DamagedKey,
     DatabaseError,
-    Unavailable,
+    InvalidPolicyFile,
     ListenError,
     NotFound,
+    Unavailable,
+    Unfit,
+    clouds_yaml.Damaged,
     state.StateError,
-    TooNew,
 )
 
 
@@ -110,6 +113,22 @@ def serve(config: Config) -> int:
     return 0
 
 
+def reset_password(config: Config, name: str) -> int:
+    """A new password for a user of the first start; the exit status."""
+    try:
+        store = _open(config.database_url, None)
+        try:
+            url = f"{_reachable(config, config.bind_host, config.bind_port)}/identity"
+            password_reset.reset(store, config.clouds_file, name, url)
+        finally:
+            store.close()
+    except (*REFUSALS, password_reset.NoSuchUser) as error:
+        print(f"lbclient server reset-password: {error}", file=sys.stderr)
+        return 1
+    print(f"{config.clouds_file}: the cloud {password_reset.CLOUDS[name]} has the new password of the user {name}.")
+    return 0
+
+
 @contextmanager
 def _running(config: Config) -> Iterator[tuple[str, int]]:
     """Everything at work; the address and port that are listened on."""
@@ -117,10 +136,13 @@ def _running(config: Config) -> Iterator[tuple[str, int]]:
     if config.tls_certificate:
         certificate = Certificate(config.tls_certificate, config.tls_key or config.tls_certificate)
     haproxy = find_haproxy(config.haproxy)
+    clouds_yaml.read(config.clouds_file)  # a damaged one is refused before anything is made
     store = _open(config.database_url, Vault(config.state_directory / vault.DIRECTORY))
+    count = len(store.loadbalancer_ids())
+    state.claim(config.state_directory, store.database_id(), count, is_adopting=config.adopt)
     rules = Enforcer(config.policy_path)
     tokens = Tokens(store, config.state_directory / "fernet-keys")
-    directory = config.state_directory / "haproxy"
+    directory = config.state_directory / state.INSTANCES
     kit = Kit(config.state_directory / kit_module.DIRECTORY) if config.testing else None
     dataplane = LocalDataPlane(
         store, directory, haproxy, attachment(config.attachment), is_noop=partial(is_noop, config.providers), pace=kit
@@ -221,7 +243,7 @@ def _allow_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _open(url: str, vault: Vault) -> Store:
+def _open(url: str, vault: Vault | None) -> Store:
     """The database with its schema. Raises DatabaseError."""
     try:
         store = Store(url, vault)
@@ -275,7 +297,12 @@ def _add(known: clouds_yaml.Clouds, name: str, login: Login, auth_url: str, auth
 
 def _warn_of_strangers(path: Path, admin: Login, known: clouds_yaml.Clouds) -> None:
     if "lbclient-admin" not in known:
-        LOG.warning("%s has no cloud lbclient-admin; the password of the user %s is unknown here", path, admin.name)
+        LOG.warning(
+            "%s has no cloud lbclient-admin; the password of the user %s is unknown here, and "
+            "`lbclient server reset-password` makes a new one",
+            path,
+            admin.name,
+        )
 
 
 def _warn_of_listeners(config: Config, host: str) -> None:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import os
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+MARK = "database-id"  # the file that says which database belongs to the directory
+INSTANCES = "haproxy"  # below it, a directory for each load balancer
 
 
 class StateError(Exception):
@@ -34,3 +38,42 @@ def held(directory: Path) -> Iterator[Path]:
         lock.write(f"{os.getpid()}\n")
         lock.flush()
         yield directory
+
+
+def claim(directory: Path, database_id: str, count: int, *, is_adopting: bool) -> None:
+    """Check that the database, with `count` load balancers, is the one of the directory. Raises StateError.
+
+    What runs without being in the database is ended, and what is in it is started: with the wrong one, all traffic
+    would end. Where neither has a load balancer yet, they belong together from now on.
+    """
+    path = directory / MARK
+    known = path.read_text().strip() if path.exists() else None
+    if known == database_id:
+        return
+    running = _instances(directory)
+    if not is_adopting and (count or running):
+        raise StateError(
+            f"The database does not belong to the state directory {directory}: it has {count} load balancers, and "
+            f"{running} were started from the directory. Name the right database; or start once with --adopt to use "
+            "this one from now on, which ends those that are not in it."
+        )
+    mark(directory, database_id)
+
+
+def mark(directory: Path, database_id: str) -> None:
+    """Have the directory know this database as its own from now on."""
+    aside = directory / f".{MARK}"
+    aside.write_text(f"{database_id}\n")
+    aside.replace(directory / MARK)
+
+
+def _instances(directory: Path) -> int:
+    instances = directory / INSTANCES
+    return sum(_is_uuid(each.name) for each in instances.iterdir()) if instances.exists() else 0
+
+
+def _is_uuid(name: str) -> bool:
+    try:
+        return str(uuid.UUID(name)) == name
+    except ValueError:
+        return False

@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from . import haste, prepared
+from . import haste, patient, prepared
 from .group_commit import GroupCommit
 
 SQLITE_BUSY = 30.0  # seconds that a transaction waits for another program's
@@ -20,10 +20,19 @@ WAIT = f"PRAGMA busy_timeout={int(SQLITE_BUSY * 1000)}"
 CONNECTIONS: dict[str, Any] = {
     "pool_size": 16,
     "max_overflow": 64,
+    "pool_timeout": 5.0,  # seconds
     "pool_use_lifo": True,  # few connections do most of the work, and have its statements ready
     "hide_parameters": True,  # they are what tenants and their secrets are called, and may be megabytes
 }
-STATEMENTS = 256  # that SQLite keeps for a connection, ready to run
+CONNECT_SECONDS = 3
+LOCK_SECONDS = 5.0
+STATEMENT_SECONDS = 10.0
+ANSWER_SECONDS = 12.0  # without a word from PostgreSQL, which should have ended the statement itself
+RECOVERY_SECONDS = 2.0  # after that, in which nobody else waits as long
+STATEMENTS = 256  # that the database keeps for a connection, ready to run
+# A plan that was prepared while a table had few rows would read all of it later; there are indices.
+PLANS = "-c enable_seqscan=off"
+PREPARED_AFTER = 2  # times that PostgreSQL has run a statement; most come again and again
 # Instructions of SQLite that a thread in haste may use: a small request takes hundreds, fifty rows 2,000.
 # What is left of them is looked at from time to time.
 SHARE, EACH = 8_000, 1_000
@@ -63,7 +72,31 @@ def _postgresql(url: sa.URL) -> sa.Engine:
     if url.drivername == "postgresql":
         url = url.set(drivername="postgresql+psycopg")
     # A server that was started anew has closed what the pool holds.
-    return sa.create_engine(url, isolation_level="REPEATABLE READ", pool_pre_ping=True, **CONNECTIONS)
+    made = sa.create_engine(
+        url,
+        isolation_level="REPEATABLE READ",
+        pool_pre_ping=True,
+        connect_args={
+            "connect_timeout": CONNECT_SECONDS,
+            "options": _options(url),
+            "prepare_threshold": PREPARED_AFTER,
+        },
+        **CONNECTIONS,
+    )
+    sa.event.listen(made, "do_connect", patient.connector(ANSWER_SECONDS, RECOVERY_SECONDS))
+    sa.event.listen(made, "connect", _prepare_postgresql)
+    return made
+
+
+def _prepare_postgresql(connection: Any, record: Any) -> None:
+    connection.prepared_max = STATEMENTS
+
+
+def _options(url: sa.URL) -> str:
+    """How PostgreSQL plans, and limits that it holds for a connection itself, before any that the URL sets."""
+    given = url.query.get("options", "")
+    limits = f"-c lock_timeout={int(LOCK_SECONDS * 1000)} -c statement_timeout={int(STATEMENT_SECONDS * 1000)}"
+    return " ".join((PLANS, limits, *((given,) if isinstance(given, str) else given)))
 
 
 def group_commit(engine: sa.Engine) -> GroupCommit | None:
@@ -77,6 +110,12 @@ def begin_reading(connection: sa.Connection) -> None:
     """From here on one view of everything; PostgreSQL's begins with the first statement."""
     if connection.dialect.name == "sqlite":
         _say(connection, "BEGIN")
+
+
+def end_reading(connection: sa.Connection) -> None:
+    """End the view. PostgreSQL's driver forgets its prepared statements at a ROLLBACK, which would end it otherwise."""
+    if connection.dialect.name == "postgresql" and not connection.invalidated:
+        prepared.commit(connection)
 
 
 @contextmanager

@@ -10,6 +10,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import sqlalchemy as sa
+
+TURN_SECONDS = 30.0  # for the transactions before one's own
+
 Payment = Callable[[], None]
 
 
@@ -65,9 +69,12 @@ def pay(payment: Payment) -> None:
 
 @contextmanager
 def holding(lock: threading.Lock) -> Iterator[None]:
-    """The lock, as soon as it is free. Raises WouldWait where it is not and there is no time."""
-    if not lock.acquire(blocking=_thread.owed is None):
-        raise WouldWait
+    """The lock, as soon as it is free. Raises WouldWait where it is not and there is no time; sa.exc.TimeoutError."""
+    if _thread.owed is not None:
+        if not lock.acquire(blocking=False):
+            raise WouldWait
+    elif not lock.acquire(timeout=TURN_SECONDS):
+        raise sa.exc.TimeoutError("another transaction does not end")
     try:
         yield
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 
 import sqlalchemy as sa
@@ -18,20 +19,34 @@ STEPS: tuple[Callable[[sa.Connection], None], ...] = ()
 NEWEST = 1 + len(STEPS)
 
 
-class TooNew(Exception):
-    """The database was written by a newer version of this program."""
+class Unfit(Exception):
+    """The database cannot be brought to the schema of this program; the text says why."""
 
 
 def upgrade(tx: sa.Connection) -> None:
-    """Make the schema, or take the steps that the database has not taken. Raises TooNew."""
-    SCHEMA.create(tx, checkfirst=True)
-    version = tx.scalar(sa.select(SCHEMA.c.version))
-    if version is None:
+    """Make the schema, or take the steps that the database has not taken. Raises Unfit."""
+    if not sa.inspect(tx).has_table(SCHEMA.name):
         metadata.create_all(tx)
-        tx.execute(sa.insert(SCHEMA).values(version=NEWEST))
+        tx.execute(sa.insert(SCHEMA).values(version=NEWEST, database_id=str(uuid.uuid4())))
         return
+    version = tx.scalar(sa.select(SCHEMA.c.version)) or 0
     if version > NEWEST:
-        raise TooNew(f"the database has schema version {version}, this program knows {NEWEST}: use a newer one")
+        raise Unfit(f"the database has schema version {version}, this program knows {NEWEST}: use a newer one")
     for step in STEPS[version - 1 :]:
         step(tx)
+    _check(tx)
     tx.execute(sa.update(SCHEMA).values(version=NEWEST))
+
+
+def _check(tx: sa.Connection) -> None:
+    """Looks for every column: one that is missing would fail requests later. Raises Unfit."""
+    found = {
+        name: {each["name"] for each in columns} for (_, name), columns in sa.inspect(tx).get_multi_columns().items()
+    }
+    for table in metadata.sorted_tables:
+        missing = [column.name for column in table.columns if column.name not in found.get(table.name, ())]
+        if missing:
+            raise Unfit(
+                f"the database says that it has schema version {NEWEST}, but lacks {table.name}.{missing[0]}: it was "
+                "made by a version of this program that was never released, or is damaged; begin with a new one"
+            )

@@ -64,10 +64,8 @@ class Prepared:
         return rows
 
     def run_each(self, tx: sa.Connection, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Once for each of these values."""
-        compiled = self._for(tx)
-        for values in rows:
-            compiled.run(tx, values)
+        """Once for each of these values; PostgreSQL is sent all of them before its first answer is read."""
+        self._for(tx).run_each(tx, rows)
 
     def _for(self, tx: sa.Connection) -> _Compiled:
         name = tx.dialect.name
@@ -100,11 +98,19 @@ class _Compiled:
 
     def run(self, tx: sa.Connection, values: Mapping[str, Any]) -> Any:
         """The driver's cursor, behind the statement."""
+        return execute(tx, self._text, self._bound(values))
+
+    def run_each(self, tx: sa.Connection, rows: Iterable[Mapping[str, Any]]) -> None:
+        bound = [self._bound(values) for values in rows]
+        if bound:
+            execute_each(tx, self._text, bound)
+
+    def _bound(self, values: Mapping[str, Any]) -> dict[str, Any]:
         bound = {**self._fixed, **values}
         for name, processor in self._processors.items():
             if name in values:
                 bound[name] = processor(values[name])
-        return execute(tx, self._text, bound)
+        return bound
 
     def records(self, rows: Iterable[Sequence[Any]]) -> list[Record]:
         make, readers = self._make, self._readers
@@ -131,6 +137,14 @@ def execute(tx: sa.Connection, text: str, values: Mapping[str, Any] | None = Non
     except tx.dialect.loaded_dbapi.Error as error:
         raise _translated(tx, error, text, values) from error
     return cursor
+
+
+def execute_each(tx: sa.Connection, text: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Run a statement with each of these values. Raises SQLAlchemy's errors."""
+    try:
+        tx.connection.cursor().executemany(text, rows)
+    except tx.dialect.loaded_dbapi.Error as error:
+        raise _translated(tx, error, text, rows[0]) from error
 
 
 def once(tx: sa.Connection, statement: sa.Select[Any], values: Mapping[str, Any] | None = None) -> list[Any]:

@@ -15,7 +15,7 @@ from .history import Outcome as Outcome
 from .observing import Check as Check
 from .observing import Key, Totals
 from .snapshot import Snapshot
-from .tables import LISTENER, LOADBALANCER
+from .tables import LISTENER, LOADBALANCER, SCHEMA
 
 if TYPE_CHECKING:
     from ..vault.sealing import Vault
@@ -42,16 +42,21 @@ class Store:
         return self.engine.dialect.name == "sqlite"
 
     def migrate(self) -> None:
-        """Bring the schema to the version of this program. Raises migrations.TooNew."""
+        """Bring the schema to the version of this program. Raises migrations.Unfit."""
         with self.writing() as tx:
             migrations.upgrade(tx)
+
+    def database_id(self) -> str:
+        """The mark that the database got when it was made."""
+        with self.reading() as tx:
+            return str(tx.scalar(sa.select(SCHEMA.c.database_id)))
 
     def close(self) -> None:
         self.engine.dispose()
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
-        """One consistent view of everything; nothing is kept.
+        """One consistent view of everything; nothing is written.
 
         Raises haste.TakesLong in a thread that must not wait, where SQLite works for longer than a moment.
         """
@@ -59,6 +64,7 @@ class Store:
             engines.begin_reading(tx)
             with engines.limited(tx):
                 yield tx
+            engines.end_reading(tx)
 
     @contextmanager
     def writing(self, is_durable: bool = True) -> Iterator[sa.Connection]:

@@ -162,4 +162,9 @@ STATISTICS = sa.Table(
     *(sa.Column(name, sa.BigInteger, nullable=False, default=0) for name in resources.STATISTICS),
 )
 
-SCHEMA = sa.Table("schema_version", metadata, sa.Column("version", sa.Integer, nullable=False))
+SCHEMA = sa.Table(
+    "schema_version",
+    metadata,
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("database_id", sa.String(36), nullable=False),  # which state directories know again
+)

@@ -7,15 +7,33 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet, MultiFernet
 
+
+class DamagedKey(Exception):
+    """A key cannot be used; the text names its file, and what to do."""
+
+
 KEPT = 3  # keys of tokens: what is sealed with an older one is no longer accepted
 
 
 def load(directory: Path) -> MultiFernet:
-    """All keys of the directory; a first one is made where there is none."""
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not _numbers(directory):
-        add(directory)
-    return MultiFernet([Fernet((directory / str(number)).read_bytes()) for number in _numbers(directory)])
+    """All keys of the directory; a first one is made where there is none. Raises DamagedKey."""
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not _numbers(directory):
+            add(directory)
+        return MultiFernet([_key(directory / str(number)) for number in _numbers(directory)])
+    except OSError as error:
+        raise DamagedKey(f"The keys in {directory} cannot be used: {error.strerror}.") from None
+
+
+def _key(path: Path) -> Fernet:
+    try:
+        return Fernet(path.read_bytes())
+    except ValueError:
+        raise DamagedKey(
+            f"The key {path} is damaged: bring it back from a backup. Without it (delete the file), all that was "
+            "sealed with it, tokens or payloads of secrets, is lost."
+        ) from None
 
 
 def rotate(directory: Path) -> None:

@@ -37,8 +37,15 @@ class Vault:
         try:
             return self._keys.decrypt(sealed)
         except InvalidToken:
-            self._keys = keys.load(self._directory)  # another process may have made a new one
+            self._load()
         return _open(self._keys, sealed)
+
+    def _load(self) -> None:
+        """Another process may have made a new key. Raises KeyLost."""
+        try:
+            self._keys = keys.load(self._directory)
+        except keys.DamagedKey as error:
+            raise KeyLost(str(error)) from None
 
     def of_secret(self, sealed: str) -> Material:
         return _or_fault(lambda: self._secret(sealed))

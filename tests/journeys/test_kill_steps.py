@@ -65,7 +65,10 @@ class Mortal(Server):
     def _parent(self) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "killed_server", f"--bind-port={self.port}"]
         command += [f"--database={self.database_url}", *self.networks, f"--state-directory={self.directory}"]
-        environment = os.environ | {"KILL_AT": str(self.order), "PYTHONPATH": str(SUPPORT)}
+        environment = os.environ | {
+            "KILL_AT": str(self.order),
+            "PYTHONPATH": os.pathsep.join((str(SUPPORT), *sys.path)),
+        }
         pipe = subprocess.PIPE
         parent = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment)
         assert parent.stdout is not None

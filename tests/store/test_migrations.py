@@ -59,7 +59,7 @@ def test_an_old_database_becomes_like_a_new_one(version: int, empty_database_url
         for statement in file.read_text(encoding="utf-8").split(";\n"):
             if statement.strip():
                 tx.exec_driver_sql(statement)
-        tx.execute(sa.insert(SCHEMA).values(version=version))
+        tx.execute(sa.insert(SCHEMA).values(version=version, database_id="an old one"))
     old.migrate()
     migrated = described(old)
     with old.writing() as tx:

@@ -44,6 +44,16 @@ class Cluster:
     def stop(self) -> None:
         self._run("pg_ctl", "-D", f"{self.directory}/data", "-m", "immediate", "-w", "stop")
 
+    def processes(self) -> list[int]:
+        """The server and all that it has started."""
+        first = int(Path(self.directory, "data", "postmaster.pid").read_text().split()[0])
+        children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
+        return [first, *map(int, children)]
+
+    def latest_url(self) -> str:
+        """The database that was made last, for psycopg itself."""
+        return f"host={self.directory} user=lbclient dbname=test_{self._count}"
+
     def remove(self) -> None:
         self.stop()
         shutil.rmtree(self.directory)

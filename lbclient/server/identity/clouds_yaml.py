@@ -11,16 +11,30 @@ import yaml
 
 from .bootstrap import DEFAULT_DOMAIN, Login
 
+
+class Damaged(Exception):
+    """The file cannot be used; the text says why, and what to do."""
+
+
 Clouds = dict[str, dict[str, Any]]
 
 
 def read(path: Path) -> Clouds:
-    """The clouds of the file, none where there is no such file."""
+    """The clouds of the file, none where there is no such file. Raises Damaged."""
     try:
-        content = yaml.safe_load(path.read_text())
+        found = dict(yaml.safe_load(path.read_text())["clouds"])
+        if all(isinstance(each["auth"], dict) for each in found.values()):
+            return found
     except FileNotFoundError:
         return {}
-    return dict(content["clouds"])
+    except OSError as error:
+        raise Damaged(f"{path} cannot be read: {error.strerror}.") from None
+    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, ValueError):
+        pass
+    raise Damaged(
+        f"{path} is damaged: it has to name clouds with an `auth` each. Mend it, or move it away and make a new "
+        "password with `lbclient server reset-password`."
+    )
 
 
 def cloud(login: Login, password: str, auth_url: str, authority: Path | None = None) -> dict[str, Any]:

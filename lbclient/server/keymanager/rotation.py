@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from ...store.keymanager_tables import SECRET
-from ...store.migrations import TooNew
+from ...store.migrations import Unfit
 from ...store.store import Store
 from ...vault import keys
 from ...vault.sealing import DIRECTORY
@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             store.migrate()
             count = rotate(store, directory / DIRECTORY)
             store.close()
-    except (ConfigError, state.StateError, TooNew, SQLAlchemyError) as error:
+    except (ConfigError, state.StateError, Unfit, SQLAlchemyError) as error:
         print(f"{parser.prog}: {str(error).splitlines()[0]}", file=sys.stderr)
         return 1
     print(f"{count} payloads are sealed with a new key.")

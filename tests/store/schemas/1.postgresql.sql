@@ -448,7 +448,8 @@ CREATE INDEX ix_router_name ON router (name);
 CREATE INDEX ix_router_project_id ON router (project_id);
 CREATE INDEX ix_router_serial ON router (serial);
 CREATE TABLE schema_version (
-	version INTEGER NOT NULL
+	version INTEGER NOT NULL, 
+	database_id VARCHAR(36) NOT NULL
 );
 CREATE TABLE secret (
 	id VARCHAR(36) NOT NULL, 
