@@ -30,8 +30,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--database", choices=["sqlite", "postgresql"], default="sqlite", help="what stores are kept in")
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    if config.getoption("quick"):
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """Turn the quick lane on before any test is imported, and after pytest-xdist has started its workers."""
+    if session.config.getoption("quick"):
         quick.turn_on()
 
 

@@ -12,7 +12,7 @@ VALUES = 200  # of one filter
 TAGS = 50  # of one filter by tags
 FEW = 8  # arguments that take no time worth mentioning
 SHORT = 50  # rows that are presented soon
-USUAL = 300  # characters of a query; a longer one is not likely to be asked again
+USUAL = 300  # characters of a query; a longer one is not likely to be asked again, nor is one of many values
 
 Pairs = Sequence[tuple[str, str]]
 
@@ -23,6 +23,12 @@ def check(query: Pairs) -> None:
         raise BadRequest(f"The query has {len(query)} arguments; at most {ARGUMENTS} are allowed.")
     if len(query) > FEW:
         haste.may_take_long()
+
+
+def is_usual(query: Pairs) -> bool:
+    """Whether a query is likely to be asked again, and its statement small: only such are kept."""
+    size = sum(len(name) + len(value) for name, value in query)
+    return size <= USUAL and sum(value.count(",") + 1 for _, value in query) <= FEW
 
 
 def rows(limit: int) -> int:

@@ -11,8 +11,6 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, Literal, cast
 
-import sqlalchemy as sa
-
 from .loadbalancer.drivers import USUAL, Providers
 from .loadbalancer.drivers import read as read_providers
 from .option_values import Network, cidr_of, cidrs, file_path, number_of, one_of, patience, quotas, switch
@@ -295,7 +293,9 @@ def shown(config: Config) -> dict[str, str]:
         if option.name == "providers":
             value = ",".join(f"{name}={each.driver}:{each.description}" for name, each in value.items())
         elif option.name == "database" and value is not None:
-            value = sa.make_url(value).render_as_string(hide_password=True)
+            from sqlalchemy.engine import make_url  # here, as the options are read where the extra `server` is missing
+
+            value = make_url(value).render_as_string(hide_password=True)
         if value is not None:
             found[option.name] = str(value).lower() if isinstance(value, bool) else str(value)
     return found

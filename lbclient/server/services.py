@@ -35,6 +35,10 @@ class DataPlane(Protocol):
         """The addresses of this machine that are not its load balancers', where these could be taken for them."""
         ...
 
+    def address_refusal(self, address: str) -> str | None:
+        """Why this machine can never have an address for a load balancer; None if it may."""
+        ...
+
     def active_connections(self, loadbalancer_id: str, pool_id: str, member_id: str) -> int | None:
         """How many connections are open to a member; None if its proxy does not answer."""
         ...

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from lbclient.dataplane.fair_share import FairShare, Kind, Limits
+from quick import examples
 
 LIMITS = Limits(ordinary=4, ordinary_of_group=2, low_priority=1, large=1, slow=3, slow_of_group=2, slow_after=1.0)
 IDS = [f"{project}{number}" for project in "abc" for number in range(6)]
@@ -172,4 +173,4 @@ class Sharing(RuleBasedStateMachine):
 
 
 TestSharing = Sharing.TestCase
-TestSharing.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestSharing.settings = settings(max_examples=examples(60), stateful_step_count=40, deadline=None)

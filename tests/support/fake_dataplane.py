@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from lbclient.dataplane.haproxy.attachments import Attachment
 from lbclient.store.snapshot import Snapshot
 
 
@@ -15,6 +16,7 @@ class FakeDataPlane:
     on_wake: Callable[[str], object] = lambda loadbalancer_id: None
     refusal: Callable[[Snapshot], str | None] = lambda snapshot: None
     own: tuple[str, ...] = ()
+    attachment: Attachment | None = None  # whose addresses there are; None: any
 
     def wake(self, loadbalancer_id: str) -> None:
         self.on_wake(loadbalancer_id)
@@ -24,6 +26,9 @@ class FakeDataPlane:
 
     def own_addresses(self) -> tuple[str, ...]:
         return self.own
+
+    def address_refusal(self, address: str) -> str | None:
+        return self.attachment.refusal(address) if self.attachment else None
 
     def active_connections(self, loadbalancer_id: str, pool_id: str, member_id: str) -> int | None:
         return 0

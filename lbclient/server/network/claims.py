@@ -49,6 +49,9 @@ class Claims:
             network.num_addresses == 1 and address in network for network in self._ranges
         ):
             return f"{text}: it is this machine's own."
+        unattachable = self._services.dataplane.address_refusal(str(address))
+        if unattachable:
+            return f"{text}. {unattachable}"
         is_open = subnet.is_vouched or self._is_admin
         if is_open or address_blocks.is_within(address, self._ranges):
             return None

@@ -38,8 +38,7 @@ def listed(tx: sa.Connection, kind: Kind, request: Request, present: Presenter) 
     if marker is not None:
         found = found.where(_behind(tx, kind, marker, order, request.who))
     found = found.order_by(*(_sorted(*each) for each in order)).limit(bounds.rows(limit + 1))
-    is_usual = len(request.http.query_string) <= bounds.USUAL
-    page = tx.execute(found).all() if is_usual else prepared.once(tx, found)
+    page = tx.execute(found).all() if bounds.is_usual(query) else prepared.once(tx, found)
     bounds.presented(page)
     objects = present(tx, page[:limit])
     body: Values = {kind.plural: [selected(request, each) for each in objects]}

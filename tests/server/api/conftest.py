@@ -12,6 +12,7 @@ import pytest
 
 import applications
 from fake_dataplane import FakeDataPlane
+from lbclient.dataplane.haproxy.attachments import Attachment
 from lbclient.dataplane.support import unsupported
 from lbclient.server.access.context import Context
 from lbclient.server.access.enforcer import Enforcer
@@ -145,7 +146,11 @@ def make_api(store: Store) -> Callable[..., Api]:
     """An API whose data plane is: settle at once, or never, or whatever wake is given."""
 
     def make(
-        wake: Callable[[str], None] | None = None, busy_wait: float = 0.0, own: tuple[str, ...] = (), **options: Any
+        wake: Callable[[str], None] | None = None,
+        busy_wait: float = 0.0,
+        own: tuple[str, ...] = (),
+        on: Attachment | None = None,
+        **options: Any,
     ) -> Api:
         def settle(loadbalancer_id: str) -> None:
             snapshot = store.snapshot(loadbalancer_id)
@@ -156,7 +161,7 @@ def make_api(store: Store) -> Callable[..., Api]:
         tokens: Any = People()
         return Api(
             Services(
-                store, tokens, config, FakeDataPlane(wake or settle, unsupported, own), Enforcer(config.policy_file)
+                store, tokens, config, FakeDataPlane(wake or settle, unsupported, own, on), Enforcer(config.policy_file)
             )
         )
 

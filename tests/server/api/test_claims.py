@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from lbclient.dataplane.haproxy.attachments import attachment
+
 NETWORKING = "//networking/v2.0"
 
 
@@ -75,6 +77,20 @@ def test_this_machines_own_addresses_are_passed_over(make_api: Any) -> None:
     api = make_api(attachment="anyip", own=own, vip_ranges=(ip_network("10.0.0.0/24"), ip_network("10.0.0.102/32")))
     assert refusal(api, 400, vip_subnet_id=api.subnets["private"], vip_address=own[0])
     assert api.loadbalancer(vip_address=own[1])["vip_address"] == own[1]
+
+
+@pytest.mark.parametrize("cidr", ["198.51.100.0/24", "2001:db8:9::/64"])
+def test_with_loopback_addresses_that_the_machine_does_not_have_are_refused_at_once(make_api: Any, cidr: str) -> None:
+    api = make_api(attachment="loopback", on=attachment("loopback"))
+    for person in (api, api.as_("admin")):
+        place = network(api.as_("admin"), cidr, shared=True)
+        address = str(ip_network(cidr)[9])
+        for wanted in ({"vip_subnet_id": place.subnet}, {"vip_subnet_id": place.subnet, "vip_address": address}):
+            assert "subnets lie within 127.0.0.0/8" in refusal(person, 400, **wanted)
+        both = [{"subnet_id": place.subnet}]
+        inside = network(person, "127.60.0.0/24").subnet
+        assert "subnets lie within 127.0.0.0/8" in refusal(person, 400, vip_subnet_id=inside, additional_vips=both)
+        assert person.loadbalancer(vip_subnet_id=inside)["vip_address"].startswith("127.60.0.")
 
 
 def test_with_anyip_projects_get_addresses_only_where_an_admin_vouches(make_api: Any) -> None:

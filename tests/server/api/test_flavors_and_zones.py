@@ -11,6 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from quick import examples
+
 UNKNOWN = str(uuid.UUID(int=7))
 KINDS = {
     # path -> (key, links)
@@ -363,7 +365,7 @@ NAMES = st.sampled_from(
 )
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(200), deadline=None, suppress_health_check=list(HealthCheck))
 @given(path=st.sampled_from(list(KINDS)), values=st.dictionaries(NAMES, VALUES) | VALUES, is_put=st.booleans())
 def test_any_values(admin: Any, path: str, values: Any, is_put: bool) -> None:
     path_of_one = f"{path}/{UNKNOWN}" if is_put else path

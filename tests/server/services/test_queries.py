@@ -112,6 +112,16 @@ def test_an_odd_query_leaves_no_statement_behind(front: Any, demo: Any) -> None:
     assert set(front.store.engine._compiled_cache) == before
 
 
+@pytest.mark.parametrize("path", LISTS[:-1])
+@pytest.mark.parametrize("query", [f"tags={many(20)}", f"tags={many(20).replace(',', '%2C')}", "&tags=a" * 12])
+def test_neither_does_a_short_query_of_many_values(front: Any, demo: Any, path: str, query: str) -> None:
+    demo.get(path)
+    before = set(front.store.engine._compiled_cache)
+    demo.get(f"{path}?{query}")
+    assert len(query) < bounds.USUAL
+    assert set(front.store.engine._compiled_cache) == before
+
+
 def test_what_takes_long_is_left_to_threads(front: Any, demo: Any) -> None:
     networks = f"{NETWORKING}/networks"
     for query in (

@@ -13,6 +13,8 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
+from quick import examples
+
 if TYPE_CHECKING:
     from conftest import Front, Person
 
@@ -308,7 +310,7 @@ class Projects(RuleBasedStateMachine):
 def test_projects_against_each_other(make_front: Callable[..., Front]) -> None:
     Projects.front = make_front("10.0.0.0/20", "203.0.112.0/20", is_settling=True, attachment="lab")
     found = settings(
-        max_examples=EXAMPLES,
+        max_examples=examples(EXAMPLES),
         stateful_step_count=STEPS,
         derandomize=True,
         database=None,
