@@ -1,4 +1,4 @@
-"""IP addresses: stored as they were sent, found and compared by the canonical form beside that."""
+"""Columns of IP addresses: stored as they were sent, with a canonical form beside them for searches and comparisons."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-SUFFIX = "_canonical"  # of the column that has the canonical form of another one
+SUFFIX = "_canonical"  # of the name of a column with the canonical form of another column
 
 
 def canonical(address: str) -> str:
-    """The shortest spelling of an address or a network, 2001:db8::1; any other text stays as it is."""
+    """Return the canonical spelling of an address or a network, such as 2001:db8::1; return other text unchanged."""
     try:
         found = ipaddress.ip_network(address, strict=False) if "/" in address else ipaddress.ip_address(address)
     except ValueError:
@@ -21,11 +21,11 @@ def canonical(address: str) -> str:
 
 
 def columns(name: str) -> tuple[sa.Column[Any], sa.Column[Any]]:
-    """The column of an address, and the one of its canonical form."""
+    """Return the column of an address and the column of its canonical form."""
     return sa.Column(name, sa.Text()), sa.Column(f"{name}{SUFFIX}", sa.Text())
 
 
 def with_canonical(table: sa.Table, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of a row, with the canonical form of every address among them."""
+    """Return the values of a row together with the canonical form of each address in it."""
     found = [name for name in values if f"{name}{SUFFIX}" in table.c]
     return {**values, **{f"{name}{SUFFIX}": values[name] and canonical(values[name]) for name in found}}

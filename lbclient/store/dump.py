@@ -1,4 +1,4 @@
-"""All rows of a database as data, and back: for backups and snapshots, on SQLite and PostgreSQL alike."""
+"""Dump all rows of a database, SQLite or PostgreSQL, and load them again: for backups and snapshots."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import sqlalchemy as sa
 from . import migrations
 from .tables import SCHEMA, metadata
 
-assert migrations.OTHER_TABLES  # all tables are in the metadata
+assert migrations.OTHER_TABLES  # the import puts all tables into the metadata
 
 Rows = dict[str, list[dict[str, Any]]]
 
 
 def read(tx: sa.Connection, left_out: Collection[sa.Table] = (SCHEMA,)) -> Rows:
-    """The rows of all tables but those that are left out, as one transaction sees them."""
+    """Return the rows of all tables except those left out, as one transaction sees them."""
     return {table.name: [dict(row._mapping) for row in tx.execute(sa.select(table))] for table in _tables(left_out)}
 
 
 def write(tx: sa.Connection, rows: Rows, left_out: Collection[sa.Table] = (SCHEMA,)) -> None:
-    """Make these the rows of all tables but those that are left out."""
+    """Replace the rows of all tables except those left out."""
     tables = _tables(left_out)
     for table in reversed(tables):
         tx.execute(sa.delete(table))
@@ -33,7 +33,7 @@ def write(tx: sa.Connection, rows: Rows, left_out: Collection[sa.Table] = (SCHEM
 
 
 def is_empty(tx: sa.Connection) -> bool:
-    """Whether no table but that of the schema's version has a row."""
+    """Whether all tables are empty except that of the schema version."""
     return not any(tx.execute(sa.select(table).limit(1)).first() for table in _tables((SCHEMA,)))
 
 
@@ -42,7 +42,7 @@ def _tables(left_out: Collection[sa.Table]) -> list[sa.Table]:
 
 
 def _continue_sequences(tx: sa.Connection, tables: list[sa.Table]) -> None:
-    """Let generated numbers go on behind those that were written."""
+    """Let generated numbers continue after the highest ones that were written."""
     for table in tables:
         for column in table.primary_key.columns:
             if isinstance(column.type, sa.Integer) and table.autoincrement_column is column:

@@ -1,4 +1,4 @@
-"""Databases that the store runs on: SQLite within the process, PostgreSQL beyond it. Both behave alike."""
+"""Database engines: SQLite in the process or a PostgreSQL server, set up so that both behave alike."""
 
 from __future__ import annotations
 
@@ -14,36 +14,37 @@ import sqlalchemy as sa
 from . import haste, patient, prepared
 from .group_commit import GroupCommit
 
-SQLITE_BUSY = 30.0  # seconds that a transaction waits for another program's
-LOG_PAGES = 1000  # of the write-ahead log; more are taken into the database
+SQLITE_BUSY = 30.0  # seconds that a transaction waits for one of another program
+LOG_PAGES = 1000  # a write-ahead log larger than this is checkpointed
 WAIT = f"PRAGMA busy_timeout={int(SQLITE_BUSY * 1000)}"
 CONNECTIONS: dict[str, Any] = {
     "pool_size": 16,
     "max_overflow": 64,
     "pool_timeout": 5.0,  # seconds
-    "pool_use_lifo": True,  # few connections do most of the work, and have its statements ready
-    "hide_parameters": True,  # they are what tenants and their secrets are called, and may be megabytes
+    "pool_use_lifo": True,  # a few connections do most of the work and keep their prepared statements
+    "hide_parameters": True,  # they may hold the names of tenants and secrets, and may be megabytes long
 }
 CONNECT_SECONDS = 3
 LOCK_SECONDS = 5.0
 STATEMENT_SECONDS = 10.0
-ANSWER_SECONDS = 12.0  # without a word from PostgreSQL, which should have ended the statement itself
-RECOVERY_SECONDS = 2.0  # after that, in which nobody else waits as long
-STATEMENTS = 256  # that the database keeps for a connection, ready to run
-# A plan that was prepared while a table had few rows would read all of it later; there are indices.
+ANSWER_SECONDS = 12.0  # wait for PostgreSQL's answer; longer than the time in which it ends a statement itself
+RECOVERY_SECONDS = 2.0  # time after such a timeout in which requests fail at once
+STATEMENTS = 256  # prepared statements kept per connection
+# A plan prepared while a table had few rows would go on scanning the table when it has grown, although it has indices.
 PLANS = "-c enable_seqscan=off"
-PREPARED_AFTER = 2  # times that PostgreSQL has run a statement; most come again and again
-# Instructions of SQLite that a thread in haste may use: a small request takes hundreds, fifty rows 2,000.
-# What is left of them is looked at from time to time.
+PREPARED_AFTER = 2  # runs of a statement, after which PostgreSQL prepares it; most statements are repeated
+# SQLite instructions that a thread that must not wait may use: a small request takes hundreds, fifty rows take 2,000.
+# The rest of the budget is checked after every EACH instructions.
 SHARE, EACH = 8_000, 1_000
-# What is read first and written later is then right without a lock on each row, as on SQLite. The lock has a number.
+# One lock for all writers, as on SQLite: reading first and writing later is safe without row locks. Its number is
+# arbitrary.
 BEGIN_WRITING = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock(27746)"
-# What a power cut may undo need not wait for the disk: what is observed, or settled, would be found again.
+# Observed and settled statuses need not wait for the disk: if a power cut undoes them, they are found again.
 NOT_DURABLE = "SET LOCAL synchronous_commit = off"
 
 
 def engine(url: str) -> sa.Engine:
-    """An engine whose transactions are one consistent view, or the only one that writes."""
+    """Create an engine for a database URL. Raises sa.exc.ArgumentError unless it is SQLite or PostgreSQL."""
     found = sa.make_url(url)
     if found.get_backend_name() == "sqlite":
         return _sqlite(found)
@@ -59,10 +60,10 @@ def _sqlite(url: sa.URL) -> sa.Engine:
 
 
 def _prepare_sqlite(connection: Any, record: Any) -> None:
-    connection.isolation_level = None  # we say BEGIN ourselves: the driver would begin too late
+    connection.isolation_level = None  # we send BEGIN ourselves: the driver would send it too late
     for pragma in (
         "journal_mode=WAL",
-        "synchronous=NORMAL",  # what has to last is brought to the disk by group_commit.GroupCommit
+        "synchronous=NORMAL",  # GroupCommit flushes durable transactions to disk
     ):
         connection.execute(f"PRAGMA {pragma}")
     connection.execute(WAIT)
@@ -71,7 +72,7 @@ def _prepare_sqlite(connection: Any, record: Any) -> None:
 def _postgresql(url: sa.URL) -> sa.Engine:
     if url.drivername == "postgresql":
         url = url.set(drivername="postgresql+psycopg")
-    # A server that was started anew has closed what the pool holds.
+    # pool_pre_ping: a restart of the database server closes the pooled connections.
     made = sa.create_engine(
         url,
         isolation_level="REPEATABLE READ",
@@ -93,34 +94,34 @@ def _prepare_postgresql(connection: Any, record: Any) -> None:
 
 
 def _options(url: sa.URL) -> str:
-    """How PostgreSQL plans, and limits that it holds for a connection itself, before any that the URL sets."""
+    """Return the server options of a connection: planner settings and timeouts, then the options from the URL."""
     given = url.query.get("options", "")
     limits = f"-c lock_timeout={int(LOCK_SECONDS * 1000)} -c statement_timeout={int(STATEMENT_SECONDS * 1000)}"
     return " ".join((PLANS, limits, *((given,) if isinstance(given, str) else given)))
 
 
 def group_commit(engine: sa.Engine) -> GroupCommit | None:
-    """What brings to the disk what was committed; None where the database does so itself."""
+    """Return the group commit of an SQLite file; None if the database flushes commits to disk itself."""
     if engine.dialect.name != "sqlite" or not engine.url.database:
         return None
     return GroupCommit(Path(engine.url.database))
 
 
 def begin_reading(connection: sa.Connection) -> None:
-    """From here on one view of everything; PostgreSQL's begins with the first statement."""
+    """Begin a read transaction. In PostgreSQL, its view begins with the first statement."""
     if connection.dialect.name == "sqlite":
         _say(connection, "BEGIN")
 
 
 def end_reading(connection: sa.Connection) -> None:
-    """End the view. PostgreSQL's driver forgets its prepared statements at a ROLLBACK, which would end it otherwise."""
+    """End a read transaction: commit in PostgreSQL, because its driver drops prepared statements at a ROLLBACK."""
     if connection.dialect.name == "postgresql" and not connection.invalidated:
         prepared.commit(connection)
 
 
 @contextmanager
 def limited(connection: sa.Connection) -> Iterator[None]:
-    """Let a thread in haste do no more than SHARE of SQLite's work in this transaction. Raises haste.TakesLong."""
+    """Limit a read to SHARE SQLite instructions in a thread that must not wait. Raises haste.TakesLong beyond that."""
     if connection.dialect.name != "sqlite" or not haste.is_in_haste():
         yield
         return
@@ -138,13 +139,13 @@ def limited(connection: sa.Connection) -> Iterator[None]:
 
 
 def begin_writing(connection: sa.Connection, is_durable: bool) -> None:
-    """From here on the only transaction that writes."""
+    """Begin the only write transaction. Raises haste.WouldWait in a thread that must not wait, if SQLite is locked."""
     if connection.dialect.name == "postgresql":
         _say(connection, BEGIN_WRITING if is_durable else f"{BEGIN_WRITING}; {NOT_DURABLE}")
         return
-    # SQLite takes its log into the database at the end of a transaction, for which it waits for the disk several times.
+    # SQLite checkpoints its log at the end of a transaction, which waits for the disk several times.
     _say(connection, f"PRAGMA wal_autocheckpoint={0 if haste.is_in_haste() else LOG_PAGES}")
-    # A transaction that reads first and writes later could find the database changed under it, and fail.
+    # IMMEDIATE: otherwise a transaction that reads first and writes later could find the database changed, and fail.
     if not haste.is_in_haste():
         _say(connection, "BEGIN IMMEDIATE")
         return
@@ -152,13 +153,13 @@ def begin_writing(connection: sa.Connection, is_durable: bool) -> None:
     try:
         _say(connection, "BEGIN IMMEDIATE")
     except sa.exc.OperationalError:
-        raise haste.WouldWait from None  # another program has the database
+        raise haste.WouldWait from None  # another program holds the lock
     finally:
         _say(connection, WAIT)
 
 
 def checkpoint_log(connection: sa.Connection) -> None:
-    """Take SQLite's log into the database, as far as nobody reads it, while others go on."""
+    """Copy SQLite's write-ahead log into the database without blocking readers or writers."""
     _say(connection, "PRAGMA wal_checkpoint(PASSIVE)")
 
 

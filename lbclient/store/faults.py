@@ -1,4 +1,4 @@
-"""What has failed where a database raises an error: the connection, the disk, patience, or the statement itself."""
+"""Explanations of database errors: the connection, the disk or the lock has failed, not the statement itself."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ UNREACHABLE = "The database cannot be reached; try again."
 BUSY = "The database is busy; try again."
 FULL = "The disk of the database is full."
 
-# The last words are of older Pythons, which do not tell the name of an error.
+# Error names, followed by words of the message for Python 3.10, whose errors have no name.
 SQLITE = (
     (("SQLITE_BUSY", "SQLITE_LOCKED", "locked"), BUSY),
     (("SQLITE_FULL", "is full"), FULL),
@@ -20,7 +20,7 @@ SQLITE = (
     (("SQLITE_READONLY", "readonly"), "The database file cannot be written."),
     (("SQLITE_CORRUPT", "SQLITE_NOTADB", "malformed", "not a database"), "The database file is damaged."),
 )
-# SQLSTATEs by how they begin.
+# Prefixes of SQLSTATEs.
 POSTGRESQL = (
     (("53100",), FULL),
     (("08", "57P", "53300"), UNREACHABLE),
@@ -29,11 +29,11 @@ POSTGRESQL = (
 
 
 def explanation(error: BaseException) -> str | None:
-    """What is wrong with the database, for the client; None where it is not the database that failed."""
+    """Explain to the client what is wrong with the database; None if the error has another cause."""
     if isinstance(error, sa.exc.TimeoutError):
-        return BUSY  # no connection has become free
+        return BUSY  # no pooled connection, or the write lock, became free in time
     if isinstance(error, sa.exc.PendingRollbackError):
-        return UNREACHABLE  # it was lost in between
+        return UNREACHABLE  # the connection was lost during the transaction
     if not isinstance(error, sa.exc.DBAPIError):
         return None
     if error.connection_invalidated:
@@ -49,5 +49,5 @@ def _of_driver(cause: BaseException | None) -> str | None:
         return next((told for words, told in SQLITE if any(word in name for word in words)), None)
     state = getattr(cause, "sqlstate", None)
     if state is None:
-        return UNREACHABLE  # the server has not even refused
+        return UNREACHABLE  # the server has sent no answer
     return next((told for words, told in POSTGRESQL if state.startswith(words)), None)

@@ -1,4 +1,4 @@
-"""Files that are replaced as a whole, so that a reader never sees half of one."""
+"""Atomic replacement of files: a reader never sees a half-written one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def replace(path: Path, text: str) -> None:
-    """Write a file that only this user may read; the old one stays until the new one is complete. Raises OSError."""
+    """Write a file that only this user can read; the old one stays until the new one is complete. Raises OSError."""
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with open(descriptor, "w", encoding="utf-8") as file:

@@ -1,7 +1,7 @@
-"""To disk, once for all who wait: a write that has been answered survives a power cut.
+"""Group commit for SQLite: a write that has been answered survives a power cut.
 
-SQLite would do that at the end of each transaction, while all others wait for their turn. Here whoever has committed
-waits outside of it, and one call serves everybody who has committed until it began.
+SQLite would flush to disk at the end of each transaction, while all other writers wait for the lock. Here a writer
+flushes after it has released the lock, and one flush covers every transaction that was committed before it began.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from pathlib import Path
 
 
 class GroupCommit:
-    """The write-ahead log of an SQLite database, from where its transactions can be had again."""
+    """Flushes the write-ahead log of an SQLite database, from which SQLite recovers committed transactions."""
 
     def __init__(self, database: Path) -> None:
         self._log = database.with_name(f"{database.name}-wal")
         self._changed = threading.Condition()
-        self._asked = 0  # for how many
-        self._done = 0
+        self._asked = 0  # calls of flush() so far
+        self._done = 0  # calls covered by a completed flush
         self._is_busy = False
-        self._listed: int | None = None  # the log that the directory has on the disk, too
+        self._listed: int | None = None  # inode of the log whose directory entry is on disk
 
     def flush(self) -> None:
-        """Returns when everything that was committed before the call is on the disk. Raises OSError."""
+        """Return once everything that was committed before the call is on disk. Raises OSError."""
         with self._changed:
             self._asked += 1
             mine = self._asked
@@ -48,7 +48,7 @@ class GroupCommit:
         try:
             descriptor = os.open(self._log, os.O_RDONLY)
         except FileNotFoundError:
-            return  # SQLite has just taken all of it into the database, and removed it
+            return  # SQLite has just checkpointed the whole log and removed it
         try:
             os.fdatasync(descriptor)
             inode = os.fstat(descriptor).st_ino

@@ -1,7 +1,7 @@
-"""Work in a thread that must not wait, since others depend on it: it does what it can at once, or nothing.
+"""Work in a thread that must not wait, such as that of the event loop: it is done at once or not at all.
 
-What would have to wait raises WouldWait, and is done again by a thread that can; what remains to be waited for when all
-is done is owed, and paid before anybody is told.
+Work that would have to wait raises WouldWait and is repeated in another thread. Calls that have to wait only after the
+work is done, such as a flush to disk, are collected; the caller makes them before it sends the answer.
 """
 
 from __future__ import annotations
@@ -12,21 +12,21 @@ from contextlib import contextmanager
 
 import sqlalchemy as sa
 
-TURN_SECONDS = 30.0  # for the transactions before one's own
+TURN_SECONDS = 30.0  # wait for the transactions that are ahead in the queue
 
 Payment = Callable[[], None]
 
 
 class WouldWait(BaseException):
-    """Nothing was changed. It is no error: whoever handles those has nothing to do with it."""
+    """The work would have to wait; nothing was changed. Not an Exception, so that error handlers do not catch it."""
 
 
 class TakesLong(WouldWait):
-    """Nothing is waited for, but there is much to be done."""
+    """The work need not wait, but would take too long."""
 
 
 class _Thread(threading.local):
-    owed: list[Payment] | None = None  # None: there is time
+    owed: list[Payment] | None = None  # deferred calls; None: this thread may wait
 
 
 _thread = _Thread()
@@ -34,7 +34,7 @@ _thread = _Thread()
 
 @contextmanager
 def in_haste() -> Iterator[list[Payment]]:
-    """In here this thread must not wait; what it owes afterwards is in the list."""
+    """Forbid this thread to wait inside the block. Yields the list of calls that the caller has to make afterwards."""
     owed: list[Payment] = []
     _thread.owed = owed
     try:
@@ -48,19 +48,19 @@ def is_in_haste() -> bool:
 
 
 def may_wait() -> None:
-    """What follows may take its time. Raises WouldWait where there is none."""
+    """Raise WouldWait in a thread that must not wait. To be called before work that may wait."""
     if _thread.owed is not None:
         raise WouldWait
 
 
 def may_take_long() -> None:
-    """What follows is much work, though it waits for nothing. Raises TakesLong where there is no time."""
+    """Raise TakesLong in a thread that must not wait. To be called before work that takes long without waiting."""
     if _thread.owed is not None:
         raise TakesLong
 
 
 def pay(payment: Payment) -> None:
-    """Makes a call that may wait: now, or, where there is no time, afterwards."""
+    """Make a call that may wait now, or defer it in a thread that must not wait."""
     if _thread.owed is None:
         payment()
     else:
@@ -69,7 +69,7 @@ def pay(payment: Payment) -> None:
 
 @contextmanager
 def holding(lock: threading.Lock) -> Iterator[None]:
-    """The lock, as soon as it is free. Raises WouldWait where it is not and there is no time; sa.exc.TimeoutError."""
+    """Hold a lock. Raises sa.exc.TimeoutError after TURN_SECONDS; WouldWait at once in a thread that must not wait."""
     if _thread.owed is not None:
         if not lock.acquire(blocking=False):
             raise WouldWait

@@ -1,4 +1,4 @@
-"""What happened to a load balancer: its last events, each written with what it tells of."""
+"""The event history of load balancers; each event is written in the same transaction as the change."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ import sqlalchemy as sa
 from .observed_tables import EVENT
 from .prepared import Prepared, insert
 
-KEPT = 200  # events of each load balancer
-LONGEST = 1000  # characters of an attribute's value, and of a reason
+KEPT = 200  # events per load balancer
+LONGEST = 1000  # maximum characters of an attribute's value and of a reason
 
-# Made once: each write has them.
+# Prepared once, because each write uses them.
 _MINE = EVENT.c.loadbalancer_id == sa.bindparam("owner")
 _FIRST_TOO_MANY = sa.select(EVENT.c.serial).where(_MINE).order_by(EVENT.c.serial.desc()).offset(KEPT).limit(1)
 TRIM = Prepared(sa.delete(EVENT).where(_MINE, EVENT.c.serial <= _FIRST_TOO_MANY.scalar_subquery()))
@@ -32,15 +32,15 @@ INSERT = insert(EVENT, *EVENT.c.keys())
 
 @dataclass(frozen=True)
 class Event:
-    """One thing that happened: a request changed something, or the data plane did or saw something by itself."""
+    """One event: a request changed something, or the data plane applied or observed something by itself."""
 
     action: str  # create, update, delete, failover; apply; observe
     resource: str
     resource_id: str
-    attributes: Mapping[str, Any] | None = None  # of a request: what it gave
+    attributes: Mapping[str, Any] | None = None  # the attributes that a request gave
     user_id: str | None = None
     revision: int | None = None
-    status: str | None = None  # an operating status that came to be
+    status: str | None = None  # the new operating status
     how: str | None = None
     milliseconds: int | None = None
     reason: str | None = None
@@ -49,19 +49,19 @@ class Event:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a snapshot took effect: started, reloaded, runtime, stopped or nothing."""
+    """How a snapshot was applied: started, reloaded, runtime, stopped or nothing."""
 
     how: str
     milliseconds: float
 
 
 def now() -> str:
-    """UTC, with milliseconds."""
+    """Return the time in UTC, with milliseconds."""
     return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
 
 
 def record(tx: sa.Connection, loadbalancer_id: str, events: Sequence[Event]) -> None:
-    """Add events to a load balancer's, of which the oldest go."""
+    """Add events to the history of a load balancer and delete the oldest beyond KEPT."""
     if not events:
         return
     now = time.time_ns()
@@ -76,7 +76,10 @@ def record(tx: sa.Connection, loadbalancer_id: str, events: Sequence[Event]) -> 
 
 
 def settle(tx: sa.Connection, loadbalancer_id: str, revision: int, outcome: Outcome | None, error: str | None) -> None:
-    """Tell of the changes up to a revision how they took effect, or why not; if there are none, of what was done."""
+    """Store with the changes up to a revision how they were applied, or why not.
+
+    If there are no such changes, but something was applied, record an event of its own.
+    """
     how = "refused" if error is not None else outcome.how if outcome else "nothing"
     milliseconds = math.ceil(outcome.milliseconds) if outcome else None
     values: dict[str, Any] = {"how": how, "milliseconds": milliseconds, "reason": error and error[:LONGEST]}

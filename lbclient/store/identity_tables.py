@@ -1,4 +1,4 @@
-"""Domains, projects, users, roles and who has which role where: their tables."""
+"""Tables of the identity service: domains, projects, users, roles, role assignments, credentials, revocations."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ USER = sa.Table(
     sa.Column("email", sa.Text),
     sa.Column("default_project_id", sa.String(64)),
     sa.Column("enabled", sa.Boolean, nullable=False, default=True),
-    sa.Column("password", sa.Text),  # a slow salted hash with its parameters; null: no password fits
+    sa.Column("password", sa.Text),  # a slow salted hash with its parameters; null: no password is accepted
     sa.UniqueConstraint("domain_id", "name"),
 )
 
@@ -60,7 +60,7 @@ ASSIGNMENT = sa.Table(
     sa.Column("role_id", sa.ForeignKey("role.id"), primary_key=True),
 )
 
-# A user's own way in to one project, with some of the user's roles there and a secret of its own.
+# Lets a user authenticate for one project with a separate secret and some of the user's roles there.
 APPLICATION_CREDENTIAL = sa.Table(
     "application_credential",
     metadata,
@@ -70,25 +70,25 @@ APPLICATION_CREDENTIAL = sa.Table(
     sa.Column("project_id", sa.ForeignKey("project.id"), nullable=False, index=True),
     sa.Column("description", sa.Text),
     sa.Column("secret", sa.Text, nullable=False),  # a slow salted hash
-    sa.Column("roles", Json, nullable=False),  # IDs; those that the user has lost give nothing
+    sa.Column("roles", Json, nullable=False),  # IDs; roles that the user has lost are ignored
     sa.Column("expires_at", sa.Float),  # seconds since 1970, UTC
-    sa.Column("unrestricted", sa.Boolean, nullable=False, default=False),  # it may make others
+    sa.Column("unrestricted", sa.Boolean, nullable=False, default=False),  # may create other application credentials
     sa.UniqueConstraint("user_id", "name"),
 )
 
-# Tokens that were good and are so no more: one token, or all that a user or a scope had until then.
+# Revoked tokens: a single token, or all tokens of a user or a scope up to a revision.
 REVOCATION = sa.Table(
     "revocation",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("kind", sa.String(8), nullable=False),  # audit, user or scope
     sa.Column("subject", sa.String(64), nullable=False),
-    sa.Column("revision", sa.BigInteger, nullable=False),  # of the identity; tokens issued up to it are ended
-    sa.Column("forgotten_at", sa.Float),  # by then the token has expired; None: it is one row for each user and scope
+    sa.Column("revision", sa.BigInteger, nullable=False),  # of the identity tables; tokens issued up to it are revoked
+    sa.Column("forgotten_at", sa.Float),  # when the token has expired; None: the row of a user or a scope, which stays
     sa.Index("ix_revocation_kind_subject", "kind", "subject"),
 )
 
-# Counts the changes that may make a token mean something else, so that what was checked can be remembered.
+# Counts the changes that may affect the meaning of tokens, so that checked tokens can be cached.
 IDENTITY_REVISION = sa.Table(
     "identity_revision",
     metadata,

@@ -1,4 +1,4 @@
-"""Rows as JSON that the database writes itself: twice as fast as making objects of rows, and then JSON of these."""
+"""SQL expressions that make the database return rows as JSON: twice as fast as building the JSON in Python."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Expression = sa.ColumnElement[Any]
 
 
 class Ids(sa.ColumnElement[Any]):
-    """The IDs that a statement finds, in its order: [{"id": …}, …]."""
+    """A JSON list of the IDs that a statement finds, in its order: [{"id": …}, …]."""
 
     inherit_cache = False
     type = Json()
@@ -24,7 +24,7 @@ class Ids(sa.ColumnElement[Any]):
 
 
 class Id(sa.ColumnElement[Any]):
-    """The ID that a column has: [{"id": …}]."""
+    """A JSON list of the one ID in a column: [{"id": …}]."""
 
     inherit_cache = False
     type = Json()
@@ -34,7 +34,7 @@ class Id(sa.ColumnElement[Any]):
 
 
 class JsonObject(sa.ColumnElement[str]):
-    """The text of a JSON object: {name: expression}. Booleans and JSON are told by the types of expressions."""
+    """A JSON object as text, from {name: expression}. Booleans and JSON are recognised by the expressions' types."""
 
     inherit_cache = False
     type = sa.Text()
@@ -44,7 +44,7 @@ class JsonObject(sa.ColumnElement[str]):
 
 
 def _named(values: Mapping[str, Expression]) -> Iterator[tuple[Expression, Expression]]:
-    """Names as text in quotes: they are the program's own, and no parameters."""
+    """Yield names as quoted literals rather than parameters (they never come from users) with their values."""
     for name, value in values.items():
         yield sa.literal_column(f"'{name}'"), value
 
@@ -57,7 +57,7 @@ def _object_in_sqlite(element: JsonObject, compiler: Any, **options: Any) -> str
 
 
 def _in_sqlite(value: Expression) -> Expression:
-    """SQLite has neither booleans nor JSON among its types: what is to be JSON is said to be so."""
+    """Mark booleans and JSON as JSON, since SQLite has no types for them."""
     if isinstance(value.type, sa.Boolean):
         words = [(value.is_(each), sa.literal_column(f"'{str(each).lower()}'", sa.Text)) for each in (True, False)]
         return sa.func.json(sa.case(*words))

@@ -1,4 +1,4 @@
-"""Secrets, containers, who may read and who uses them: their tables. Payloads are sealed; the keys are elsewhere."""
+"""Tables of the key manager: secrets, containers, ACLs and consumers. Payloads are encrypted; keys are elsewhere."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ SECRET = sa.Table(
     sa.Column("algorithm", sa.Text),
     sa.Column("bit_length", sa.Integer),
     sa.Column("mode", sa.Text),
-    sa.Column("expiration", sa.String(26)),  # from then on it does not exist
-    sa.Column("content_type", sa.String(40)),  # null: its payload has not been given yet
+    sa.Column("expiration", sa.String(26)),  # after this time it is treated as deleted
+    sa.Column("content_type", sa.String(40)),  # null: it has no payload yet
     sa.Column("sealed", sa.Text),
     sa.Column("created", sa.String(26), nullable=False),
     sa.Column("updated", sa.String(26), nullable=False),
-    # Creation in nanoseconds: the order of lists.
+    # Time of creation in nanoseconds: the order of lists.
     sa.Column("serial", sa.BigInteger, nullable=False, index=True),
 )
 
@@ -48,7 +48,7 @@ CONTENT = sa.Table(
     sa.Column("position", sa.Integer, nullable=False),
 )
 
-# Who may read, beside or instead of the project; the owner is a secret or a container.
+# Users who may read a secret or a container (the owner), in addition to the project or instead of it.
 ACL = sa.Table(
     "key_manager_acl",
     metadata,
@@ -60,7 +60,7 @@ ACL = sa.Table(
     sa.Column("updated", sa.String(26), nullable=False),
 )
 
-# Those who said that they use a secret or a container; a container's consumer has a name and a URL only.
+# Registered consumers of a secret or a container (the owner). The consumer of a container has only a name and a URL.
 CONSUMER = sa.Table(
     "key_manager_consumer",
     metadata,
@@ -75,5 +75,5 @@ CONSUMER = sa.Table(
 
 
 def is_current(now: str) -> sa.ColumnElement[bool]:
-    """Secrets that have not expired; `now` is a time as the columns have it."""
+    """Match secrets that have not expired; `now` has the format of the columns."""
     return SECRET.c.expiration.is_(None) | (SECRET.c.expiration > now)

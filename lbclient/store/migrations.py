@@ -1,4 +1,4 @@
-"""The schema's history: a readable list, each step a function of one transaction."""
+"""Schema migrations: a list of steps, each a function that takes the transaction."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from .tables import SCHEMA, metadata
 # Imported so that their tables are in the metadata.
 OTHER_TABLES = (identity_tables, keymanager_tables, network_tables, observed_tables)
 
-# What has changed since the first schema that was released (version 1), oldest first: each brings a database of the
-# version before it to its own. A new database is made as a whole, and takes no step.
+# Migrations since the first released schema (version 1), oldest first: each brings a database of the previous version
+# to its own. A new database is created with the newest schema and takes no steps.
 STEPS: tuple[Callable[[sa.Connection], None], ...] = ()
 NEWEST = 1 + len(STEPS)
 
@@ -24,7 +24,7 @@ class Unfit(Exception):
 
 
 def upgrade(tx: sa.Connection) -> None:
-    """Make the schema, or take the steps that the database has not taken. Raises Unfit."""
+    """Create the schema, or migrate it to the newest version. Raises Unfit."""
     if not sa.inspect(tx).has_table(SCHEMA.name):
         metadata.create_all(tx)
         tx.execute(sa.insert(SCHEMA).values(version=NEWEST, database_id=str(uuid.uuid4())))
@@ -39,7 +39,7 @@ def upgrade(tx: sa.Connection) -> None:
 
 
 def _check(tx: sa.Connection) -> None:
-    """Looks for every column: one that is missing would fail requests later. Raises Unfit."""
+    """Check that no column is missing, since requests would fail later. Raises Unfit."""
     found = {
         name: {each["name"] for each in columns} for (_, name), columns in sa.inspect(tx).get_multi_columns().items()
     }

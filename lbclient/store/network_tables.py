@@ -1,4 +1,4 @@
-"""What the network API keeps: its tables, and what a load balancer's end does to ports."""
+"""Tables of the network service, and the release of a load balancer's ports."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _owned() -> list[sa.Column[Any]]:
         sa.Column("project_id", sa.String(255), nullable=False, index=True),
         sa.Column("description", sa.Text, nullable=False, default=""),
         sa.Column("tags", Json, nullable=False, default=[]),
-        # Creation in nanoseconds: the order of lists.
+        # Time of creation in nanoseconds: the order of lists.
         sa.Column("serial", sa.BigInteger, nullable=False, index=True),
         sa.Column("revision_number", sa.Integer, nullable=False, default=0),
         sa.Column("created_at", sa.String(20), nullable=False),
@@ -56,7 +56,7 @@ SUBNET = sa.Table(
     sa.Column("host_routes", Json, nullable=False, default=[]),
     sa.Column("ipv6_address_mode", sa.String(20)),
     sa.Column("ipv6_ra_mode", sa.String(20)),
-    # An admin made it, or shared its network: its addresses may be had as VIPs.
+    # Created by an admin, or on a network that an admin shared: its addresses may be used for VIPs.
     sa.Column("is_vouched", sa.Boolean, nullable=False, default=False),
 )
 
@@ -75,7 +75,7 @@ PORT = sa.Table(
     sa.Column("qos_policy_id", sa.String(36)),
     sa.Column("vnic_type", sa.String(20), nullable=False, default="normal"),
     sa.Column("port_security_enabled", sa.Boolean, nullable=False, default=True),
-    # Made for a load balancer's VIP: it vanishes with the load balancer.
+    # Created for a load balancer's VIP, and deleted with the load balancer.
     sa.Column("is_vip", sa.Boolean, nullable=False, default=False),
     sa.UniqueConstraint("network_id", "mac_address"),
 )
@@ -93,11 +93,11 @@ FIXED_IP = sa.Table(
     sa.Index("ix_fixed_ip_subnet_id_sort_key", "subnet_id", "sort_key"),
 )
 
-# The addresses that carry traffic, over all networks: each has one holder.
+# The addresses that carry traffic, across all networks. Each has one holder.
 ADDRESS_CLAIM = sa.Table(
     "address_claim",
     metadata,
-    sa.Column("key", sa.String(33), primary_key=True),  # of claim_key
+    sa.Column("key", sa.String(33), primary_key=True),  # from claim_key()
     sa.Column("address", sa.String(64), nullable=False),
     sa.Column("holder", sa.String(36), nullable=False, index=True),  # the ID of a load balancer or a floating IP
 )
@@ -122,7 +122,7 @@ SECURITY_GROUP = sa.Table(
     *_owned(),
     sa.Column("name", sa.Text, nullable=False, default="", index=True),
     sa.Column("stateful", sa.Boolean, nullable=False, default=True),
-    sa.Column("is_default", sa.Boolean, nullable=False, default=False),  # each project has one, which stays
+    sa.Column("is_default", sa.Boolean, nullable=False, default=False),  # each project has one, which cannot be deleted
 )
 
 SECURITY_GROUP_RULE = sa.Table(
@@ -173,28 +173,28 @@ ROUTER = sa.Table(
 
 
 def claim_key(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
-    """The version of an address and its 32 hexadecimal digits, which sort as the numbers do."""
+    """Return the IP version followed by the address as 32 hexadecimal digits, which sort like the numbers."""
     return f"{address.version}{int(address):032x}"
 
 
 def unclaim(tx: sa.Connection, holder: str) -> None:
-    """Free the addresses of a load balancer or a floating IP."""
+    """Release the addresses that a load balancer or a floating IP has claimed."""
     tx.execute(sa.delete(ADDRESS_CLAIM).where(ADDRESS_CLAIM.c.holder == holder))
 
 
 def device_id(loadbalancer_id: str) -> str:
-    """What a VIP's port names as its device."""
+    """Return the device_id of a load balancer's VIP ports."""
     return f"lb-{loadbalancer_id}"
 
 
 def floating_addresses(tx: sa.Connection, port_ids: Sequence[str]) -> list[str]:
-    """The floating IPs that lead to these ports, in the order of their creation."""
+    """Return the addresses of the floating IPs associated with these ports, in order of creation."""
     found = [row for port_id in port_ids for row in by(FLOATING_IP, "port_id").all(tx, port_id=port_id)]
     return [row.floating_ip_address for row in sorted(found, key=lambda row: row.serial)]
 
 
 def release(tx: sa.Connection, loadbalancer_id: str) -> None:
-    """Give up a load balancer's ports: those made for it vanish, others are free again; floating IPs lead nowhere."""
+    """Release the ports of a load balancer: delete those created for it, free the others, disassociate floating IPs."""
     unclaim(tx, loadbalancer_id)
     ports = by(PORT, "device_id").all(tx, device_id=device_id(loadbalancer_id))
     if not ports:
@@ -206,12 +206,12 @@ def release(tx: sa.Connection, loadbalancer_id: str) -> None:
 
 
 def disassociate(tx: sa.Connection, port_ids: Sequence[str]) -> None:
-    """Let the floating IPs of these ports lead nowhere."""
+    """Disassociate the floating IPs of these ports."""
     theirs = FLOATING_IP.c.port_id.in_(port_ids)
     tx.execute(sa.update(FLOATING_IP).where(theirs).values(port_id=None, fixed_ip_address=None))
 
 
 def delete_ports(tx: sa.Connection, port_ids: Sequence[str]) -> None:
-    """Delete ports with their addresses."""
+    """Delete ports together with their addresses."""
     tx.execute(sa.delete(FIXED_IP).where(FIXED_IP.c.port_id.in_(port_ids)))
     tx.execute(sa.delete(PORT).where(PORT.c.id.in_(port_ids)))

@@ -1,4 +1,4 @@
-"""Load balancers that nothing runs for: their provider carries no traffic."""
+"""Load balancers of the no-op provider, which carries no traffic: changes are settled in the database alone."""
 
 from __future__ import annotations
 
@@ -15,20 +15,21 @@ from .tables import HEALTHMONITOR, LOADBALANCER, MEMBER, POOL, TABLES
 
 NOTHING: Mapping[Any, str] = MappingProxyType({})
 
-MANY = 50  # rows that are settled soon
+MANY = 50  # settling more rows than this takes too long for a thread that must not wait
 
 _ID: sa.BindParameter[str] = sa.bindparam("loadbalancer_id")
 
 
 def is_settled(tx: sa.Connection, loadbalancer_id: str) -> bool:
-    """Whether everything has taken effect already."""
+    """Whether the load balancer has neither pending changes nor outdated operating statuses."""
     return _UNSETTLED.first(tx, loadbalancer_id=loadbalancer_id) is None
 
 
 def settle(tx: sa.Connection, loadbalancer_id: str, reported: Mapping[str, str] = NOTHING) -> None:
-    """Let everything that was changed take effect within this transaction: there is nothing to wait for.
+    """Settle all changes within this transaction, since nothing has to be applied.
 
-    `reported` has operating statuses of members, by ID, that are to be shown instead of healthy ones.
+    `reported` has operating statuses of members, by ID, to show instead of the healthy ones. Raises haste.WouldWait
+    for more than MANY rows in a thread that must not wait.
     """
     loadbalancer = by(LOADBALANCER, "id").first(tx, id=loadbalancer_id)
     if loadbalancer is None:
@@ -44,7 +45,7 @@ def settle(tx: sa.Connection, loadbalancer_id: str, reported: Mapping[str, str] 
 
 
 def show_health(tx: sa.Connection, loadbalancer_id: str, reported: Mapping[str, str]) -> None:
-    """Show the statuses that members are to report, and what follows from them for their pools and load balancer."""
+    """Store the reported statuses of members, and those that follow for their pools and the load balancer."""
     rows = _UNSETTLED.all(tx, loadbalancer_id=loadbalancer_id)
     healthy: dict[Key, str] = {(row.name, row.id): row.healthy for row in rows if not row.is_same}
     known = reading.operating_statuses(tx, loadbalancer_id)
@@ -70,14 +71,14 @@ def _shown(member: Any, reported: Mapping[str, str], healthy: Mapping[Key, str])
 
 
 def _summary(members: list[str]) -> str:
-    """The status of a pool with enabled members of these."""
+    """Return the operating status of a pool from those of its enabled members."""
     if members and all(each == "ERROR" for each in members):
         return "ERROR"
     return "DEGRADED" if "ERROR" in members else "ONLINE"
 
 
 def _healthy(table: sa.Table) -> sa.ColumnElement[Any]:
-    """What would be observed if all went well: whatever is enabled is ONLINE, as far as anything monitors it."""
+    """The status of a healthy row: ONLINE, NO_MONITOR for members without a health monitor, OFFLINE if disabled."""
     online: Any = "ONLINE"
     if table is MEMBER:
         monitored = sa.select(HEALTHMONITOR.c.pool_id).where(
@@ -88,7 +89,7 @@ def _healthy(table: sa.Table) -> sa.ColumnElement[Any]:
 
 
 def _unsettled(name: str, table: sa.Table) -> sa.Select[Any]:
-    """The rows that were changed, and those whose status follows from what was."""
+    """Select the rows with pending changes and those whose operating status is not the healthy one."""
     is_same = table.c.operating_status == _healthy(table)
     is_active = table.c.provisioning_status == "ACTIVE"
     return sa.select(

@@ -1,4 +1,4 @@
-"""What the data plane observes and what was done, beyond the columns of resources: their tables."""
+"""Tables for observed counters and check results, and for the event history."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ PART_STATISTICS = sa.Table(
     *(sa.Column(name, sa.BigInteger, nullable=False, default=0) for name in resources.STATISTICS),
 )
 
-# What the health check of a member found last.
+# The last result of a member's health check.
 CHECK = sa.Table(
     "member_check",
     metadata,
     sa.Column("id", sa.String(36), primary_key=True),  # the member's
     sa.Column("loadbalancer_id", sa.String(36), nullable=False, index=True),
-    sa.Column("at", sa.String(23), nullable=False),  # since when it has been finding this
+    sa.Column("at", sa.String(23), nullable=False),  # when this result came first
     sa.Column("status", sa.Text, nullable=False),  # HAProxy's word: L4CON
     sa.Column("reason", sa.Text, nullable=False),
 )
 
-# What happened to a load balancer: its last events.
+# The last events of each load balancer.
 EVENT = sa.Table(
     "loadbalancer_event",
     metadata,
     sa.Column("id", sa.String(36), primary_key=True),
     sa.Column("loadbalancer_id", sa.String(36), nullable=False),
-    sa.Column("serial", sa.BigInteger, nullable=False),  # in nanoseconds: the order
-    sa.Column("revision", sa.BigInteger),  # of a change: the load balancer's
+    sa.Column("serial", sa.BigInteger, nullable=False),  # nanoseconds since 1970: the order of events
+    sa.Column("revision", sa.BigInteger),  # the load balancer's revision after a change
     sa.Column("created_at", sa.String(23), nullable=False),
     sa.Column("action", sa.String(8), nullable=False),
     sa.Column("resource", sa.String(16), nullable=False),

@@ -1,4 +1,7 @@
-"""What the data plane observes, kept: operating statuses, checks, counters. No desired column, and no revision."""
+"""Storing what the data plane observes: operating statuses, check results and counters.
+
+No desired column and no revision is changed.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +20,13 @@ from .tables import LISTENER, MEMBER, POOL, STATISTICS, TABLES
 
 Key = tuple[str, str]  # (resource name, id)
 Totals = Mapping[str, Mapping[str, int]]  # by the ID of a listener, pool or member: {counter: total}
-BATCH = 500  # a database takes so many parameters at once, and not many more
-TOLD = ("loadbalancer", "listener", "pool", "member")  # the others follow what was asked for
+BATCH = 500  # IDs per query, because databases limit the number of parameters
+TOLD = ("loadbalancer", "listener", "pool", "member")  # recorded as events; others just follow their settings
 
 
 @dataclass(frozen=True)
 class Check:
-    """What the health check of a member found."""
+    """The result of a member's health check."""
 
     status: str  # HAProxy's word: L4CON
     reason: str
@@ -35,7 +38,7 @@ def keep_statuses(
     changed: Mapping[Key, str],
     reasons: Mapping[Key, str],
 ) -> None:
-    """Operating statuses that have changed, and what to tell of them."""
+    """Store changed operating statuses and record events for them, with their reasons."""
     told = [
         Event("observe", name, id_, status=status, reason=reasons.get((name, id_)))
         for (name, id_), status in changed.items()
@@ -45,13 +48,13 @@ def keep_statuses(
 
 
 def checks(tx: sa.Connection, loadbalancer_id: str) -> dict[str, Check]:
-    """What is known of the checks of a load balancer's members, by member."""
+    """Return the stored check results of a load balancer's members, by member ID."""
     rows = by(CHECK, "loadbalancer_id").all(tx, loadbalancer_id=loadbalancer_id)
     return {row.id: Check(row.status, row.reason) for row in rows}
 
 
 def checks_told(tx: sa.Connection, loadbalancer_id: str) -> dict[str, dict[str, str]]:
-    """The same in words of the API: since when, which and why."""
+    """Return the stored check results by member ID, as dictionaries for the API, with the time of the result."""
     rows = by(CHECK, "loadbalancer_id").all(tx, loadbalancer_id=loadbalancer_id)
     return {row.id: {"at": row.at, "status": row.status, "reason": row.reason} for row in rows}
 
@@ -59,7 +62,7 @@ def checks_told(tx: sa.Connection, loadbalancer_id: str) -> dict[str, dict[str, 
 def keep_checks(
     tx: sa.Connection, loadbalancer_id: str, found: Mapping[str, Check], known: Mapping[str, Check]
 ) -> None:
-    """Checks that differ from those that are known; members that are checked no more have none."""
+    """Replace stored check results that differ; delete those of members that are no longer checked."""
     at = history.now()
     stale = [id_ for id_ in known if known[id_] != found.get(id_)]
     if stale:
@@ -71,7 +74,7 @@ def keep_checks(
 
 
 def keep_totals(tx: sa.Connection, counted: Mapping[str, Totals]) -> None:
-    """The totals of load balancers, {its ID: {part's ID: {counter: total}}}, of parts that exist."""
+    """Store totals, {load balancer ID: {part ID: {counter: total}}}. Deleted parts are skipped."""
     owners = {part: owner for owner, totals in counted.items() for part in totals}
     merged = {part: totals[part] for totals in counted.values() for part in totals}
     listeners = _existing(tx, LISTENER, merged)
@@ -81,7 +84,7 @@ def keep_totals(tx: sa.Connection, counted: Mapping[str, Totals]) -> None:
 
 
 def part_totals(tx: sa.Connection, id_: str) -> dict[str, int]:
-    """The totals of a pool or a member."""
+    """Return the totals of a pool or a member; zeros if none are stored."""
     row = by(PART_STATISTICS, "id").first(tx, id=id_)
     return {name: getattr(row, name) if row else 0 for name in resources.STATISTICS}
 
@@ -90,7 +93,7 @@ _FORGET = [Prepared(sa.delete(table).where(table.c.id == sa.bindparam("row_id"))
 
 
 def forget(tx: sa.Connection, id_: str) -> None:
-    """What is kept of a pool or a member that is gone."""
+    """Delete the counters and the check result of a deleted pool or member."""
     for each in _FORGET:
         each.run(tx, row_id=id_)
 
@@ -104,7 +107,7 @@ def _existing(tx: sa.Connection, table: sa.Table, ids: Iterable[str]) -> set[str
 
 
 def _put(tx: sa.Connection, table: sa.Table, key: str, rows: Mapping[str, Mapping[str, Any]]) -> None:
-    """Rows by their key, whether they are there or not."""
+    """Insert or update rows by their key."""
     column = table.c[key]
     known = set()
     ids = list(rows)

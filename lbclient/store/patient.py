@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL that do not wait for ever: it may hang, or the machine that it runs on."""
+"""PostgreSQL connections with a timeout for answers, because the server or its machine may hang."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ POLL_SECONDS = 0.1
 
 
 class Silence:
-    """Whether the database has just let somebody wait in vain: others fail at once then, instead of one by one."""
+    """A pause after a timeout, in which other requests fail at once instead of timing out one by one."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -32,14 +32,17 @@ class Silence:
 
 
 def connector(answer_seconds: float, recovery_seconds: float) -> Callable[..., Any]:
-    """A handler of SQLAlchemy's `do_connect`, whose connections wait for an answer no longer than that."""
-    import psycopg  # in an extra of its own
+    """Return a handler for SQLAlchemy's `do_connect` whose connections wait at most answer_seconds for an answer.
+
+    After such a timeout, requests and new connections fail at once for recovery_seconds.
+    """
+    import psycopg  # installed by an extra
 
     silence = Silence(recovery_seconds)
 
     class Patient(psycopg.Connection[Any]):
         def wait(self, gen: PQGen[Any], interval: float = POLL_SECONDS, timeout: float | None = None) -> Any:
-            """Ends the connection where no answer comes: what becomes of the transaction is not known."""
+            """Close the connection if no answer comes, since the outcome of the transaction is unknown."""
             deadline = time.monotonic() + answer_seconds
             if silence.lasts:
                 self.close()

@@ -1,7 +1,7 @@
-"""Statements that are composed and compiled once, and then run by the database's driver itself.
+"""Prepared statements: composed and compiled once by SQLAlchemy, then run by the database driver itself.
 
-SQLAlchemy takes ten times as long to compose, look up and dress up a statement as SQLite takes to run it. What every
-request needs is therefore said once, in SQLAlchemy's words, and kept as the text that comes of it.
+SQLAlchemy takes ten times as long to compose a statement, look it up and wrap its rows as SQLite takes to run it. The
+statements that every request needs are therefore composed once with SQLAlchemy and kept as SQL text.
 """
 
 from __future__ import annotations
@@ -20,51 +20,51 @@ Processor = Callable[[Any], Any]
 
 
 class Prepared:
-    """One statement, with a sa.bindparam for each value that differs from time to time.
+    """A statement with a sa.bindparam for each value that varies between runs.
 
-    Values are given by the names of these; a column that has one of its name is set by it. Rows are tuples that have
-    their columns as attributes, and all of them by name in _mapping. Errors of the driver are raised as SQLAlchemy's.
+    Values are passed by the names of the parameters; the value of an INSERT's or UPDATE's column is passed by the name
+    of the column. Rows are named tuples, with a dictionary in _mapping. Driver errors are raised as SQLAlchemy's.
     """
 
     def __init__(self, statement: Any, columns: Sequence[str] | None = None) -> None:
-        """columns: those that an INSERT or UPDATE sets, each by a value of its name."""
+        """Keep the statement; `columns` names the columns that an INSERT or UPDATE sets by values passed to a run."""
         self._statement = statement
         self._columns = columns
         self._compiled: dict[str, _Compiled] = {}
 
     def all(self, tx: sa.Connection, **values: Any) -> list[Record]:
-        """Every row."""
+        """Return all rows."""
         compiled = self._for(tx)
         return compiled.records(compiled.run(tx, values).fetchall())
 
     def first(self, tx: sa.Connection, **values: Any) -> Record | None:
-        """The first row, if there is one."""
+        """Return the first row; None if there is no row."""
         compiled = self._for(tx)
         return next(iter(compiled.records(compiled.run(tx, values).fetchmany(1))), None)
 
     def one(self, tx: sa.Connection, **values: Any) -> Record:
-        """The row that is known to exist. Raises sa.exc.NoResultFound."""
+        """Return the first row. Raises sa.exc.NoResultFound if there is none."""
         row = self.first(tx, **values)
         if row is None:
             raise sa.exc.NoResultFound("No row was found when one was required")
         return row
 
     def scalar(self, tx: sa.Connection, **values: Any) -> Any:
-        """The first column of the first row; None where there is none."""
+        """Return the first column of the first row; None if there is no row."""
         row = self.first(tx, **values)
         return None if row is None else row[0]
 
     def scalars(self, tx: sa.Connection, **values: Any) -> list[Any]:
-        """The first column of every row."""
+        """Return the first column of every row."""
         return [row[0] for row in self.all(tx, **values)]
 
     def run(self, tx: sa.Connection, **values: Any) -> int:
-        """How many rows it has changed."""
+        """Run the statement and return the number of rows that it has changed."""
         rows: int = self._for(tx).run(tx, values).rowcount
         return rows
 
     def run_each(self, tx: sa.Connection, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Once for each of these values; PostgreSQL is sent all of them before its first answer is read."""
+        """Run the statement once for each row of values. PostgreSQL is sent all of them before the first answer."""
         self._for(tx).run_each(tx, rows)
 
     def _for(self, tx: sa.Connection) -> _Compiled:
@@ -76,7 +76,7 @@ class Prepared:
 
 
 class _Compiled:
-    """A statement in the words of one kind of database."""
+    """A statement compiled for one SQL dialect."""
 
     def __init__(self, statement: Any, columns: Sequence[str] | None, dialect: Any) -> None:
         compiled = statement.compile(dialect=dialect, column_keys=columns)
@@ -90,14 +90,14 @@ class _Compiled:
         self._shape(getattr(statement, "selected_columns", ()), dialect)
 
     def _shape(self, columns: Iterable[Any], dialect: Any) -> None:
-        """How rows look, and which of their values the driver does not give as they are."""
+        """Set up the class of rows and the result processors of columns whose driver values need converting."""
         listed = list(columns)
         self._make = _row_class(tuple(str(column.key) for column in listed))._make
         found = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in listed]
         self._readers = [(place, reader) for place, reader in enumerate(found) if reader is not None]
 
     def run(self, tx: sa.Connection, values: Mapping[str, Any]) -> Any:
-        """The driver's cursor, behind the statement."""
+        """Run the statement and return the driver's cursor."""
         return execute(tx, self._text, self._bound(values))
 
     def run_each(self, tx: sa.Connection, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -130,7 +130,7 @@ class _Compiled:
 
 
 def execute(tx: sa.Connection, text: str, values: Mapping[str, Any] | None = None) -> Any:
-    """The driver's cursor, behind a statement in the database's own words. Raises SQLAlchemy's errors."""
+    """Run a statement given as SQL text and return the driver's cursor. Raises SQLAlchemy's errors."""
     cursor = tx.connection.cursor()
     try:
         cursor.execute(text, values or {})
@@ -140,7 +140,7 @@ def execute(tx: sa.Connection, text: str, values: Mapping[str, Any] | None = Non
 
 
 def execute_each(tx: sa.Connection, text: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Run a statement with each of these values. Raises SQLAlchemy's errors."""
+    """Run a statement given as SQL text once for each row of values. Raises SQLAlchemy's errors."""
     try:
         tx.connection.cursor().executemany(text, rows)
     except tx.dialect.loaded_dbapi.Error as error:
@@ -148,10 +148,10 @@ def execute_each(tx: sa.Connection, text: str, rows: Sequence[Mapping[str, Any]]
 
 
 def once(tx: sa.Connection, statement: sa.Select[Any], values: Mapping[str, Any] | None = None) -> list[Any]:
-    """The rows of a large statement that is not likely to come again: neither SQLAlchemy nor SQLite keeps it.
+    """Return the rows of a large statement that is unlikely to be repeated, and do not cache the statement.
 
-    SQLite keeps statements for each connection, so this one is closed at the end instead of being used again. Raises
-    haste.WouldWait where there is no time.
+    SQLite caches statements per connection, so the connection is closed at the end instead of going back to the pool.
+    Raises haste.TakesLong in a thread that must not wait.
     """
     haste.may_take_long()
     found = tx.execute(statement, values or {}, execution_options={"compiled_cache": None}).all()
@@ -161,7 +161,7 @@ def once(tx: sa.Connection, statement: sa.Select[Any], values: Mapping[str, Any]
 
 
 def commit(tx: sa.Connection) -> None:
-    """Keep what was written; a connection that is closed without that is rolled back. Raises SQLAlchemy's errors."""
+    """Commit the transaction; closing the connection without a commit rolls it back. Raises SQLAlchemy's errors."""
     if tx.invalidated:
         raise sa.exc.PendingRollbackError("The connection was lost, and what was written with it")
     try:
@@ -171,7 +171,7 @@ def commit(tx: sa.Connection) -> None:
 
 
 def _translated(tx: sa.Connection, error: Exception, text: str, values: Mapping[str, Any] | None) -> BaseException:
-    """The driver's error as SQLAlchemy would raise it; a connection that is lost is not used again."""
+    """Convert a driver error to the one that SQLAlchemy would raise; invalidate the connection if it was lost."""
     dialect: Any = tx.dialect
     is_lost = dialect.is_disconnect(error, tx.connection, None)
     if is_lost:
@@ -196,18 +196,18 @@ def _row_class(names: tuple[str, ...]) -> Any:
 
 @lru_cache
 def by(table: sa.Table | sa.Subquery, *columns: str) -> Prepared:
-    """Rows by the values of these columns, in the order of their creation."""
+    """Return a statement that selects rows by the values of these columns, in order of creation."""
     found = sa.select(table).where(*(table.c[name] == sa.bindparam(name) for name in columns))
     return Prepared(found.order_by(table.c.serial) if "serial" in table.c else found)
 
 
 @lru_cache(1024)
 def insert(table: sa.Table, *columns: str) -> Prepared:
-    """A new row with values of these columns."""
+    """Return a statement that inserts a row with values for these columns."""
     return Prepared(sa.insert(table), columns)
 
 
 @lru_cache(1024)
 def update(table: sa.Table, *columns: str) -> Prepared:
-    """New values of these columns in the row whose ID is `row_id`."""
+    """Return a statement that updates these columns of the row whose ID is `row_id`."""
     return Prepared(sa.update(table).where(table.c.id == sa.bindparam("row_id")), columns)

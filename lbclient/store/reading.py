@@ -1,4 +1,4 @@
-"""Reading rows: a load balancer's tree, its statuses, its totals."""
+"""Reading a load balancer from the database: its whole tree, its statuses and its totals."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ _STATUSES = Prepared(
 def snapshot(
     tx: sa.Connection, loadbalancer_id: str, with_deleted: bool = False, with_members: bool = True
 ) -> Snapshot | None:
-    """The whole load balancer in this transaction; None where there is none.
+    """Return the whole load balancer as this transaction sees it; None if it does not exist.
 
-    If asked with what is being deleted, and without the members, which may be many.
+    Rows that are being deleted are included only if asked for; members, which may be many, can be left out.
     """
     loadbalancer = by(LOADBALANCER, "id").first(tx, id=loadbalancer_id)
     if loadbalancer is None:
@@ -73,20 +73,20 @@ def snapshot(
 
 
 def addresses(tx: sa.Connection, loadbalancer: Record) -> tuple[str, ...]:
-    """Every address that a load balancer answers on, its VIP first."""
+    """Return all addresses of a load balancer: the VIP, additional VIPs, floating IPs."""
     ports = [loadbalancer.vip_port_id, *(vip["port_id"] for vip in loadbalancer.additional_vips)]
     vips = [loadbalancer.vip_address, *(vip["ip_address"] for vip in loadbalancer.additional_vips)]
     return (*vips, *network_tables.floating_addresses(tx, ports))
 
 
 def operating_statuses(tx: sa.Connection, loadbalancer_id: str) -> dict[tuple[str, str], str]:
-    """The statuses of a load balancer and all of its parts, {(resource name, id): status}."""
+    """Return the operating statuses of a load balancer and all its parts, {(resource name, id): status}."""
     found = _STATUSES.all(tx, loadbalancer_id=loadbalancer_id)
     return {(row.name, row.id): row.operating_status for row in found}
 
 
 def totals(tx: sa.Connection, condition: sa.ColumnElement[bool]) -> dict[str, dict[str, int]]:
-    """The kept totals of the listeners that meet a condition, {listener ID: {counter: total}}."""
+    """Return the stored totals of the listeners that meet a condition, {listener ID: {counter: total}}."""
     joined = sa.join(STATISTICS, LISTENER, STATISTICS.c.listener_id == LISTENER.c.id)
     rows = tx.execute(sa.select(STATISTICS).select_from(joined).where(condition))
     return {row.listener_id: {name: getattr(row, name) for name in resources.STATISTICS} for row in rows}
@@ -95,7 +95,7 @@ def totals(tx: sa.Connection, condition: sa.ColumnElement[bool]) -> dict[str, di
 def _grouped(owners: Iterable[Record], rows: Iterable[Record], key: str) -> dict[str, tuple[Record, ...]]:
     groups: dict[str, list[Record]] = {owner.id: [] for owner in owners}
     for row in rows:
-        if getattr(row, key) in groups:  # not so where the owner is being deleted
+        if getattr(row, key) in groups:  # missing if the owner is being deleted
             groups[getattr(row, key)].append(row)
     return {owner: tuple(group) for owner, group in groups.items()}
 

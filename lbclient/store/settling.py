@@ -1,4 +1,4 @@
-"""Ending the changes that a snapshot saw: each row by its revision, so that what was changed since is left alone."""
+"""Settling the changes that a snapshot saw: row by row and by revision, so that later changes stay pending."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from .prepared import Prepared, update
 from .snapshot import Record
 from .tables import LISTENER, LOADBALANCER, MEMBER, POOL, STATISTICS, TABLES
 
-Seen = Mapping[Key, int]  # the revision of each row, as it was seen
+Seen = Mapping[Key, int]  # the revision of each row in the snapshot
 
 
 def _seen(table: sa.Table) -> sa.ColumnElement[bool]:
-    """The row, if it still is as it was seen."""
+    """Match the row if it has not changed since the snapshot."""
     return (table.c.id == sa.bindparam("row_id")) & (table.c.revision == sa.bindparam("seen_revision"))
 
 
@@ -33,7 +33,7 @@ def _is_pending(table: sa.Table) -> sa.ColumnElement[bool]:
 _AT: sa.BindParameter[str] = sa.bindparam("at")
 
 
-# ERROR as well becomes ACTIVE: what was refused before has been applied by now.
+# ERROR becomes ACTIVE too: a change that was refused before has been applied by now.
 _ACTIVATE = {
     name: Prepared(
         sa.update(table)
@@ -45,7 +45,7 @@ _ACTIVATE = {
 _FAIL = {
     name: Prepared(
         sa.update(table)
-        # A part is gone even if HAProxy could not be told yet: otherwise it would be back when the cause has healed.
+        # A deleted part stays deleted even if HAProxy could not be updated: otherwise it would come back afterwards.
         .where(_seen(table), _is_pending(table), sa.true() if table is LOADBALANCER else _is_kept(table))
         .values(provisioning_status="ERROR", updated_at=_AT)
     )
@@ -70,9 +70,10 @@ def settle(
     outcome: Outcome | None = None,
     statuses: Mapping[Key, str] | None = None,
 ) -> bool:
-    """ACTIVE or gone, or ERROR, with operating statuses that have changed; whether there is more, changed since.
+    """Mark seen rows ACTIVE or delete them, or set ERROR, and store changed operating statuses.
 
-    A load balancer that is gone leaves nothing behind.
+    If the load balancer is deleted, its ports and history go with it. Returns whether it is still PENDING_*, because
+    it has changed since the snapshot.
     """
     id_ = loadbalancer.id
     _settle_rows(tx, loadbalancer, seen, error)
@@ -87,7 +88,7 @@ def settle(
 
 
 def _settle_rows(tx: sa.Connection, loadbalancer: Record, seen: Seen, error: str | None) -> None:
-    """Each as it was seen; the load balancer shows an error of its parts, and why."""
+    """Settle each row that has not changed since the snapshot; store an error and its reason in the load balancer."""
     gone = [key for key, revision in seen.items() if _is_removed(tx, *key, revision, error)]
     _forget(tx, gone)
     if loadbalancer.fault != error:
@@ -97,24 +98,24 @@ def _settle_rows(tx: sa.Connection, loadbalancer: Record, seen: Seen, error: str
 
 
 def now() -> str:
-    """UTC, in whole seconds: what created_at and updated_at have."""
+    """Return the time in UTC and whole seconds, in the format of created_at and updated_at."""
     return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def provisioning_status(tx: sa.Connection, loadbalancer_id: str) -> str | None:
-    """None where there is no such load balancer (any more)."""
+    """Return the provisioning status of a load balancer; None if it does not exist."""
     status: str | None = _STATUS.scalar(tx, row_id=loadbalancer_id)
     return status
 
 
 def revision(tx: sa.Connection, loadbalancer_id: str) -> int | None:
-    """That of its last change; None where there is no such load balancer (any more)."""
+    """Return the revision of a load balancer's last change; None if it does not exist."""
     found: int | None = _REVISION.scalar(tx, row_id=loadbalancer_id)
     return found
 
 
 def _is_removed(tx: sa.Connection, name: str, id_: str, revision: int, error: str | None) -> bool:
-    """Settles one row; whether that was its end."""
+    """Settle one row and return whether it was deleted."""
     row = {"row_id": id_, "seen_revision": revision}
     if (_ACTIVATE if error is None else _FAIL)[name].run(tx, **row, at=now()):
         return False
@@ -122,7 +123,7 @@ def _is_removed(tx: sa.Connection, name: str, id_: str, revision: int, error: st
 
 
 def _forget(tx: sa.Connection, gone: list[tuple[str, str]]) -> None:
-    """What was observed of those that are gone."""
+    """Delete the observed status and counters of rows that have been deleted."""
     for name, id_ in gone:
         if name == LISTENER.name:
             _FORGET_COUNTERS.run(tx, row_id=id_)

@@ -1,4 +1,4 @@
-"""One load balancer with all that belongs to it, as it stood in one transaction. Read only."""
+"""An immutable snapshot of a load balancer and its parts, read in one transaction."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ Record = Any  # a row: attributes named as the fields of the resource; an unknow
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What one load balancer should be.
+    """The desired state of one load balancer.
 
-    The collections hold what is to exist: rows that are being deleted are not in them (they are in `seen`). Lists are
-    ordered by creation, policies by position, so that the same state always gives the same configuration.
+    Rows that are being deleted are not in the collections, only in `seen`. Lists are ordered by creation, policies by
+    position, so that the same state always renders the same configuration.
     """
 
     loadbalancer: Record
-    is_deleted: bool  # the load balancer itself is to vanish
+    is_deleted: bool  # the load balancer itself is being deleted
     addresses: tuple[str, ...]  # every address it answers on: the VIP, additional VIPs, floating IPs
     listeners: tuple[Record, ...]
     pools: tuple[Record, ...]
@@ -31,12 +31,12 @@ class Snapshot:
     l7rules: Mapping[str, tuple[Record, ...]]  # by l7policy_id; every policy has an entry
     seen: Mapping[
         tuple[str, str], int
-    ]  # (resource name, id) -> revision, of the balancer and of each row that is not ACTIVE
+    ]  # (resource name, id) -> revision, of the load balancer and of each row that is not ACTIVE
     certificates: Mapping[str, Material | None] = field(
         default_factory=dict
-    )  # by the reference, as the rows have it; None: there is no such thing in the key manager (any more)
+    )  # by reference, as stored in the rows; None: not in the key manager, or expired
 
     @cached_property
     def pools_by_id(self) -> Mapping[str, Record]:
-        """The pools that are to exist."""
+        """Pools by ID."""
         return {pool.id: pool for pool in self.pools}

@@ -1,4 +1,4 @@
-"""The database, and what the data plane may do with it: read a snapshot, settle it, tell what it observes."""
+"""The database, and the operations that the data plane needs: read a snapshot, settle it, record observed status."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ if TYPE_CHECKING:
     from ..vault.sealing import Vault
 
 Statuses = Mapping[Key, str]  # operating statuses, by resource name and ID
-CHECKPOINT_EVERY = 50  # times that somebody has waited for the disk
+CHECKPOINT_EVERY = 50  # durable flushes
 
 
 class Store:
-    """A database by its SQLAlchemy URL: sqlite:///path or postgresql://…; safe to use from many threads.
+    """A database, given by its SQLAlchemy URL (sqlite:///path or postgresql://…). Safe to use from many threads.
 
-    Without a vault (None) it can keep no payloads of secrets.
+    Without a vault (None) it cannot read or write the payloads of secrets.
     """
 
     def __init__(self, url: str, vault: Vault | None = None) -> None:
         self.engine = engines.engine(url).execution_options(vault=vault)
         self._group_commit = engines.group_commit(self.engine)
         self._kept = count(1)
-        self._turn = threading.Lock()  # those that wait for it get it at once; SQLite would have them sleep and look
+        self._turn = threading.Lock()  # passed on at once; SQLite's own lock makes waiters sleep and poll
 
     @property
     def is_local(self) -> bool:
-        """Whether reading waits for nobody: neither for the network nor for those who write."""
+        """Whether reads never block, neither on the network nor on writers."""
         return self.engine.dialect.name == "sqlite"
 
     def migrate(self) -> None:
@@ -47,7 +47,7 @@ class Store:
             migrations.upgrade(tx)
 
     def database_id(self) -> str:
-        """The mark that the database got when it was made."""
+        """Return the identifier that the database was given when it was created."""
         with self.reading() as tx:
             return str(tx.scalar(sa.select(SCHEMA.c.database_id)))
 
@@ -56,9 +56,9 @@ class Store:
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
-        """One consistent view of everything; nothing is written.
+        """Open a read-only transaction with one consistent view of the whole database.
 
-        Raises haste.TakesLong in a thread that must not wait, where SQLite works for longer than a moment.
+        Raises haste.TakesLong in a thread that must not wait, if SQLite has to do more than engines.SHARE of work.
         """
         with self.engine.connect() as tx:
             engines.begin_reading(tx)
@@ -68,9 +68,10 @@ class Store:
 
     @contextmanager
     def writing(self, is_durable: bool = True) -> Iterator[sa.Connection]:
-        """One transaction, committed at the end; one at a time. One that need not last may be undone by a power cut.
+        """Open a write transaction and commit it at the end. Only one runs at a time.
 
-        Raises haste.WouldWait where another one is under way and there is no time.
+        A power cut may undo a transaction that is not durable. Raises haste.WouldWait in a thread that must not wait,
+        if another write transaction is running.
         """
         with haste.holding(self._turn), self.engine.connect() as tx:
             engines.begin_writing(tx, is_durable)
@@ -80,42 +81,42 @@ class Store:
             haste.pay(self._flush)
 
     def _flush(self) -> None:
-        """To disk. Raises sa.exc.OperationalError."""
+        """Flush everything that has been committed to disk. Raises sa.exc.OperationalError."""
         assert self._group_commit is not None
         try:
             self._group_commit.flush()
         except OSError as error:
             raise sa.exc.OperationalError("to disk", {}, error) from error
-        if next(self._kept) % CHECKPOINT_EVERY == 0:  # those in haste have left that to others
+        if next(self._kept) % CHECKPOINT_EVERY == 0:  # threads that must not wait skip checkpoints
             with self.engine.connect() as tx:
                 engines.checkpoint_log(tx)
 
     def loadbalancer_ids(self) -> list[str]:
-        """Every load balancer, also those that are being deleted."""
+        """Return the IDs of all load balancers, including those that are being deleted."""
         with self.reading() as tx:
             return list(tx.scalars(sa.select(LOADBALANCER.c.id).order_by(LOADBALANCER.c.serial)))
 
     def addresses(self) -> dict[tuple[str, str], tuple[str, ...]]:
-        """The addresses of every load balancer, by its ID and its provider's name."""
+        """Return the addresses of all load balancers, by (load balancer ID, provider name)."""
         with self.reading() as tx:
             rows = tx.execute(sa.select(LOADBALANCER)).all()
             return {(row.id, row.provider): reading.addresses(tx, row) for row in rows}
 
     def roster(self) -> list[tuple[str, str, bool]]:
-        """Every load balancer: its ID, its project, and whether somebody waits for it."""
+        """Return (ID, project ID, whether its status is PENDING_*) for each load balancer."""
         columns = (LOADBALANCER.c.id, LOADBALANCER.c.project_id, LOADBALANCER.c.provisioning_status)
         with self.reading() as tx:
             rows = tx.execute(sa.select(*columns).order_by(LOADBALANCER.c.serial)).all()
         return [(row.id, row.project_id, row.provisioning_status.startswith("PENDING")) for row in rows]
 
     def project_of(self, loadbalancer_id: str) -> str | None:
-        """The project of a load balancer; None where there is none (any more)."""
+        """Return the project ID of a load balancer; None if the load balancer does not exist."""
         with self.reading() as tx:
             row = prepared.by(LOADBALANCER, "id").first(tx, id=loadbalancer_id)
         return None if row is None else row.project_id
 
     def snapshot(self, loadbalancer_id: str) -> Snapshot | None:
-        """The load balancer as it stands; None where there is none (any more)."""
+        """Return the current state of a load balancer; None if it does not exist."""
         with self.reading() as tx:
             return reading.snapshot(tx, loadbalancer_id)
 
@@ -126,10 +127,10 @@ class Store:
         outcome: Outcome | None = None,
         expect: Callable[[Statuses], Statuses] = dict,
     ) -> bool:
-        """End the changes that the snapshot saw: ACTIVE or gone, or ERROR with the reason.
+        """Settle the changes that the snapshot saw: mark rows ACTIVE or delete them, or set ERROR with the reason.
 
-        What is ACTIVE has the operating status that expect(those that are known) gives, from this moment on. Rows that
-        were changed since are left to the next round; True says that there are some.
+        On success, operating statuses become those that `expect` returns when given the current ones. Rows that have
+        changed since the snapshot are left for the next round. Returns whether the load balancer is still PENDING_*.
         """
         is_nothing_new = error is None and _is_settled(snapshot)
         if is_nothing_new and (outcome is None or outcome.how == "nothing"):
@@ -140,7 +141,7 @@ class Store:
             return settling.settle(tx, snapshot.loadbalancer, snapshot.seen, error, outcome, changed)
 
     def settle_noop(self, loadbalancer_id: str, reported: Mapping[str, str] = noop.NOTHING) -> None:
-        """End all changes of a load balancer that nothing runs for; members show the statuses that are reported."""
+        """Settle all changes of a load balancer of the no-op provider, whose members get the reported statuses."""
         with self.reading() as tx:
             if noop.is_settled(tx, loadbalancer_id):
                 return
@@ -155,11 +156,11 @@ class Store:
         reasons: Mapping[Key, str] | None = None,
         revision: int | None = None,
     ) -> None:
-        """Keep operating statuses, {(resource name, id): status}, and what checks of members found, by member.
+        """Store observed operating statuses, {(resource name, id): status}, and check results, by member ID.
 
-        A transaction only if some differ. `reasons` tell of statuses why they are so. A check that is None, as all are
-        without `checks`, is not known yet, or any more: what was found before stays. Nothing is kept of a load balancer
-        that has been changed since the revision that was observed: what is settled next says more.
+        Writes only if something differs. `reasons` explains statuses in the event history. A check that is None, as
+        all are without `checks`, is unknown at the moment: the earlier result stays. Nothing is stored if the load
+        balancer has changed since the observed `revision`, because the next round settles newer statuses.
         """
         with self.reading() as tx:
             known = reading.operating_statuses(tx, loadbalancer_id)
@@ -176,26 +177,26 @@ class Store:
             observing.keep_checks(tx, loadbalancer_id, found, checked)
 
     def counted(self, loadbalancer_id: str, totals: Totals) -> None:
-        """Keep the totals of a load balancer's parts that exist, {part's ID: {counter: total}}."""
+        """Store the totals of a load balancer's parts, {part ID: {counter: total}}. Deleted parts are skipped."""
         self.all_counted({loadbalancer_id: totals})
 
     def all_counted(self, totals: Mapping[str, Totals]) -> None:
-        """Keep the totals of many load balancers, by ID, in one transaction."""
+        """Store the totals of many load balancers, by load balancer ID, in one transaction."""
         with self.writing(is_durable=False) as tx:
             observing.keep_totals(tx, totals)
 
     def totals(self, loadbalancer_id: str) -> dict[str, dict[str, int]]:
-        """The totals that were kept last, {listener ID: {counter: total}}."""
+        """Return the stored totals of a load balancer's listeners, {listener ID: {counter: total}}."""
         with self.reading() as tx:
             return reading.totals(tx, LISTENER.c.loadbalancer_id == loadbalancer_id)
 
 
 def _changed(known: Statuses, wanted: Statuses) -> dict[Key, str]:
-    """The statuses of what exists that differ from those that are known."""
+    """Return the wanted statuses that differ from the known ones, leaving out resources that do not exist."""
     return {key: status for key, status in wanted.items() if known.get(key, status) != status}
 
 
 def _is_settled(snapshot: Snapshot) -> bool:
-    """Whether it saw no change: with nothing done either, there is nothing to write."""
+    """Whether the snapshot contains no unsettled changes, so that settling it writes nothing."""
     loadbalancer = snapshot.loadbalancer
     return loadbalancer.provisioning_status == "ACTIVE" and loadbalancer.fault is None and len(snapshot.seen) == 1

@@ -1,4 +1,4 @@
-"""Tables: a column for each stored field of a resource, and what belongs to no field."""
+"""Tables of the load-balancing resources: a column for each stored field, and a few that belong to no field."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from . import addresses
 
 metadata = sa.MetaData()
 
-OWNERS = ("project_id", "loadbalancer_id", "listener_id", "pool_id", "l7policy_id")  # whose rows are listed
+OWNERS = ("project_id", "loadbalancer_id", "listener_id", "pool_id", "l7policy_id")  # lists filter by these
 
 
 class Json(sa.TypeDecorator[Any]):
-    """A JSON value as text, the same on every database: a string inside is found by the text of its JSON."""
+    """A JSON value stored as text on every database, so that a string in it can be searched for by its JSON text."""
 
     impl = sa.Text
     cache_ok = True
@@ -75,7 +75,7 @@ def _table(resource: Resource) -> sa.Table:
         resource.name,
         metadata,
         *_columns(resource),
-        # Creation in nanoseconds: the order of lists, since created_at has whole seconds only.
+        # Time of creation in nanoseconds: the order of lists, since created_at has whole seconds only.
         sa.Column("serial", sa.BigInteger, nullable=False, index=True),
         # Counts the changes of the load balancer; a row carries the number of the change that touched it last.
         sa.Column("revision", sa.BigInteger, nullable=False),
@@ -102,7 +102,7 @@ L7RULE = TABLES["l7rule"]
 # Why a load balancer is in ERROR: the last reason that the data plane gave.
 LOADBALANCER.append_column(sa.Column("fault", sa.Text))
 
-# Its amphora: the HAProxy that carries its traffic. Another ID is another process.
+# Its amphora: the HAProxy process that carries its traffic. A new ID means a new process.
 AMPHORA_COLUMNS = ("amphora_id", "amphora_created_at", "cached_zone", "compute_flavor")
 for _name in AMPHORA_COLUMNS:
     LOADBALANCER.append_column(sa.Column(_name, sa.Text))
@@ -139,7 +139,7 @@ FLAVOR = FLAVORS_AND_ZONES["flavor"]
 AVAILABILITYZONEPROFILE = FLAVORS_AND_ZONES["availabilityzoneprofile"]
 AVAILABILITYZONE = FLAVORS_AND_ZONES["availabilityzone"]
 
-# Who uses what, so that deleting need not look at every row.
+# Indices to find the users of a row without a full scan before it is deleted.
 sa.Index("ix_flavor_flavor_profile_id", FLAVOR.c.flavor_profile_id)
 sa.Index("ix_availabilityzone_profile_id", AVAILABILITYZONE.c.availability_zone_profile_id)
 sa.Index("ix_loadbalancer_flavor_id", LOADBALANCER.c.flavor_id)
@@ -166,5 +166,5 @@ SCHEMA = sa.Table(
     "schema_version",
     metadata,
     sa.Column("version", sa.Integer, nullable=False),
-    sa.Column("database_id", sa.String(36), nullable=False),  # which state directories know again
+    sa.Column("database_id", sa.String(36), nullable=False),  # state directories recognise their database by it
 )

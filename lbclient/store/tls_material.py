@@ -1,4 +1,4 @@
-"""What the references of load balancers to the key manager stand for, and which load balancers refer to what."""
+"""Key manager references of load balancers: the certificates and texts behind them, and which rows use a secret."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ TEXTS = {
 
 
 def vault(tx: sa.Connection) -> Vault:
-    """The vault of the store that this is a transaction of."""
+    """Return the vault of a transaction's store. Raises RuntimeError if the store has none."""
     found: Vault | None = tx.get_execution_options().get("vault")
     if found is None:
         raise RuntimeError("this store was opened without a vault: it can keep no payloads")
@@ -41,18 +41,18 @@ def vault(tx: sa.Connection) -> Vault:
 
 
 def now() -> str:
-    """As the key manager's columns have times: UTC, whole seconds."""
+    """Return the time in UTC and whole seconds, in the format of the key manager's columns."""
     return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def id_of(reference: str) -> str | None:
-    """The ID that a reference ends with; None where it has none."""
+    """Return the ID at the end of a reference; None if there is none."""
     found = REFERENCE.fullmatch(reference)
     return found.group(1).lower() if found else None
 
 
 def references(name: str, row: Mapping[Any, Any]) -> list[str]:
-    """Every reference of a listener or a pool; `name` is the resource's."""
+    """Return all key manager references of a listener or a pool; `name` is the name of the resource."""
     found: list[str] = []
     for column in (*CERTIFICATES.get(name, ()), *TEXTS.get(name, ())):
         value = row[column]
@@ -61,14 +61,14 @@ def references(name: str, row: Mapping[Any, Any]) -> list[str]:
 
 
 def of_rows(tx: sa.Connection, listeners: Iterable[Record], pools: Iterable[Record]) -> dict[str, Material | None]:
-    """What the references of these rows stand for; no query where there are none."""
+    """Return the material of each reference in these rows, by reference. Makes no query if there are no references."""
     wanted = [reference for row in listeners for reference in references("listener", row._mapping)]
     wanted += [reference for row in pools for reference in references("pool", row._mapping)]
     return {reference: material(tx, reference) for reference in dict.fromkeys(wanted)}
 
 
 def material(tx: sa.Connection, reference: str) -> Material | None:
-    """What a reference stands for; None where there is nothing, or nothing yet, or nothing any more."""
+    """Return the certificate or text behind a reference; None if it does not exist, has no payload or has expired."""
     id_ = id_of(reference)
     if id_ is None:
         return None
@@ -85,7 +85,7 @@ def material(tx: sa.Connection, reference: str) -> Material | None:
 
 
 def containers_with(tx: sa.Connection, secret_id: str) -> list[str]:
-    """The containers that a secret is in."""
+    """Return the IDs of the containers that hold a secret."""
     return list(tx.scalars(sa.select(CONTENT.c.container_id).where(CONTENT.c.secret_id == secret_id)))
 
 
@@ -100,7 +100,7 @@ class User:
 
 
 def users(tx: sa.Connection, ids: Iterable[str]) -> list[User]:
-    """Who refers to secrets or containers."""
+    """Return the listeners and pools that refer to these secrets or containers."""
     wanted = set(ids)
     return [
         User(id_, name, row.id, row.loadbalancer_id)
@@ -112,7 +112,7 @@ def users(tx: sa.Connection, ids: Iterable[str]) -> list[User]:
 
 
 def loadbalancers_with(tx: sa.Connection, ids: Iterable[str]) -> list[str]:
-    """The load balancers that refer to secrets or containers."""
+    """Return the IDs of the load balancers that refer to these secrets or containers."""
     return list(dict.fromkeys(user.loadbalancer_id for user in users(tx, ids)))
 
 

@@ -1,4 +1,4 @@
-"""Certificates with their keys, CA certificates and revocation lists, out of payloads. No input or output."""
+"""Parsing of certificates with their keys, CA certificates and revocation lists from payloads. Does no I/O."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ PEM = serialization.Encoding.PEM
 DER = serialization.Encoding.DER
 SERVED_KEYS = (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey, ed25519.Ed25519PrivateKey, ed448.Ed448PrivateKey)
 RSA_MINIMUM = 1024  # bits
-# What stands between such blocks is left out: bundles have remarks, in any encoding.
+# Text between PEM blocks is skipped: bundles contain comments, in any encoding.
 PEM_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----[\x09-\x7e]+?-----END \1-----")
-# What the parsers raise for what they cannot read.
+# Exceptions that the parsers raise for unreadable input.
 UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm)
 
 
 class CertificateError(Exception):
-    """It cannot be used; the text says why, in words for its owner."""
+    """The certificate or key cannot be used; the text explains the reason to its owner."""
 
 
 class Unreadable(CertificateError):
-    """No certificate, or none in a format that is known here."""
+    """The payload is not a certificate or key in a supported format."""
 
 
 class UnreadablePkcs12(Unreadable):
-    """No PKCS12 bundle, or one that needs a passphrase, which a secret cannot carry."""
+    """The payload is not a PKCS12 bundle, or the bundle needs a passphrase, which cannot be stored with a secret."""
 
 
 class PassphraseError(CertificateError):
@@ -49,21 +49,21 @@ class KeyMismatch(CertificateError):
 
 
 class UnsupportedKey(CertificateError):
-    """No server can use a key like this for TLS."""
+    """Keys of this kind or size cannot be used for TLS."""
 
 
 class ForeignRevocations(CertificateError):
-    """A revocation list that none of the CA certificates has signed."""
+    """None of the CA certificates has signed the revocation list."""
 
 
 def of_secret(payload: bytes) -> Material:
-    """A PKCS12 bundle, or a text in PEM. Raises CertificateError."""
+    """Read the payload of a secret: a text in PEM or a PKCS12 bundle. Raises CertificateError."""
     text = "\n".join(found.group().decode() for found in PEM_BLOCK.finditer(payload))
     return Material(text=text + "\n") if text else of_pkcs12(payload)
 
 
 def of_pkcs12(payload: bytes) -> Material:
-    """A PKCS12 bundle with a certificate, its key and, it may be, the chain. Raises CertificateError."""
+    """Read a PKCS12 bundle with a certificate, its key and possibly the chain. Raises CertificateError."""
     bundle = _bundle(payload)
     if bundle.cert is None:
         raise UnreadablePkcs12("The PKCS12 bundle is unreadable. It holds no certificate that belongs to its key.")
@@ -73,7 +73,7 @@ def of_pkcs12(payload: bytes) -> Material:
 
 def _bundle(payload: bytes) -> pkcs12.PKCS12KeyAndCertificates:
     why = ""
-    for passphrase in (None, b""):  # some programs write an empty one where there is none
+    for passphrase in (None, b""):  # some programs write an empty passphrase instead of none
         try:
             return pkcs12.load_pkcs12(payload, passphrase)
         except UNREADABLE as error:
@@ -85,7 +85,7 @@ def _bundle(payload: bytes) -> pkcs12.PKCS12KeyAndCertificates:
 
 
 def of_container(parts: Mapping[str, bytes]) -> Material:
-    """The secrets of a certificate container, by their names in it. Raises CertificateError."""
+    """Read a certificate container; `parts` has payloads by their names in it. Raises CertificateError."""
     if "certificate" not in parts:
         raise Unreadable("The container has no certificate.")
     chain = certificates(parts["certificate"], "The certificate")
@@ -98,7 +98,7 @@ def of_container(parts: Mapping[str, bytes]) -> Material:
 
 
 def certificates(payload: bytes, title: str) -> list[x509.Certificate]:
-    """At least one certificate out of PEM, PKCS7 or DER. Raises Unreadable; its text begins with the title."""
+    """Read one or more certificates in PEM, PKCS7 or DER. Raises Unreadable, whose text begins with the title."""
     for read in READERS:
         try:
             found = read(payload)
@@ -122,7 +122,7 @@ def _private_key(payload: bytes, passphrase: bytes | None) -> Any:
     read = serialization.load_pem_private_key if is_pem else serialization.load_der_private_key
     try:
         return read(payload, None)
-    except TypeError:  # it is encrypted
+    except TypeError:  # the key is encrypted
         pass
     except UNREADABLE:
         raise Unreadable("The private key cannot be read: it has to be a key in PEM.") from None
@@ -151,7 +151,7 @@ def _material(chain: Sequence[x509.Certificate], key: Any) -> Material:
 
 
 def _ordered(certificate: x509.Certificate, others: Sequence[x509.Certificate]) -> list[x509.Certificate]:
-    """The others without doubles: each behind the one that it has signed, then those that fit nowhere."""
+    """Order a chain without duplicates: each issuer after the certificate it has signed, unrelated ones at the end."""
     left = [each for each in dict.fromkeys(others) if each != certificate]
     found: list[x509.Certificate] = []
     last = certificate
@@ -182,7 +182,7 @@ def _pem(certificate: x509.Certificate) -> str:
 
 
 def host_names(certificate: x509.Certificate) -> tuple[str, ...]:
-    """The names that the certificate is for: its DNS names, else its common name."""
+    """Return the host names of a certificate in lower case: its DNS names, or else its common name."""
     try:
         extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
         found = extension.value.get_values_for_type(x509.DNSName)
@@ -195,7 +195,7 @@ def host_names(certificate: x509.Certificate) -> tuple[str, ...]:
 
 
 def authorities(payload: bytes) -> list[x509.Certificate]:
-    """The CA certificates of a text in PEM, one at least. Raises Unreadable."""
+    """Read one or more CA certificates in PEM. Raises Unreadable."""
     try:
         return x509.load_pem_x509_certificates(payload)
     except UNREADABLE as error:
@@ -203,7 +203,7 @@ def authorities(payload: bytes) -> list[x509.Certificate]:
 
 
 def check_revocations(payload: bytes, issuers: Sequence[x509.Certificate]) -> None:
-    """Each revocation list of a text in PEM is signed by one of these. Raises Unreadable and ForeignRevocations."""
+    """Check that an issuer has signed each revocation list in a PEM text. Raises Unreadable or ForeignRevocations."""
     for revocations in _revocations(payload):
         if not any(_has_signed(issuer, revocations) for issuer in issuers):
             raise ForeignRevocations("None of the CA certificates has signed the revocation list.")

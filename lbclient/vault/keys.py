@@ -1,4 +1,4 @@
-"""Keys to seal with: files that only this user reads, named by their number; the highest seals, all of them open."""
+"""Encryption keys: files that only this user can read, named by number. The highest encrypts; all of them decrypt."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from cryptography.fernet import Fernet, MultiFernet
 
 
 class DamagedKey(Exception):
-    """A key cannot be used; the text names its file, and what to do."""
+    """A key cannot be used; the text names its file and a remedy."""
 
 
-KEPT = 3  # keys of tokens: what is sealed with an older one is no longer accepted
+KEPT = 3  # keys of tokens; tokens encrypted with an older one are no longer accepted
 
 
 def load(directory: Path) -> MultiFernet:
-    """All keys of the directory; a first one is made where there is none. Raises DamagedKey."""
+    """Load all keys in the directory, creating the first if there is none. Raises DamagedKey."""
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not _numbers(directory):
@@ -37,18 +37,18 @@ def _key(path: Path) -> Fernet:
 
 
 def rotate(directory: Path) -> None:
-    """Seal with a new key from now on, and forget the oldest; servers see it when they start."""
+    """Add a new key and delete all but the KEPT newest ones. Servers load the new key when they start."""
     add(directory)
     forget(directory, KEPT)
 
 
 def add(directory: Path) -> None:
-    """A new key, which seals from now on."""
+    """Create a new key with the highest number, so that it is used for encryption from now on."""
     _write(directory, max(_numbers(directory), default=0) + 1)
 
 
 def forget(directory: Path, kept: int) -> None:
-    """Delete all but the newest keys."""
+    """Delete all keys except the newest `kept` ones."""
     for number in _numbers(directory)[kept:]:
         (directory / str(number)).unlink()
 
@@ -65,7 +65,7 @@ def _write(directory: Path, number: int) -> None:
         file.flush()
         os.fsync(file.fileno())
     try:
-        os.link(aside, directory / str(number))  # who comes second uses the key of who came first
+        os.link(aside, directory / str(number))  # if another process was faster, its key is used
     except FileExistsError:
         pass
     finally:

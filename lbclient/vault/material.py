@@ -1,4 +1,4 @@
-"""Certificates, keys and texts of the key manager, as PEM."""
+"""Certificates, keys and texts from the key manager, as PEM."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Material:
-    """What a reference of the key manager stands for, as PEM."""
+    """The certificate with its key, or the text, behind a key manager reference."""
 
-    certificate: str = ""  # the server's own; empty where the secret is a text
+    certificate: str = ""  # the server's certificate; empty if the secret is a text
     private_key: str = ""  # not encrypted
     intermediates: tuple[str, ...] = ()
-    host_names: tuple[str, ...] = ()  # what the certificate is for, in small letters: shop.example, *.example
+    host_names: tuple[str, ...] = ()  # names in the certificate, in lower case: shop.example, *.example
     not_after: str = ""  # when the certificate expires, UTC
-    text: str = ""  # CA certificates, or revocation lists
-    fault: str | None = None  # why nothing of it can be used
+    text: str = ""  # CA certificates or revocation lists
+    fault: str | None = None  # why it cannot be used

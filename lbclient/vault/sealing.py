@@ -1,4 +1,4 @@
-"""Payloads under lock and key: sealed in the database, opened with keys of the state directory."""
+"""Encryption of payloads: stored encrypted in the database and decrypted with keys in the state directory."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from . import certificates, keys
 from .material import Material
 
 DIRECTORY = "key-manager-keys"  # below the state directory
-REMEMBERED = 256  # parsed certificates; an RSA key takes some milliseconds
+REMEMBERED = 256  # parsed certificates that are cached; parsing an RSA key takes some milliseconds
 
 
 class KeyLost(Exception):
-    """A payload was sealed with a key that is not in the directory (any more)."""
+    """A payload was encrypted with a key that is missing from the directory."""
 
 
 class Vault:
-    """What the store opens payloads with."""
+    """Encrypts and decrypts payloads with the keys of a directory, and parses certificates."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -29,11 +29,11 @@ class Vault:
         self._container = lru_cache(REMEMBERED)(self._read_container)
 
     def seal(self, payload: bytes) -> str:
-        """The payload as it is stored."""
+        """Encrypt a payload for storage."""
         return self._keys.encrypt(payload).decode()
 
     def unseal(self, sealed: str) -> bytes:
-        """The payload. Raises KeyLost."""
+        """Decrypt a stored payload. Raises KeyLost."""
         try:
             return self._keys.decrypt(sealed)
         except InvalidToken:
@@ -41,7 +41,7 @@ class Vault:
         return _open(self._keys, sealed)
 
     def _load(self) -> None:
-        """Another process may have made a new key. Raises KeyLost."""
+        """Reload the keys, since another process may have created a new one. Raises KeyLost."""
         try:
             self._keys = keys.load(self._directory)
         except keys.DamagedKey as error:
