@@ -39,10 +39,14 @@ def material(certificate: bytes, key: bytes | None = None, chain: bytes | None =
     above = [text for kind, text in (_blocks(chain, "chain") if chain else ()) if kind == "CERTIFICATE"]
     if not certificates:
         raise errors.WrongInput("The certificate's file has no certificate in PEM (BEGIN CERTIFICATE).")
+    if chain and not above:
+        raise errors.WrongInput("The chain's file has no certificate in PEM (BEGIN CERTIFICATE).")
     if len(keys) != 1:
         raise errors.WrongInput(f"One key is needed (BEGIN PRIVATE KEY), and there are {len(keys) or 'none'}.")
     if "ENCRYPTED" in keys[0]:
         raise errors.WrongInput("The key has a passphrase: give it without one (openssl pkey -in <key> -out <file>).")
+    if not _belong_together(certificates[0], keys[0]):
+        raise errors.WrongInput("The key does not belong to the certificate.")
     parts = {CERTIFICATE: certificates[0], KEY: keys[0], CHAIN: "".join([*certificates[1:], *above])}
     return Material({place: text for place, text in parts.items() if text})
 
@@ -127,6 +131,21 @@ def _blocks(content: bytes, what: str) -> Sequence[tuple[str, str]]:
     except UnicodeDecodeError:
         raise errors.WrongInput(f"The file of the {what} is not in PEM.") from None
     return [(found[1], f"{found[0]}\n") for found in BLOCK.finditer(decoded)]
+
+
+def _belong_together(certificate: str, key: str) -> bool:
+    """Whether the key is the certificate's; True where it cannot be told here. Raises WrongInput."""
+    try:
+        from cryptography import x509  # here, since the command line alone comes without it
+        from cryptography.exceptions import UnsupportedAlgorithm
+        from cryptography.hazmat.primitives.serialization import load_pem_private_key
+    except ImportError:
+        return True
+    try:
+        public = load_pem_private_key(key.encode(), None).public_key()
+        return x509.load_pem_x509_certificate(certificate.encode()).public_key() == public
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise errors.WrongInput(f"The certificate or its key cannot be read: {error}.") from error
 
 
 def _id(reference: str) -> str:
