@@ -29,7 +29,7 @@ PARTS: Mapping[str, Sequence[Part]] = {
     name: [part for part in parts if not part.by_name] for name, parts in tree.PARTS.items()
 }
 ORDERED_BY = {L7POLICY.name: "position"}  # derived from their order in the file
-NEEDED = {LOADBALANCER.name: ("name",), POOL.name: ("name",)}  # required in a file in addition to the API's rules, because objects are matched by it
+NEEDED = {LOADBALANCER.name: ("name",), POOL.name: ("name",)}  # required to match objects
 OWNERS = ("loadbalancer", "listener", "pool")
 TRANSPORTS = {"UDP": "UDP", "SCTP": "SCTP"}  # transport of a listener's protocol; default TCP
 
