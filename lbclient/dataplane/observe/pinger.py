@@ -166,7 +166,7 @@ class Pinger:
                     self._take_in()
                 if self._rate > room:
                     room = self._rate
-                    echoes.make_room(int(room))  # for the replies of one second, in case this thread is delayed for that long
+                    echoes.make_room(int(room))  # for the replies of a second, if this thread is delayed so long
                 now = time.monotonic()
                 try:
                     self._turn(echoes, now, now - before)
