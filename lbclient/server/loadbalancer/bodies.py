@@ -1,4 +1,4 @@
-"""The body of a request into checked values: each attribute by itself, as its Field says."""
+"""Parse the body of a request into checked values, each attribute by itself, as its Field defines it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from ...resources import Api, Field, Resource, Type
 from ..errors import BadRequest, InvalidInput
 
-# What Octavia calls the body in its errors, where it is not the resource's name with an underscore behind it.
+# The names that Octavia's errors give the body, where they are not the resource's name followed by an underscore.
 ARGUMENT_NAMES = {
     "loadbalancer": "load_balancer",
     "healthmonitor": "health_monitor_",
@@ -26,7 +26,7 @@ ARGUMENT_NAMES = {
 CONTROL_CHARACTERS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 BLANKS_AND_CONTROL_CHARACTERS = re.compile(r"[\x00-\x20\x7f]")
 
-SWITCH = "admin_state_up"  # null is false here, as Octavia has it, rather than the default
+SWITCH = "admin_state_up"  # null means false, as in Octavia, not the default
 BOOLEANS = {
     **dict.fromkeys(("true", "t", "yes", "y", "on", "1"), True),
     **dict.fromkeys(("false", "f", "no", "n", "off", "0"), False),
@@ -36,7 +36,7 @@ Values = dict[str, Any]
 
 
 def created(resource: Resource, body: Any) -> Values:
-    """The values of a POST: what was given, and the defaults of the rest. Raises BadRequest."""
+    """Return the values of a POST: the given attributes, and the defaults of all others. Raises BadRequest."""
     given = _attributes(resource, body, Api.POST)
     values = {field.name: _default(field) for field in resource.fields if field.stored}
     for field in _writable(resource, Api.POST):
@@ -52,7 +52,7 @@ def created(resource: Resource, body: Any) -> Values:
 
 
 def changed(resource: Resource, body: Any) -> Values:
-    """The values of a PUT: what was given, null as the default. Raises BadRequest."""
+    """Return the values of a PUT: only the given attributes, with null replaced by the default. Raises BadRequest."""
     given = _attributes(resource, body, Api.PUT)
     return {
         field.name: _reset(field) if given[field.name] is None else check(field, given[field.name])
@@ -62,7 +62,7 @@ def changed(resource: Resource, body: Any) -> Values:
 
 
 def check(field: Field, value: Any) -> Any:
-    """The value as it is stored. Raises InvalidInput."""
+    """Check one value against its field and return it in its stored form. Raises InvalidInput."""
     return CHECKS[field.type](field, value)
 
 
@@ -85,7 +85,7 @@ def _attributes(resource: Resource, body: Any, verb: Api) -> Values:
 
 
 def _without_alias(attributes: Values) -> Values:
-    """tenant_id is what project_id was called; where both are given, it counts."""
+    """Rename tenant_id, the former name of project_id; if both are given, tenant_id wins."""
     if "tenant_id" not in attributes:
         return attributes
     return {**{key: attributes[key] for key in attributes if key != "tenant_id"}, "project_id": attributes["tenant_id"]}
@@ -149,7 +149,7 @@ def _number(field: Field, value: Any) -> float:
 
 
 def is_true(text: str) -> bool:
-    """A word behind a question mark; what is not a word for yes is one for no, as Octavia reads it."""
+    """Parse a boolean of the query string; as in Octavia, any unknown word means false."""
     return BOOLEANS.get(text.strip().lower(), False)
 
 
@@ -170,7 +170,7 @@ def _choice(field: Field, value: Any) -> str:
 
 
 def _decimal(value: int | float | str) -> str:
-    """1.0 for 1, true and "1": python-octaviaclient sends an http_version as a number."""
+    """Return "1.0" for 1, true and "1": python-octaviaclient sends http_version as a number."""
     try:
         return str(float(value))
     except ValueError:
@@ -239,7 +239,7 @@ def _objects(field: Field, value: Any) -> list[Values]:
 
 
 def _is_encodable(value: str) -> bool:
-    """JSON can carry half of a surrogate pair; no database can."""
+    """Whether a string can be stored: JSON can carry half of a surrogate pair, a database cannot."""
     try:
         value.encode()
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""What a flavor or an availability zone can tell a provider: anything else is refused, never dropped."""
+"""The options that a flavor or an availability zone can set for a provider; any other option is refused."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Values = dict[str, Any]
 
 @dataclass(frozen=True)
 class Capability:
-    """One key of a profile's data; objection(value) says why a value cannot be, or nothing."""
+    """One key of a profile's data; objection(value) returns why a value is not allowed, None if it is."""
 
     name: str
     description: str
@@ -61,27 +61,27 @@ ZONE = (
     Capability("valid_vip_networks", "The IDs of the networks that a VIP may be in; all without it.", _texts),
 )
 BY_KIND = {"flavor": FLAVOR, "availability_zone": ZONE}
-OF_NOOP = ("amp_image_tag", "compute_zone", "volume_zone")  # what Octavia's own no-op driver names
+OF_NOOP = ("amp_image_tag", "compute_zone", "volume_zone")  # the keys that Octavia's own no-op driver lists
 
 
 def check_enabled(services: Services, provider: str) -> None:
-    """Raises BadRequest."""
+    """Check that a provider is configured. Raises BadRequest."""
     if provider not in services.config.providers:
         raise BadRequest(f"Provider '{provider}' is not enabled.")
 
 
 def flavor(services: Services, provider: str, text: str) -> Values:
-    """What the data of a flavor profile says. Raises BadRequest and UnsupportedOption."""
+    """Parse and check the data of a flavor profile. Raises BadRequest and UnsupportedOption."""
     return _checked(services, provider, FLAVOR, "flavor_data", text)
 
 
 def zone(services: Services, provider: str, text: str) -> Values:
-    """What the data of an availability zone profile says. Raises BadRequest and UnsupportedOption."""
+    """Parse and check the data of an availability zone profile. Raises BadRequest and UnsupportedOption."""
     return _checked(services, provider, ZONE, "availability_zone_data", text)
 
 
 def check_networks(tx: sa.Connection, services: Services, zone: Values) -> None:
-    """The networks of an availability zone exist. Raises BadRequest."""
+    """Check that the networks of an availability zone exist. Raises BadRequest."""
     for network_id in zone.get("valid_vip_networks", ()):
         if not mode.network(services).network_exists(tx, network_id):
             raise BadRequest(f"Network {network_id} not found.")
@@ -103,7 +103,7 @@ def _checked(services: Services, provider: str, known: tuple[Capability, ...], n
 
 
 def _objection(known: tuple[Capability, ...], data: Any, is_noop: bool) -> str | None:
-    """What the provider cannot be told; one that carries no traffic can be told anything."""
+    """Return why the provider does not support the data, or None; a no-op provider accepts every JSON object."""
     if not isinstance(data, dict):
         return "the data is not a JSON object"
     if is_noop:

@@ -1,11 +1,11 @@
-"""Providers: the names that a load balancer can ask for, and the driver behind each."""
+"""Providers: the names that a load balancer can select, and the driver behind each name."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-# The drivers; each is a provider of its own name unless the configuration says otherwise.
+# The drivers; unless the configuration lists others, each is the provider of the same name.
 DRIVERS = {
     "octavia": "HAProxy, one process for each load balancer.",
     "amphora": "Another name of octavia.",
@@ -16,14 +16,14 @@ NOOP_DRIVERS = ("noop_driver",)
 
 @dataclass(frozen=True)
 class Provider:
-    """What is behind the name of a provider."""
+    """A configured provider: its driver and its description."""
 
     driver: str
     description: str
 
     @property
     def is_noop(self) -> bool:
-        """Whether nothing runs for its load balancers: they are ACTIVE at once."""
+        """Whether its load balancers carry no traffic and are ACTIVE at once."""
         return self.driver in NOOP_DRIVERS
 
 
@@ -33,7 +33,7 @@ USUAL: Providers = {name: Provider(name, description) for name, description in D
 
 
 def read(text: str) -> Providers:
-    """Providers as they are configured: name[=driver][:description], with commas between. Raises ValueError."""
+    """Parse the configured providers: name[=driver][:description], separated by commas. Raises ValueError."""
     found: dict[str, Provider] = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
         words, _, description = part.partition(":")
@@ -49,6 +49,6 @@ def read(text: str) -> Providers:
 
 
 def is_noop(providers: Providers, name: str) -> bool:
-    """Whether nothing runs for the load balancers of a provider, enabled (still) or not."""
+    """Whether a provider carries no traffic; works also for one that is no longer enabled."""
     found = providers.get(name) or USUAL.get(name)
     return found is not None and found.is_noop

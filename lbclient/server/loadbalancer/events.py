@@ -1,4 +1,4 @@
-"""The events of a load balancer, as its history has them: the newest first."""
+"""The events in the history of a load balancer, newest first."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NEWEST_FIRST = (("serial", "desc"),)
 
 
 def list_of(services: Services, request: Request, loadbalancer_id: str) -> Answer:
-    """GET of the events of a load balancer, for whoever may see that."""
+    """GET of the events of a load balancer, for every sender who may see the load balancer."""
     wanted = listing.page(EVENT, EVENTS, request.query)
     if not {"sort", "sort_key"} & dict(request.query).keys():
         wanted = replace(wanted, order=NEWEST_FIRST)

@@ -1,4 +1,4 @@
-"""The load-balancer API's verbs, the same for every resource."""
+"""Request handlers of the load-balancer API, generic over resources: list, show, create, update and delete."""
 
 from __future__ import annotations
 
@@ -59,10 +59,10 @@ def show(resource: Resource) -> Handler:
 
 
 def create_loadbalancer(services: Services, request: Request) -> Answer:
-    """POST of a load balancer, if asked with all of its parts."""
+    """POST of a load balancer, optionally with its listeners, pools and their parts in the same request."""
     body, listeners, pools = tree.split(request.body)
     if listeners or pools:
-        haste.may_wait()  # they may be many
+        haste.may_wait()  # the request may have many parts
     with transaction.writing(services) as (tx, wake):
         row = creation.create_loadbalancer(services, request.who, body, tx)
         change = Change(services, tx, row, is_new=True, who=request.who)
@@ -75,7 +75,7 @@ def create_loadbalancer(services: Services, request: Request) -> Answer:
 
 
 def create(resource: Resource) -> Handler:
-    """POST of anything that lives in a load balancer."""
+    """POST of an object that belongs to a load balancer."""
 
     def handler(services: Services, request: Request, **parents: str) -> Answer:
         action = f"{resource.name}:post"
@@ -162,7 +162,10 @@ def _loadbalancer_id(resource: Resource, row: Record) -> str:
 def _check_parents(
     services: Services, tx: sa.Connection, request: Request, action: str, parents: dict[str, str]
 ) -> str | None:
-    """The load balancer of the parent in the path, which has to exist for whoever does this."""
+    """Return the ID of the load balancer that owns the parent in the path; None if the path names no parent.
+
+    Raises NoSuchParent and Forbidden.
+    """
     for name, id_ in parents.items():
         owner: str = policy.visible_parent(services, tx, request.who, action, PARENTS[name], id_).loadbalancer_id
         return owner
@@ -177,7 +180,7 @@ def _owner(
     values: dict[str, Any],
     owner_id: str | None,
 ) -> Record:
-    """The load balancer that a new object goes into. Raises NotFound, Forbidden or BadRequest."""
+    """Return the load balancer that a new object will belong to. Raises NotFound, Forbidden or BadRequest."""
     for name, resource in (("listener_id", LISTENER), ("pool_id", POOL), ("l7policy_id", L7POLICY)):
         if values.get(name) and owner_id is None:
             found = policy.referenced(services, tx, request.who, action, resource, values[name])

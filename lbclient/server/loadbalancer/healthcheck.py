@@ -1,4 +1,4 @@
-"""GET /healthcheck: whether requests can be answered, for load balancers and supervisors, in Octavia's formats."""
+"""GET /healthcheck, for load balancers and supervisors: whether the server can answer, in Octavia's formats."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PAGE = """<!DOCTYPE html>
 
 
 def check(services: Services, request: Request) -> Answer:
-    """200 and OK, or 503 and the reason; in text, unless another format is asked for."""
+    """Answer 200 and OK, or 503 and the reason; as text, unless the client prefers HTML or JSON."""
     reason = _reason(services)
     wanted = request.http.client_prefers((TEXT, HTML, JSON)) or TEXT
     headers = {"Content-Type": wanted if wanted == JSON else f"{wanted}; charset=UTF-8"}
@@ -28,7 +28,7 @@ def check(services: Services, request: Request) -> Answer:
 
 
 def _reason(services: Services) -> str | None:
-    """Why requests cannot be answered; None if they can."""
+    """Return why the server cannot answer requests; None if it can."""
     try:
         with services.store.reading() as tx:
             tx.execute(sa.text("SELECT 1"))

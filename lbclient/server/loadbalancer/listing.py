@@ -1,4 +1,4 @@
-"""Which rows a list shows, in which order, from where to where."""
+"""Lists: parse filters, sort keys and paging from the query, select the rows, link the pages."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ Pairs = Sequence[tuple[str, str]]
 
 @dataclass(frozen=True)
 class Page:
-    """One page of a list, as the query asks for it."""
+    """One page of a list, as parsed from the query."""
 
     limit: int
     marker: str | None
     is_reverse: bool
     order: tuple[tuple[str, str], ...]  # (column, asc or desc); the last column is unique
-    fields: tuple[str, ...]  # attributes to answer; () for all
+    fields: tuple[str, ...]  # attributes to return; () for all
     filters: tuple[tuple[str, str], ...] = field(default=())
 
 
 def page(resource: Resource, table: Table, query: Pairs, unique: str = "serial") -> Page:
-    """What the query asks for; `unique` is the column that orders what is equal otherwise. Raises BadRequest."""
+    """Parse the query; the column `unique` breaks ties between rows with equal sort keys. Raises BadRequest."""
     single = dict(query)
     return Page(
         limit=_limit(single.get("limit")),
@@ -51,21 +51,21 @@ def page(resource: Resource, table: Table, query: Pairs, unique: str = "serial")
 
 
 def check(query: Pairs) -> None:
-    """Paging that is asked for can be: Octavia looks at it with every GET, of one object, too. Raises BadRequest."""
+    """Check the paging parameters; Octavia does so for every GET, also of a single object. Raises BadRequest."""
     single = dict(query)
     _limit(single.get("limit"))
     _check_ways(_asked_order(single))
 
 
 def fields(query: Pairs) -> tuple[str, ...]:
-    """The attributes that are asked for; () for all."""
+    """Return the attributes that the query selects; () for all."""
     return tuple(
         bounds.values("fields", (name for key, value in query if key == "fields" for name in value.split(",")))
     )
 
 
 def answer(tx: sa.Connection, request: Request, resource: Resource, table: Table, unique: str = "serial") -> Answer:
-    """The list of a resource whose objects are its rows, for whoever may see all of them."""
+    """Answer the list of a resource whose objects are plain rows, without any restriction to a project."""
     wanted = page(resource, table, request.query, unique)
     found = rows(tx, resource, table, wanted, {})
     objects = [present.plain(resource, row, wanted.fields) for row in found]
@@ -81,7 +81,7 @@ def rows(
     scope: Mapping[str, Any],
     columns: tuple[sa.ColumnElement[Any], ...] = (),
 ) -> list[Record]:
-    """The rows of the page, whole or with these columns; all have the scope's values. Raises BadRequest."""
+    """Return the rows of a page, with the given columns or all of them, restricted to the scope. Raises BadRequest."""
     marker = None
     if wanted.marker is not None:
         marker = selection.row(tx, table, ((resource.identifier, wanted.marker), *scope.items()))
@@ -95,9 +95,9 @@ def rows(
 
 
 def links(request: Request, path: str, wanted: Page, rows: Sequence[Any]) -> list[dict[str, str]]:
-    """Where the next and the previous page are; next is there whenever a page is full, as Octavia has it.
+    """Return the links to the next and the previous page; as in Octavia, every full page has a next link.
 
-    The first column of a row is its key.
+    The first column of each row must be its key.
     """
     found = []
     if rows and wanted.marker is not None:
@@ -134,7 +134,7 @@ def _order(resource: Resource, table: Table, single: dict[str, str], unique: str
 
 
 def _present_name(resource: Resource, key: str) -> str:
-    """load_balancer of a quota is its loadbalancer."""
+    """Map a former attribute name to the current one: load_balancer of a quota is loadbalancer."""
     return dict(resource.former_names).get(key, key)
 
 
@@ -145,7 +145,7 @@ def _check_ways(asked: Sequence[tuple[str, str]]) -> None:
 
 
 def _asked_order(single: dict[str, str]) -> list[tuple[str, str]]:
-    """sort=name:desc,weight is sort_key=name,weight&sort_dir=desc,asc."""
+    """Return (key, direction) pairs; sort=name:desc,weight equals sort_key=name,weight&sort_dir=desc,asc."""
     if single.get("sort"):
         pairs = [part.partition(":") for part in single["sort"].split(",")]
         return [(key, way.lower() if colon else "asc") for key, colon, way in pairs]
@@ -161,7 +161,7 @@ def _filters(resource: Resource, table: Table, query: Pairs) -> tuple[tuple[str,
         if name in PAGING:
             continue
         if name in TAG_FILTERS and "tags" not in resource:
-            continue  # as Octavia does: what has no tags is not filtered by them
+            continue  # as in Octavia, tag filters are ignored for resources without tags
         is_known = name in TAG_FILTERS or _is_filter(resource, table, name)
         if not is_known or found.setdefault(name, value) != value:
             raise BadRequest("One or more arguments are either duplicate or invalid")
@@ -169,7 +169,7 @@ def _filters(resource: Resource, table: Table, query: Pairs) -> tuple[tuple[str,
 
 
 def _merged_tags(query: Pairs) -> list[tuple[str, str]]:
-    """tags-any=a&tags-any=b is tags-any=a,b."""
+    """Merge repeated tag filters: tags-any=a&tags-any=b becomes tags-any=a,b."""
     tags: dict[str, list[str]] = {}
     for key, value in query:
         if key in TAG_FILTERS:
@@ -184,5 +184,5 @@ def _is_filter(resource: Resource, table: Table, name: str) -> bool:
 
 
 def _has_column(resource: Resource, table: Table, name: str) -> bool:
-    """What the path names can be named again, and an amphora's project is its load balancer's."""
+    """Whether rows can be filtered and sorted by a name: an attribute, the parent's ID, or the project's ID."""
     return (name in resource or name in (f"{resource.parent}_id", "project_id")) and name in table.c

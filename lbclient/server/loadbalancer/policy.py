@@ -1,4 +1,4 @@
-"""Who may do what, and what exists for whom."""
+"""Authorization: which actions the sender of a request may perform, and which rows the sender may see."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..services import Services
 
 
 def check(services: Services, who: Context, action: str, project_id: str | None = None) -> None:
-    """Somebody may do something (loadbalancer:post) to what belongs to a project, their own if none is named.
+    """Check that the sender may perform an action (such as loadbalancer:post) in a project, by default their own.
 
     Raises Forbidden.
     """
@@ -27,7 +27,7 @@ def allows(services: Services, who: Context, action: str, project_id: str | None
 
 
 def scope(services: Services, who: Context, resource: Resource) -> dict[str, str | None]:
-    """What the rows in the sender's lists have in common: they are the project's, or anybody's. Raises Forbidden."""
+    """Column filters for the rows that the sender may list ({} for global readers). Raises Forbidden."""
     if allows(services, who, f"{resource.name}:get_all-global", who.project_id):
         return {}
     check(services, who, f"{resource.name}:get_all")
@@ -37,9 +37,9 @@ def scope(services: Services, who: Context, resource: Resource) -> dict[str, str
 def visible(
     services: Services, tx: sa.Connection, who: Context, action: str, resource: Resource, id_: str, **parents: str
 ) -> Record:
-    """The row that a path names, if the sender may do this to it. Raises NotFound and Forbidden.
+    """Return the row that a path names, if the sender may perform the action on it. Raises NotFound and Forbidden.
 
-    As in Octavia, who may not is told so, whoever owns the row; nothing else of it is told.
+    As in Octavia, a refusal reveals that the row exists, even if another project owns it, but nothing else of it.
     """
     row = prepared.by(TABLES[resource.name], "id", *parents).first(tx, id=id_, **parents)
     if row is None:
@@ -52,9 +52,10 @@ def visible(
 def referenced(
     services: Services, tx: sa.Connection, who: Context, action: str, resource: Resource, id_: str
 ) -> Record:
-    """The row that a body names, if the sender may do this to it.
+    """Return the row that a body names, if the sender may perform the action on it.
 
-    Raises Forbidden where the sender may see it, else NotFound: a foreign ID reads as one that does not exist.
+    Raises Forbidden if the sender may at least see the row, otherwise NotFound, so that IDs of other projects look
+    like IDs that do not exist.
     """
     try:
         return visible(services, tx, who, action, resource, id_)
@@ -68,7 +69,7 @@ def referenced(
 def visible_parent(
     services: Services, tx: sa.Connection, who: Context, action: str, resource: Resource, id_: str
 ) -> Record:
-    """The row inside whose path something is done. Raises Forbidden, and NoSuchParent where others raise NotFound."""
+    """Return the parent row that a path names. Raises Forbidden, and NoSuchParent if the row does not exist."""
     try:
         return visible(services, tx, who, action, resource, id_)
     except NotFound:

@@ -1,4 +1,4 @@
-"""Objects as the API answers them: every readable field, and the IDs of what is related."""
+"""Present rows as API objects: every readable field, and the IDs of related objects."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ from .rules import l7policy as l7policy_rules
 
 Object = dict[str, Any]
 Expression = sa.ColumnElement[Any]
-Fields = Sequence[str]  # attributes that are asked for; () for all. Names that are not known are passed over
-Choice = tuple[str, ...] | None  # those that there are; None for all
-SHAPES = 256  # choices whose statements are kept
+Fields = Sequence[str]  # the selected attributes; () for all. Unknown names are ignored
+Choice = tuple[str, ...] | None  # the known attributes among them; None for all
+SHAPES = 256  # size of the caches of statements, one for each choice of attributes
 
 BY_NAME = {resource.name: resource for resource in ALL}
 
 
 def one(tx: sa.Connection, resource: Resource, id_: str, fields: Fields = ()) -> orjson.Fragment:
-    """An object that exists, as JSON."""
+    """Return one object as JSON; its row must exist."""
     row = _statement(resource.name, _choice(resource, fields)).one(tx, row_id=id_)
     return as_json(resource, [row], fields)[0]
 
 
 def loaded(tx: sa.Connection, resource: Resource, id_: str) -> Object:
-    """The same, to be added to."""
+    """Return one object as a dictionary, so that the caller can add to it; its row must exist."""
     found: Object = orjson.loads(orjson.dumps(one(tx, resource, id_)))
     return found
 
 
 def columns(resource: Resource, fields: Fields = ()) -> tuple[Expression, ...]:
-    """What a statement has to select for as_json; the first is the ID."""
+    """Return the columns that a statement has to select for as_json; the first is the ID."""
     return _columns(resource.name, _choice(resource, fields))
 
 
 def as_json(resource: Resource, rows: Iterable[Record], fields: Fields = ()) -> list[orjson.Fragment]:
-    """Objects of rows that have these columns."""
+    """Return the objects of rows that were selected with columns(), as JSON."""
     names = _optional(resource.name, _choice(resource, fields))
     if not names:
         return [orjson.Fragment(row.document) for row in rows]
@@ -51,7 +51,7 @@ def as_json(resource: Resource, rows: Iterable[Record], fields: Fields = ()) -> 
 
 
 def plain(resource: Resource, row: Record, fields: Fields = ()) -> Object:
-    """A row whose columns are the resource's fields, as a JSON object."""
+    """Return a row whose columns are the resource's fields as a dictionary."""
     names = [field.name for field in resource.fields if not fields or field.name in fields]
     return {name: row._mapping[name] for name in names}
 
@@ -63,7 +63,7 @@ def _choice(resource: Resource, fields: Fields) -> Choice:
 
 
 def _with(document: str, values: Iterable[tuple[str, Any]]) -> str:
-    """An object with those values that there are."""
+    """Add values to a JSON object, except those that are None."""
     more = {name: value for name, value in values if value is not None}
     if not more:
         return document
@@ -90,7 +90,7 @@ def _optional(name: str, choice: Choice) -> list[str]:
 
 @cache
 def _values(name: str) -> dict[str, Expression]:
-    """Every attribute and what it is in the database, in the order of an answer."""
+    """Map every attribute to its SQL expression, in the order of an answer."""
     table = tables.TABLES[name]
     shown = [field for field in BY_NAME[name].fields if Api.GET in field.api and field.type is not Type.REFERENCES]
     plain = {field.name: _value(table, field) for field in shown if field.name in table.c}
@@ -103,13 +103,13 @@ def _value(table: sa.Table, field: Field) -> Expression:
 
 
 def _owned(table: sa.Table, owner: sa.Column[Any], order: str = "serial") -> Ids:
-    """The rows of a table that name the row as their owner."""
+    """Return the IDs of the rows of a table that refer to the given row as their owner."""
     mine = table.c[f"{owner.table.name}_id"] == owner
     return Ids(sa.select(table.c.id).where(mine).order_by(table.c[order]).correlate(owner.table))
 
 
 _L, _P = tables.LISTENER, tables.POOL
-# Both halves begin at the pool, by an index each; as one condition, every policy would be read for every listener.
+# Each half of the union uses an index on the pool; one combined condition would read every policy for every listener.
 _USING = sa.union(
     sa.select(_L.c.id, _L.c.serial).where(_L.c.default_pool_id == _P.c.id).correlate(_P),
     sa.select(_L.c.id, _L.c.serial)
@@ -135,7 +135,7 @@ RELATIONS: dict[str, dict[str, Expression]] = {
     L7POLICY.name: {"rules": _owned(tables.L7RULE, tables.L7POLICY.c.id)},
 }
 
-# Attributes that an object without them has not got, rather than null.
+# Attributes that are left out of the answer, rather than null, if they have no value.
 OPTIONAL: dict[str, dict[str, Any]] = {
     POOL.name: {
         "healthmonitor_id": sa.select(tables.HEALTHMONITOR.c.id)

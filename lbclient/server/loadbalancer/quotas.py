@@ -1,4 +1,4 @@
-"""Quotas: what they are, and that they hold."""
+"""Quotas: show, set and reset the limits of projects, and enforce them."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ _USED = {
 
 
 def check(services: Services, tx: sa.Connection, resource: Resource, project_id: str) -> None:
-    """One more object of the kind is allowed. Raises QuotaMet."""
+    """Check that the project may have one more object of this kind. Raises QuotaMet."""
     room = remaining(services, tx, resource, project_id)
     if room is not None and room <= 0:
         raise QuotaMet(resource.title)
 
 
 def remaining(services: Services, tx: sa.Connection, resource: Resource, project_id: str) -> int | None:
-    """How many more objects of the kind a project may have; None: any number, as always without authentication.
+    """Return how many more objects of this kind a project may have; None if unlimited, as without authentication.
 
-    The project's row is locked, so that two requests at once cannot both take the last place.
+    Locks the project's row, so that concurrent requests cannot both take the last one.
     """
     if services.config.auth == "noauth":
         return None
@@ -56,12 +56,12 @@ def remaining(services: Services, tx: sa.Connection, resource: Resource, project
 
 
 def defaults(services: Services) -> dict[str, int]:
-    """The limits of projects for which nobody has set others."""
+    """Return the limits of projects without limits of their own."""
     return {**dict.fromkeys(LIMITS, UNLIMITED), **services.config.quotas}
 
 
 def list_all(services: Services, request: Request) -> Answer:
-    """GET of the projects whose quotas are not the defaults."""
+    """GET of the quotas of all projects that differ from the defaults."""
     wanted = listing.page(QUOTA, QUOTAS, request.query, unique="project_id")
     with services.store.reading() as tx:
         rows = listing.rows(tx, QUOTA, QUOTAS, wanted, policy.scope(services, request.who, QUOTA))
@@ -71,9 +71,9 @@ def list_all(services: Services, request: Request) -> Answer:
 
 
 def show(services: Services, request: Request, project_id: str) -> Answer:
-    """GET of a project's quota, which is the default where nobody has said otherwise.
+    """GET of a project's quota; limits that were never set show their defaults.
 
-    Clients ask for the project "defaults" to see the defaults.
+    The project name "defaults" shows the defaults: clients use it for that.
     """
     if project_id == DEFAULTS_NAME:
         return show_defaults(services, request)
@@ -83,13 +83,13 @@ def show(services: Services, request: Request, project_id: str) -> Answer:
 
 
 def show_defaults(services: Services, request: Request, project_id: str | None = None) -> Answer:
-    """GET of what a project has whose quota nobody has set."""
+    """GET of the default quota."""
     policy.check(services, request.who, "quota:get_defaults", project_id)
     return Answer({"quota": _present(services, project_id or DEFAULTS_NAME, {})})
 
 
 def update(services: Services, request: Request, project_id: str) -> Answer:
-    """PUT of some limits; null puts the default back."""
+    """PUT of some limits; null restores the default."""
     policy.check(services, request.who, "quota:put", project_id)
     body = _with_one_spelling(request.body)
     values = bodies.changed(QUOTA, body)
@@ -104,7 +104,7 @@ def update(services: Services, request: Request, project_id: str) -> Answer:
 
 
 def reset(services: Services, request: Request, project_id: str) -> Answer:
-    """DELETE: the defaults again."""
+    """DELETE of a project's quota, which restores the defaults."""
     policy.check(services, request.who, "quota:delete", project_id)
     with services.store.writing() as tx:
         tx.execute(sa.delete(QUOTAS).where(QUOTAS.c.project_id == project_id))
@@ -112,7 +112,7 @@ def reset(services: Services, request: Request, project_id: str) -> Answer:
 
 
 def _limits(tx: sa.Connection, project_id: str) -> dict[str, int | None]:
-    """What was set for a project; None where the default counts."""
+    """Return the limits that were set for a project; None stands for the default."""
     row = tx.execute(sa.select(QUOTAS).where(QUOTAS.c.project_id == project_id)).one_or_none()
     return {} if row is None else {name: row._mapping[name] for name in LIMITS}
 
@@ -130,7 +130,10 @@ def _present(services: Services, project_id: str, chosen: Mapping[str, Any]) -> 
 
 
 def _with_one_spelling(body: Any) -> Any:
-    """load_balancer is loadbalancer, and health_monitor is healthmonitor. Raises BadRequest."""
+    """Rename load_balancer to loadbalancer and health_monitor to healthmonitor.
+
+    Raises BadRequest if both names are given with different values.
+    """
     if not isinstance(body, dict) or not isinstance(body.get("quota"), dict):
         return body
     limits = dict(body["quota"])

@@ -1,4 +1,4 @@
-"""The rows of a page: one statement for each shape of a question, whatever values are asked for."""
+"""Select the rows of a page, with one prepared statement for each shape of query, whatever its values."""
 
 from __future__ import annotations
 
@@ -20,33 +20,33 @@ from . import bodies
 TAG_FILTERS = {"tags", "tags-any", "not-tags", "not-tags-any"}
 MONITOR = "healthmonitor_id"  # an attribute of pools without a column
 LISTS = (Type.STRINGS, Type.MAPPING, Type.OBJECTS)  # stored as JSON
-NUMBER = re.compile(r"-?[0-9]{1,18}")  # what else is asked for is no value of any column
-SHAPES = 256  # whose statements are kept
-USUAL_KEYS, USUAL_VALUES = 3, 6  # sort keys and values of filters; what asks for more is composed each time
+NUMBER = re.compile(r"-?[0-9]{1,18}")  # other text equals no value of an integer column
+SHAPES = 256  # size of the cache of statements, one for each shape
+USUAL_KEYS, USUAL_VALUES = 3, 6  # limits for sort keys and filter values; statements above are not cached
 
 Table = sa.Table | sa.Subquery
-Order = tuple[tuple[str, bool], ...]  # (column, whether it goes down); the last column is unique
+Order = tuple[tuple[str, bool], ...]  # (column, whether it is descending); the last column is unique
 
 
 @dataclass(frozen=True)
 class Filter:
-    """One condition: a column, what it has to be, and how many values that takes."""
+    """One condition: a column, the kind of comparison, and the number of values it needs."""
 
     column: str
-    kind: str  # is, true, false, nothing, holds, monitored (by the value), or one of TAG_FILTERS
+    kind: str  # is, true, false, nothing, holds, monitored (by that health monitor), or one of TAG_FILTERS
     count: int
 
 
 @dataclass(frozen=True)
 class Shape:
-    """All that a statement depends on but the values."""
+    """Everything that a statement depends on, except the values."""
 
     filters: tuple[Filter, ...]
-    scope: tuple[str, ...]  # columns that have a given value
+    scope: tuple[str, ...]  # columns that must have a given value
     order: Order
     marker: (
         tuple[bool, ...] | None
-    )  # for each column of the order, whether the marker's row has a value; None: no marker
+    )  # for each column of the order, whether the marker's row is not null there; None: no marker
 
 
 def rows(
@@ -60,12 +60,13 @@ def rows(
     limit: int,
     columns: tuple[sa.ColumnElement[Any], ...] = (),
 ) -> list[Any]:
-    """The first rows behind the marker's, None for the beginning, that meet the filters and have the scope's values.
+    """Return the first rows after the marker's row (from the beginning if None) that match the filters and the scope.
 
-    They are whole, or have the columns that are given; a tuple of these is one for all who want the same.
+    Rows have the given columns, or all columns if none are given. Statements are cached by the tuple of columns, so
+    callers should pass the same tuple for the same columns.
     """
     if len(order) > 1 or TAG_FILTERS & {name for name, _ in filters}:
-        haste.may_take_long()  # every row of the project is looked at
+        haste.may_take_long()  # the database reads every row of the project
     found = [_filter(resource, table, name, value) for name, value in filters]
     behind = None if marker is None else [getattr(marker, name) for name, _ in order]
     shape = Shape(
@@ -85,7 +86,7 @@ def rows(
 
 
 def row(tx: sa.Connection, table: Table, wanted: Sequence[tuple[str, Any]]) -> Any:
-    """The row in which each of these columns has the value beside it, if there is one."""
+    """Return the first row whose columns have the wanted values; None if there is none."""
     values = dict(wanted)
     if any(values[name] != value for name, value in wanted):
         return None
@@ -93,12 +94,12 @@ def row(tx: sa.Connection, table: Table, wanted: Sequence[tuple[str, Any]]) -> A
 
 
 def _is_usual(shape: Shape) -> bool:
-    """Whether it is likely to be asked again, and its statement small: only such are kept."""
+    """Whether a shape is small and likely to be requested again: only such statements are cached."""
     return len(shape.order) <= USUAL_KEYS and sum(each.count for each in shape.filters) <= USUAL_VALUES
 
 
 def _filter(resource: Resource, table: Table, name: str, value: str) -> tuple[Filter, list[Any]]:
-    """A condition, and its values."""
+    """Return the condition for one filter of the query, and its values."""
     if name in TAG_FILTERS:
         tags = value.split(",")
         return Filter("tags", name, len(tags)), [_as_stored(tag) for tag in tags]
@@ -154,18 +155,18 @@ def _condition(table: Table, wanted: Filter, name: str) -> sa.ColumnElement[bool
 
 
 def _holds(column: sa.ColumnElement[Any], name: str) -> sa.ColumnElement[bool]:
-    """Whether a list that is stored as JSON has the string: its JSON stands in it, quotes and all."""
+    """The condition that a list stored as JSON contains a string; its parameter is the string as JSON, with quotes."""
     text = sa.cast(column, sa.Text)
     return sa.func.coalesce(sa.func.replace(text, sa.bindparam(name, type_=sa.Text()), "") != text, sa.false())
 
 
 def _behind(table: Table, shape: Shape) -> list[sa.ColumnElement[bool]]:
-    """The condition that a row comes behind the marker's."""
+    """The condition that a row comes after the marker's row."""
     if shape.marker is None:
         return []
     clauses = []
     equal: list[sa.ColumnElement[bool]] = []
-    # Side by side rather than one within the other: SQLite's parser does not go deep.
+    # One flat OR instead of nested conditions: SQLite's parser has a low limit for nesting.
     for number, ((name, is_down), has_value) in enumerate(zip(shape.order, shape.marker, strict=True)):
         column = table.c[name]
         value = sa.bindparam(f"marker_{number}", type_=column.type) if has_value else None
@@ -179,7 +180,7 @@ def _ordered(column: sa.ColumnElement[Any], is_down: bool) -> Any:
 
 
 def _is_behind(column: sa.ColumnElement[Any], value: Any, is_down: bool) -> sa.ColumnElement[bool]:
-    """Null comes before every value, on every database."""
+    """The condition that a column comes after a value; null sorts before every value, on every database."""
     if value is None:
         return sa.false() if is_down else column.is_not(None)
     return sa.or_(column < value, column.is_(None)) if is_down else column > value

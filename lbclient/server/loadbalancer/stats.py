@@ -1,4 +1,7 @@
-"""Traffic counters: those of Octavia, and of pools and members as well. HAProxy is asked before they are told."""
+"""Traffic counters of load balancers and listeners, as in Octavia, and of pools and members.
+
+Every request first reads the current counters from HAProxy.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from ..services import Services
 from ..web.routing import Answer, Handler, Request
 from . import policy
 
-# Pools and members have no permission of their own for this: whoever may see them may see what they count.
+# Octavia's policy has no action for the counters of pools and members: get_one permits them.
 ACTIONS = {
     LOADBALANCER.name: "loadbalancer:get_stats",
     LISTENER.name: "listener:get_stats",
@@ -25,7 +28,7 @@ ACTIONS = {
 
 
 def of(resource: Resource) -> Handler:
-    """GET of the counters of a load balancer (the sum of its listeners'), a listener or a pool."""
+    """GET of the counters of a load balancer (the sum over its listeners), a listener or a pool."""
 
     def handler(services: Services, request: Request, id: str) -> Answer:
         row = _looked_at(services, request, resource, id)
@@ -36,7 +39,10 @@ def of(resource: Resource) -> Handler:
 
 
 def of_member(services: Services, request: Request, pool_id: str, id: str) -> Answer:
-    """GET of a member's. Raises Unavailable where nobody tells how many connections are open: drains wait for that."""
+    """GET of the counters of a member, with its active connections, which clients poll while they drain it.
+
+    Raises Unavailable if HAProxy does not report the active connections.
+    """
     row = _looked_at(services, request, MEMBER, id, pool_id=pool_id)
     active = services.dataplane.active_connections(row.loadbalancer_id, pool_id, id)
     if active is None:

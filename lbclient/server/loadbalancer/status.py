@@ -1,4 +1,4 @@
-"""The status tree: a load balancer, its listeners, their pools, the members, with both of their states."""
+"""The status tree: a load balancer, its listeners, pools and members, each with both of its statuses."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STATES = ("id", "name", "operating_status", "provisioning_status")
 
 
 def _reader(table: sa.Table, *columns: str) -> Prepared:
-    """What of a load balancer's rows is shown, and these columns."""
+    """Return a statement that selects the columns shown for a load balancer's rows, and the given ones."""
     wanted = [table.c[name] for name in (*STATES, *columns)]
     mine = table.c.loadbalancer_id == sa.bindparam("loadbalancer_id")
     return Prepared(sa.select(*wanted).where(mine).order_by(table.c.serial))
@@ -42,7 +42,7 @@ _REDIRECTIONS = Prepared(
 
 @dataclass(frozen=True)
 class _Parts:
-    """The parts of a load balancer, those that are being deleted among them."""
+    """The parts of a load balancer, including those that are being deleted."""
 
     pools: Mapping[str, Record]
     members: Mapping[str, list[Record]]  # by pool
@@ -52,7 +52,7 @@ class _Parts:
 
 
 def tree(tx: sa.Connection, loadbalancer: Record) -> Object:
-    """The answer of …/status, in Octavia's shape."""
+    """Return the status tree of a load balancer, in Octavia's format."""
     of = {"loadbalancer_id": loadbalancer.id}
     parts = _Parts(
         pools={pool.id: pool for pool in _POOLS.all(tx, **of)},
@@ -62,7 +62,7 @@ def tree(tx: sa.Connection, loadbalancer: Record) -> Object:
         checks=observing.checks_told(tx, loadbalancer.id),
     )
     listeners = [_listener(listener, parts) for listener in _LISTENERS.all(tx, **of)]
-    fault = {"fault": loadbalancer.fault} if loadbalancer.fault else {}  # beyond Octavia: why it is in ERROR
+    fault = {"fault": loadbalancer.fault} if loadbalancer.fault else {}  # not in Octavia: why it is in ERROR
     return {"statuses": {"loadbalancer": {**_states(loadbalancer), **fault, "listeners": listeners}}}
 
 
@@ -90,7 +90,7 @@ def _pool(pool: Record, parts: _Parts) -> Object:
 
 
 def _member(member: Record, checks: Mapping[str, Object]) -> Object:
-    """Beyond Octavia: what its health check found last, where it has one."""
+    """Describe a member; unlike in Octavia, with the last result of its health check, if there is one."""
     place = {"address": member.address, "protocol_port": member.protocol_port}
     found = {"last_check": checks[member.id]} if member.id in checks else {}
     return {**_states(member), **place, **found}

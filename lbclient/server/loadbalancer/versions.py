@@ -1,11 +1,11 @@
-"""The load-balancer API's versions."""
+"""The versions of the load-balancer API."""
 
 from __future__ import annotations
 
 from ..services import Services
 from ..web.routing import Answer, Request
 
-# Minor version -> the day that Octavia gives for it.
+# Minor version -> the date that Octavia reports for it.
 UPDATED = dict(
     enumerate(
         (
@@ -46,7 +46,7 @@ UPDATED = dict(
 
 
 def versions(services: Services, request: Request) -> Answer:
-    """Every minor version; the last one is the current one."""
+    """List every minor version; the last one is the current one."""
     href = f"{request.base}/v2"
     last = max(UPDATED)
     return Answer(
@@ -65,5 +65,5 @@ def versions(services: Services, request: Request) -> Answer:
 
 
 def version(services: Services, request: Request) -> Answer:
-    """What Octavia answers below a version, without more."""
+    """Answer "v2", as Octavia does for the path of the version itself."""
     return Answer("v2")

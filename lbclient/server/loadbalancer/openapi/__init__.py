@@ -1,1 +1,1 @@
-"""The load-balancer API described: an OpenAPI document out of the resources and the table of routes, and its page."""
+"""The OpenAPI document of the load-balancer API, generated from the resources and the routes, and its HTML page."""

@@ -1,4 +1,4 @@
-"""The description as it is served: the document for programs, the page for people. Both are open."""
+"""Routes that serve the OpenAPI document and its HTML page, both without authentication."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ HTML = {"Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": p
 
 
 def routes(described: Sequence[Route]) -> tuple[Route, ...]:
-    """GET openapi.json and openapi.html, for the routes that they describe."""
+    """Return the routes of openapi.json and openapi.html, which describe the given routes."""
 
     @cache
     def build(is_open: bool) -> document.Document:
@@ -28,5 +28,5 @@ def routes(described: Sequence[Route]) -> tuple[Route, ...]:
     def browse(services: Services, request: Request) -> Answer:
         return Answer(page.render(of(services, request)).encode(), headers=HTML)
 
-    # Every path may end in .json: openapi.json is openapi.
+    # The router strips .json from every path, so openapi.json is served by openapi.
     return (Route("GET", "/openapi", show, is_open=True), Route("GET", "/openapi.html", browse, is_open=True))

@@ -1,4 +1,4 @@
-"""The OpenAPI document, out of the table of routes."""
+"""Build the OpenAPI document from the table of routes."""
 
 from __future__ import annotations
 
@@ -39,11 +39,14 @@ BODIES = {
 
 
 class Undescribed(Exception):
-    """A route without an operation; the text names it."""
+    """A route has no operation that describes it; the message names the route."""
 
 
 def build(routes: Sequence[Route], *, is_open: bool = False) -> Document:
-    """The document, without servers; is_open: there are no tokens, but headers. Raises Undescribed."""
+    """Build the document, without servers. Raises Undescribed.
+
+    is_open: the server trusts headers instead of requiring tokens.
+    """
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, routes)
@@ -108,7 +111,7 @@ def _answer(route: Route, told: Operation, routes: Sequence[Route]) -> Document:
 
 
 def _links(route: Route, told: Operation, routes: Sequence[Route]) -> Document:
-    """What can be asked for next about an object that has just been made."""
+    """Return links from an operation that creates an object to the operations on the new object."""
     resource = told.resource
     begin = re.compile(re.escape(route.path) + r"/{(\w+)}(/\w+)?(/{\w+})?")
     parents = {name: f"$request.path.{name}" for name in re.findall(r"{(\w+)}", route.path)}
@@ -122,7 +125,7 @@ def _links(route: Route, told: Operation, routes: Sequence[Route]) -> Document:
 
 
 def _places(path: str) -> list[Document]:
-    """The parameters within a path."""
+    """Describe the parameters in a path."""
     return [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
         for name in re.findall(r"{(\w+)}", path)
@@ -147,7 +150,7 @@ def _content(schema: Schema) -> Document:
 
 
 def of_resource(document: Document, resource: Resource) -> list[tuple[str, str, Document]]:
-    """(method, path, operation) of a resource, in the document's order."""
+    """Return (method, path, operation) for each operation of a resource, in the document's order."""
     return [
         (method.upper(), path, operation)
         for path, methods in document["paths"].items()

@@ -1,4 +1,4 @@
-"""What a route does, for its description: what it takes and what it answers. Each route names one."""
+"""Constructors of the operations that describe the routes: parameters, request body and answer."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TAGS = (
 
 
 def list_all(resource: Resource) -> Operation:
-    """GET of a collection, in pages."""
+    """GET of a collection, with paging."""
     links = resource.links or f"{resource.collection}_links"
     answer = wrapped(resource.collection, list_of(ref(name_of(resource))))
     answer["properties"][links] = list_of(ref("Link"))
@@ -43,7 +43,7 @@ def list_all(resource: Resource) -> Operation:
 
 
 def list_short(resource: Resource, key: str, what: str) -> Operation:
-    """GET of a short collection, without pages; each has the attributes of the resource."""
+    """GET of a short collection, without paging; its elements have the attributes of the resource."""
     answer = wrapped(key, list_of(ref(name_of(resource))))
     query = (FIELDS, *filters(resource))
     return Operation(f"list_{key}", f"List {what}", resource, answer, query=query)
@@ -57,7 +57,7 @@ def show(resource: Resource) -> Operation:
 def create(resource: Resource) -> Operation:
     body = wrapped(resource.key, ref(name_of(resource, "Creation")))
     inner = whole(resource)
-    if resource is LOADBALANCER:  # in full, where it is made with its parts
+    if resource is LOADBALANCER:  # a load balancer created with its parts is answered in full
         inner = {"anyOf": [inner, ref(name_of(resource, "Tree"))]}
     answer = wrapped(resource.key, inner)
     summary = f"Create {_one(resource)}"
@@ -80,12 +80,12 @@ def delete(resource: Resource) -> Operation:
 
 
 def get(resource: Resource, id: str, summary: str, key: str, inner: Schema) -> Operation:
-    """GET of something else about an object."""
+    """GET of further data about an object, such as its statistics."""
     return Operation(id, summary, resource, wrapped(key, inner))
 
 
 def do(resource: Resource, id: str, summary: str) -> Operation:
-    """PUT that is accepted, without a body either way."""
+    """PUT that is answered with 202 and has no body in either direction."""
     return Operation(id, summary, resource, status=202, refusals=WRITING)
 
 
@@ -127,7 +127,7 @@ def amphora_statistics() -> Operation:
 
 
 def filters(resource: Resource) -> tuple[Parameter, ...]:
-    """The attributes that a list can be asked for, beside its tags."""
+    """Return the attributes by which a list can be filtered, besides its tags."""
     return tuple(
         Parameter(field.name, _asked(schemas.value(field)), f"Those with this {field.name}.")
         for field in resource.fields
@@ -136,12 +136,12 @@ def filters(resource: Resource) -> tuple[Parameter, ...]:
 
 
 def _asked(schema: Schema) -> Schema:
-    """A filter's value: a number or a boolean where that is wanted, else any text; what nothing has finds nothing."""
+    """The schema of a filter's value: an integer, a boolean, or any text; a value that no object has matches none."""
     return {"type": schema["type"]} if schema["type"] in ("integer", "boolean") else TEXT
 
 
 def _one(resource: Resource) -> str:
-    """An amphora, a listener."""
+    """Return the title with its article: an amphora, a listener."""
     words = sentence(resource)
     return f"an {words}" if words[0] in "aeiou" else f"a {words}"
 
@@ -154,5 +154,5 @@ def plural(resource: Resource) -> str:
 
 
 def sentence(resource: Resource) -> str:
-    """The title within a sentence: health monitor, L7 policy."""
+    """Return the title as written within a sentence: health monitor, L7 policy."""
     return " ".join(word if word[1].isdigit() else word.lower() for word in resource.title.split())

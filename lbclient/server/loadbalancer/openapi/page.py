@@ -1,4 +1,4 @@
-"""The document as a page: plain HTML without scripts, which fetches nothing."""
+"""Render the document as an HTML page without scripts or external resources."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from .document import Document
 
-POLICY = "default-src 'none'; style-src 'unsafe-inline'"  # what a browser may do with it: show it
+POLICY = "default-src 'none'; style-src 'unsafe-inline'"  # the browser may only display the page
 STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
 nav a { margin-right: 1rem; white-space: nowrap; }
@@ -28,7 +28,7 @@ ROWS = ("Attribute", "Type", "Meaning")
 
 
 def render(document: Document) -> str:
-    """The whole page."""
+    """Return the whole page as HTML."""
     info, tags = document["info"], document["tags"]
     links = " ".join(f'<a href="#{_anchor(tag["name"])}">{escape(tag["name"])}</a>' for tag in tags)
     sections = "".join(_section(document, tag) for tag in tags)
@@ -100,7 +100,7 @@ def _rows(schema: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
 
 
 def _kind(schema: dict[str, Any]) -> str:
-    """A schema in a word or two; others by a link."""
+    """Describe the type of a schema in a few words, with links to the schemas it refers to."""
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
         return f'<a href="#schema-{escape(name)}">{escape(name)}</a>'

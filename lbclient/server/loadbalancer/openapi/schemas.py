@@ -1,4 +1,4 @@
-"""Fields and resources as JSON Schema: what may be sent, and what is answered."""
+"""Fields and resources as JSON Schema, for request bodies and for answers."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def ref(name: str) -> Schema:
 
 
 def name_of(resource: Resource, suffix: str = "") -> str:
-    """The name of a resource's schema: HealthMonitor, HealthMonitorCreation, …"""
+    """Return the name of a resource's schema: HealthMonitor, HealthMonitorCreation, …"""
     return resource.title.replace(" ", "") + suffix
 
 
 def wrapped(key: str, inner: Schema) -> Schema:
-    """An object with one key."""
+    """The schema of an object with one key."""
     return {"type": "object", "properties": {key: inner}, "required": [key], "additionalProperties": False}
 
 
@@ -36,7 +36,7 @@ def list_of(inner: Schema) -> Schema:
 
 
 def components() -> dict[str, Schema]:
-    """Every schema that operations refer to."""
+    """Return every schema that operations refer to, by name."""
     found: dict[str, Schema] = {}
     for resource in BY_NAME.values():
         found[name_of(resource)] = _answered(resource)
@@ -53,7 +53,7 @@ def components() -> dict[str, Schema]:
 
 
 def value(field: Field, is_null: bool = False) -> Schema:
-    """What a field holds."""
+    """The schema of a field's value; with is_null, null is allowed too."""
     schema = SCHEMAS[field.type](field)
     if is_null:
         kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
@@ -75,7 +75,7 @@ def _described(field: Field, schema: Schema, resource: Resource, is_answer: bool
 
 
 def _answered(resource: Resource) -> Schema:
-    """One object as it is answered; fields= leaves attributes out, so that none is promised here."""
+    """The schema of one object in an answer; no attribute is required, because fields= can leave any of them out."""
     properties = {
         field.name: _described(field, value(field, _may_be_null(resource, field)), resource, is_answer=True)
         for field in resource.fields
@@ -85,14 +85,14 @@ def _answered(resource: Resource) -> Schema:
 
 
 def whole(resource: Resource) -> Schema:
-    """The answer to a POST or PUT: every attribute is there."""
+    """The schema of the answer to a POST or PUT, in which every attribute is required."""
     names = [f.name for f in resource.fields if Api.GET in f.api and (f.stored or f.type is Type.REFERENCES)]
     required = list(_with_aliases(resource, {name: {} for name in names}))
     return {"allOf": [ref(name_of(resource)), {"required": required}]}
 
 
 def _with_aliases(resource: Resource, properties: dict[str, Schema]) -> dict[str, Schema]:
-    """Attributes that answers repeat under another name."""
+    """Add the attributes that answers repeat under another name."""
     aliases = SPELLINGS if resource is QUOTA else {}
     found = dict(properties)
     for name, other in {**aliases, "project_id": ALIAS}.items():
@@ -102,7 +102,7 @@ def _with_aliases(resource: Resource, properties: dict[str, Schema]) -> dict[str
 
 
 def _sent(resource: Resource, verb: Api) -> Schema:
-    """The attributes of a body."""
+    """The schema of a resource's attributes in a request body."""
     fields = [field for field in resource.fields if verb in field.api]
     is_new = verb is Api.POST
     properties = {}
@@ -121,7 +121,7 @@ def _sent(resource: Resource, verb: Api) -> Schema:
 
 
 def _part(resource: Resource) -> Schema:
-    """One object inside the request for a whole load balancer."""
+    """The schema of one part in a request that creates a load balancer with its parts."""
     found = _sent(resource, Api.POST)
     found.pop("anyOf", None)
     for name in (*OWNERS, ALIAS):
@@ -145,7 +145,7 @@ def _given(part: Part) -> Schema:
 
 
 def _tree(resource: Resource) -> Schema:
-    """One object as it is answered with its parts in full."""
+    """The schema of one object that is answered with all of its parts in full."""
     found = _answered(resource)
     left_out = LEFT_OUT.get(resource.name, ())
     found["properties"] = {name: each for name, each in found["properties"].items() if name not in left_out}
@@ -163,7 +163,7 @@ def _object(properties: dict[str, Schema], required: list[str] | None = None) ->
 
 
 def _may_be_null(resource: Resource, field: Field) -> bool:
-    """Whether an answer can have null: what is neither always given nor has a value from the beginning."""
+    """Whether an answer can show null: the attribute is not always present and has no default."""
     is_always = field.required or field.always or field.type is Type.REFERENCES or field.name == resource.identifier
     return not is_always and field.default is None
 
@@ -237,7 +237,7 @@ def _statistics() -> dict[str, Schema]:
 
 
 def _statuses() -> dict[str, Schema]:
-    """The status tree: states from the load balancer down to the members."""
+    """The schemas of the status tree, from the load balancer down to its members."""
     states: Schema = {
         "id": ID,
         "name": TEXT,

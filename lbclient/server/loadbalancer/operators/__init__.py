@@ -1,1 +1,1 @@
-"""The resources of operators: amphorae, providers, flavors and availability zones."""
+"""Resources for operators: amphorae, providers, flavors and availability zones."""

@@ -1,4 +1,4 @@
-"""Amphorae: the HAProxy of each load balancer, as operators see it, and its replacement by a new one."""
+"""Amphorae: the HAProxy process of each load balancer, as operators see it, and its failover to a new one."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ def _nothing(kind: Any) -> sa.ColumnElement[Any]:
     return sa.cast(sa.null(), kind)
 
 
-# It listens on the VIP itself; it is no virtual machine, and is managed through a socket in the state directory.
+# An amphora listens on the VIP itself. It is not a virtual machine, and has no management address: it is managed
+# through a socket in the state directory.
 AMPHORAE = (
     sa.select(
         LB.amphora_id.label("id"),
@@ -99,21 +100,21 @@ def statistics(services: Services, request: Request, id: str) -> Answer:
 
 
 def configure(services: Services, request: Request, id: str) -> Answer:
-    """PUT: have another look whether it runs as it is to."""
+    """PUT: reconcile the load balancer of the amphora, so that it runs with the wanted configuration."""
     policy.check(services, request.who, "amphora:put_config")
     services.dataplane.wake(_find(services, id).loadbalancer_id)
     return Answer(None, 202)
 
 
 def fail_over(services: Services, request: Request, id: str) -> Answer:
-    """PUT: a new amphora takes the place of this one."""
+    """PUT: replace this amphora by a new one."""
     policy.check(services, request.who, "amphora:put_failover")
     _replace(services, _find(services, id).loadbalancer_id, id, who=request.who)
     return Answer(None, 202)
 
 
 def fail_over_loadbalancer(services: Services, request: Request, id: str) -> Answer:
-    """PUT: a new amphora takes the place of the load balancer's."""
+    """PUT: replace the amphora of the load balancer by a new one."""
     with services.store.reading() as tx:
         amphora_id = policy.visible(services, tx, request.who, "loadbalancer:put_failover", LOADBALANCER, id).amphora_id
     _replace(services, id, amphora_id, busy=transaction.BUSY_LOADBALANCER, who=request.who)
@@ -121,7 +122,7 @@ def fail_over_loadbalancer(services: Services, request: Request, id: str) -> Ans
 
 
 def delete(services: Services, request: Request, id: str) -> Answer:
-    """DELETE of a broken one: its load balancer gets another."""
+    """DELETE of an amphora in ERROR: its load balancer gets a new one."""
     policy.check(services, request.who, "amphora:delete")
     owner = _find(services, id).loadbalancer_id
     busy = f"amphora {id} is immutable and cannot be updated."
@@ -130,7 +131,7 @@ def delete(services: Services, request: Request, id: str) -> Answer:
 
 
 def _find(services: Services, id_: str) -> Record:
-    """Raises NotFound."""
+    """Return the row of an amphora. Raises NotFound."""
     with services.store.reading() as tx:
         row = tx.execute(sa.select(AMPHORAE).where(AMPHORAE.c.id == id_)).one_or_none()
     if row is None:
@@ -139,7 +140,7 @@ def _find(services: Services, id_: str) -> Record:
 
 
 def _replace(services: Services, loadbalancer_id: str, amphora_id: str | None, **conditions: Any) -> None:
-    """A new amphora, unless another request has made one in place of this one meanwhile. Raises Conflict."""
+    """Replace the amphora, unless a concurrent request has already replaced it. Raises Conflict."""
 
     def operation(change: Change, amphora_id: str | None) -> None:
         if change.loadbalancer.amphora_id == amphora_id:

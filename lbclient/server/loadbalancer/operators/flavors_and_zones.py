@@ -1,4 +1,4 @@
-"""What operators offer: the verbs of flavors and availability zones, and of the profiles behind them."""
+"""Request handlers of flavors, availability zones and their profiles."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ Values = dict[str, Any]
 
 @dataclass(frozen=True)
 class Use:
-    """Who uses a kind of offer, and in which column they name it."""
+    """The table whose rows refer to a flavor, zone or profile, and the column with the reference."""
 
-    title: str  # in the texts of a conflict, and of a deletion of nothing
+    title: str  # the resource's title in the errors of a conflict, and of the deletion of an unknown ID
     table: sa.Table
     column: str
 
@@ -40,7 +40,7 @@ USES = {
     AVAILABILITYZONE.name: Use("Availability Zone", TABLES[LOADBALANCER.name], "availability_zone"),
 }
 PROFILES = {FLAVOR.name: FLAVORPROFILE, AVAILABILITYZONE.name: AVAILABILITYZONEPROFILE}
-# What the rules call them.
+# The names of the resources in the policy rules.
 NAMES = {
     FLAVOR.name: "flavor",
     FLAVORPROFILE.name: "flavor-profile",
@@ -50,7 +50,7 @@ NAMES = {
 
 
 def list_of(resource: Resource) -> Handler:
-    """GET of a collection, by ID where its objects have one: as Octavia has it."""
+    """GET of a collection; as in Octavia, sorted by ID if its objects have IDs."""
     table = FLAVORS_AND_ZONES[resource.name]
     unique = "id" if "id" in resource else "serial"
 
@@ -93,7 +93,7 @@ def create(resource: Resource) -> Handler:
 
 
 def update(resource: Resource) -> Handler:
-    """PUT of one object; what a profile means stays as it is while somebody uses it."""
+    """PUT of one object; of a profile that is in use, only the name can change."""
     table = FLAVORS_AND_ZONES[resource.name]
 
     def handler(services: Services, request: Request, id: str) -> Answer:
@@ -113,7 +113,7 @@ def update(resource: Resource) -> Handler:
 
 
 def delete(resource: Resource) -> Handler:
-    """DELETE of one object that nobody uses."""
+    """DELETE of one object that is not in use."""
     table = FLAVORS_AND_ZONES[resource.name]
 
     def handler(services: Services, request: Request, id: str) -> Answer:
@@ -128,7 +128,7 @@ def delete(resource: Resource) -> Handler:
 
 
 def _find(tx: sa.Connection, resource: Resource, id_: str, for_update: bool = False, title: str = "") -> Record:
-    """The row; locked, if asked, so that nobody begins to use it meanwhile. Raises NotFound."""
+    """Return the row; with for_update it is locked, so that no other transaction starts to use it. Raises NotFound."""
     table = FLAVORS_AND_ZONES[resource.name]
     statement = sa.select(table).where(table.c[resource.identifier] == id_)
     row = tx.execute(statement.with_for_update() if for_update else statement).one_or_none()
@@ -144,7 +144,7 @@ def _check_is_unused(tx: sa.Connection, resource: Resource, id_: str) -> None:
 
 
 def _check_profile(tx: sa.Connection, resource: Resource, values: Values) -> None:
-    """What a new flavor or zone refers to exists, and cannot be deleted before it does."""
+    """Check that the profile of a new flavor or zone exists, and lock it against deletion. Raises ValidationFailure."""
     profile = PROFILES.get(resource.name)
     if profile is None:
         return
@@ -156,7 +156,7 @@ def _check_profile(tx: sa.Connection, resource: Resource, values: Values) -> Non
 
 
 def _check_data(tx: sa.Connection, services: Services, resource: Resource, values: Values) -> None:
-    """A profile's data is something that its provider can be told."""
+    """Check that the provider of a profile supports its data. Raises BadRequest and UnsupportedOption."""
     if resource is FLAVORPROFILE:
         capabilities.check_enabled(services, values["provider_name"])
         capabilities.flavor(services, values["provider_name"], values["flavor_data"])
@@ -168,7 +168,7 @@ def _check_data(tx: sa.Connection, services: Services, resource: Resource, value
 
 @contextmanager
 def _kept_unique(resource: Resource, values: Values) -> Iterator[None]:
-    """The database says whether a name is taken, also when two ask for it at once."""
+    """Raise Conflict if the name is taken; the database decides, also between concurrent requests."""
     try:
         yield
     except sa.exc.IntegrityError:

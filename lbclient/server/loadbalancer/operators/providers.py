@@ -1,4 +1,4 @@
-"""Providers, and what a flavor or an availability zone can tell one."""
+"""Providers, and the options that a flavor or an availability zone can set for them."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ RULES = {"flavor": "provider-flavor:get_all", "availability_zone": "provider-ava
 
 
 def list_providers(services: Services, request: Request) -> Answer:
-    """GET of the providers that can be named."""
+    """GET of the enabled providers."""
     policy.check(services, request.who, "provider:get_all")
     found = [{"name": name, "description": each.description} for name, each in services.config.providers.items()]
     return Answer({"providers": _chosen(request, found)})
 
 
 def list_of(kind: str) -> Handler:
-    """GET of what a flavor or an availability zone can tell a provider."""
+    """GET of the options that a flavor or an availability zone can set for a provider."""
 
     def handler(services: Services, request: Request, provider: str) -> Answer:
         policy.check(services, request.who, RULES[kind])
@@ -37,7 +37,7 @@ def list_of(kind: str) -> Handler:
 
 
 def _chosen(request: Request, found: list[Values]) -> list[Values]:
-    """Those that the query asks for, with the attributes that it asks for."""
+    """Return the objects that match the query's filters, with the attributes that it selects."""
     wanted = {name: value for name, value in request.query if name in FILTERS}
     kept = [each for each in found if all(each[name] == value for name, value in wanted.items())]
     fields = listing.fields(request.query)

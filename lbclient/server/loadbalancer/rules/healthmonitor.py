@@ -1,4 +1,4 @@
-"""Rules across a health monitor's fields, and its pool's protocol, in Octavia's words."""
+"""Validation rules across a health monitor's fields and its pool's protocol, with Octavia's error texts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ HTTP_OPTIONS = ("http_method", "url_path", "expected_codes")
 
 
 def check(values: Values, pool_protocol: str) -> None:
-    """The rules across a monitor's own fields, and its pool's protocol."""
+    """Check a health monitor's fields against each other and its pool's protocol.
+
+    Raises ValidationFailure, InvalidInput and BadRequest.
+    """
     kind = values["type"]
     is_datagram = pool_protocol in DATAGRAM_PROTOCOLS
     if is_datagram and kind not in ("UDP-CONNECT", "SCTP", "TCP", "HTTP"):
@@ -38,21 +41,24 @@ def check(values: Values, pool_protocol: str) -> None:
 
 
 def _check_codes(codes: str | None) -> None:
-    """A range runs upwards: HAProxy takes no other."""
+    """Check that a range of codes is ascending: HAProxy accepts no other. Raises InvalidInput."""
     first, dash, last = (codes or "").partition("-")
     if dash and first > last:
         raise InvalidInput("expected_codes", codes, f"A range runs from the lower code to the higher: {last}-{first}")
 
 
 def check_options(kind: str, given: Iterable[str]) -> None:
-    """What only HTTP checks have is not given to others; a change does not even name it. The text is Octavia's."""
+    """Check that options of HTTP checks are given only to those; an update of another must not name them, even as null.
+
+    Raises BadRequest with Octavia's text.
+    """
     for name in HTTP_OPTIONS:
         if name in given and kind not in HTTP_KINDS:
             raise BadRequest(f"{name} is not a valid option for health monitors of type {kind}")
 
 
 def with_defaults(values: Values) -> Values:
-    """An HTTP check has a method, a path and codes; others have none."""
+    """Fill in the method, path and codes of an HTTP check; other types have none of these."""
     if values["type"] not in HTTP_KINDS:
         return values
     defaults = {"http_method": "GET", "url_path": "/", "expected_codes": "200"}
@@ -60,7 +66,7 @@ def with_defaults(values: Values) -> Values:
 
 
 def of_pool(tx: sa.Connection, pool_id: str) -> Record | None:
-    """A pool's monitor, if it has one."""
+    """Return a pool's health monitor, or None."""
     return by(HEALTHMONITOR, "pool_id").first(tx, pool_id=pool_id)
 
 

@@ -1,4 +1,4 @@
-"""Rules across an L7 policy's fields, and its place among its listener's, in Octavia's words."""
+"""Validation rules across an L7 policy's fields, with Octavia's error texts, and positions within a listener."""
 
 from __future__ import annotations
 
@@ -14,30 +14,33 @@ from ...errors import BadRequest
 
 Values = dict[str, Any]
 
-# Which field each action needs.
+# The field that each redirecting action needs.
 REDIRECTS = {
     "redirect_pool_id": "REDIRECT_TO_POOL",
     "redirect_url": "REDIRECT_TO_URL",
     "redirect_prefix": "REDIRECT_PREFIX",
 }
-# What an action that is given leaves aside, though it may be given with it.
+# The fields that a given action ignores, though the request may contain them.
 LEFT_ASIDE = {
     "REJECT": ("redirect_pool_id", "redirect_url"),
     "REDIRECT_TO_URL": ("redirect_pool_id",),
     "REDIRECT_TO_POOL": ("redirect_url",),
 }
 DEFAULT_CODE = 302
-MANY = 50  # policies that are moved soon
+MANY = 50  # the number of policies that can be renumbered quickly
 
 
 def check_is_a_change(values: Values) -> None:
-    """Other resources can be changed by nothing."""
+    """Refuse an empty update, which only L7 policies do. Raises BadRequest."""
     if not values:
         raise BadRequest("Invalid L7 Policy arguments: there is nothing to change.")
 
 
 def complete(values: Values, current: Record | None) -> Values:
-    """What the action needs and nothing else, as Octavia decides it: a target that is given decides the action."""
+    """Return all values of a policy, with only the target that its action needs. Raises BadRequest.
+
+    As in Octavia, a given target determines the action.
+    """
     merged = {**({} if current is None else current._mapping), **values}
     aside = LEFT_ASIDE.get(values.get("action", ""), ())
     given = [name for name in REDIRECTS if values.get(name) is not None and name not in aside]
@@ -59,7 +62,7 @@ def _check_target(action: str | None, merged: Values) -> None:
 
 
 def _chosen(given: list[str]) -> str | None:
-    """Of a URL and a prefix the URL counts, unless it was left aside."""
+    """Return the field that determines the action: redirect_url wins over the others, the last one given otherwise."""
     return "redirect_url" if "redirect_url" in given else given[-1] if given else None
 
 
@@ -71,13 +74,13 @@ def _redirect_code(action: str, merged: Values) -> int | None:
 
 
 def is_at_work() -> sa.ColumnElement[bool]:
-    """The condition that a policy counts among those that use its pool: it is enabled, and has a rule."""
+    """The SQL condition that a policy is in effect: it is enabled and has at least one rule."""
     return L7POLICY.c.admin_state_up & sa.exists().where(L7RULE.c.l7policy_id == L7POLICY.c.id)
 
 
 _OTHERS = (L7POLICY.c.listener_id == sa.bindparam("listener_id")) & (L7POLICY.c.id != sa.bindparam("policy_id"))
 _COUNT_OTHERS = Prepared(sa.select(sa.func.count()).select_from(L7POLICY).where(_OTHERS))
-# In the order of their creation where positions are equal.
+# Policies with equal positions are ordered by creation.
 _RANKED = (
     sa.select(L7POLICY.c.id, sa.func.row_number().over(order_by=(L7POLICY.c.position, L7POLICY.c.serial)).label("rank"))
     .where(_OTHERS)
@@ -92,7 +95,7 @@ _MOVE_OTHERS = Prepared(
 
 
 def move(tx: sa.Connection, listener_id: str, policy_id: str, position: int) -> int:
-    """Put a policy at its place among its listener's, and number them from 1. Returns its position."""
+    """Move a policy to a position within its listener, renumber the others from 1 and return the actual position."""
     others: int = _COUNT_OTHERS.scalar(tx, listener_id=listener_id, policy_id=policy_id)
     if others > MANY:
         haste.may_wait()
@@ -103,5 +106,5 @@ def move(tx: sa.Connection, listener_id: str, policy_id: str, position: int) -> 
 
 
 def close_gap(tx: sa.Connection, listener_id: str, policy_id: str) -> None:
-    """Number the policies that stay when one is deleted; the deleted one stands last until it is gone."""
+    """Renumber the remaining policies when one is deleted; the deleted one stays last until its row is removed."""
     move(tx, listener_id, policy_id, 2**31)

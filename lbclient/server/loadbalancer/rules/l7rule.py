@@ -1,4 +1,4 @@
-"""Rules across an L7 rule's fields, in Octavia's words."""
+"""Validation rules across an L7 rule's fields, with Octavia's error texts."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from ...errors import Conflict, InvalidInput
 
 Values = dict[str, Any]
 
-WITHOUT_KEY = ("HOST_NAME", "PATH", "FILE_TYPE")  # a change of these drops a key that they have
-RULES_MAXIMUM = 50  # of one policy
-ONE_WORD = r'[!-~]+|"[ -~\t]*"'  # RFC 7230: visible ASCII, or anything of ASCII in quotes
+WITHOUT_KEY = ("HOST_NAME", "PATH", "FILE_TYPE")  # an update of these types removes the rule's key
+RULES_MAXIMUM = 50  # per policy
+ONE_WORD = r'[!-~]+|"[ -~\t]*"'  # RFC 7230: visible ASCII, or printable ASCII with blanks in quotes
 COOKIE_VALUE = r"[!#-:<-\[\]-~]+"  # RFC 6265: no quotes, semicolons and backslashes
 IGNORES_CASE = re.compile(r"\(\?[a-zA-Z]*i")
 BEYOND_ASCII = re.compile(r"[^\x00-\x7f]|\\[uUN]")
@@ -24,7 +24,7 @@ TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 
 
 def check(values: Values) -> None:
-    """The rules across a rule's own fields."""
+    """Check an L7 rule's fields against each other. Raises InvalidInput."""
     kind, compare, key, value = (values[name] for name in ("type", "compare_type", "key", "value"))
     if not value:
         raise InvalidInput("value", value, "L7 rule type requires a value")
@@ -62,7 +62,7 @@ def _check_characters(kind: str, value: str) -> None:
 
 def _check_expression(value: str) -> None:
     haste.may_wait()
-    if "[" in value and IGNORES_CASE.search(value) and BEYOND_ASCII.search(value):  # seconds, for each of 65,536
+    if "[" in value and IGNORES_CASE.search(value) and BEYOND_ASCII.search(value):  # takes seconds
         raise InvalidInput("value", value, "Sets of characters beyond ASCII cannot ignore case.")
     try:
         re.compile(value)

@@ -1,4 +1,4 @@
-"""Rules across a listener's fields, and between listeners, pools and addresses, in Octavia's words."""
+"""Validation rules for listeners, and between listeners, pools and addresses, with Octavia's error texts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ def l4_protocol(protocol: str) -> str:
 
 
 def check(values: Values) -> None:
-    """The rules across a listener's own fields; CIDRs are brought into their usual form."""
+    """Check a listener's fields against each other and normalize its CIDRs.
+
+    Raises ValidationFailure and InvalidInput.
+    """
     protocol = values["protocol"]
     values["allowed_cidrs"] = [_cidr(cidr) for cidr in values["allowed_cidrs"] or ()] or None
     _check_headers(protocol, values["insert_headers"])
@@ -43,7 +46,7 @@ def check(values: Values) -> None:
 
 
 def check_port_is_free(tx: sa.Connection, loadbalancer_id: str, values: Values) -> None:
-    """No other listener of the load balancer has the port, for the same L4 protocol."""
+    """Check that no other listener of the load balancer uses the port with the same L4 protocol. Raises Conflict."""
     place = {"loadbalancer_id": loadbalancer_id, "protocol_port": values["protocol_port"]}
     for other in by(LISTENER, *place).all(tx, **place):
         if l4_protocol(values["protocol"]) == l4_protocol(other.protocol):
@@ -54,7 +57,10 @@ def check_port_is_free(tx: sa.Connection, loadbalancer_id: str, values: Values) 
 
 
 def check_cidrs(loadbalancer: Record, cidrs: list[str] | None) -> None:
-    """Each is a network of an IP version that the load balancer has an address of, and nothing else guards its VIP."""
+    """Check that each CIDR has the IP version of one of the VIPs, and that no security groups are set for the VIP.
+
+    Raises ValidationFailure and InvalidInput.
+    """
     if cidrs and loadbalancer.vip_sg_ids:
         raise ValidationFailure("Allowed CIDRs are not allowed when using custom VIP Security Groups.")
     addresses = [loadbalancer.vip_address, *(vip["ip_address"] for vip in loadbalancer.additional_vips)]
@@ -65,7 +71,7 @@ def check_cidrs(loadbalancer: Record, cidrs: list[str] | None) -> None:
 
 
 def _cidr(text: str) -> str:
-    """The network, its host bits cleared."""
+    """Return the network with its host bits cleared. Raises InvalidInput."""
     try:
         return str(ipaddress.ip_network(text, strict=False))
     except ValueError:
@@ -73,13 +79,13 @@ def _cidr(text: str) -> str:
 
 
 def check_has_children(protocol: str) -> None:
-    """A listener of the protocol can have pools and policies."""
+    """Check that a listener of the protocol can have pools and policies. Raises BadRequest."""
     if protocol == "PROMETHEUS":
         raise BadRequest("Protocol PROMETHEUS listeners cannot have child objects.")
 
 
 def check_pool_fits(listener_protocol: str, pool: Record) -> None:
-    """A listener and a pool that it sends requests to speak protocols that go together."""
+    """Check that a listener can forward to a pool of this protocol. Raises BadRequest and ValidationFailure."""
     check_has_children(listener_protocol)
     if pool.protocol not in listeners.POOL_PROTOCOLS[listener_protocol]:
         raise ValidationFailure(
@@ -108,7 +114,7 @@ def _check_client_authority(has_certificate: bool, values: Values) -> None:
         raise ValidationFailure(
             "A client authentication CA reference is required to specify a client authentication revocation list."
         )
-    is_asked = values["protocol"] in ("TERMINATED_HTTPS", "PROMETHEUS")  # others get another reason
+    is_asked = values["protocol"] in ("TERMINATED_HTTPS", "PROMETHEUS")  # check() refuses others
     if values["client_authentication"] != "NONE" and is_asked and not authority:
         raise ValidationFailure(
             f"Client authentication setting {values['client_authentication']} requires a client CA container reference."

@@ -1,4 +1,4 @@
-"""Rules of a pool's members, in Octavia's words."""
+"""Validation rules for the members of a pool, with Octavia's error texts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Values = dict[str, Any]
 
 
 def check(tx: sa.Connection, pool_id: str, values: Values) -> None:
-    """A member is new in its pool."""
+    """Check that the pool has no other member with this address and port. Raises Conflict."""
     address = addresses.canonical(values["address"])
     place = {"pool_id": pool_id, "address_canonical": address, "protocol_port": values["protocol_port"]}
     if by(MEMBER, *place).first(tx, **place):
@@ -27,7 +27,7 @@ def check(tx: sa.Connection, pool_id: str, values: Values) -> None:
 
 
 def check_addresses(services: Services, values: Values) -> None:
-    """The address of a member and that of its checks lead to no service of clouds or of this machine.
+    """Check that a member's address and monitor address are not reserved: metadata services, this machine's own, ….
 
     Raises ValidationFailure.
     """
@@ -42,7 +42,7 @@ def check_addresses(services: Services, values: Values) -> None:
 
 
 def _forbidden(services: Services, address: Address) -> str | None:
-    """What the address, or the IPv4 address in it, is; None if members may have it."""
+    """Return what the address, or an IPv4 address embedded in it, stands for; None if members may have it."""
     meant = tuple(address_blocks.meant(address))
     if any(each in address_blocks.METADATA for each in meant):
         return address_blocks.METADATA.meaning

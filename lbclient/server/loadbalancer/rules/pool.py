@@ -1,4 +1,4 @@
-"""Rules across a pool's fields, and of those who refer to it, in Octavia's words."""
+"""Validation rules across a pool's fields and for references to pools, with Octavia's error texts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Values = dict[str, Any]
 
 
 def check(values: Values) -> None:
-    """The rules across a pool's own fields."""
+    """Check a pool's fields against each other. Raises ValidationFailure and InvalidInput."""
     if values["session_persistence"] is not None:
         _check_persistence(values["protocol"], values["session_persistence"])
     if values["crl_container_ref"] and not values["ca_tls_container_ref"]:
@@ -29,7 +29,7 @@ def check(values: Values) -> None:
 
 
 def persistence(given: dict[str, str | None], current: dict[str, Any] | None) -> dict[str, Any]:
-    """The whole session persistence that an answer shows; a partial one takes the type from before."""
+    """Complete a given session persistence; one without a type keeps the current type. Raises InvalidInput."""
     if not given.get("type"):
         if current is None:
             raise InvalidInput("session_persistence", given, "It needs a type: SOURCE_IP, HTTP_COOKIE or APP_COOKIE.")
@@ -73,19 +73,19 @@ def _check_persistence(protocol: str, whole: dict[str, Any]) -> None:
 
 
 def check_is_unused(tx: sa.Connection, pool_id: str) -> None:
-    """No policy redirects to a pool that is to be deleted."""
+    """Check that no L7 policy redirects to the pool. Raises Conflict."""
     user = by(L7POLICY, "redirect_pool_id").first(tx, redirect_pool_id=pool_id)
     if user:
         raise Conflict(f"Pool {pool_id} is in use by L7 policy {user.id}")
 
 
 def of(tx: sa.Connection, loadbalancer: Record, pool_id: str) -> Record:
-    """The pool, if it belongs to the same load balancer. Raises NotFound."""
+    """Return the pool if it belongs to the load balancer. Raises NotFound."""
     return _found(tx, pool_id, loadbalancer_id=loadbalancer.id)
 
 
 def of_project(tx: sa.Connection, project_id: str, pool_id: str) -> Record:
-    """The pool, if it belongs to the project. Raises NotFound."""
+    """Return the pool if it belongs to the project. Raises NotFound."""
     return _found(tx, pool_id, project_id=project_id)
 
 

@@ -1,4 +1,4 @@
-"""The TLS settings that the server chooses where a request leaves them to it: what Octavia chooses."""
+"""The default TLS settings, the same as Octavia's."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ DEFAULTS: dict[str, Any] = {
 
 
 def fill(values: Values, names: Iterable[str] = tuple(DEFAULTS)) -> None:
-    """Put the usual settings where the values have none.
+    """Fill in the default settings for the given names where the values have none.
 
-    With TLS 1.0 or 1.1, ciphers are left open: none of the usual ones is known to them.
+    With TLS 1.0 or 1.1 no ciphers are set: these versions support none of the default ciphers.
     """
     for name in names:
         if values.get(name) is None:
@@ -45,5 +45,5 @@ def fill(values: Values, names: Iterable[str] = tuple(DEFAULTS)) -> None:
 
 
 def reset(values: Values, names: Iterable[str]) -> None:
-    """Null in a PUT means the usual setting."""
+    """Replace null in the values of a PUT by the default setting."""
     fill(values, [name for name in names if name in values])

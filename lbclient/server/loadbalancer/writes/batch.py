@@ -1,4 +1,4 @@
-"""A pool's members changed as a whole: what is given is made or changed, what is not given goes."""
+"""Batch update of a pool's members: create or update the given members, delete all others."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ Values = dict[str, Any]
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be done, by address and port."""
+    """The members to create, update and delete."""
 
-    new: list[Any]  # as given
-    changed: dict[str, Values]  # by ID: what differs
+    new: list[Any]  # attributes as given
+    changed: dict[str, Values]  # by ID: the attributes that differ
     gone: list[Record]
 
     def __bool__(self) -> bool:
@@ -36,7 +36,7 @@ class Plan:
 
 
 def update_members(services: Services, request: Request, pool_id: str) -> Answer:
-    """PUT of a pool's members: 202, and nothing touched where nothing differs."""
+    """PUT of a pool's members; answers 202, and writes nothing if no member differs."""
     given, twice = _given(request.body)
     is_additive = _is_additive(request)
 
@@ -61,7 +61,7 @@ def update_members(services: Services, request: Request, pool_id: str) -> Answer
 
 
 def _given(body: Any) -> tuple[dict[Key, Values], list[Key]]:
-    """The members by address and port, their attributes as given, and who is given again. Raises BadRequest."""
+    """Return the attributes given, by address and port, and the keys given more than once. Raises BadRequest."""
     if not isinstance(body, dict) or set(body) != {"members"} or not isinstance(body["members"], list):
         raise BadRequest('The body should be an object with a list of members: {"members": [...]}.')
     found: dict[Key, Values] = {}
@@ -76,12 +76,15 @@ def _given(body: Any) -> tuple[dict[Key, Values], list[Key]]:
 
 
 def _key(member: Values) -> Key:
-    """What tells a member from the others of its pool."""
+    """Return the address and port that identify a member within its pool."""
     return canonical(member["address"]), member["protocol_port"]
 
 
 def _check_is_given_once(twice: list[Key], plan: Plan) -> None:
-    """Raises Conflict for a new member and ValidationFailure for another one, as Octavia does."""
+    """Refuse members that are given twice.
+
+    As in Octavia, raises Conflict for a new member and ValidationFailure for an existing one.
+    """
     new = {_key(given) for given in plan.new}
     for key in twice:
         if key in new:
@@ -105,7 +108,7 @@ def _plan(tx: sa.Connection, pool_id: str, given: dict[Key, Values], is_additive
 
 
 def _differences(row: Record, given: Values) -> Values:
-    """What changes; a batch changes a subnet, too, which nothing else does."""
+    """Return the attributes to change; only a batch update can change a member's subnet."""
     mutable = {"subnet_id", *(field.name for field in MEMBER.fields if Api.PUT in field.api)}
     return {name: value for name, value in given.items() if name in mutable and getattr(row, name) != value}
 

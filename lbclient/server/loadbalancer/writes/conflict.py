@@ -1,4 +1,4 @@
-"""Who holds a busy load balancer: told beside Octavia's words, for whoever has to wait."""
+"""Describe the pending change of a busy load balancer, which the conflict error shows in addition to Octavia's text."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ OUTSIDE_IN = (LISTENER, POOL, L7POLICY, L7RULE, HEALTHMONITOR, MEMBER)
 
 
 def of(tx: sa.Connection, loadbalancer: Record) -> dict[str, Any]:
-    """The part that the last change is about, how far that is, and since when."""
+    """Describe the object that the pending change is about: its ID, name, status, and since when."""
     if loadbalancer.provisioning_status != "PENDING_UPDATE":
         return _described(LOADBALANCER.name, loadbalancer)
     marked = list(_marked(tx, loadbalancer))
-    # What is made or deleted is so with all that is in it; what is changed marks what it is in, too.
+    # A creation or deletion marks the object and everything inside it; an update marks the objects around it, too.
     made = [each for each in marked if each[1].provisioning_status != "PENDING_UPDATE"]
     changed = [each for each in marked if each[1].updated_at is not None]
     return _described(*(made[:1] or changed[-1:] or [(LOADBALANCER.name, loadbalancer)])[0])
 
 
 def _marked(tx: sa.Connection, loadbalancer: Record) -> Iterator[tuple[str, Record]]:
-    """A part of each kind that the last change has marked."""
+    """Yield one object of each kind that the last change has marked pending."""
     for table in OUTSIDE_IN:
         pending = (
             (table.c.loadbalancer_id == loadbalancer.id)
@@ -41,7 +41,7 @@ def _described(resource: str, row: Record) -> dict[str, Any]:
     return {
         "resource": resource,
         "id": row.id,
-        "name": getattr(row, "name", ""),  # a rule has none
+        "name": getattr(row, "name", ""),  # L7 rules have no name
         "provisioning_status": row.provisioning_status,
         "since": row.updated_at or row.created_at,
     }

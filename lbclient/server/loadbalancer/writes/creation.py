@@ -1,4 +1,4 @@
-"""Creating rows: what each kind of object needs beyond its own fields."""
+"""Create the rows of each kind of object: checks against other objects, defaults, and references."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Values = dict[str, Any]
 
 
 def create_loadbalancer(services: Services, who: Context, body: Any, tx: sa.Connection) -> Record:
-    """A load balancer, its VIPs included. Raises errors.Error; nothing is kept then."""
+    """Create a load balancer with its VIPs and return its row. Raises errors.Error, which rolls everything back."""
     values = bodies.created(LOADBALANCER, body)
     values["project_id"] = _project(services, who, values)
     place = placement.of(tx, services, values)
@@ -71,13 +71,13 @@ def create_loadbalancer(services: Services, who: Context, body: Any, tx: sa.Conn
     }
     row = addresses.with_canonical(LOADBALANCERS, row)
     prepared.insert(LOADBALANCERS, *row).run(tx, **row)
-    if row["vip_sg_ids"] or row["vip_qos_policy_id"]:  # a port that was given keeps its own otherwise
+    if row["vip_sg_ids"] or row["vip_qos_policy_id"]:  # otherwise a given port keeps its own settings
         network(services).guard(tx, row["id"], row["vip_sg_ids"], row["vip_qos_policy_id"])
     return prepared.by(LOADBALANCERS, "id").one(tx, id=row["id"])
 
 
 def _project(services: Services, who: Context, values: Values) -> str:
-    """The project that is named, else the sender's own. Raises Forbidden."""
+    """Return the project that the request names, or else the sender's own. Raises Forbidden and ValidationFailure."""
     project_id: str | None = values["project_id"] or who.project_id
     if project_id is None:
         policy.check(services, who, "loadbalancer:post")
@@ -92,7 +92,7 @@ def _project(services: Services, who: Context, values: Values) -> str:
 
 
 def check_references(services: Services, tx: sa.Connection, who: Context, values: Values) -> None:
-    """What a load balancer's values name beside its VIPs exists. Raises BadRequest."""
+    """Check that the QoS policy and the security groups of a load balancer's VIP exist. Raises BadRequest."""
     known = network(services)
     policy_id = values.get("vip_qos_policy_id")
     if policy_id and not known.qos_policy_exists(tx, policy_id, who):
@@ -209,7 +209,7 @@ def create_healthmonitor(change: Change, who: Context, values: Values) -> Record
 def create_l7policy(change: Change, who: Context, values: Values) -> Record:
     listener = change.row(LISTENERS, values["listener_id"])
     listener_rules.check_has_children(listener.protocol)
-    if values["redirect_pool_id"]:  # it has to exist also where the action leaves it aside
+    if values["redirect_pool_id"]:  # it has to exist even if the action ignores it
         pool = pool_rules.of_project(change.tx, change.loadbalancer.project_id, values["redirect_pool_id"])
         listener_rules.check_pool_fits(listener.protocol, pool)
     values = l7policy_rules.complete(values, None)
@@ -235,7 +235,7 @@ def create_l7rule(change: Change, who: Context, values: Values) -> Record:
 
 
 def touch_policy(change: Change, l7policy_id: str) -> None:
-    """A policy and its listener."""
+    """Mark a policy and its listener PENDING_UPDATE."""
     policies = TABLES["l7policy"]
     change.touch(policies, [l7policy_id])
     change.touch(LISTENERS, [change.row(policies, l7policy_id).listener_id])

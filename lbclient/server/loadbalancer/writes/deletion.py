@@ -1,4 +1,4 @@
-"""Deleting rows: what goes with each kind of object, and what keeps it."""
+"""Delete the rows of each kind of object: what is deleted along with it, and what prevents its deletion."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ LOADBALANCERS, LISTENERS, POOLS, MEMBERS, HEALTHMONITORS, L7POLICIES, L7RULES = 
 
 
 def delete_loadbalancer(change: Change, row: Record, is_cascade: bool = False) -> None:
-    """The load balancer; with everything in it where that is asked for. Raises ValidationFailure."""
+    """Delete a load balancer and, with is_cascade, everything in it.
+
+    Raises ValidationFailure if it has listeners or pools and is_cascade is false.
+    """
     children = [table for table in TABLES.values() if table is not LOADBALANCERS]
     if not is_cascade and any(_ids(change, table, "loadbalancer_id", row.id) for table in (LISTENERS, POOLS)):
         raise ValidationFailure(f"Cannot delete Load Balancer {row.id} - it has children")

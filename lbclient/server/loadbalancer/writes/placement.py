@@ -1,4 +1,4 @@
-"""Where a new load balancer goes: what its flavor and its availability zone, chosen by name, mean."""
+"""Placement of a new load balancer: resolve its provider, its flavor and its availability zone."""
 
 from __future__ import annotations
 
@@ -21,41 +21,41 @@ Values = dict[str, Any]
 
 @dataclass(frozen=True)
 class Placement:
-    """What was chosen for one load balancer."""
+    """The provider of one load balancer, and the options of its flavor and its availability zone."""
 
     provider: str
     flavor: Values
     zone: Values
 
     def check_network(self, network_id: str | None) -> None:
-        """The VIP may be in this network, as far as it is known. Raises ValidationFailure."""
+        """Check that the zone allows a VIP in this network (None if unknown: allowed). Raises ValidationFailure."""
         allowed = self.zone.get("valid_vip_networks")
         if allowed and network_id and network_id not in allowed:
             raise ValidationFailure("Supplied VIP network_id is not allowed by the configuration of this deployment.")
 
 
 def of(tx: sa.Connection, services: Services, values: Values) -> Placement:
-    """What the values of a new load balancer choose. Raises BadRequest and UnsupportedOption."""
+    """Return the placement of a new load balancer. Raises BadRequest, ValidationFailure and UnsupportedOption."""
     flavor = _flavor(tx, values["flavor_id"])
     zone = _zone(tx, values["availability_zone"])
     provider = _provider(services, values["provider"], flavor)
     return Placement(
         provider=provider,
-        # The provider is asked once more: what it supports may have changed since the profile was made.
+        # The options are checked again: the provider's support may have changed since the profile was created.
         flavor=capabilities.flavor(services, provider, flavor.flavor_data) if flavor else {},
         zone=capabilities.zone(services, provider, zone.availability_zone_data) if zone else {},
     )
 
 
 def new_amphora(services: Services, provider: str) -> Values:
-    """The columns of a load balancer that say which amphora it has: one that has not been there before, if any."""
+    """Return the columns of a load balancer that identify a new amphora; {} for a no-op provider, which has none."""
     if drivers.is_noop(services.config.providers, provider):
         return {}
     return {"amphora_id": str(uuid4()), "amphora_created_at": now()}
 
 
 def amphora_description(placement: Placement) -> Values:
-    """The columns of a load balancer that say what its amphora was made of."""
+    """Return the columns of a load balancer that describe its amphora: compute zone and compute flavor."""
     return {
         "cached_zone": placement.zone.get("compute_zone"),
         "compute_flavor": placement.flavor.get("compute_flavor"),
@@ -63,7 +63,7 @@ def amphora_description(placement: Placement) -> Values:
 
 
 def check_member_sriov(tx: sa.Connection, flavor_id: str | None) -> None:
-    """A load balancer of this flavor may have SR-IOV ports to its members. Raises BadRequest."""
+    """Check that a load balancer of this flavor may have SR-IOV ports for its members. Raises BadRequest."""
     joined = sa.join(FLAVOR, FLAVORPROFILE, FLAVOR.c.flavor_profile_id == FLAVORPROFILE.c.id)
     data = tx.scalar(sa.select(FLAVORPROFILE.c.flavor_data).select_from(joined).where(FLAVOR.c.id == flavor_id))
     if not (data and orjson.loads(data).get("allow_member_sriov")):
@@ -71,7 +71,7 @@ def check_member_sriov(tx: sa.Connection, flavor_id: str | None) -> None:
 
 
 def _flavor(tx: sa.Connection, flavor_id: str | None) -> Record | None:
-    """The flavor with its profile; it cannot be deleted before it is used."""
+    """Return the flavor with its profile, locked against deletion. Raises ValidationFailure and BadRequest."""
     if flavor_id is None:
         return None
     joined = sa.join(FLAVOR, FLAVORPROFILE, FLAVOR.c.flavor_profile_id == FLAVORPROFILE.c.id)
@@ -103,7 +103,10 @@ def _check_enabled(option: str, row: Record, value: str) -> None:
 
 
 def _provider(services: Services, asked: str | None, flavor: Record | None) -> str:
-    """The one that is asked for, or the flavor's, or the default; they have to agree."""
+    """Return the requested provider, or the flavor's, or the default.
+
+    Raises BadRequest if the requested provider differs from the flavor's, or is not enabled.
+    """
     name = asked or (flavor.provider_name if flavor else services.config.default_provider)
     if flavor and name != flavor.provider_name:
         raise BadRequest(f"Flavor '{flavor.id}' is not compatible with provider '{name}'")

@@ -1,4 +1,4 @@
-"""The way of one write: wait for the turn, lock the load balancer, change rows, mark them PENDING, commit, wake."""
+"""The steps of a write: wait while busy, lock the load balancer, change rows, mark them PENDING, commit, wake."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from . import conflict
 S = TypeVar("S")
 T = TypeVar("T")
 
-TURN_POLL = 0.005  # seconds between two looks at a busy load balancer
-MUTABLE = ("ACTIVE", "ERROR")  # what has failed can be mended
+TURN_POLL = 0.005  # seconds between two polls of a busy load balancer
+MUTABLE = ("ACTIVE", "ERROR")  # a load balancer in ERROR can be repaired
 BUSY = "Load Balancer {id} is immutable and cannot be updated."
 BUSY_LOADBALANCER = "Invalid state {status} of loadbalancer resource {id}"
 
@@ -65,7 +65,7 @@ class Change:
         self.revision = loadbalancer.revision + (0 if is_new else 1)
 
     def insert(self, resource: Resource, values: dict[str, Any]) -> Record:
-        """A new row, PENDING_CREATE. Raises QuotaMet."""
+        """Insert a row as PENDING_CREATE and return it. Raises QuotaMet."""
         self._reserve(resource)
         table = TABLES[resource.name]
         row = addresses.with_canonical(table, new_row(values, self.revision))
@@ -76,7 +76,7 @@ class Change:
         return self.row(table, row["id"])
 
     def _reserve(self, resource: Resource) -> None:
-        """Take one of the project's quota; what there is is counted once for many of a kind. Raises QuotaMet."""
+        """Take one object off the project's quota; existing objects are counted only once per kind. Raises QuotaMet."""
         name = resource.name
         if name not in self._remaining:
             project_id = self.loadbalancer.project_id
@@ -88,14 +88,14 @@ class Change:
             self._remaining[name] = left - 1
 
     def update(self, table: sa.Table, id_: str, values: dict[str, Any]) -> None:
-        """Change a row: PENDING_UPDATE."""
+        """Update a row and mark it PENDING_UPDATE."""
         marks = {"provisioning_status": "PENDING_UPDATE", "revision": self.revision, "updated_at": now()}
         changed = addresses.with_canonical(table, {**values, **marks})
         prepared.update(table, *changed).run(self.tx, row_id=id_, **changed)
         self.note("update", table.name, id_, values)
 
     def delete(self, table: sa.Table, ids: Iterable[str]) -> None:
-        """PENDING_DELETE: the rows vanish when the data plane has let go of them."""
+        """Mark rows PENDING_DELETE; they are removed once the data plane no longer uses them."""
         self._remaining.clear()
         marks = {"provisioning_status": "PENDING_DELETE", "revision": self.revision, "updated_at": now()}
         for id_ in ids:
@@ -103,7 +103,7 @@ class Change:
             self.note("delete", table.name, id_)
 
     def note(self, action: str, resource: str, id_: str, attributes: Mapping[str, Any] | None = None) -> None:
-        """Have the load balancer's history tell of it."""
+        """Note an event for the load balancer's history; finish() writes it."""
         user_id = self._who.user_id if self._who else None
         self._events.append(Event(action, resource, id_, attributes, user_id, self.revision))
 
@@ -111,7 +111,10 @@ class Change:
         self.note("create", resource.name, row.id, _telling(resource, row._mapping))
 
     def finish(self, wake: Callable[[str], None]) -> None:
-        """Write down what was noted, as the last thing in the transaction; the data plane has to look if it runs it."""
+        """Write the noted events, as the last step of the transaction.
+
+        Settles the load balancer of a no-op provider; for any other, wakes the data plane.
+        """
         history.record(self.tx, self.loadbalancer.id, self._events)
         testing = self.services.testing
         is_held = testing is not None and testing.paces.begin(
@@ -123,9 +126,9 @@ class Change:
             wake(self.loadbalancer.id)
 
     def touch(self, table: sa.Table, ids: Iterable[str | None]) -> None:
-        """Rows that a change of others concerns: PENDING_UPDATE, as Octavia shows it."""
+        """Mark rows PENDING_UPDATE that a change of other rows affects, as Octavia does."""
         if self._is_new:
-            return  # whatever is in it is new, too
+            return  # all of its rows are new, too
         for id_ in ids:
             if id_:
                 _TOUCH[table.name].run(self.tx, row_id=id_, revision=self.revision)
@@ -135,7 +138,7 @@ class Change:
         prepared.update(LOADBALANCER, *marks).run(self.tx, row_id=self.loadbalancer.id, **marks)
 
     def touch_pool(self, pool_id: str | None) -> None:
-        """A pool, and the listeners whose default it is."""
+        """Mark a pool and the listeners that have it as their default pool."""
         if pool_id:
             self.touch(POOL, [pool_id])
             self.touch(LISTENER, _USERS.scalars(self.tx, pool_id=pool_id))
@@ -146,9 +149,10 @@ class Change:
 
 @contextmanager
 def writing(services: Services) -> Iterator[tuple[sa.Connection, Callable[[str], None]]]:
-    """A transaction, and a function that names load balancers that the data plane is to look at afterwards.
+    """Open a transaction; yield it and a function that registers load balancers to wake once it has ended.
 
-    It is told also where the database has not said that it kept them: it may have, and nothing may stay PENDING.
+    They are woken even if the commit fails with an OperationalError: the database may have committed all the same,
+    and no load balancer may stay PENDING.
     """
     named: list[str] = []
     try:
@@ -178,11 +182,12 @@ def change(
     busy: str = BUSY,
     who: Context | None = None,
 ) -> T:
-    """Find what is to be changed and run the operation on it, in one transaction, then wake the data plane.
+    """Run `find` and `operation` in one transaction that locks the load balancer, then wake the data plane.
 
-    find(tx) gives the ID of the load balancer, and what the operation needs to know; it refuses what cannot be. A busy
-    load balancer is waited for, up to config.busy_wait seconds, and then everything is looked at anew. Raises Conflict,
-    with the text `busy`, when it still is, and NotFound when there is none (any more).
+    find(tx) validates the request and returns the ID of the load balancer and the second argument of the operation.
+    While the load balancer is busy, waits up to config.busy_wait seconds and then starts over with `find`. Raises
+    Busy, with the text `busy`, if it is still busy then; Conflict, with the same text, if its status is not in
+    `mutable`; and NotFound if it does not exist.
     """
     deadline = time.monotonic() + services.config.busy_wait
     while True:
@@ -206,20 +211,20 @@ def change(
 
 
 def check_haste(services: Services, provider: str) -> None:
-    """What is carried by HAProxy takes its time. Raises haste.WouldWait."""
+    """Announce a write that may block, unless the provider is a no-op. Raises haste.WouldWait."""
     if not drivers.is_noop(services.config.providers, provider):
         haste.may_wait()
 
 
 def _telling(resource: Resource, values: Mapping[str, Any]) -> dict[str, Any]:
-    """What of a new row is neither a default nor the same for everything in a load balancer."""
+    """Return the attributes of a new row worth logging: neither defaults nor project_id."""
     given = [field for field in resource.fields if Api.POST in field.api and field.name in values]
     told = {field.name: values[field.name] for field in given if field.name != "project_id"}
     return {name: value for name, value in told.items() if value not in (None, resource[name].default, [], {})}
 
 
 def new_row(values: dict[str, Any], revision: int) -> dict[str, Any]:
-    """The values with what every row begins with."""
+    """Return the values with the initial columns of every row: ID, timestamps, status, revision and serial."""
     return {
         **values,
         "id": str(uuid.uuid4()),
@@ -232,12 +237,12 @@ def new_row(values: dict[str, Any], revision: int) -> dict[str, Any]:
 
 
 def new_serial() -> int:
-    """What orders rows by their creation."""
+    """Return a number that orders rows by creation: the time in nanoseconds."""
     return time.time_ns()
 
 
 def _wait_for_turn(services: Services, loadbalancer_id: str, deadline: float) -> None:
-    """Look without a lock, so that those who wait do not hinder those who work."""
+    """Poll without a lock, so that waiting requests do not block the running one, until the load balancer is free."""
     while time.monotonic() < deadline:
         with services.store.reading() as tx:
             found = settling.provisioning_status(tx, loadbalancer_id)

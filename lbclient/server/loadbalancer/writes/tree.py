@@ -1,4 +1,4 @@
-"""A whole load balancer in one request: its pools, listeners, policies and rules are made with it, or nothing is."""
+"""Create a load balancer with its pools, listeners, policies and rules in one request: all of them, or nothing."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Object = dict[str, Any]
 
 
 def split(body: Any) -> tuple[Any, list[Object], list[Object]]:
-    """(the body without its parts, its listeners, its pools). Raises BadRequest."""
+    """Split a body into itself without its parts, its listeners and its pools. Raises BadRequest and InvalidInput."""
     if not isinstance(body, dict) or not isinstance(body.get(LOADBALANCER.key), dict):
         return body, [], []
     attributes = dict(body[LOADBALANCER.key])
@@ -29,7 +29,7 @@ def split(body: Any) -> tuple[Any, list[Object], list[Object]]:
 
 
 def fill(change: Change, who: Context, listeners: list[Object], pools: list[Object]) -> None:
-    """Make the parts of a load balancer that was made in the same transaction. Raises errors.Error."""
+    """Create the parts of a load balancer that was created in the same transaction. Raises errors.Error."""
     filling = _Filling(change, who)
     for pool in pools:
         filling.pool(pool)
@@ -38,9 +38,9 @@ def fill(change: Change, who: Context, listeners: list[Object], pools: list[Obje
 
 
 def answer(tx: sa.Connection, loadbalancer: Record) -> Object:
-    """The load balancer with all of its parts in full."""
+    """Return the load balancer with all of its parts in full."""
     snapshot = reading.snapshot(tx, loadbalancer.id)
-    assert snapshot is not None  # its row was made in this transaction
+    assert snapshot is not None  # its row was created in this transaction
     found = present.loaded(tx, LOADBALANCER, loadbalancer.id)
     found["pools"] = [_full_pool(tx, snapshot, pool) for pool in snapshot.pools]
     found["listeners"] = [_full_listener(tx, snapshot, listener) for listener in snapshot.listeners]
@@ -48,7 +48,7 @@ def answer(tx: sa.Connection, loadbalancer: Record) -> Object:
 
 
 class _Filling:
-    """The parts that are being made; pools are found by their names."""
+    """Creates the parts of a load balancer; listeners and policies refer to pools by name."""
 
     def __init__(self, change: Change, who: Context) -> None:
         self._change = change
@@ -56,7 +56,7 @@ class _Filling:
         self._pools: dict[str | None, str] = {}
 
     def pool(self, given: Object) -> str:
-        """The ID of a new pool with its members and its monitor."""
+        """Create a pool with its members and its health monitor, and return its ID."""
         attributes = dict(given)
         members = _objects(attributes, "members")
         monitor = attributes.pop("healthmonitor", None)
@@ -94,7 +94,7 @@ class _Filling:
             self._create(L7RULE, rule, l7policy_id=policy_id)
 
     def _replace_pool(self, attributes: Object, name: str) -> None:
-        """A pool that is given in place, or by its name only, becomes the ID of one."""
+        """Replace a pool that is given inline, or by its name only, by its ID, creating it if it is inline."""
         given = attributes.pop(name, None)
         if given is None:
             return
@@ -109,7 +109,7 @@ class _Filling:
             raise BadRequest(f"Missing details for Pool object: {pool['name']}")
 
     def _create(self, resource: Resource, attributes: Object, **owner: str) -> Record:
-        """A row by the same rules as one that is asked for by itself."""
+        """Create a row under the same rules as in a request of its own."""
         unknown = sorted({*OWNERS, "tenant_id"} & attributes.keys())
         if unknown:
             raise BadRequest(f"Unknown attribute for argument {resource.key}: {', '.join(unknown)}")
@@ -119,13 +119,13 @@ class _Filling:
 
 
 def _known(resource: Resource, owner: dict[str, str]) -> dict[str, str]:
-    """The owner's ID, where it is an attribute of the body rather than of the path."""
+    """Return the owner's ID if a body of this resource has it as an attribute; the path has it otherwise."""
     names = {field.name for field in resource.fields}
     return {name: id_ for name, id_ in owner.items() if name in names}
 
 
 def _objects(attributes: Object, name: str) -> list[Object]:
-    """A list of objects, taken out of the attributes."""
+    """Remove a list of objects from the attributes and return it. Raises InvalidInput and BadRequest."""
     found = attributes.pop(name, None)
     found = [] if found is None else found
     if not isinstance(found, list):

@@ -1,4 +1,4 @@
-"""Changing rows: what each kind of object needs beyond its own fields."""
+"""Update the rows of each kind of object: checks against other objects, defaults, and references."""
 
 from __future__ import annotations
 
