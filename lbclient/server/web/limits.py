@@ -27,7 +27,7 @@ class Limits:
     handshake_seconds: float = 10.0  # of TLS
     look: float = 1.0  # between two checks of the deadlines
     body_memory: int = 32 * 1024 * 1024  # bytes of all bodies larger than BODY_UNKNOWN, with the values in them
-    logins: int = 16  # requests that wait to have a password hashed; others get 429
+    logins: int = 16  # requests of one address that wait to have a password hashed; others get 429
     finish: float = 10.0  # that requests under way have when the server stops
 
 
