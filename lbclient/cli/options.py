@@ -231,11 +231,20 @@ def _value(field: Field, value: Any, names: Names) -> Any:
         return _in_range(field, value)
     if field.type is Type.OBJECTS:
         return [_object(field, one, names) for one in value]
+    find = _look_up(field, names)
+    return [find(word) for word in value] if isinstance(value, list) else find(value)
+
+
+def _look_up(field: Field, names: Names) -> Callable[[Any], Any]:
+    """How a word of a field becomes what the API takes: an ID, a key manager's reference, or the word itself."""
+    if field.in_key_manager:
+        from ..client import keymanager  # here, as most commands name no certificate
+
+        return lambda word: keymanager.reference(names, word)
     if field.refers is None:
-        return value
-    return (
-        [names.id(field.refers, word) for word in value] if isinstance(value, list) else names.id(field.refers, value)
-    )
+        return lambda word: word
+    kind = field.refers
+    return lambda word: names.id(kind, word)
 
 
 def _in_range(field: Field, value: float) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import itertools
 import logging
 import sys
 import warnings
@@ -123,6 +124,9 @@ class Shell(App):
     def run_subcommand(self, argv: list[str]) -> int:
         if argv[0].startswith("-"):
             self.parser.error(f"no such option: {argv[0]}")
+        if argv[:1] == ["help"] and argv[1:] and not argv[1].startswith("-"):
+            # cliff turns `list --name x --help` into `help list --name x`: the help is about the command.
+            argv = list(itertools.takewhile(lambda word: not word.startswith("-"), argv))
         try:
             self.command_manager.find_command(argv)
         except ValueError:

@@ -80,7 +80,7 @@ def _meant(words: Sequence[str], names: Sequence[Sequence[str]]) -> list[str]:
     for name in names:
         similarities = [_similarity(word, part) for word, part in zip(words, name, strict=False)]
         if min(similarities, default=0.0) >= similar.SIMILARITY:
-            missed = abs(len(name) - len(words)) * MISSED_WORD
+            missed = abs(len(name) - len(words)) * MISSED_WORD if len(words) > 1 else 0.0
             scores[" ".join(name[: len(words)])] = sum(similarities) / len(similarities) - missed
     best = [text for text in scores if scores[text] > max(scores.values()) - NEARLY]
     if best:

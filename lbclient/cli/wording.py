@@ -15,6 +15,7 @@ def given(field: Field, verb: Cli) -> str:
         return f"Filter by {_lower(_named(field))}"
     parts = [_named(field), *_limits(field)]
     parts += ["Can be repeated."] if field.type in (Type.STRINGS, Type.OBJECTS) and field.flag else []
+    parts += ["A name or an ID will do."] if field.in_key_manager else []
     parts += ["'none' clears it."] if field.clear_words else []
     return " ".join(parts)
 

@@ -1,9 +1,9 @@
-"""Which of the IDs that wait comes next, so that none holds up the others. Pure: no threads, no clock.
+"""Fair scheduling of queued IDs, so that no ID or group holds up the others. Pure: no threads, no clock.
 
-* What somebody waits for comes before what is of low priority.
-* A group (a project) gets no more than its share of the ordinary places, and the one that has least comes next.
-* Large ones come one after the other, beside the ordinary ones.
-* One that takes long leaves its ordinary place to others, and has one of its own the next time.
+* IDs of normal priority come before those of low priority.
+* A group (a project) gets at most its share of the ordinary slots; the group that uses the fewest comes next.
+* Large IDs have slots of their own beside the ordinary ones, by default a single one.
+* An ID that takes long frees its ordinary slot for others, and gets a slot for slow IDs the next time.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 
 class Kind(enum.Enum):
-    """What is known of an ID from before."""
+    """The class of an ID, from earlier rounds; each class has slots of its own."""
 
     ORDINARY = enum.auto()
     LARGE = enum.auto()
@@ -23,7 +23,7 @@ class Kind(enum.Enum):
 
 @dataclass(frozen=True)
 class Limits:
-    """How many are worked on at a time, and after how many seconds one is slow."""
+    """The number of IDs worked on at a time, by kind, and the seconds after which one counts as slow."""
 
     ordinary: int = 4
     ordinary_of_group: int = 2
@@ -43,7 +43,7 @@ class _Entry:
 
 @dataclass
 class _Work:
-    """What is being worked on."""
+    """The state of an ID that is being worked on."""
 
     kind: Kind
     is_low: bool
@@ -56,27 +56,27 @@ ORDER: tuple[_Lane, ...] = tuple((is_low, kind) for is_low in (False, True) for 
 
 
 class FairShare:
-    """IDs that wait, and those that are being worked on, none of which is both."""
+    """The waiting IDs and the ones being worked on; one that is woken during its work waits until that is done."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self._entries: dict[str, _Entry] = {}
-        self._later: list[tuple[float, str]] = []  # a heap, also of entries that are superseded
+        self._later: list[tuple[float, str]] = []  # a heap of (due, ID), which may hold superseded entries
         self._ready: dict[_Lane, dict[str, dict[str, None]]] = {lane: {} for lane in ORDER}  # by group, in order
         self._work: dict[str, _Work] = {}
-        self._kinds: dict[str, Kind] = {}  # where it is not the ordinary one
+        self._kinds: dict[str, Kind] = {}  # only those that are not ordinary
         self._groups: dict[str, str] = {}
 
     def __contains__(self, id_: str) -> bool:
         return id_ in self._entries or id_ in self._work
 
     def put(self, id_: str, due: float, is_low: bool, group: str | None) -> None:
-        """Let an ID wait; an entry that is due sooner, or of higher priority, keeps that."""
+        """Add a waiting ID; an existing entry keeps an earlier due time or a higher priority."""
         before = self._entries.get(id_)
         if before is not None:
             due, is_low = min(due, before.due), is_low and before.is_low
             if (due, is_low) == (before.due, before.is_low) and group in (None, self._group(id_)):
-                return  # it keeps its place
+                return  # keeps its place in the order
             self._withdraw(id_, before)
         if group is not None:
             self._groups[id_] = group
@@ -84,7 +84,7 @@ class FairShare:
         heapq.heappush(self._later, (due, id_))
 
     def take(self, now: float) -> str | None:
-        """The next ID, which is being worked on from now on; None if none may be."""
+        """Choose the next ID and mark it as being worked on; return None if none is due or has a free slot."""
         self._advance(now)
         for lane in ORDER:
             id_ = self._first(lane) if self._has_room(lane) else None
@@ -93,7 +93,7 @@ class FairShare:
         return None
 
     def done(self, id_: str, now: float) -> None:
-        """The work on an ID is over; how long it took decides what it counts as the next time."""
+        """End the work on an ID; it counts as slow the next time if the work took too long."""
         self._advance(now)
         work = self._work.pop(id_)
         if work.slow_at <= now:
@@ -104,7 +104,7 @@ class FairShare:
             heapq.heappush(self._later, (self._entries[id_].due, id_))
 
     def resize(self, id_: str, is_large: bool) -> bool:
-        """Note whether an ID is large; True if it has turned out to be, in a place that is not for large ones."""
+        """Record whether an ID is large; return True if it is but is being worked on in an ordinary slot."""
         if is_large and self._kinds.get(id_) is None:
             self._kinds[id_] = Kind.LARGE
         elif not is_large and self._kinds.get(id_) is Kind.LARGE:
@@ -112,20 +112,20 @@ class FairShare:
         return is_large and id_ in self._work and self._work[id_].kind is Kind.ORDINARY
 
     def forget(self, id_: str) -> None:
-        """Nothing is known any more of an ID that does not wait."""
+        """Drop the kind and group recorded for an ID, unless it is waiting."""
         if id_ not in self._entries:
             self._kinds.pop(id_, None)
             self._groups.pop(id_, None)
 
     def next_change(self, now: float) -> float | None:
-        """When something may change by itself: an entry is due, or one that is being worked on has become slow."""
+        """Return when the next entry becomes due or the next ID in work becomes slow; None if neither will happen."""
         times = [work.slow_at for work in self._work.values() if work.slow_at > now]
         if self._later:
             times.append(self._later[0][0])
         return min(times, default=None)
 
     def _advance(self, now: float) -> None:
-        """Let what is due be ready, and what takes long leave its place."""
+        """Move due entries to the ready ones, and mark work that takes too long as slow, which frees its slot."""
         while self._later and self._later[0][0] <= now:
             due, id_ = heapq.heappop(self._later)
             entry = self._entries.get(id_)
@@ -141,14 +141,14 @@ class FairShare:
         self._withdraw(id_, self._entries.pop(id_))
         waiting = self._ready[lane].pop(group, None)
         if waiting:
-            self._ready[lane][group] = waiting  # behind the others
+            self._ready[lane][group] = waiting  # the group goes behind the others
         limits = self.limits
         seconds = limits.slow_after_if_large if kind is Kind.LARGE else limits.slow_after
         self._work[id_] = _Work(kind, is_low, group, now + seconds)
         return id_
 
     def _withdraw(self, id_: str, entry: _Entry) -> None:
-        for kind in Kind:  # it may have become another one while it was waiting
+        for kind in Kind:  # its kind may have changed while it was waiting
             groups = self._ready[entry.is_low, kind]
             waiting = groups.get(self._group(id_), {})
             waiting.pop(id_, None)
@@ -164,7 +164,7 @@ class FairShare:
         return len(works) < limit
 
     def _first(self, lane: _Lane) -> str | None:
-        """The ID that has waited longest, of the group that has least; None if all groups have their share."""
+        """Return the longest-waiting ID of the group with the least work; None if no waiting group may have more."""
         is_low, kind = lane
         shares = {Kind.ORDINARY: self.limits.ordinary_of_group, Kind.SLOW: self.limits.slow_of_group}
         least, chosen = (self.limits.ordinary if is_low else shares.get(kind, self.limits.large)), None

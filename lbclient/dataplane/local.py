@@ -1,4 +1,4 @@
-"""The data plane of this machine: reconciler and observer, and what requests ask of them."""
+"""The data plane of this machine: a reconciler and an observer, with the operations that API requests need."""
 
 from __future__ import annotations
 
@@ -33,52 +33,52 @@ class LocalDataPlane:
         self._observer = Observer(store, directory, self._reconciler)
 
     def take_over(self) -> None:
-        """Take over the addresses that were attached before, and take back those that nothing runs for any more.
+        """Take over the addresses that are still attached, and detach those that no load balancer needs any more.
 
-        Raises AttachmentFailed where addresses cannot be attached to this machine at all.
+        Raises AttachmentFailed if addresses cannot be attached to this machine at all.
         """
         wanted = self._store.addresses()
         self._attachment.start({id_: found for (id_, provider), found in wanted.items() if not self._is_noop(provider)})
 
     def start(self) -> None:
-        """Reconcile every load balancer, and observe them from now on."""
+        """Start reconciling and observing all load balancers."""
         self._reconciler.start()
         self._observer.start()
 
     def stop(self) -> None:
-        """Stop reconciling and observing; HAProxy processes run on."""
+        """Stop reconciling and observing; the HAProxy processes keep running."""
         self._observer.stop()
         self._reconciler.stop()
         self._attachment.stop()
 
     def wake(self, loadbalancer_id: str) -> None:
-        """Reconcile a load balancer soon."""
+        """Queue a load balancer for reconciling."""
         self._reconciler.wake(loadbalancer_id)
 
     def on_reconciled(self, tell: Callable[[str], None]) -> None:
-        """Call tell(loadbalancer_id) after each round of a load balancer, also one that changed nothing."""
+        """Register a callback: tell(loadbalancer_id) is called after each reconciling, even without a change."""
         self._reconciler.on_change(tell)
 
     def kill(self, loadbalancer_id: str) -> int:
-        """Kill the processes of a load balancer, as a crash would; how many there were."""
+        """Kill the processes of a load balancer without a warning, like a crash; return how many there were."""
         return process_table.kill(self._directory.absolute() / loadbalancer_id)
 
     def unsupported(self, snapshot: Snapshot) -> str | None:
-        """Why this machine cannot carry a load balancer; None if it can."""
+        """Return why this machine cannot run a load balancer; None if it can."""
         return self._reconciler.unsupported(snapshot)
 
     def own_addresses(self) -> Iterable[str]:
-        """The addresses of this machine that are not its load balancers', where these could be taken for them."""
+        """Return the machine's own addresses that could be mistaken for addresses of load balancers."""
         return self._attachment.own_addresses()
 
     def address_refusal(self, address: str) -> str | None:
-        """Why this machine can never have an address for a load balancer; None if it may."""
+        """Return why an address can never be attached to this machine for a load balancer; None if it may."""
         return self._attachment.refusal(address)
 
     def active_connections(self, loadbalancer_id: str, pool_id: str, member_id: str) -> int | None:
-        """How many connections are open to a member; None if its proxy does not answer."""
+        """Return the number of open connections to a member; None if the proxy does not answer."""
         return connections.open_to(self._directory, loadbalancer_id, pool_id, member_id)
 
     def observe(self, loadbalancer_id: str) -> None:
-        """Observe a load balancer now and store what was found; returns when that is done, or after a few seconds."""
+        """Observe a load balancer now and store the results; return when that is done, or after a few seconds."""
         self._observer.observe_now(loadbalancer_id)

@@ -1,4 +1,4 @@
-"""Whether addresses and ports can be had, before HAProxy is asked to take them."""
+"""Trial binds that show whether addresses and ports are free, before HAProxy or the relay is asked to bind them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ WHY = {
 
 
 def refusal(binds: Iterable[tuple[str, int]], is_datagram: bool = False) -> str | None:
-    """Why the first of them that cannot be listened on cannot; None where all can.
+    """Return why the first address and port that cannot be bound is unavailable; None if all can be bound.
 
-    HAProxy itself would find out, too, but only after it has told its old worker to stop listening.
+    HAProxy would notice as well, but only after it has asked its old worker to stop listening.
     """
     for address, port in binds:
         error = _try(address, port, is_datagram)
@@ -27,7 +27,7 @@ def refusal(binds: Iterable[tuple[str, int]], is_datagram: bool = False) -> str 
 
 
 def sentence(address: str, port: int, error: OSError) -> str:
-    """Why that cannot be listened on."""
+    """Return the error text for an address and port that cannot be bound."""
     why = WHY.get(error.errno or 0) or os.strerror(error.errno or 0)
     return f"Cannot listen on {address} port {port}: {why}."
 
@@ -36,7 +36,7 @@ def _try(address: str, port: int, is_datagram: bool) -> OSError | None:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_DGRAM if is_datagram else socket.SOCK_STREAM) as trial:
-            if not is_datagram:  # two programs could have the same port then
+            if not is_datagram:  # with it, two programs could bind the same UDP port
                 trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if family == socket.AF_INET6:
                 trial.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)

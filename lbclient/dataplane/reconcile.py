@@ -1,4 +1,4 @@
-"""What is stored becomes what runs. Reconciling takes an id and nothing else; safe at any time, however often."""
+"""Reconcile stored load balancers with their running processes, by ID alone; safe at any time and idempotent."""
 
 from __future__ import annotations
 
@@ -29,32 +29,32 @@ from .statuses import expected
 from .work_queue import WorkQueue
 
 LOG = logging.getLogger(__name__)
-LOW_PRIORITY_STARTS = 3  # HAProxy processes that are started at once though nobody waits for them
-LARGE = 2000  # members from which on a load balancer is no ordinary one
-MOST_WORKERS = 32  # most of them only wait for a HAProxy that hangs
-RETRY_SECONDS = 5.0  # causes such as a port that another program holds go away by themselves
-CRASH_PAUSE = 1.0  # an HAProxy that ends again and again is started no more often than this
+LOW_PRIORITY_STARTS = 3  # HAProxy processes started at a time with low priority, after a reboot
+LARGE = 2000  # members; a load balancer with at least this many is queued as a large one
+MOST_WORKERS = 32  # threads; most of them only wait for an HAProxy that hangs
+RETRY_SECONDS = 5.0  # some failures go away by themselves, such as a port in use by another program
+CRASH_PAUSE = 1.0  # seconds between starts of an HAProxy that keeps ending
 
 
 class Pace(Protocol):
-    """Holds changes back on purpose, for tests of clients."""
+    """A policy that delays or fails changes on purpose, for tests of clients."""
 
     def remaining(self, loadbalancer_id: str) -> float:
-        """Seconds until its changes may take effect: 0 for now, infinity until it is woken."""
+        """Return the seconds until its changes may take effect: 0 for at once, infinity for not before it is woken."""
         ...
 
     def failure(self, loadbalancer_id: str) -> str | None:
-        """Why its changes are to end in ERROR; None where they are not."""
+        """Return why its changes are to end in ERROR; None if they are to succeed."""
         ...
 
     @property
     def reported(self) -> Mapping[str, str]:
-        """Operating statuses of members that nothing checks, by ID."""
+        """The operating statuses to report for members of no-op load balancers, by member ID."""
         ...
 
 
 class Unpaced:
-    """Everything takes effect at once."""
+    """The default pace: every change takes effect at once."""
 
     def remaining(self, loadbalancer_id: str) -> float:
         return 0.0
@@ -69,7 +69,7 @@ class Unpaced:
 
 @dataclass(frozen=True)
 class State:
-    """What became of a snapshot: its configuration where it could be rendered, and the error if there was one."""
+    """The result of applying a snapshot: its configuration, None if it could not be rendered, and the error, if any."""
 
     snapshot: Snapshot
     configuration: Configuration | None
@@ -79,7 +79,7 @@ class State:
 
 
 class Reconciler:
-    """Turns what the store wants into running HAProxy processes, in a few threads."""
+    """Worker threads that bring HAProxy processes and relays in line with the store."""
 
     def __init__(
         self,
@@ -91,7 +91,7 @@ class Reconciler:
         is_noop: Callable[[str], bool] = lambda provider: False,
         pace: Pace | None = None,
     ) -> None:
-        """is_noop(provider) tells that nothing is to run for the load balancers of a provider."""
+        """Create a reconciler; is_noop(provider) returns whether load balancers of that provider run no processes."""
         self._store = store
         self._directory = directory.absolute()
         self._binary = haproxy_path
@@ -108,30 +108,31 @@ class Reconciler:
         self._hiring = threading.Lock()
 
     def wake(self, loadbalancer_id: str) -> None:
-        """Have a look at this load balancer; from any thread, at any time."""
+        """Queue a load balancer for reconciling; may be called from any thread, at any time."""
         self._queue.wake(loadbalancer_id, group=self._project(loadbalancer_id))
 
     def start(self) -> None:
-        """Takes over what runs, starts what does not, and ends what should not."""
+        """Take over the running processes, start the missing ones and end those that are no longer wanted."""
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         instances = self._instances()
         if process_table.forget_ended(self._directory / id_ for id_ in instances):
-            # The machine was started anew: most of the time is HAProxy's. Otherwise it is ours, and requests need some.
+            # Processes have ended while the server was not running, as after a reboot. Starting them takes CPU time of
+            # HAProxy rather than of this process, which also serves requests: start more of them at a time.
             self._queue.limit(replace(self._limits, low_priority=LOW_PRIORITY_STARTS))
         roster = self._store.roster()
         self._projects.update((id_, project_id) for id_, project_id, _ in roster)
-        for id_, project_id, is_pending in roster:  # those that nobody waits for let all others pass
+        for id_, project_id, is_pending in roster:  # pending ones go first
             self._queue.wake(id_, is_low_priority=not is_pending, group=project_id)
         for id_ in instances:
             self._queue.wake(id_, is_low_priority=True)
         self._hire()
 
     def on_change(self, tell: Callable[[str], None]) -> None:
-        """Call tell(id) after each round of a load balancer, also one that changed nothing."""
+        """Register a callback: tell(id) is called after each reconciling of a load balancer, even without a change."""
         self._watchers.append(tell)
 
     def stop(self) -> None:
-        """Waits for what is under way. The HAProxy processes run on."""
+        """Shut the queue down and wait for the workers to finish. The HAProxy processes keep running."""
         self._queue.shut_down()
         with self._hiring:
             threads = list(self._threads)
@@ -139,18 +140,21 @@ class Reconciler:
             thread.join()
 
     def states(self) -> Mapping[str, State]:
-        """The load balancers that were reconciled, by id."""
+        """Return a copy of the states of all reconciled load balancers, by ID."""
         return dict(self._states)
 
     def state(self, loadbalancer_id: str) -> State | None:
         return self._states.get(loadbalancer_id)
 
     def unsupported(self, snapshot: Snapshot) -> str | None:
-        """Why this machine cannot carry it; None where it can."""
+        """Return why this machine cannot run the load balancer; None if it can."""
         return support.unsupported(snapshot, self._binary)
 
     def requeue(self, loadbalancer_id: str) -> None:
-        """Requeue one whose HAProxy does not answer, unless it is queued or was reconciled within CRASH_PAUSE."""
+        """Requeue a load balancer whose HAProxy does not answer, unless it is already queued or being reconciled.
+
+        It is not reconciled again before CRASH_PAUSE has passed since the last time.
+        """
         state = self._states.get(loadbalancer_id)
         if self._queue.is_absent(loadbalancer_id):
             age = time.monotonic() - state.applied_at if state else CRASH_PAUSE
@@ -160,23 +164,23 @@ class Reconciler:
         return Instance(self._directory / loadbalancer_id, self._binary)
 
     def _instances(self) -> list[str]:
-        """The directories that were made for load balancers."""
+        """Return the IDs of the load balancers that have a directory."""
         return [each.name for each in self._directory.iterdir() if _is_uuid(each.name)]
 
     def _project(self, id_: str) -> str | None:
-        """The project of a load balancer, as far as it can be told now."""
+        """Return the ID of a load balancer's project; None if it is unknown or the store cannot be read now."""
         found = self._projects.get(id_)
         if found is None:
             try:
                 found = self._store.project_of(id_)
             except SQLAlchemyError:
-                return None  # it is reconciled all the same, as soon as it can be read
+                return None  # the load balancer is reconciled anyway, once the store can be read
             if found is not None:
                 self._projects[id_] = found
         return found
 
     def _hire(self) -> None:
-        """One more worker, where none waits for work: others may be busy for long."""
+        """Start another worker if none is waiting for work, up to MOST_WORKERS: the busy ones may take long."""
         with self._hiring:
             if self._queue.has_waiting_worker() or len(self._threads) >= MOST_WORKERS:
                 return
@@ -218,7 +222,7 @@ class Reconciler:
             self._remove(id_, snapshot)
             return
         if self._queue.resize(id_, sum(map(len, snapshot.members.values())) >= LARGE):
-            self.wake(id_)  # where it is not in the way of ordinary ones
+            self.wake(id_)  # it is taken again as a large one, without blocking ordinary ones
             return
         previous = self._states.get(id_)
         state = self._apply(id_, snapshot)
@@ -230,7 +234,7 @@ class Reconciler:
             self._queue.wake(id_, RETRY_SECONDS, is_low_priority=True)
 
     def _remove(self, id_: str, snapshot: Snapshot | None) -> None:
-        """End what runs for a load balancer that is deleted, or that was never known."""
+        """End the processes of a load balancer that is deleted or that the store does not know."""
         self._end(id_)
         LOG.info("load balancer %s: removed", id_)
         if snapshot is not None and self._store.settle(snapshot, None):
@@ -240,18 +244,21 @@ class Reconciler:
         self._queue.forget(id_)
 
     def _fail(self, id_: str, snapshot: Snapshot, failure: str) -> None:
-        """Leave it in ERROR, as its pace wants it, until it is changed again."""
+        """Set the load balancer to ERROR, as its pace demands, until it is changed again."""
         is_new = (snapshot.loadbalancer.provisioning_status, snapshot.loadbalancer.fault) != ("ERROR", failure)
         if is_new and self._store.settle(snapshot, failure):
             self.wake(id_)
 
     def _settle_noop(self, id_: str) -> None:
-        """Nothing runs, and all is well: also where its provider was another one before the server was started anew."""
+        """Settle a load balancer of a no-op provider without running anything.
+
+        Processes may still run from before a restart of the server, if its provider was not a no-op one then.
+        """
         self._end(id_)
         self._store.settle_noop(id_, self._pace.reported)
 
     def _end(self, id_: str) -> None:
-        """End what runs, and take back its addresses before others can have them."""
+        """End the processes of a load balancer and detach its addresses, before others can be given them."""
         self._states.pop(id_, None)
         self.instance(id_).remove()
         self._attachment.keep_only(id_, ())
@@ -298,7 +305,7 @@ class Reconciler:
 
 
 def _says_the_same(previous: State | None, state: State) -> bool:
-    """Whether a retry met the same error over the same rows, so that the store has been told already."""
+    """Return whether a retry ended in the same error over the same rows, which the store already has."""
     return (
         previous is not None
         and state.error is not None

@@ -1,4 +1,4 @@
-"""Operating statuses: what HAProxy reports, in the API's words. Pure."""
+"""Translation of the statuses that HAProxy reports into operating statuses of the API. Pure."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from .haproxy.runtime import Row, Rows
 
 Statuses = dict[tuple[str, str], str]
 
-# The beginning of a server's status in HAProxy, which may go on with a count: "UP 1/3".
+# Prefixes of a server's status in HAProxy; a count may follow, as in "UP 1/3".
 MEMBER = {"UP": "ONLINE", "DOWN": "ERROR", "NOLB": "DRAINING", "DRAIN": "DRAINING", "MAINT": "OFFLINE"}
 NO_CHECK = "no check"
 LISTENER = {"OPEN": "ONLINE", "FULL": "DEGRADED"}
 
 
 def statuses(snapshot: Snapshot, rows: Rows | None, error: str | None, is_needed: bool) -> Statuses:
-    """Every resource's status; `rows` is what HAProxy reports, None where it does not answer.
+    """Return the operating status of every resource, by kind and ID.
 
-    `error` is that of the last attempt to apply the snapshot, and `is_needed` whether an HAProxy should be running.
+    `rows` is HAProxy's report, None if it does not answer. `error` is the error of the last attempt to apply the
+    snapshot, if any, and `is_needed` says whether an HAProxy should be running.
     """
     reported = rows or {}
     found: Statuses = {}
@@ -32,10 +33,10 @@ def statuses(snapshot: Snapshot, rows: Rows | None, error: str | None, is_needed
 
 
 def expected(snapshot: Snapshot, known: Mapping[tuple[str, str], str]) -> Statuses:
-    """What the data plane reports as soon as a snapshot has been applied, so that nobody has to wait for a report.
+    """Predict the statuses right after a snapshot has been applied, so that clients need not wait for a report.
 
-    It follows from the snapshot, but for what only time can change: a member that checks have found to be down is so,
-    and a listener that is full stays so.
+    They follow from the snapshot, except for two known statuses that only later reports can change: members found to
+    be down stay in ERROR, and full listeners stay DEGRADED.
     """
     rows: dict[tuple[str, str], Row] = {
         (each.id, "FRONTEND"): {"status": "FULL" if known.get(("listener", each.id)) == "DEGRADED" else "OPEN"}
@@ -48,7 +49,7 @@ def expected(snapshot: Snapshot, known: Mapping[tuple[str, str], str]) -> Status
 
 
 def _expected_rows(pool: Record, snapshot: Snapshot, known: Mapping[tuple[str, str], str]) -> Rows:
-    """Of a pool and its members; a disabled pool has none."""
+    """Return the rows expected of a pool and its members; a disabled pool has no rows for members."""
     monitor = monitors.of(pool, snapshot)
     members = snapshot.members[pool.id] if pool.admin_state_up else ()
     rows = {(pool.id, each.id): _expected_row(each, monitor, known) for each in members}
@@ -70,7 +71,7 @@ def _loadbalancer(snapshot: Snapshot, found: Mapping[tuple[str, str], str], is_s
     if not snapshot.loadbalancer.admin_state_up:
         return "OFFLINE"
     listeners = _of("listener", found)
-    # A listener in ERROR: whoever carries it, HAProxy or the relay, is silent.
+    # A listener is in ERROR if the process that serves it, HAProxy or the relay, does not report it.
     if is_silent or "ERROR" in listeners | _of("pool", found):
         return "ERROR"
     return "DEGRADED" if "DEGRADED" in listeners or "ERROR" in _of("member", found) else "ONLINE"
@@ -90,7 +91,7 @@ def _listener(listener: Record, snapshot: Snapshot, rows: Rows, error: str | Non
 
 
 def _pool(pool: Record, snapshot: Snapshot, rows: Rows, *, is_referenced: bool) -> Statuses:
-    """The pool and its members."""
+    """Return the statuses of a pool and its members."""
     monitor = monitors.of(pool, snapshot)
     found: Statuses = {}
     for member in snapshot.members[pool.id]:
@@ -106,7 +107,7 @@ def _pool(pool: Record, snapshot: Snapshot, rows: Rows, *, is_referenced: bool) 
 
 
 def _referenced(snapshot: Snapshot, rows: Rows) -> set[str]:
-    """The pools that listeners use which report."""
+    """Return the IDs of the pools used by the listeners that appear in the report."""
     reporting = [each for each in backends.enabled_listeners(snapshot) if (each.id, "FRONTEND") in rows]
     return {pool_id for listener in reporting for pool_id in backends.used(listener, snapshot)}
 
@@ -120,7 +121,7 @@ def _member(member: Record, monitor: Record | None, row: Row | None) -> str:
     known = next((ours for theirs, ours in MEMBER.items() if status.startswith(theirs)), None)
     if known in (None, "ONLINE") and is_drained(row):
         return "DRAINING"
-    # Without checks of HAProxy's own, a member may still be monitored: by pings.
+    # A member that HAProxy does not check may still be monitored by pings.
     return known or ("ONLINE" if monitor else "NO_MONITOR")
 
 
@@ -129,7 +130,7 @@ def is_drained(row: Row) -> bool:
 
 
 def _plain(snapshot: Snapshot, error: str | None) -> Statuses:
-    """Monitors, policies and rules, which HAProxy does not report: ONLINE once they are in effect."""
+    """Return the statuses of monitors, policies and rules, which HAProxy does not report: ONLINE once in effect."""
     kinds: tuple[tuple[str, Iterable[Record]], ...] = (
         ("healthmonitor", snapshot.healthmonitors.values()),
         ("l7policy", (each for policies in snapshot.l7policies.values() for each in policies)),

@@ -1,4 +1,4 @@
-"""What this machine and its HAProxy cannot carry: refused, rather than accepted and dropped."""
+"""Checks for load balancers that this machine or its HAProxy cannot run: they are refused rather than cut down."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from .config.unsupported import impossible
 from .haproxy import binary
 from .observe import icmp
 
-HASHES_PORTS = (2, 6)  # the HAProxy that can choose by any expression
+HASHES_PORTS = (2, 6)  # the first HAProxy that can hash any sample expression to choose a server
 
 
 def unsupported(snapshot: Snapshot, haproxy_path: str | None = None) -> str | None:
-    """Why the load balancer as a whole cannot be carried on this machine, by this HAProxy; None where it can."""
+    """Return why the load balancer cannot run on this machine with this HAProxy; None if it can."""
     return impossible(snapshot) or _ping_refusal(snapshot) or _age_refusal(snapshot, haproxy_path)
 
 
@@ -28,7 +28,7 @@ def _age_refusal(snapshot: Snapshot, path: str | None) -> str | None:
     try:
         found = binary.version(path)
     except binary.NotFound:
-        return None  # nothing runs without it: other places tell
+        return None  # applying the configuration fails and reports it
     if found >= HASHES_PORTS:
         return None
     return f"the algorithm SOURCE_IP_PORT: it needs HAProxy 2.6, and this is {found[0]}.{found[1]}"

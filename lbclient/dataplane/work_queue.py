@@ -1,4 +1,4 @@
-"""A work queue: a set of IDs, each due at a time, none ever with two workers at once."""
+"""A work queue: a set of IDs, each with a due time; an ID is never given to two workers at once."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from .fair_share import FairShare, Limits
 
 
 class WorkQueue:
-    """IDs that wait for a worker. Waking one that is queued already changes nothing: ten wakes are one entry.
+    """IDs that wait for a worker. Waking an ID that is already queued adds no entry: ten wakes are one entry.
 
-    Which of them comes next is up to fair_share. The more workers there are, the more slow ones are worked on beside
-    the ordinary ones; those without work only wait.
+    FairShare chooses the next ID. Additional workers let slow IDs be processed beside the ordinary ones; workers that
+    have nothing to do block in take().
     """
 
     def __init__(self, limits: Limits | None = None) -> None:
@@ -22,22 +22,22 @@ class WorkQueue:
         self._changed = threading.Condition()
 
     def limit(self, limits: Limits) -> None:
-        """Set other limits from now on."""
+        """Replace the limits."""
         with self._changed:
             self._share.limits = limits
             self._changed.notify()
 
     def wake(self, id_: str, delay: float = 0.0, *, is_low_priority: bool = False, group: str | None = None) -> None:
-        """Queue the ID after the delay; an entry that is due sooner, or of higher priority, keeps that.
+        """Queue the ID, due after the delay in seconds; an existing entry keeps an earlier time or a higher priority.
 
-        Without a group, the ID stays in the one that it had, or is one of its own.
+        Without a group, the ID stays in its present group, or forms one of its own.
         """
         with self._changed:
             self._share.put(id_, time.monotonic() + delay, is_low_priority, group)
             self._changed.notify()
 
     def take(self) -> str | None:
-        """The next ID that is due, as soon as there is one; None after shut_down()."""
+        """Block until an ID is due and may be worked on, and return it; return None after shut_down()."""
         with self._changed:
             self._waiting += 1
             try:
@@ -45,7 +45,7 @@ class WorkQueue:
                     now = time.monotonic()
                     id_ = self._share.take(now)
                     if id_ is not None:
-                        self._changed.notify()  # another worker has to look after the next one from now on
+                        self._changed.notify()  # another worker has to wait for the next ID
                         return id_
                     next_change = self._share.next_change(now)
                     self._changed.wait(None if next_change is None else max(0.0, next_change - now))
@@ -54,13 +54,13 @@ class WorkQueue:
                 self._waiting -= 1
 
     def done(self, id_: str) -> None:
-        """End the work on an ID; it is queued again if it was woken meanwhile."""
+        """Mark the work on an ID as finished; the ID is queued again if it was woken in the meantime."""
         with self._changed:
             self._share.done(id_, time.monotonic())
-            self._changed.notify()  # another one may have waited for its place
+            self._changed.notify()  # an ID may have been waiting for the slot
 
     def is_absent(self, id_: str) -> bool:
-        """Whether the ID is neither queued nor being worked on."""
+        """Return whether the ID is neither queued nor being worked on."""
         with self._changed:
             return id_ not in self._share
 
@@ -69,12 +69,15 @@ class WorkQueue:
             return self._waiting > 0
 
     def resize(self, id_: str, is_large: bool) -> bool:
-        """Note whether an ID is large; True if its work is to be left to the place for large ones."""
+        """Record whether an ID is large; return True if it is but is being worked on in an ordinary slot.
+
+        The caller then wakes it again, so that it is taken in a slot for large IDs.
+        """
         with self._changed:
             return self._share.resize(id_, is_large)
 
     def forget(self, id_: str) -> None:
-        """Nothing is known any more of an ID that is not queued."""
+        """Drop the size, speed and group recorded for an ID, unless it is queued."""
         with self._changed:
             self._share.forget(id_)
 

@@ -174,6 +174,7 @@ def _running(config: Config) -> Iterator[tuple[str, int]]:
     )
     server.bind()
     _warn_of_listeners(config, server.address[0])
+    _warn_of_root()
     if keystone:
         _prepare_networks(config, store, keystone)
     else:
@@ -312,6 +313,16 @@ def _warn_of_listeners(config: Config, host: str) -> None:
             "%s is reached from other machines, and passwords and tokens cross the network in clear text; "
             "--tls-certificate encrypts them",
             host,
+        )
+
+
+def _warn_of_root() -> None:
+    """What faces clients should not be able to do everything; where one user is mapped, root is that user."""
+    users = sum(int(line.split()[2]) for line in Path("/proc/self/uid_map").read_text().splitlines())
+    if os.geteuid() == 0 and users > 1:
+        LOG.warning(
+            "the server and the HAProxy processes, which face clients, run as root; a user of its own with "
+            "CAP_NET_BIND_SERVICE and CAP_NET_ADMIN is enough (contrib/systemd/lbclient.service)"
         )
 
 

@@ -35,6 +35,7 @@ def files(tmp_path: Path, shop: Certified) -> dict[str, Path]:
         "all.pem": f"{shop.pem}{shop.chain_pem}{shop.key_pem()}",
         "sealed.key": shop.key_pem("secret"),
         "no.pem": "nothing\n",
+        "other.key": certified("other.example.com", BETWEEN).key_pem(),
     }
     for name, content in contents.items():
         (tmp_path / name).write_text(content)
@@ -103,6 +104,9 @@ def test_its_name_is_that_of_the_file(run, files):
         (("--cert", "shop.crt", "--key", "shop.crt"), "One key is needed"),
         (("--cert", "shop.crt", "--key", "sealed.key"), "The key has a passphrase"),
         (("--cert", "shop.p12"), "is not in PEM"),
+        (("--cert", "shop.crt", "--key", "other.key"), "The key does not belong to the certificate."),
+        (("--cert", "chain.crt", "--key", "shop.key"), "The key does not belong to the certificate."),
+        (("--cert", "all.pem", "--chain", "shop.key"), "The chain's file has no certificate in PEM"),
     ],
 )
 def test_files_that_will_not_do(run, files, options, said):
@@ -127,6 +131,21 @@ def test_a_listener_with_a_file(run, loadbalancer, files, name, given):
     wait_until(lambda: answers(address, 8443))
     assert made["default_tls_container_ref"]
     assert ("DNS", "www.example.com") in shown_to(address, 8443)["subjectAltName"]
+
+
+def test_listeners_and_pools_take_its_name(run, loadbalancer, files, name):
+    made = run("certificate", "create", "--name", name, "--cert", str(files["all.pem"]), "-f", "json").json
+    reference = made["container_ref"]
+    id_ = reference.rpartition("/")[2]
+    options = ("--sni-container-refs", id_, "--default-tls-container-ref", name)
+    listener = run(*CREATE, "--protocol-port", "8450", "--name", name, *options, loadbalancer, "-f", "json").json
+    assert listener["default_tls_container_ref"] == reference
+    assert listener["sni_container_refs"] == [reference]
+    pool = ("loadbalancer", "pool", "create", "--wait", "--protocol", "HTTP", "--lb-algorithm", "ROUND_ROBIN")
+    made = run(*pool, "--loadbalancer", loadbalancer, "--enable-tls", "--tls-container-ref", name, "-f", "json").json
+    assert made["tls_container_ref"] == reference
+    wrong = run("loadbalancer", "listener", "set", name, "--default-tls-container-ref", f"{name}-no")
+    assert (wrong.status, wrong.err) == (1, f"No container and no secret has the name or ID '{name}-no'.\n")
 
 
 def test_a_renewed_one(run, loadbalancer, files, name, tmp_path):

@@ -125,6 +125,24 @@ def test_the_prompt(cloud: Any) -> None:
     assert "[]" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("typed", "command"),
+    [
+        ("loadbalancer list --name x --help", "loadbalancer list"),
+        ("loadbalancer list --help --name x", "loadbalancer list"),
+        ("loadbalancer member create po --address ::1 -h", "loadbalancer member create"),
+        ("server --ephemeral --help", "server"),
+        ("-v lab --cidr --help", "lab"),
+        ("help loadbalancer show --wide", "loadbalancer show"),
+    ],
+)
+def test_help_after_other_options(run_main: Any, typed: str, command: str) -> None:
+    result = run_main(*typed.split())
+    assert (result.status, result.err) == (0, "")
+    usage = f"usage: lbclient {command}".split()
+    assert result.out.split()[: len(usage)] == usage
+
+
 def test_help_of_a_group(run_main: Any) -> None:
     result = run_main("help", "loadbalancer", "memb")
     assert result.status == 0

@@ -70,6 +70,8 @@ def test_options_and_choices(run_main, line, said):
         (("loadbalancer", "listner", "create", "--protocol", "TCP"), "Did you mean 'loadbalancer listener create'?"),
         (("loadbalancer", "pool", "lst"), "Did you mean 'loadbalancer pool list'?"),
         (("loadbalancr", "show"), "Did you mean 'loadbalancer show'?"),
+        (("lb",), "'loadbalancer'"),
+        (("lodbalancer",), "Did you mean 'loadbalancer'?"),
         (("loadbalancer", "member", "un-drain"), "Did you mean 'loadbalancer member undrain'"),
     ],
 )

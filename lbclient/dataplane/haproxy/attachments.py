@@ -1,4 +1,4 @@
-"""Attachments: how the addresses of load balancers come to be this machine's own, and cease to be."""
+"""Attachments: ways to make addresses of load balancers local to this machine, and to take them back."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ Kind = Literal["lab", "loopback", "anyip"]
 
 
 class Attachment(Protocol):
-    """A way of attaching addresses. What they are attached for is called a holder: the ID of a load balancer."""
+    """A way to attach addresses to this machine. The holder of an address is a load balancer, given by its ID."""
 
     def start(self, wanted: Mapping[str, Sequence[str]]) -> None:
-        """Take over what was attached before, by holder, and take back the rest. Raises AttachmentFailed."""
+        """Take over attached addresses that are wanted, by holder, and detach the rest. Raises AttachmentFailed."""
 
     def stop(self) -> None:
-        """Leave what is attached as it is."""
+        """Stop; attached addresses stay attached."""
 
     def prepare(self, holder: str, addresses: Sequence[str]) -> None:
-        """Make the addresses ones that can be listened on; idempotent. Raises AttachmentFailed."""
+        """Attach the addresses for a holder, so that they can be bound; idempotent. Raises AttachmentFailed."""
 
     def keep_only(self, holder: str, addresses: Sequence[str]) -> None:
-        """Take back the other addresses of a holder, unless another one has them, too. Raises AttachmentFailed."""
+        """Detach all other addresses of a holder that no other holder has. Raises AttachmentFailed."""
 
     def own_addresses(self) -> Iterable[str]:
-        """The addresses that the machine has for itself, where those of load balancers could be taken for them."""
+        """Return the machine's own addresses that could be mistaken for addresses of load balancers."""
 
     def refusal(self, address: str) -> str | None:
-        """Why an address can never be attached here; None if it may be."""
+        """Return why an address can never be attached here; None if it may be."""
 
 
 class Loopback:
-    """Addresses of 127.0.0.0/8, all of which Linux accepts as they are (or any others that the machine has)."""
+    """Addresses of 127.0.0.0/8, all of which are local to any Linux machine, or others that the machine has."""
 
     def start(self, wanted: Mapping[str, Sequence[str]]) -> None:
         return
@@ -67,13 +67,13 @@ class Loopback:
 
 
 class AnyIP:
-    """Any addresses: those that are not the machine's own yet are routed to it. Needs CAP_NET_ADMIN.
+    """Any addresses: those that are not local to the machine yet are routed to it. Needs CAP_NET_ADMIN.
 
-    In a lab whole subnets are routed already, so that only others are left to do.
+    In a lab whole subnets are already local, so that only addresses outside them are routed.
     """
 
     def __init__(self, is_alone: bool = True) -> None:
-        """is_alone: no other server shares the network namespace, so that what is marked as ours is this one's."""
+        """Create the attachment; with is_alone, all addresses marked as ours in the namespace belong to this server."""
         self._is_alone = is_alone
         self._lock = threading.Lock()
         self._holders: dict[str, set[str]] = {}
@@ -124,13 +124,13 @@ class AnyIP:
 
 
 def _refuse_duplicate(address: str) -> None:
-    """Raises AttachmentFailed where another machine answers for the address."""
+    """Raise AttachmentFailed if another machine answers for the address."""
     interface = local_routes.link_of(address)
     if interface is None:
         return
     try:
         found = neighbours.find(interface, address)
-    except OSError as error:  # without CAP_NET_RAW, say
+    except OSError as error:  # for example without CAP_NET_RAW
         LOG.warning("cannot ask on %s whether another machine has %s: %s", interface, address, error)
         return
     if found:

@@ -1,4 +1,4 @@
-"""The HAProxy binary: which one, whether it is new enough, and what it says to a configuration."""
+"""The HAProxy binary: find it, check its version, and let it check a configuration."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from ..config.cfg import Refused
 from . import process_table
 
 OLDEST = (2, 4)
-COMPLETE = (2, 6)  # from here on none lacks what is needed; of the older ones, only their later patch releases have it
+COMPLETE = (2, 6)  # from this version on, all patch releases support NEEDED; of older versions only the later ones do
 NEEDED = "frontend web\n mode http\n bind 127.0.0.1:80\n option idle-close-on-response\n"
 CHECK_SECONDS = 30
-LARGE = 256 * 1024  # bytes of a configuration that HAProxy looks at for seconds, while others have the processor first
+LARGE = 256 * 1024  # bytes; checking a configuration of more takes HAProxy seconds and runs at low CPU priority
 NICE = 10
 ALERT = re.compile(r"^\[ALERT\]\s+\(\d+\) : (.*)$", re.MULTILINE)
 PLACE = re.compile(r"^(\[[^\]]*\.main\(\)\] )?(config : )?(parsing \[[^\]]*\] : )?")
@@ -30,18 +30,18 @@ REASON_LENGTH = 500
 
 
 class NotFound(Exception):
-    """There is no HAProxy that will do."""
+    """No suitable HAProxy was found."""
 
 
 class Hung(Refused):
-    """HAProxy was run and did not end."""
+    """HAProxy was run and did not exit in time."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(f"HAProxy hangs: it was run and had not ended after {seconds:g} seconds.")
 
 
 def find_haproxy(configured: str | None = None) -> str:
-    """The path of the HAProxy to run: the configured one, else the wheel's, else the one on PATH. Raises NotFound."""
+    """Return the path of the HAProxy to run: as configured, else from the wheel, else from PATH. Raises NotFound."""
     path = configured or _from_wheel() or shutil.which("haproxy")
     if not path or not os.access(path, os.X_OK):
         why = f"{path} cannot be executed" if path else "install lbclient[server], or HAProxy, or name its path"
@@ -55,7 +55,7 @@ def find_haproxy(configured: str | None = None) -> str:
 
 
 def _check_is_complete(path: str, found: tuple[int, int]) -> None:
-    """Asks an old HAProxy whether its patch release has what was put into old versions later. Raises NotFound."""
+    """Check that the patch release of an old HAProxy has a backported option that is needed. Raises NotFound."""
     try:
         with tempfile.TemporaryDirectory() as directory:
             Path(directory, "needed.cfg").write_text(NEEDED)
@@ -79,7 +79,7 @@ def version(path: str) -> tuple[int, int]:
 
 
 def objection(path: str, directory: Path, file: str) -> str | None:
-    """What HAProxy has against a configuration file, in its own words; None where it takes it. Raises Hung."""
+    """Return HAProxy's complaints about a configuration file; None if it accepts the file. Raises Hung."""
     command = [path, "-c", "-C", str(directory), "-f", file]
     size = Path(directory, file).stat().st_size
     seconds = patience(CHECK_SECONDS, size)
@@ -95,12 +95,12 @@ def objection(path: str, directory: Path, file: str) -> str | None:
 
 
 def patience(seconds: float, size: int) -> float:
-    """How long HAProxy may take for what usually takes so many seconds: it reads thousands of servers slowly."""
+    """Return a timeout in seconds, increased for a configuration of `size` bytes: HAProxy reads large ones slowly."""
     return seconds * (1 + size // LARGE)
 
 
 def run(command: Sequence[str], seconds: float, **options: Any) -> int:
-    """The exit status of an HAProxy that ends, or leaves others at work. Raises Hung."""
+    """Run HAProxy until the command exits, perhaps leaving a daemon; return the exit status. Raises Hung."""
     try:
         return process_table.run(command, seconds, **options)
     except subprocess.TimeoutExpired:
@@ -108,7 +108,7 @@ def run(command: Sequence[str], seconds: float, **options: Any) -> int:
 
 
 def reason(log: str) -> str:
-    """The first complaints of a log, without the places in files that nobody but us sees."""
+    """Extract the first complaints from a log, without positions in internal files that users do not see."""
     alerts = [IN_FILE.sub("", PLACE.sub("", each)).strip() for each in ALERT.findall(log)]
     telling = [each for each in alerts if not each.startswith(("Error(s) found", "Fatal errors", "Proxy '"))]
     chosen = list(dict.fromkeys(telling or alerts))[:3]
@@ -116,7 +116,7 @@ def reason(log: str) -> str:
 
 
 def most_files() -> float:
-    """How many files the system lets an HAProxy have open; infinity without a limit."""
+    """Return the hard limit of open files for an HAProxy process; infinity if there is none."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     return math.inf if hard == resource.RLIM_INFINITY else hard
 

@@ -1,4 +1,4 @@
-"""What a running HAProxy listens on, by its own account: it hands out its sockets as it does to a successor."""
+"""The addresses and ports that a running HAProxy listens on, read from the sockets that it passes to a successor."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from . import runtime
 
 COMMAND = b"_getsocks\n"
 COUNT = struct.Struct("=i")
-BATCH = 253  # descriptors that the kernel passes at once
-LONGEST = 1 << 16  # bytes of names beside them
+BATCH = 253  # the most descriptors that the kernel passes in one message
+LONGEST = 1 << 16  # bytes of data in a message, which name the sockets
 INET = (socket.AF_INET, socket.AF_INET6)
 
 Bind = tuple[str, int]
 
 
 def listened_on(directory: Path) -> set[Bind]:
-    """The addresses and ports of the worker's TCP sockets. Raises Unreachable."""
+    """Return the addresses and ports of the worker's TCP sockets. Raises Unreachable."""
     try:
         with runtime.connected(directory, ADMIN_SOCKET, runtime.PATIENCE) as connection:
             connection.sendall(COMMAND)
@@ -45,7 +45,7 @@ def _received(connection: socket.socket, count: int) -> set[Bind]:
             for each in descriptors:
                 os.close(each)
         received += len(descriptors)
-        connection.sendall(COUNT.pack(received))  # HAProxy waits for it before it sends more
+        connection.sendall(COUNT.pack(received))  # HAProxy sends more after this acknowledgement
     return found
 
 
@@ -55,7 +55,7 @@ def _names(descriptors: list[int]) -> set[Bind]:
 
 
 def _name(descriptor: int) -> Bind | None:
-    """What a TCP socket is bound to; None for another kind of socket."""
+    """Return the address and port that a TCP socket is bound to; None for any other kind of socket."""
     with socket.socket(fileno=os.dup(descriptor)) as listening:
         is_tcp = listening.family in INET and listening.type == socket.SOCK_STREAM
         return listening.getsockname()[:2] if is_tcp else None

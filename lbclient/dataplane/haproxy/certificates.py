@@ -1,4 +1,4 @@
-"""Certificates of a running HAProxy, exchanged without a reload: connections from now on get the new ones."""
+"""Exchange of certificates in a running HAProxy without a reload; new connections get the new certificates."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from ..config.render import ADMIN_SOCKET
 from ..config.tls import File
 from . import runtime
 
-LONGEST = 15000  # bytes that one command can carry; HAProxy's buffer has 16384
+LONGEST = 15000  # bytes of contents in one command; HAProxy's buffer holds 16384
 DONE = "Success!"
 
 
 def exchange(directory: Path, files: Sequence[File], generation: str) -> bool:
-    """Gives HAProxy new contents for files; False where that takes a reload."""
+    """Give HAProxy the new contents of files; return False if a reload is necessary instead."""
     if any(not each.is_exchangeable or len(each.text.encode()) > LONGEST for each in files):
         return False
     try:
@@ -37,6 +37,9 @@ def _put(directory: Path, file: File, loaded: dict[str, str]) -> bool:
 
 
 def _loaded(directory: Path) -> dict[str, str]:
-    """{name: path}: HAProxy calls a file by the path that it was once loaded from, in another generation, it may be."""
+    """Return {name: path}; the path is the one that HAProxy loaded the file from, perhaps of an older generation.
+
+    Raises Unreachable.
+    """
     listed = runtime.ask(directory, ADMIN_SOCKET, "show ssl cert").splitlines()
     return {line.partition("/")[2]: line for line in listed if "/" in line and not line.startswith(("#", "*"))}

@@ -1,4 +1,4 @@
-"""How many connections to a member are open now: in HAProxy's worker, in those before it, and in the UDP relay."""
+"""The number of open connections to a member, in HAProxy's worker, in old workers and in the UDP relay."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .runtime import Rows
 
 
 def open_to(directory: Path, loadbalancer_id: str, pool_id: str, member_id: str) -> int | None:
-    """The connections (of UDP: flows) that are open to a member; None where a running proxy does not answer."""
+    """Return the number of open connections (for UDP: flows) to a member; None if a running proxy does not answer."""
     place = directory.absolute() / loadbalancer_id
     if not place.is_dir():
         return 0
@@ -25,7 +25,7 @@ def open_to(directory: Path, loadbalancer_id: str, pool_id: str, member_id: str)
 
 
 def _rows(place: Path) -> Iterator[Rows]:
-    """What each process reports; a worker that has been replaced may end while it is asked. Raises Unreachable."""
+    """Yield the statistics of each process. Old workers that end in the meantime are skipped. Raises Unreachable."""
     if RelayProcess(place).pid() is not None:
         yield runtime.parse_report(runtime.ask(place, SOCKET, runtime.REPORT)).rows
     if process_table.master(place) is None:
@@ -37,7 +37,7 @@ def _rows(place: Path) -> Iterator[Rows]:
 
 
 def _open(rows: Rows, pool_id: str, member_id: str) -> int:
-    """In all backends of the pool: <pool>, and <pool>:<listener> for listeners that need one of their own."""
+    """Add up the connections in all backends of the pool: <pool>, and <pool>:<listener> for a listener's own."""
     return sum(
         int(row["scur"] or 0)
         for (backend, server), row in rows.items()

@@ -1,4 +1,4 @@
-"""Statistics that count on over reloads and restarts: each worker of HAProxy begins at zero."""
+"""Statistics that accumulate across reloads and restarts, although each HAProxy worker starts counting at zero."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ Totals = dict[str, int]
 Reading = dict[str, Totals]  # by the ID of a listener, a pool or a member
 
 COLUMNS = {"bytes_in": "bin", "bytes_out": "bout", "total_connections": "stot"}
-# Of clients' requests at a listener; elsewhere of connections to members and of their answers.
+# A listener's errors are those of client requests; others are those of connections to members and of their responses.
 ERRORS = {"FRONTEND": ("ereq",)}
 OTHER_ERRORS = ("econ", "eresp")
 NAMES = (*COLUMNS, "request_errors")
-BACKEND_OF = ":"  # between the pool and the listener in the name of a further backend
+BACKEND_OF = ":"  # between pool and listener in the name of a listener's own backend
 ACTIVE = "active_connections"
 FILE = "counters.json"
-FINAL_COUNTERS = "counted."  # and a worker's pid: what it had counted just before it was replaced
+FINAL_COUNTERS = "counted."  # prefix of a file, followed by a worker's PID: its counters just before it was replaced
 
 
 def reading(rows: Rows) -> Reading:
-    """What one worker has counted. A pool with several backends is their sum, as are its members."""
+    """Return the counters of one worker. Those of several backends of a pool, and of its members, are added up."""
     found: Reading = {}
     for (proxy, server), row in rows.items():
         id_ = proxy.partition(BACKEND_OF)[0] if server in ("FRONTEND", "BACKEND") else server
@@ -42,42 +42,42 @@ def _counted(server: str, row: Row) -> Totals:
 
 
 class Counters:
-    """The counters of one load balancer: of workers that are gone, and of those that live."""
+    """The counters of one load balancer, from ended and running workers."""
 
     def __init__(self, directory: Path) -> None:
         kept = _read(directory / FILE)
         self._directory = directory
         self._finished: Reading = kept.get("finished", {})
         self._live: dict[int, Reading] = {int(pid): each for pid, each in kept.get("live", {}).items()}
-        self._ended: set[int] = set(kept.get("ended", []))  # whose last words have been taken in
+        self._ended: set[int] = set(kept.get("ended", []))  # whose final counters have been added
 
     def live(self) -> dict[int, Reading]:
-        """The workers that lived when last heard of, and what they said."""
+        """Return the last readings of the workers that were running then, by PID."""
         return dict(self._live)
 
     def update(self, live: Mapping[int, Reading]) -> None:
-        """Takes new readings; a worker that is no longer among them has ended."""
+        """Replace the readings of running workers; a worker that is not among them any more has ended."""
         for pid, known in self._live.items():
             if pid not in live or _went_back(known, live[pid]):
                 self._finish(pid, known)
         self._live = dict(live)
 
     def has_ended(self) -> bool:
-        """Whether a worker has ended since the last save."""
+        """Return whether a worker has ended since the last save."""
         return bool(self._ended)
 
     def hear(self, alive: set[int]) -> None:
-        """Takes in the last words of workers that came and went unseen."""
+        """Add the final counters of workers that started and ended between two readings."""
         for path in self._directory.glob(FINAL_COUNTERS + "*"):
             pid = int(path.suffix[1:])
             if pid in self._ended:
-                path.unlink()  # we died between taking them in and this
+                path.unlink()  # the server was killed after saving the totals but before deleting this file
                 self._ended.discard(pid)
             elif pid not in alive and pid not in self._live:
                 self._finish(pid, {})
 
     def totals(self) -> Reading:
-        """What has been counted in all, and the connections that are open now."""
+        """Return the total counters, and the connections that are open now, by ID."""
         result: Reading = {}
         for each in (self._finished, *self._live.values()):
             for part, counted in each.items():
@@ -87,7 +87,7 @@ class Counters:
         return result
 
     def forget(self, parts: set[str]) -> None:
-        """Drops what ended workers counted for any part but these."""
+        """Drop the counters of ended workers for all IDs except these."""
         self._finished = {id_: counted for id_, counted in self._finished.items() if id_ in parts}
 
     def save(self) -> None:
@@ -100,7 +100,7 @@ class Counters:
         self._ended.clear()
 
     def _finish(self, pid: int, seen: Reading) -> None:
-        """Adds the most that is known of a worker that has ended."""
+        """Add the counters of an ended worker: for each, the higher of its last reading and its final counters."""
         words: Reading = _read(self._directory / f"{FINAL_COUNTERS}{pid}")
         self._ended.add(pid)
         for part in {*seen, *words}:
@@ -110,19 +110,19 @@ class Counters:
 
 
 def _went_back(before: Reading, after: Reading) -> bool:
-    """Whether another process has got the same pid."""
+    """Return whether a counter decreased: another process has the PID now."""
     name = "total_connections"
     return any(part in after and after[part][name] < counted[name] for part, counted in before.items())
 
 
 def keep_final_counters(directory: Path, pid: int, rows: Rows) -> None:
-    """Kept by whoever replaces a worker, since that may end before it is asked again."""
+    """Save a worker's final counters. Called before a worker is replaced, as it may end before its next reading."""
     path = directory / f"{FINAL_COUNTERS}{pid}"
     path.write_text(json.dumps(reading(rows)))
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """A JSON object; an empty one where the file has none. Raises OSError where the file cannot be read."""
+    """Read a JSON object; {} if the file is missing or holds none. Raises OSError if the file cannot be read."""
     try:
         found = json.loads(path.read_text())
     except (FileNotFoundError, ValueError):

@@ -18,7 +18,7 @@ LOOPBACK_DEVICE = "lo"
 LOCAL_TABLE = 255
 UNICAST = 1  # RTN_UNICAST
 PROTOCOL = 108  # of our IPv4 routes: `ip route show table local proto 108`
-METRIC = 27746  # of our IPv6 addresses, which need to be configured: `ip -6 addr show dev lo` tells it
+METRIC = 27746  # of our IPv6 addresses, which have to be configured: see `ip -6 addr show dev lo`
 NO_DAD = 0x02  # IFA_F_NODAD: usable at once
 USABLE_SECONDS = 5.0
 DISCARD_PORT = 9
@@ -31,11 +31,11 @@ NAMESPACE_CLAIM = "\0lbclient-anyip"
 
 
 class AttachmentFailed(Exception):
-    """An address cannot be made usable, or taken back; the text says which, and why."""
+    """An address cannot be attached or detached; the text gives the address and the reason."""
 
 
 def is_local(address: str) -> bool:
-    """Whether a program can listen on the address."""
+    """Return whether a program can listen on the address."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as trial:
         try:
@@ -46,7 +46,7 @@ def is_local(address: str) -> bool:
 
 
 def is_reachable(address: str) -> bool:
-    """Whether a program can listen on the address and be reached: an IPv6 route comes a moment later."""
+    """Return whether a program can listen on the address and be reached; an IPv6 route appears with a short delay."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as trial:
         try:
@@ -70,7 +70,7 @@ def add(address: str) -> None:
 
 
 def remove(address: str) -> None:
-    """Take back an address if it is one of ours. Raises AttachmentFailed."""
+    """Detach an address if it carries our mark. Raises AttachmentFailed."""
     if address not in ours():
         return
     with _netlink(f"Address {address} cannot be taken back") as routes:
@@ -82,19 +82,19 @@ def remove(address: str) -> None:
 
 
 def ours() -> set[str]:
-    """The addresses that carry our mark."""
+    """Return the addresses that carry our mark. Raises AttachmentFailed."""
     with _netlink("The routes of this machine cannot be read") as routes:
         return {*_our_routes(routes), *(address for address, is_ours in _addresses(routes) if is_ours)}
 
 
 def foreign() -> set[str]:
-    """The addresses that this machine has without our mark."""
+    """Return the addresses of this machine that do not carry our mark. Raises AttachmentFailed."""
     with _netlink("The addresses of this machine cannot be read") as routes:
         return {address for address, is_ours in _addresses(routes) if not is_ours}
 
 
 def link_of(address: str) -> str | None:
-    """The interface on whose link an address would be; None where it is behind a router, or nowhere."""
+    """Return the interface whose link the address belongs to; None if it is behind a router or has no route."""
     from pyroute2 import NetlinkError
 
     with _netlink("The routes of this machine cannot be read") as routes:
@@ -108,7 +108,7 @@ def link_of(address: str) -> str | None:
 
 
 def check_rights() -> None:
-    """Raises AttachmentFailed where this process may not change routes."""
+    """Raise AttachmentFailed if this process may not change routes."""
     with _netlink("Addresses cannot be attached to this machine") as routes:
         device = routes.link_lookup(ifname=LOOPBACK_DEVICE)[0]
         try:
@@ -122,9 +122,9 @@ def check_rights() -> None:
 
 
 def claim_namespace() -> socket.socket:
-    """Be the only server that attaches addresses in this network namespace, until the socket is closed.
+    """Claim this network namespace as the only server that attaches addresses, until the socket is closed.
 
-    Raises AttachmentFailed.
+    Raises AttachmentFailed if another server has claimed it.
     """
     claim = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
@@ -149,7 +149,7 @@ def _our_routes(routes: IPRoute) -> Iterator[str]:
 
 
 def _addresses(routes: IPRoute) -> Iterator[tuple[str, bool]]:
-    """Every address of the machine, and whether it is marked as ours."""
+    """Yield every address of the machine, and whether it is marked as ours."""
     for found in routes.get_addr():
         text = found.get_attr("IFA_LOCAL") or found.get_attr("IFA_ADDRESS")
         yield str(ipaddress.ip_address(text)), found.get_attr("IFA_RT_PRIORITY") == METRIC
@@ -157,8 +157,8 @@ def _addresses(routes: IPRoute) -> Iterator[tuple[str, bool]]:
 
 @contextlib.contextmanager
 def _netlink(trouble: str) -> Iterator[IPRoute]:
-    """A connection to the kernel's routes. Raises AttachmentFailed, which begins with the trouble."""
-    from pyroute2 import IPRoute, NetlinkError  # slow to import, and mostly not needed
+    """Open a netlink connection for routes. Raises AttachmentFailed, with a text that begins with `trouble`."""
+    from pyroute2 import IPRoute, NetlinkError  # slow to import and rarely needed
 
     try:
         with IPRoute() as routes:

@@ -1,8 +1,7 @@
-"""Whether another machine on the link answers for an address: ARP probes and duplicate address detection.
+"""Detection of another machine on the link that already has an address.
 
-RFC 5227 and RFC 4862.
-
-Needs CAP_NET_RAW. Only links with Ethernet addresses are asked; on others nobody can answer.
+IPv4 uses ARP probes (RFC 5227), IPv6 duplicate address detection (RFC 4862). Both need CAP_NET_RAW. Only links with
+Ethernet addresses are probed.
 """
 
 from __future__ import annotations
@@ -29,14 +28,17 @@ ICMPV6, SOLICITATION, ADVERTISEMENT = 58, 135, 136
 
 @dataclass(frozen=True)
 class Neighbour:
-    """Another machine, as the link knows it."""
+    """Another machine on a link."""
 
     hardware_address: str
     interface: str
 
 
 def find(interface: str, address: str, seconds: float = PROBE_SECONDS) -> Neighbour | None:
-    """Who else has the address on the link of an interface; None if nobody answers in time. Raises OSError."""
+    """Return another machine that has the address on the interface's link; None if none answers within `seconds`.
+
+    Raises OSError if the link cannot be probed.
+    """
     own = _hardware_address(interface)
     if own is None:
         return None
@@ -52,7 +54,7 @@ def find(interface: str, address: str, seconds: float = PROBE_SECONDS) -> Neighb
 
 
 def _answer(link: socket.socket, probe: _Arp | _Solicitation, deadline: float) -> bytes | None:
-    """The hardware address of whoever says to have the address."""
+    """Return the hardware address of a machine that claims the address; None if none does before the deadline."""
     while (left := deadline - time.monotonic()) > 0 and select.select([link], [], [], left)[0]:
         found = probe.claimant(link.recv(2048))
         if found is not None and found != probe.own:
@@ -61,7 +63,7 @@ def _answer(link: socket.socket, probe: _Arp | _Solicitation, deadline: float) -
 
 
 def _hardware_address(interface: str) -> bytes | None:
-    """None where the link is not Ethernet."""
+    """Return the interface's hardware address; None if its link is not Ethernet."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         found = fcntl.ioctl(any_socket, SIOCGIFHWADDR, struct.pack("16s24x", interface.encode()))
     (kind,) = struct.unpack_from("H", found, 16)
@@ -69,7 +71,7 @@ def _hardware_address(interface: str) -> bytes | None:
 
 
 class _Arp:
-    """An ARP probe, which fills nobody's cache: its sender has no address yet."""
+    """An ARP probe. Its sender address is zero, so that it does not change ARP caches of other machines."""
 
     protocol = ETH_P_ARP
 
@@ -110,7 +112,7 @@ class _Solicitation:
 
 
 def _checksum(data: bytes) -> int:
-    """The checksum of the Internet protocols, of an even number of bytes."""
+    """Return the Internet checksum (RFC 1071) of an even number of bytes."""
     total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
     while total > 0xFFFF:
         total = (total & 0xFFFF) + (total >> 16)

@@ -1,4 +1,4 @@
-"""Files of certificates and keys in a load balancer's directory: each set of them in a directory that never changes."""
+"""Files of certificates and keys in a load balancer's directory. Each generation has a directory that never changes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ASIDE = ".new"
 
 
 def store(directory: Path, wanted: Configuration) -> None:
-    """Makes the files be there, all of them or none; only their owner may read them."""
+    """Write the files atomically, all of them or none; only their owner may read them."""
     if not wanted.generation or _is_whole(directory, wanted):
         return
     place = _place(directory, wanted.generation)
@@ -25,18 +25,18 @@ def store(directory: Path, wanted: Configuration) -> None:
         path.parent.mkdir(mode=0o700, exist_ok=True)
         with open(path, "x", opener=_private) as file:
             file.write(each.text)
-    shutil.rmtree(place, ignore_errors=True)  # not whole: a machine may have crashed while it was written
+    shutil.rmtree(place, ignore_errors=True)  # incomplete: the machine may have crashed during a write
     os.replace(aside, place)
 
 
 def differing(directory: Path, generation: str, wanted: Configuration) -> list[File]:
-    """The files whose contents are not those of another generation."""
+    """Return the files whose contents differ from those of another generation."""
     place = _place(directory, generation)
     return [each for each in wanted.files if _text(place / each.name) != each.text]
 
 
 def forget(directory: Path, wanted: Configuration) -> None:
-    """Deletes all other generations, once nothing refers to them any more."""
+    """Delete all other generations; nothing may refer to them any more."""
     kept = f"{DIRECTORY}{wanted.generation}"
     for place in directory.glob(f"{DIRECTORY}*"):
         if place.name != kept:
@@ -44,7 +44,7 @@ def forget(directory: Path, wanted: Configuration) -> None:
 
 
 def named(text: str, wanted: Configuration) -> str:
-    """What HAProxy says about files, with the references that their owner knows instead of their names."""
+    """Replace file names in a message of HAProxy by the references that users know."""
     for each in wanted.files:
         text = text.replace(f"{DIRECTORY}{wanted.generation}/{each.name}", each.reference)
     return text

@@ -1,4 +1,4 @@
-"""One load balancer's HAProxy: started, changed, ended. It outlives the server and is nobody's child."""
+"""The HAProxy of one load balancer: start, reload, adjust and stop it. It is a daemon that outlives the server."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from . import bound, certificates, counters, pem, process_table, runtime, stick_
 from .process_table import PIDFILE, wait_until
 from .relay_process import RelayProcess
 
-CONFIG = "haproxy.cfg"  # what a restarted HAProxy would read
-NEXT = "next.cfg"  # written aside, to be checked
-GOOD = "good.cfg"  # the last one that a worker has loaded
+CONFIG = "haproxy.cfg"  # read by HAProxy at each start and reload
+NEXT = "next.cfg"  # the candidate, checked before it replaces CONFIG
+GOOD = "good.cfg"  # the last configuration that a worker has loaded
 START_SECONDS = 10.0
 RELOAD_SECONDS = 5.0
 RELOAD_ATTEMPTS = 2
 HUNG_SECONDS = 5.0
-SILENT_SECONDS = 2.0  # without an answer from a master that has not done what it was asked to
+SILENT_SECONDS = 2.0  # for an answer of a master that has not reloaded when asked
 DRAIN_SECONDS = 5.0  # for the connections of a worker whose master is replaced
 NO_STATES = "1\n"
 LOG = logging.getLogger(__name__)
@@ -47,8 +47,8 @@ class Applied:
 class Instance:
     """The HAProxy of one directory.
 
-    What is running is asked of HAProxy itself, each time: after a crash of anything, at any point, the comparison of
-    the desired configuration with the real one leads on.
+    HAProxy itself is asked each time for the configuration that it runs. Comparing this with the desired one therefore
+    works after any process has crashed at any point.
     """
 
     def __init__(self, directory: Path, binary: str) -> None:
@@ -56,11 +56,14 @@ class Instance:
         self._binary = binary
 
     def apply(self, wanted: Configuration) -> Applied:
-        """Makes the running HAProxy what is wanted. Raises Refused, with the last good one still running."""
+        """Apply the configuration to HAProxy and the relay; return how it took effect.
+
+        Raises Refused, with the last good configuration still running.
+        """
         start = time.monotonic()
         try:
             how = self._apply(wanted)
-        finally:  # what HAProxy refuses does not keep back UDP
+        finally:  # a refusal by HAProxy does not hold up the UDP listeners
             relayed = RelayProcess(self.directory).apply(wanted.relay)
         return Applied(relayed if how == "nothing" else how, (time.monotonic() - start) * 1000)
 
@@ -80,7 +83,7 @@ class Instance:
         return self._adjust(wanted)
 
     def worker(self) -> runtime.Worker | None:
-        """The worker that carries the traffic, where its master is there to reload it, too."""
+        """Return the worker that serves the traffic; None if it does not answer or has no master to reload it."""
         if process_table.master(self.directory) is None:
             return None
         found: list[runtime.Worker] = []
@@ -97,7 +100,7 @@ class Instance:
         return found[0] if found and not is_orphan else None
 
     def start_last_good(self) -> bool:
-        """Starts what ran last, where nothing runs any more; whether it did. Raises Refused."""
+        """Start the last good configuration if no worker runs; return whether it was started. Raises Refused."""
         if not (self.directory / GOOD).exists() or self.worker() is not None:
             return False
         process_table.end(self.directory)
@@ -107,8 +110,8 @@ class Instance:
         return True
 
     def stop(self) -> str:
-        """Ends all processes; the directory stays, for what was counted."""
-        (self.directory / GOOD).unlink(missing_ok=True)  # it is not to be revived
+        """End all processes; the directory is kept for the counters. Return stopped, or nothing if none was running."""
+        (self.directory / GOOD).unlink(missing_ok=True)  # so that start_last_good() does not start it again
         if not (self.directory / PIDFILE).exists():
             return "nothing"
         with contextlib.suppress(runtime.Unreachable):
@@ -118,7 +121,7 @@ class Instance:
         return "stopped"
 
     def remove(self) -> None:
-        """Ends all processes and forgets the directory."""
+        """End all processes, also the relay, and delete the directory."""
         if self.directory.exists():
             process_table.end(self.directory)
             RelayProcess(self.directory).remove()
@@ -131,11 +134,11 @@ class Instance:
         _write(self.directory / STATES, NO_STATES)
         self._put_aside(wanted)
         if ports.refusal(wanted.binds):
-            process_table.end(self.directory)  # one of ours may be left behind without its pidfile
+            process_table.end(self.directory)  # an HAProxy of this directory may be left without its pidfile
         self._check_ports(wanted.binds)
         os.replace(self.directory / NEXT, self.directory / CONFIG)
         try:
-            self._launch()  # it checks the configuration itself, and nothing runs that it could harm
+            self._launch()  # HAProxy checks the configuration itself; no running process could be harmed
         except haproxy.Hung:
             raise
         except Refused as refusal:
@@ -146,11 +149,14 @@ class Instance:
         pem.forget(self.directory, wanted)
 
     def _launch(self, predecessor: int | None = None) -> None:
-        """Starts a master and its worker. A predecessor, a worker's PID, hands over its sockets and ends."""
+        """Start a master and its worker. The predecessor, a worker's PID, hands over its sockets and ends.
+
+        Raises Refused.
+        """
         arguments = ("-W", "-D", "-C", str(self.directory), "-f", CONFIG, "-p", PIDFILE)
         takeover = ("-x", ADMIN_SOCKET, "-sf", str(predecessor)) if predecessor else ()
         with tempfile.TemporaryFile() as log:
-            # A pipe would be held open by the daemon.
+            # A file rather than a pipe, which the daemon would hold open.
             status = haproxy.run(
                 [self._binary, *arguments, "-S", f"unix@{runtime.MASTER_SOCKET},mode,600", *takeover],
                 self._patience(START_SECONDS),
@@ -184,7 +190,7 @@ class Instance:
         self._send(wanted)
 
     def _take_up(self, wanted: Configuration) -> None:
-        """Has the master reload; one that has stopped answering is replaced. Raises Refused."""
+        """Make the master reload; a master that does not answer any more is replaced. Raises Refused."""
         for _ in range(RELOAD_ATTEMPTS):  # a request can get lost while the master restarts itself
             deadline = time.monotonic() + self._patience(RELOAD_SECONDS)
             self._ask_to_reload(deadline)
@@ -195,9 +201,10 @@ class Instance:
         self._replace_master(wanted)
 
     def _ask_to_reload(self, deadline: float) -> None:
-        """Since 2.7 HAProxy answers when it is done; before, it closes the connection at once. Raises Refused.
+        """Send the reload command to the master, with retries until the deadline. Raises Refused if the reload fails.
 
-        A master that has just been started or reloaded does not listen for a moment.
+        HAProxy 2.7 and later answer when the reload is done; older ones close the connection at once. A master that
+        has just been started or reloaded does not listen for a moment.
         """
         answers: list[str] = []
 
@@ -225,9 +232,9 @@ class Instance:
         return wait_until(answers, SILENT_SECONDS)
 
     def _replace_master(self, wanted: Configuration) -> None:
-        """Starts another master, whose worker takes over the sockets of the present one. Raises Refused.
+        """Start another master, whose worker takes over the sockets of the present worker. Raises Refused.
 
-        No connection is refused meanwhile. Those that are open have DRAIN_SECONDS to end, since a worker does not
+        No connection is refused in the meantime. Open connections have DRAIN_SECONDS to end, since a worker does not
         survive its master.
         """
         replaced = process_table.family(self.directory)
@@ -241,7 +248,10 @@ class Instance:
         process_table.kill_these(replaced, self.directory)
 
     def _adjust(self, wanted: Configuration) -> str:
-        """Weights and administrative states, without a reload; first to disk, so that a restart has them, too."""
+        """Set weights and administrative states without a reload; return runtime, or nothing if none differed.
+
+        The configuration file is written first, so that a restart has them as well.
+        """
         path = self.directory / CONFIG
         if not path.exists() or path.read_text() != wanted.text:
             _write(path, wanted.text)
@@ -250,7 +260,10 @@ class Instance:
         return "runtime" if self._send(wanted) else "nothing"
 
     def _exchange(self, loaded: str, wanted: Configuration) -> str:
-        """New certificates, without a reload where HAProxy can do that; it looks at them itself."""
+        """Replace certificates, without a reload if HAProxy can do that; return runtime or reloaded. Raises Refused.
+
+        HAProxy checks the certificates itself.
+        """
         pem.store(self.directory, wanted)
         changed = pem.differing(self.directory, loaded, wanted)
         if not certificates.exchange(self.directory, changed, wanted.generation):
@@ -260,7 +273,7 @@ class Instance:
         return "runtime"
 
     def _send(self, wanted: Configuration) -> bool:
-        """Tells the worker what differs; whether anything did."""
+        """Send the worker a command for each difference; return whether there was any. Raises Refused."""
         try:
             commands = runtime.differences(wanted.servers, runtime.states(self.directory))
             for each in commands:
@@ -287,14 +300,14 @@ class Instance:
             raise Refused(refusal)
 
     def _binds(self) -> set[tuple[str, int]]:
-        """What the running worker listens on. Raises Refused."""
+        """Return the addresses and ports that the running worker listens on. Raises Refused."""
         try:
             return bound.listened_on(self.directory)
         except runtime.Unreachable as error:
             raise Refused(f"HAProxy does not answer: {error}") from error
 
     def _keep_states(self, wanted: Configuration) -> None:
-        """What the old worker knows goes to the new one, and what it has counted to the observer."""
+        """Save server states for the new worker to load, and the final counters of the old one for the observer."""
         try:
             self._keep_final_counters()
             states = runtime.kept_states(wanted.servers, runtime.states(self.directory))
@@ -303,7 +316,7 @@ class Instance:
         _write(self.directory / STATES, states)
 
     def _keep_final_counters(self) -> None:
-        """What the worker has counted, for the observer. Raises Unreachable."""
+        """Save the worker's counters for the observer. Raises Unreachable."""
         report = runtime.parse_report(runtime.ask(self.directory, ADMIN_SOCKET, runtime.REPORT))
         counters.keep_final_counters(self.directory, report.pid, report.rows)
 
@@ -324,7 +337,10 @@ class Instance:
         os.replace(aside, self.directory / GOOD)
 
     def _remember_running(self) -> None:
-        """Catches up on what a server that was killed has not remembered: the worker has loaded the file."""
+        """Save the current file as the last good one if the worker has loaded it.
+
+        A server that was killed during a change may not have done so.
+        """
         path = self.directory / CONFIG
         said = LABEL.search(path.read_text()) if path.exists() else None
         worker = self.worker()
@@ -342,7 +358,7 @@ def _refusal(objection: str, wanted: Configuration) -> Refused:
 
 
 def _write(path: Path, text: str) -> None:
-    """The whole file or none of it."""
+    """Write a file atomically."""
     aside = path.with_name(f"{path.name}.tmp")
     aside.write_text(text)
     os.replace(aside, path)

@@ -1,4 +1,4 @@
-"""The HAProxy processes of a directory, found and ended through the kernel: they need not be our children."""
+"""The HAProxy processes of a directory, found through /proc and ended by signals: they are not child processes."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ TERM_SECONDS = 3.0
 KILL_SECONDS = 3.0
 POLL = 0.005
 LONGEST_COMMAND = 65536
-DIRECTORY_SECONDS = 5.0  # no number of a process comes around again so fast
+DIRECTORY_SECONDS = 5.0  # PIDs are not reused as fast as that
 MOST_DIRECTORIES = 100_000
 
 OUR_USERS = frozenset((os.geteuid(),))
 SAID_USER = re.compile(rb"^Uid:\t\d+\t(\d+)", re.MULTILINE)
 
-_directories: dict[int, tuple[float, bytes]] = {}  # {pid: (until when that is believed, its directory)}
+_directories: dict[int, tuple[float, bytes]] = {}  # {PID: (when the entry expires, the directory)}
 
 
 def wait_until(condition: Callable[[], bool], seconds: float, poll: float = POLL) -> bool:
-    """Whether the condition came true in time."""
+    """Wait for a condition; return whether it became true within `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() >= deadline:
@@ -38,9 +38,9 @@ def wait_until(condition: Callable[[], bool], seconds: float, poll: float = POLL
 
 
 def run(command: Sequence[str], seconds: float, **options: Any) -> int:
-    """The exit status of a command, told by the kernel in the moment of its end. Raises TimeoutExpired.
+    """Run a command and return its exit status as soon as it exits. Raises TimeoutExpired.
 
-    subprocess.run with a timeout looks now and then instead, for up to twice as long as the command takes.
+    subprocess.run with a timeout polls instead, which can take up to twice as long as the command does.
     """
     with subprocess.Popen(command, **options) as process:
         try:
@@ -51,7 +51,7 @@ def run(command: Sequence[str], seconds: float, **options: Any) -> int:
 
 
 def _is_awaited(pid: int, seconds: float) -> bool:
-    """Waits for the end of a process, where the kernel can tell."""
+    """Wait until a process has ended, at most that many seconds; return False at once if pidfds are not supported."""
     try:
         descriptor = os.pidfd_open(pid)
     except OSError:
@@ -66,31 +66,32 @@ def _is_awaited(pid: int, seconds: float) -> bool:
 
 
 def is_ours(pid: int, directory: Path) -> bool:
-    """Whether that process is an HAProxy that was started in the directory, and runs."""
+    """Return whether that process is an HAProxy that was started in the directory and is running."""
     return _directory_of(command_line(pid)) == os.fsencode(directory) and is_of_our_user(pid) and not is_zombie(pid)
 
 
 def is_of_our_user(pid: int) -> bool:
-    """Whether the process runs as a user of ours: anybody can give a process the words of an HAProxy of ours."""
+    """Return whether the process runs as one of OUR_USERS: other users may run processes with the same command line."""
     said = SAID_USER.search(_read(f"/proc/{pid}/status"))
     return said is not None and int(said[1]) in OUR_USERS
 
 
 def is_zombie(pid: int) -> bool:
-    """Whether the process has ended."""
+    """Return whether the process is a zombie or does not exist."""
     stat = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
     return not stat or stat[0] == b"Z"
 
 
 def command_line(pid: int) -> bytes:
-    """Its words, each with a NUL behind it; nothing where there is no such process."""
+    """Return the arguments of a process, each with a NUL at its end; b"" if there is no such process."""
     return _read(f"/proc/{pid}/cmdline")
 
 
 def _read(path: str) -> bytes:
-    """What the kernel tells of a process; nothing where there is no such process, or where it is not for us.
+    """Read a file of /proc; return b"" if there is no such process, or if access to it is denied.
 
-    Raises OSError where the kernel cannot be asked, as without a free descriptor: a process that runs would seem gone.
+    Raises OSError if the file cannot be read for another reason, such as a lack of descriptors: otherwise a running
+    process would seem to have ended.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY)
@@ -105,26 +106,26 @@ def _read(path: str) -> bytes:
 
 
 def _directory_of(command: bytes) -> bytes:
-    """The directory that a process was started in with -C; nothing where it was not."""
+    """Return the directory given with -C in a command line; b"" if there is none."""
     words = command.split(b"\0")
     return next((word for flag, word in pairwise(words) if flag == b"-C"), b"")
 
 
 def master(directory: Path) -> int | None:
-    """The master process; None where the pidfile is missing, or no process of ours is alive."""
+    """Return the PID of the master; None if the pidfile is missing or no process of the directory is running."""
     try:
         pid = int((directory / PIDFILE).read_text())
     except FileNotFoundError:
         return None
     except ValueError:
-        pid = 0  # HAProxy writes it anew at each reload, and it is empty for a moment
+        pid = 0  # HAProxy rewrites the file at each reload, and it is empty for a moment
     return pid if pid and is_ours(pid, directory) else _oldest(family(directory))
 
 
 def _oldest(pids: list[int]) -> int | None:
-    """The one that is nobody's child among them.
+    """Return the PID whose parent is not among them: the master's, or None if the list is empty.
 
-    While a master executes itself anew, it has no words for a moment, and is known as its worker's parent alone.
+    A master that re-executes itself has no command line for a moment. It is then found as the parent of its worker.
     """
     found = next((pid for pid in pids if _parent(pid) not in pids), None)
     parent = _parent(found) if found else None
@@ -138,14 +139,17 @@ def _parent(pid: int) -> int | None:
 
 
 def family(directory: Path) -> list[int]:
-    """Every process of the directory: master, worker, old workers, and any that were left behind."""
+    """Return the PIDs of all processes of the directory: master, worker, old workers, and any without a master."""
     wanted = os.fsencode(directory)
     now = time.monotonic()
     return [pid for pid in _pids() if _known_directory(pid, now) == wanted and is_ours(pid, directory)]
 
 
 def forget_ended(directories: Iterable[Path]) -> int:
-    """Deletes the pidfiles where nothing runs any more, so that nobody looks for each one's processes; how many."""
+    """Delete the pidfiles of directories without processes; return how many were deleted.
+
+    This saves a search of /proc for each of these directories.
+    """
     in_use = {found for pid in _pids() if (found := _directory_of(command_line(pid))) and is_of_our_user(pid)}
     pidfiles = [each / PIDFILE for each in directories if os.fsencode(each) not in in_use and (each / PIDFILE).exists()]
     ended = [each for each in pidfiles if not _names_one_that_is_changing(each)]
@@ -155,7 +159,7 @@ def forget_ended(directories: Iterable[Path]) -> int:
 
 
 def _names_one_that_is_changing(pidfile: Path) -> bool:
-    """A master that executes itself anew has no words for a moment."""
+    """Return whether the pidfile names a master that is re-executing itself: it has no command line for a moment."""
     try:
         pid = int(pidfile.read_text())
     except (FileNotFoundError, ValueError):
@@ -168,9 +172,9 @@ def _pids() -> list[int]:
 
 
 def _known_directory(pid: int, now: float) -> bytes:
-    """Its home, as it was a moment ago where that is known: with a thousand HAProxy processes, reading takes long.
+    """Return the directory of a process, cached: reading the command lines of a thousand processes takes long.
 
-    A process that has not begun yet to be what it will be is not remembered: its words are still its parent's, or none.
+    A process that has not called exec yet is not cached: its command line is empty or still that of this process.
     """
     until, place = _directories.get(pid, (0.0, b""))
     if until > now:
@@ -185,7 +189,7 @@ def _known_directory(pid: int, now: float) -> bytes:
 
 
 def end(directory: Path) -> None:
-    """Ends every process of the directory; those that do not listen are killed."""
+    """End every process of the directory, with SIGKILL if it ignores SIGTERM."""
     wait_until(lambda: not _names_one_that_is_changing(directory / PIDFILE), KILL_SECONDS)
     known = set(family(directory))
     first = master(directory) or _oldest(list(known))
@@ -201,24 +205,24 @@ def end(directory: Path) -> None:
 
 
 def kill(directory: Path) -> int:
-    """Kill every process of the directory without a warning, as a crash would; how many there were."""
+    """Kill every process of the directory without a warning, like a crash; return how many there were."""
     found = family(directory)
     _signal(found, signal.SIGKILL)
     return len(found)
 
 
 def kill_these(pids: Iterable[int], directory: Path) -> None:
-    """Kills those of the processes that are still the directory's; returns when they have ended."""
+    """Kill those of the processes that still belong to the directory; return when they have ended."""
     left = [pid for pid in pids if is_ours(pid, directory)]
     _signal(left, signal.SIGKILL)
     wait_until(lambda: all(_has_ended(pid, directory) for pid in left), KILL_SECONDS)
 
 
 def _has_ended(pid: int, directory: Path) -> bool:
-    """Whether nothing of it is left.
+    """Return whether a process has ended, or its PID belongs to another program.
 
-    A process that ends has no words any more while its sockets are open still, and one that executes itself anew has
-    none yet.
+    An empty command line is no sign of that: a process that is ending has none while its sockets are still open, and
+    neither has one that is re-executing itself.
     """
     command = command_line(pid)
     return is_zombie(pid) or (command != b"" and _directory_of(command) != os.fsencode(directory))

@@ -1,4 +1,4 @@
-"""One load balancer's relay: started, told, ended. Like its HAProxy it outlives the server and is nobody's child."""
+"""The UDP relay of one load balancer: start it, give it plans, end it. Like HAProxy, it outlives the server."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..relay.plan import VERSION, Plan, dumps
 from . import counters, runtime
 from .process_table import KILL_SECONDS, command_line, is_of_our_user, is_zombie, wait_until
 
-ROOT = Path(__file__).parents[3]  # what the package lies in
+ROOT = Path(__file__).parents[3]  # the directory that contains the package
 COMMAND = ("-m", "lbclient.dataplane.relay")
 START_SECONDS = 10.0
 KILLED_SECONDS = 1.0
@@ -27,13 +27,16 @@ TERM_SECONDS = 1.0
 
 
 class RelayProcess:
-    """The relay of one directory. What it does is asked of itself, each time."""
+    """The relay of one directory. The relay itself is asked each time for the plan that it runs."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
 
     def apply(self, wanted: Plan) -> str:
-        """Makes the running relay do what is wanted; how. Raises Refused, with the last plan still at work."""
+        """Apply a plan; return how it took effect: started, runtime, stopped or nothing.
+
+        Raises Refused, with the last plan still in effect.
+        """
         if not wanted.is_needed:
             return self.end()
         said = self._fingerprint()
@@ -46,7 +49,7 @@ class RelayProcess:
         return "runtime"
 
     def pid(self) -> int | None:
-        """The process; None where there is none."""
+        """Return the PID of the relay; None if it does not run."""
         try:
             pid = int((self.directory / PIDFILE).read_text())
         except (OSError, ValueError):
@@ -54,7 +57,7 @@ class RelayProcess:
         return pid if self._is_ours(pid) else None
 
     def end(self) -> str:
-        """Ends the process; one that does not listen is killed."""
+        """End the process, with SIGKILL if it ignores SIGTERM; return stopped, or nothing if none was running."""
         pid = self.pid()
         if pid is None:
             return "nothing"
@@ -64,18 +67,21 @@ class RelayProcess:
         return "stopped"
 
     def remove(self) -> None:
-        """Ends every process of the directory, where there has ever been one: whoever is started has a plan before."""
+        """End every relay of the directory.
+
+        Skip the scan of /proc if there has never been a relay: a plan is written before a relay is started.
+        """
         if (self.directory / PLAN).exists():
             self.end_all()
 
     def end_all(self) -> None:
-        """Ends also those that were left behind without a pidfile."""
+        """End every relay of the directory, including any that have no pidfile."""
         for name in os.listdir("/proc"):
             if name.isdigit() and self._is_ours(int(name)):
                 self._kill(int(name))
 
     def _keep_final_counters(self) -> None:
-        """What it has counted, for the observer, who may have looked some seconds ago."""
+        """Save the relay's counters for the observer, which may have read them some seconds ago."""
         with contextlib.suppress(runtime.Unreachable):
             said = runtime.parse_report(runtime.ask(self.directory, SOCKET, runtime.REPORT, ANSWER_SECONDS))
             counters.keep_final_counters(self.directory, said.pid, said.rows)
@@ -90,7 +96,7 @@ class RelayProcess:
                 break
 
     def _fingerprint(self) -> str | None:
-        """Of the plan that is at work; None where nobody does anything."""
+        """Return the fingerprint of the plan in effect; None if no relay of this version answers."""
         found: list[str] = []
 
         def answers() -> bool:
@@ -121,7 +127,7 @@ class RelayProcess:
         self.end()
         if _port_refusal(wanted):
             self.end_all()
-        if is_anew:  # one that was killed is no process any more a moment before its ports are free
+        if is_anew:  # the ports of a killed process become free a moment after it has disappeared
             wait_until(lambda: not _port_refusal(wanted), KILLED_SECONDS)
         refusal = _port_refusal(wanted)
         if refusal:
@@ -138,9 +144,10 @@ class RelayProcess:
             raise Refused(_last_line(log.read_text(errors="replace")))
 
     def _launch(self, log: int) -> int:
-        """The status of the first process, which ends when the one that it has made is at work.
+        """Start the relay; return the exit status of the first process, which ends once its child is serving.
 
-        Without `site`, whose work at each start takes as long as the rest: all that is needed comes with Python.
+        Python runs without `site` (-S), which would double the start-up time: the relay needs only the standard
+        library.
         """
         return subprocess.run(
             [sys.executable, "-S", *COMMAND, str(self.directory)],
@@ -160,7 +167,7 @@ class RelayProcess:
         os.replace(aside, self.directory / PLAN)
 
     def _is_ours(self, pid: int) -> bool:
-        """Whether that process is the relay of this directory, and runs."""
+        """Return whether that process is the relay of this directory and is running."""
         wanted = [*map(str.encode, COMMAND), os.fsencode(self.directory)]
         is_relay = command_line(pid).split(b"\0")[2:5] == wanted
         return is_relay and is_of_our_user(pid) and not is_zombie(pid)

@@ -1,4 +1,4 @@
-"""HAProxy's runtime API: asking a running HAProxy, and what its answers mean."""
+"""HAProxy's runtime API: commands to a running HAProxy, and parsers of its answers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LONGEST_PATH = 107  # bytes of a unix socket's path
 OWN_LACKS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS)
 MAINTENANCE = 0x01 | 0x04  # srv_admin_state: forced by an operator, or by the configuration
 STOPPED = "0"
-GENERATION = "proc.generation"  # of the certificates that a worker was told after it had loaded others
+GENERATION = "proc.generation"  # a variable with the generation of certificates that a worker got after it had started
 SAID_PID = re.compile(r"^Pid: (\d+)$", re.MULTILINE)
 SAID_FINGERPRINT = re.compile(rf"^{FINGERPRINT}: (.*)$", re.MULTILINE)
 TOLD = re.compile(rf"^{re.escape(GENERATION)}: type=str value=<(\w+)>", re.MULTILINE)
@@ -34,16 +34,16 @@ Rows = Mapping[tuple[str, str], Row]  # by (proxy, server), which may be FRONTEN
 
 
 class Unreachable(Exception):
-    """Nobody answers at the socket."""
+    """No process answers at the socket, or the answer is not valid."""
 
 
 class Interrupted(Unreachable):
-    """The question was put, but the connection broke before the answer was whole."""
+    """The command was sent, but the connection broke before the answer was complete."""
 
 
 @dataclass(frozen=True)
 class Worker:
-    """A running worker, by its own account."""
+    """A running worker, as it describes itself."""
 
     pid: int
     fingerprint: str  # of its configuration
@@ -51,7 +51,10 @@ class Worker:
 
 
 def ask(directory: Path, name: str, command: str, patience: float = PATIENCE) -> str:
-    """The answer to a command. Raises Unreachable; OSError where this process itself lacks what it takes to ask."""
+    """Send a command to the socket and return the answer; the timeout is in seconds.
+
+    Raises Unreachable, or OSError if this process lacks the descriptors or memory to ask.
+    """
     error: type[Unreachable] = Unreachable
     try:
         with connected(directory, name, patience) as connection:
@@ -66,7 +69,7 @@ def ask(directory: Path, name: str, command: str, patience: float = PATIENCE) ->
 
 
 def is_own_lack(error: OSError) -> bool:
-    """Whether this process or the machine lacks descriptors or memory, which tells nothing about others."""
+    """Return whether the error is a lack of descriptors or memory here, rather than a failure of the other process."""
     return error.errno in OWN_LACKS
 
 
@@ -80,7 +83,7 @@ def connected(directory: Path, name: str, patience: float) -> Iterator[socket.so
 
 @contextmanager
 def reachable(directory: Path, name: str) -> Iterator[str]:
-    """A path that is short enough for a socket address, however long the directory's is."""
+    """Yield a path of the socket that fits into a socket address, however long the directory's path is."""
     path = str(directory / name)
     if len(path.encode()) <= LONGEST_PATH:
         yield path
@@ -93,7 +96,7 @@ def reachable(directory: Path, name: str) -> Iterator[str]:
 
 
 def worker(directory: Path) -> Worker:
-    """Who carries the traffic. Raises Unreachable."""
+    """Return the worker that serves the traffic. Raises Unreachable."""
     said = ask(directory, ADMIN_SOCKET, f"show info;get var {GENERATION}")
     info = parse_info(said)
     told = TOLD.search(said)
@@ -105,7 +108,10 @@ def worker(directory: Path) -> Worker:
 
 
 def set_generation(directory: Path, generation: str) -> bool:
-    """Lets the worker remember which certificates it has been told; whether it can."""
+    """Store the generation of its certificates in the worker; return whether the worker supports that.
+
+    Raises Unreachable.
+    """
     ask(directory, ADMIN_SOCKET, f"experimental-mode on;set var {GENERATION} str({generation})")
     return worker(directory).generation == generation
 
@@ -116,7 +122,7 @@ def parse_info(text: str) -> dict[str, str]:
 
 
 class Cells(Mapping[str, str]):
-    """A row of `show stat` whose hundred columns are found when they are asked for: few of them ever are."""
+    """A row of `show stat` with lazy columns: there are about a hundred, and only a few are ever read."""
 
     __slots__ = ("_cells", "_places")
 
@@ -138,7 +144,7 @@ class Cells(Mapping[str, str]):
 
 
 def parse_stat(text: str) -> Rows:
-    """`show stat` by (proxy, server), without the proxies that are our own affair."""
+    """Parse the output of `show stat` into rows by (proxy, server), without internal proxies."""
     header, *lines = text.strip().removeprefix("# ").splitlines() or [""]
     places = _places(header)  # pxname and svname come first
     return {(row[0], row[1]): Cells(places, row) for row in csv.reader(lines) if row and row[0] not in INTERNAL}
@@ -146,12 +152,12 @@ def parse_stat(text: str) -> Rows:
 
 @lru_cache(maxsize=8)
 def _places(header: str) -> Mapping[str, int]:
-    """The same for all of one version of HAProxy."""
+    """Return the position of each column; cached, since all processes of one HAProxy version have the same header."""
     return {name: place for place, name in enumerate(header.rstrip(",").split(","))}
 
 
 def parse_states(text: str) -> list[dict[str, str]]:
-    """`show servers state`: a version, the names of columns, the rows."""
+    """Parse the output of `show servers state`: a version, a line of column names, and the rows."""
     lines = [line for line in text.splitlines() if line.strip()]
     header = next((line for line in lines if line.startswith("# ")), "#")
     columns = header[2:].split()
@@ -160,7 +166,7 @@ def parse_states(text: str) -> list[dict[str, str]]:
 
 @dataclass(frozen=True)
 class Report:
-    """What a worker says of itself and of all that it carries."""
+    """A worker's report on itself and on its proxies and servers."""
 
     pid: int
     fingerprint: str
@@ -171,7 +177,7 @@ REPORT = "show info;show stat"
 
 
 def parse_report(text: str) -> Report:
-    """The answer to REPORT. Raises Unreachable where it is something else."""
+    """Parse the answer to REPORT. Raises Unreachable if it is not a valid report."""
     info, _, stat = text.partition("# pxname")
     try:
         [pid], [fingerprint] = SAID_PID.findall(info), SAID_FINGERPRINT.findall(info)
@@ -181,13 +187,13 @@ def parse_report(text: str) -> Report:
 
 
 def old_workers(directory: Path) -> list[int]:
-    """The workers that a reload has replaced and that still have connections. Raises Unreachable."""
+    """Return the PIDs of workers that a reload has replaced but that still have connections. Raises Unreachable."""
     listed = ask(directory, MASTER_SOCKET, "show proc").partition("# old workers")[2].partition("# programs")[0]
     return [int(line.split()[0]) for line in listed.splitlines() if line.split()[1:2] == ["worker"]]
 
 
 def old_rows(directory: Path, pid: int) -> Rows:
-    """What an old worker reports. Raises Unreachable."""
+    """Return the statistics of an old worker. Raises Unreachable."""
     text = ask(directory, MASTER_SOCKET, f"@!{pid} show stat")
     if not text.startswith("# pxname"):
         raise Unreachable(f"{MASTER_SOCKET}: worker {pid} does not answer")
@@ -199,7 +205,7 @@ def states(directory: Path) -> list[dict[str, str]]:
 
 
 def differences(servers: tuple[Server, ...], rows: list[dict[str, str]]) -> list[str]:
-    """The commands that make the running servers what they should be."""
+    """Return the commands that set the weights and administrative states of the running servers as wanted."""
     found = {(row["be_name"], row["srv_name"]): row for row in rows}
     return [command for each in servers if (each.backend, each.name) in found for command in _changes(each, found)]
 
@@ -213,10 +219,11 @@ def _changes(server: Server, found: Mapping[tuple[str, str], Mapping[str, str]])
 
 
 def kept_states(servers: tuple[Server, ...], rows: list[dict[str, str]]) -> str:
-    """A state file for the next worker: the health of checked servers, and nothing that the configuration decides.
+    """Return a state file for the next worker: the health of checked servers, with no settings of the old worker.
 
-    Weights and administrative states are written as the new configuration has them, since HAProxy would otherwise
-    carry over those of the old worker. A server that was not checked until now has no health worth keeping.
+    Weights and administrative states are those of the new configuration, since HAProxy would otherwise carry over
+    those of the old worker. Servers that are in maintenance now, or that the new configuration does not check or has
+    disabled, are left out.
     """
     wanted = {(each.backend, each.name): each for each in servers if each.is_checked and each.is_enabled}
     kept = [

@@ -1,8 +1,8 @@
-"""The stick tables of a worker, so that sessions survive each reload.
+"""The handover of stick tables between workers, so that sessions survive each reload.
 
-An old worker teaches the next one its tables through the peers section, once it knows them to be complete itself.
-HAProxy takes them for complete when a peer has said so, or after five seconds. The first worker has nobody before it:
-this module tells it, in the protocol of peers, that there is nothing more to learn.
+An old worker teaches its tables to the next one through the peers section, once it considers them complete. HAProxy
+considers them complete when a peer has said so, or after five seconds. The first worker has no predecessor that could
+say so: this module does, in the peers protocol.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from ..config.render import ADMIN_SOCKET, LOCAL_PEER, PEER_SOCKET, TEACHER
 from . import runtime
 
 LOG = logging.getLogger(__name__)
-COMPLETE_SECONDS = 6.0  # after five, HAProxy does not wait any longer itself
-LEARNING_SECONDS = 0.5  # in which a worker that is to teach has connected
+COMPLETE_SECONDS = 6.0  # HAProxy itself stops waiting after five
+LEARNING_SECONDS = 0.5  # within which a worker that has tables to teach connects
 ANSWER_SECONDS = 1.0
 POLL = 0.01
-FLAGS = re.compile(r" flags=0x([0-9a-f]+) ")  # the first are those of the section
+FLAGS = re.compile(r" flags=0x([0-9a-f]+) ")  # the first match is that of the peers section
 LEARNED_FROM_LOCAL, LEARNED_FROM_REMOTE = 1, 2
 HELLO = "HAProxyS 2.1\n{known_as}\n{name} {pid} 1\n"
 WELCOME = b"200\n"
@@ -30,7 +30,10 @@ CONFIRMED = b"\x00\x03"
 
 
 def prepare_handover(directory: Path) -> None:
-    """Before a reload: have the worker ready to teach the next one, however young it is."""
+    """Make the worker ready, before a reload, to teach its tables to the next one, even if it has just started.
+
+    Log a warning if that fails.
+    """
     try:
         if not _is_made_complete(directory):
             LOG.warning("%s: sessions may be lost: HAProxy was not ready to hand its tables on", directory)
@@ -39,7 +42,7 @@ def prepare_handover(directory: Path) -> None:
 
 
 def _is_made_complete(directory: Path) -> bool:
-    """Whether the worker's tables are complete, or there are none. Raises Unreachable."""
+    """Wait until the worker's tables are complete; return whether they are, or there are none. Raises Unreachable."""
     begun = time.monotonic()
     while time.monotonic() < begun + COMPLETE_SECONDS:
         said = runtime.ask(directory, ADMIN_SOCKET, "show peers")
@@ -59,7 +62,7 @@ def _is_made_complete(directory: Path) -> bool:
 
 
 def _tell(directory: Path, name: str) -> None:
-    """Say, as the peer of this name, that there is nothing more to learn. Raises Unreachable."""
+    """Announce, as the peer of this name, that there is nothing more to learn. Raises Unreachable."""
     try:
         with runtime.connected(directory, PEER_SOCKET, ANSWER_SECONDS) as connection:
             connection.sendall(HELLO.format(known_as=LOCAL_PEER, name=name, pid=os.getpid()).encode())
