@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -22,6 +23,14 @@ if TYPE_CHECKING:
 
 NOBODY = "65534"
 ENVIRONMENT = ("env", "HOME=/nonexistent", "PATH=/usr/local/bin:/usr/bin:/bin")  # root's may not be nobody's to read
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Take signals as programs of a terminal do: nohup ignores SIGHUP, and a shell SIGINT in the background."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, set())
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,1 +1,1 @@
-"""The REST client: what is said to a load-balancer API and to the services beside it."""
+"""The REST client for a load-balancer API and the services beside it."""

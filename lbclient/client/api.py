@@ -1,4 +1,4 @@
-"""The load-balancer API: five verbs for every resource, and what else it can be asked."""
+"""The load-balancer API: five verbs for every resource, and the other requests that it supports."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from ..resources.provider import CAPABILITIES
 from . import errors
 from .rest import Json, Parameters, Rest
 
-Parents = Mapping[str, str]  # {"pool_id": ...} for what lives inside a pool
+Parents = Mapping[str, str]  # {"pool_id": ...} for members of a pool
 
-NOT_OFFERED = (404, 405, 501)  # to a path that only some servers have
+NOT_OFFERED = (404, 405, 501)  # statuses for a path that the server does not support
 
 
 class Api:
-    """A load-balancer API, spoken to by resource."""
+    """A client of a load-balancer API, with methods that take a resource."""
 
     def __init__(self, rest: Rest) -> None:
         self.rest = rest
@@ -33,7 +33,7 @@ class Api:
         return self._one(resource, self.rest.post(_path(resource, parents), {resource.key: values}))
 
     def update(self, resource: Resource, id_: str, values: Json, parents: Parents | None = None) -> Json:
-        """Change what is given; None resets to the default."""
+        """Change the given attributes; None resets an attribute to its default."""
         return self._one(resource, self.rest.put(_path(resource, parents, id_), {resource.key: values}))
 
     def delete(
@@ -42,12 +42,12 @@ class Api:
         self.rest.delete(_path(resource, parents, id_), options)
 
     def statistics(self, resource: Resource, id_: str, parents: Parents | None = None) -> Json:
-        """The counters of a load balancer or a listener; from our own server also those of a pool or a member."""
+        """Return the counters of a load balancer or a listener; on lbclient's server also of a pool or a member."""
         stats: Json = self.rest.get(f"{_path(resource, parents, id_)}/stats")["stats"]
         return stats
 
     def connections(self, pool_id: str, member_id: str) -> int | None:
-        """How many connections are open to a member; None where the server does not tell, as Octavia's do not."""
+        """Return the number of open connections to a member; None if the server does not report it (Octavia)."""
         try:
             stats = self.rest.get(f"{_path(MEMBER, {'pool_id': pool_id}, member_id)}/stats")["stats"]
         except errors.Refused as refusal:
@@ -57,26 +57,26 @@ class Api:
         return int(stats["active_connections"])
 
     def replace_members(self, pool_id: str, members: Sequence[Json], options: Parameters | None = None) -> None:
-        """Make these the members of a pool, or add them to it with the option additive_only."""
+        """Replace the members of a pool, or add to them with the option additive_only."""
         query = f"?{urlencode(options)}" if options else ""
         self.rest.put(f"{_path(MEMBER, {'pool_id': pool_id})}{query}", {MEMBER.collection: list(members)})
 
     def status(self, resource: Resource, id_: str) -> Json:
-        """The tree of a load balancer's objects with their statuses."""
+        """Return the status tree of a load balancer."""
         statuses: Json = self.rest.get(f"{_path(resource, None, id_)}/status")["statuses"]
         return statuses
 
     def listener_statistics(self, amphora_id: str) -> Sequence[Json]:
-        """The counters of each listener that an amphora serves."""
+        """Return the counters of each listener that an amphora serves."""
         stats: Sequence[Json] = self.rest.get(f"{_path(AMPHORA, None, amphora_id)}/stats")["amphora_stats"]
         return stats
 
     def configure(self, amphora_id: str) -> None:
-        """Give an amphora its configuration once more."""
+        """Send an amphora its configuration again."""
         self.rest.put(f"{_path(AMPHORA, None, amphora_id)}/config")
 
     def capabilities(self, provider: str, kind: str) -> Sequence[Json]:
-        """What a flavor, or an availability_zone, can tell a provider."""
+        """Return the provider's capabilities for flavors or availability zones; `kind` is a key of CAPABILITIES."""
         collection = CAPABILITIES[kind]
         found: Sequence[Json] = self.rest.get(f"{_path(PROVIDER, None, provider)}/{collection}")[collection]
         return found
@@ -86,7 +86,7 @@ class Api:
 
     @staticmethod
     def _one(resource: Resource, answer: Json) -> Json:
-        # Octavia's answer to GET of some objects has no key around it.
+        # Octavia does not wrap its answers for some objects in a key.
         one: Json = answer.get(resource.key, answer)
         return one
 

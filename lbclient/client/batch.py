@@ -1,4 +1,4 @@
-"""A pool's members changed as a whole: what would differ, and the one request that does it."""
+"""Batch updates of a pool's members: the differences, and the single request that applies them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from . import api, errors
 from .rest import Json
 
 Key = tuple[str, int]
-Change = tuple[Any, Any]  # from, to
+Change = tuple[Any, Any]  # (old value, new value)
 
 KEY = ("address", "protocol_port")
 ADDITIVE = "additive_only"
@@ -20,10 +20,10 @@ ADDITIVE = "additive_only"
 
 @dataclass(frozen=True)
 class Difference:
-    """What a list of members changes in a pool."""
+    """The changes that a list of members makes in a pool."""
 
     added: Sequence[Json]
-    changed: Sequence[tuple[Json, Mapping[str, Change]]]  # as it is, and what differs
+    changed: Sequence[tuple[Json, Mapping[str, Change]]]  # the current member, and its changes
     removed: Sequence[Json]
     unchanged: int
 
@@ -32,7 +32,7 @@ class Difference:
 
 
 def key(member: Json) -> Key:
-    """What tells a member from the others of its pool."""
+    """Return the address and port that identify a member in its pool."""
     return normal_address(str(member["address"])), int(member["protocol_port"])
 
 
@@ -44,7 +44,7 @@ def normal_address(text: str) -> str:
 
 
 def difference(current: Iterable[Json], wanted: Sequence[Json], *, is_additive: bool) -> Difference:
-    """What sending the wanted members would change; an attribute that is not given stays as it is."""
+    """Return the changes that sending the wanted members would make. Attributes that are not given stay unchanged."""
     known = {key(record): record for record in current}
     changes = [(known[key(each)], _changes(known[key(each)], each)) for each in wanted if key(each) in known]
     named = {key(each) for each in wanted}
@@ -57,7 +57,10 @@ def difference(current: Iterable[Json], wanted: Sequence[Json], *, is_additive: 
 
 
 def send(service: api.Api, pool_id: str, current: Sequence[Json], wanted: Sequence[Json], *, is_additive: bool) -> None:
-    """One PUT. A server before v2.11 knows no additive one: it is sent the members that are to stay, too."""
+    """Send the members in one PUT request.
+
+    A server before v2.11 does not support additive_only; for it the request also includes the members to keep.
+    """
     if not is_additive:
         return service.replace_members(pool_id, wanted)
     try:
@@ -87,5 +90,5 @@ def _normal(field: Field, value: Any) -> Any:
 
 
 def fixed(changes: Mapping[str, Change]) -> list[str]:
-    """The attributes among them that a member keeps for life."""
+    """Return the names of the changed attributes that cannot be changed in an existing member."""
     return [name for name in changes if Api.PUT not in MEMBER[name].api]

@@ -1,6 +1,6 @@
-"""Certificates in the key manager: containers of a certificate, its key and the certificates above it.
+"""Certificates in the key manager: containers of a certificate, its key and its intermediate certificates.
 
-Octavia takes them as lbclient's server does, as both read Barbican's containers of type ``certificate``.
+Octavia and lbclient's server both read them, as Barbican containers of type ``certificate``.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ PAGE = 100
 
 @dataclass(frozen=True)
 class Material:
-    """What is stored: texts in PEM by their place in the container; or one PKCS12 file."""
+    """The content to store: PEM texts by their names in the container, or one PKCS12 file."""
 
     parts: dict[str, str]
     pkcs12: bytes | None = None
 
 
 def material(certificate: bytes, key: bytes | None = None, chain: bytes | None = None) -> Material:
-    """What files hold; the key and the chain may be in the certificate's. Raises WrongInput."""
+    """Read the contents of files; the certificate's file may include the key and the chain. Raises WrongInput."""
     if certificate[:1] == b"\x30" and key is None and chain is None:
         return Material({}, certificate)
     given = _blocks(certificate, "certificate")
@@ -52,7 +52,10 @@ def material(certificate: bytes, key: bytes | None = None, chain: bytes | None =
 
 
 def store(service: Rest, name: str, wanted: Material) -> str:
-    """The reference of a new container, or of a new secret where it is PKCS12; after a failure nothing stays."""
+    """Store a certificate as a container, or as a secret for PKCS12, and return the reference.
+
+    After a failure, secrets that were already stored are deleted.
+    """
     if wanted.pkcs12 is not None:
         payload = {"payload": base64.b64encode(wanted.pkcs12).decode(), "payload_content_encoding": "base64"}
         kind = {"payload_content_type": "application/octet-stream", "secret_type": "opaque"}
@@ -74,7 +77,7 @@ def store(service: Rest, name: str, wanted: Material) -> str:
 
 
 def listed(service: Rest) -> Iterator[Json]:
-    """The containers of certificates."""
+    """Yield the containers of type certificate."""
     offset = 0
     while True:
         page = service.get("/containers", {"limit": PAGE, "offset": offset, "type": "certificate"})
@@ -86,7 +89,7 @@ def listed(service: Rest) -> Iterator[Json]:
 
 
 def find(service: Rest, word: str) -> Json:
-    """The container of that name, ID or reference. Raises UnknownName or Ambiguous."""
+    """Return the container with this name, ID or reference. Raises UnknownName or Ambiguous."""
     id_ = _id(word) if "://" in word else word
     if UUID.fullmatch(id_):
         with suppress(errors.NotFound):
@@ -103,7 +106,7 @@ def find(service: Rest, word: str) -> Json:
 
 
 def text(service: Rest, container: Json) -> str:
-    """The certificate of a container, in PEM."""
+    """Return the certificate of a container, in PEM."""
     reference = next(each["secret_ref"] for each in container["secret_refs"] if each["name"] == CERTIFICATE)
     return service.text(f"/secrets/{_id(reference)}/payload")
 
@@ -122,7 +125,7 @@ def remove(service: Rest, reference: str) -> None:
 
 
 def _blocks(content: bytes, what: str) -> Sequence[tuple[str, str]]:
-    """The kinds of the blocks of a PEM file, and each block."""
+    """Return the blocks of a PEM file as (kind, text) pairs. Raises WrongInput."""
     try:
         decoded = content.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError:
@@ -131,9 +134,9 @@ def _blocks(content: bytes, what: str) -> Sequence[tuple[str, str]]:
 
 
 def _belong_together(certificate: str, key: str) -> bool:
-    """Whether the key is the certificate's; True where it cannot be told here. Raises WrongInput."""
+    """Whether the key belongs to the certificate; True if cryptography is not installed. Raises WrongInput."""
     try:
-        from cryptography import x509  # here, since the command line alone comes without it
+        from cryptography import x509  # imported here, because the client alone does not depend on it
         from cryptography.exceptions import UnsupportedAlgorithm
         from cryptography.hazmat.primitives.serialization import load_pem_private_key
     except ImportError:

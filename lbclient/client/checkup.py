@@ -1,4 +1,4 @@
-"""Whether a cloud can be used, and if not, what to do: from the credentials to the load-balancer API."""
+"""Checks of a cloud, from the credentials to the load-balancer API, with advice on how to fix problems."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ TOLD = (
     "load_balancer_endpoint_override",
     "region_name",
 )
-MOST_SKEW = 30.0  # seconds by which the clocks may differ
-SLOW = 2.0  # seconds for one request
-OTHERS = 0o077  # the bits of those who do not own a file
+MOST_SKEW = 30.0  # seconds by which the clocks of client and server may differ
+SLOW = 2.0  # seconds; a request that takes longer gets a warning
+OTHERS = 0o077  # permission bits of everyone but the owner of a file
 LOCAL_HINT = "`lbclient server --demo` starts one here, and tells where its clouds.yaml is."
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check has found, and what to do about it."""
+    """The result of one check, with advice on how to fix the problem."""
 
     check: str
     state: str
@@ -51,13 +51,13 @@ class Finding:
 
 @dataclass
 class Cloud:
-    """What the checks of one cloud know from each other."""
+    """The state that the checks of one cloud share."""
 
     options: Mapping[str, Any]
     environ: Mapping[str, str]
-    date: str = ""  # of the last answer
-    heard: float = 0.0  # when that came
-    broken: list[str] = field(default_factory=list)  # what the later checks need and do not have
+    date: str = ""  # Date header of the last answer
+    heard: float = 0.0  # when that answer arrived, in seconds since 1970
+    broken: list[str] = field(default_factory=list)  # failed checks that all later checks depend on
 
     @cached_property
     def settings(self) -> settings.Settings:
@@ -65,13 +65,13 @@ class Cloud:
 
     @cached_property
     def services(self) -> Services:
-        """The services, with a login that is made now and not kept."""
+        """The services of the cloud, with a new login that is not cached."""
         services = connect.connect(self.options, self.environ)
         session: Any = services.session
         return replace(services, session=session.new()) if hasattr(session, "new") else services
 
     def get(self, url: str, *, is_authenticated: bool = True) -> tuple[Any, float]:
-        """An answer, and how many seconds it took."""
+        """Send a GET request and return the answer and the seconds that it took."""
         session: Any = self.services.session
         start = time.monotonic()
         with errors.translated():
@@ -83,7 +83,7 @@ class Cloud:
 
 
 def of_cloud(options: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Iterator[Finding]:
-    """What is found about the cloud of these options and variables; nothing is changed there."""
+    """Run the checks for the cloud of these options and variables. Nothing is changed in the cloud."""
     cloud = Cloud(options, environ)
     checks = (
         ("credentials", _credentials),
@@ -110,12 +110,12 @@ def of_cloud(options: Mapping[str, Any], environ: Mapping[str, str] = os.environ
 
 
 def _credentials(cloud: Cloud) -> Finding:
-    _ = cloud.services  # says what is missing
+    _ = cloud.services  # raises an error that names missing credentials
     return Finding("credentials", OK, f"{'; '.join(_sources(cloud))}.")
 
 
 def _sources(cloud: Cloud) -> Iterator[str]:
-    """Which settings come from where."""
+    """Describe which settings come from options, variables and files."""
     found: dict[str, list[str]] = {}
     for name in TOLD:
         if cloud.settings.get(name) not in (None, ""):
@@ -215,7 +215,7 @@ def _endpoint(cloud: Cloud) -> Finding:
 
 
 def _regions(access: Any, service_type: str) -> list[str]:
-    """Where the catalog has a service."""
+    """Return the regions in which the catalog has a service."""
     catalog = access.service_catalog.catalog if access else ()
     endpoints = [each for entry in catalog if entry["type"] == service_type for each in entry.get("endpoints", ())]
     return sorted({str(each["region"]) for each in endpoints if each.get("region")})

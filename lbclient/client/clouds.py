@@ -1,4 +1,4 @@
-"""clouds.yaml and secure.yaml: where they lie, and what they say of one cloud."""
+"""clouds.yaml and secure.yaml: finding the files and reading the entry of a cloud."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SUFFIXES = (".yaml", ".yml", ".json")
 
 
 def entry(name: str | None, region_name: str | None, environ: Mapping[str, str]) -> Entry:
-    """What the files say of a cloud; without a name of the only one, or nothing. Raises NotConfigured."""
+    """Return the entry of a cloud; without a name, that of the only cloud, or {}. Raises NotConfigured."""
     files, clouds = _clouds(environ)
     path = next(iter(files), None)
     if name is None:
@@ -36,31 +36,31 @@ def entry(name: str | None, region_name: str | None, environ: Mapping[str, str])
 
 
 def offered(environ: Mapping[str, str]) -> str:
-    """The clouds there are, as a sentence behind others; nothing where there are none."""
+    """Return a sentence that lists the known clouds, to append to an error; "" if there are none."""
     files, clouds = _clouds(environ)
     named = f" {files[0]} has the clouds {', '.join(sorted(clouds))}." if clouds else ""
     return f"{named}{_missing(environ)}"
 
 
 def _missing(environ: Mapping[str, str]) -> str:
-    """Which file a variable names although it does not exist, as a sentence behind others."""
+    """Return a sentence about variables that name a missing file, to append to an error; "" if there are none."""
     names = ("OS_CLIENT_CONFIG_FILE", "OS_CLIENT_SECURE_FILE")
     wrong = [name for name in names if environ.get(name) and not Path(environ[name]).is_file()]
     return "".join(f" {name} names {environ[name]}, which is no file." for name in wrong)
 
 
 def names(environ: Mapping[str, str]) -> list[str]:
-    """The clouds that have an entry. Raises NotConfigured."""
+    """Return the names of all clouds. Raises NotConfigured."""
     return sorted(_clouds(environ)[1])
 
 
 def files(environ: Mapping[str, str]) -> list[Path]:
-    """The files that are read. Raises NotConfigured."""
+    """Return the paths of the files that are read. Raises NotConfigured."""
     return _clouds(environ)[0]
 
 
 def _clouds(environ: Mapping[str, str]) -> tuple[list[Path], Entry]:
-    """The files that were read, and the clouds of them all."""
+    """Read the files, and return their paths and the merged clouds."""
     path, content = _first("clouds", environ.get("OS_CLIENT_CONFIG_FILE"))
     secure_path, secure = _first("secure", environ.get("OS_CLIENT_SECURE_FILE"))
     files = [file for file in (path, secure_path) if file]
@@ -71,7 +71,7 @@ def _clouds(environ: Mapping[str, str]) -> tuple[list[Path], Entry]:
 
 
 def _first(stem: str, named: str | None) -> tuple[Path | None, Entry]:
-    """The first of the files that exists, and its content."""
+    """Return the first existing file and its content; (None, {}) if there is none."""
     for path in _candidates(stem, named):
         if path.is_file():
             return path, _read(path)
@@ -90,7 +90,7 @@ def _candidates(stem: str, named: str | None) -> Iterator[Path]:
 
 
 def _read(path: Path) -> Entry:
-    import yaml  # here, since it takes a while and most commands read no file
+    import yaml  # imported here, because it is slow and most commands read no file
 
     try:
         with path.open(encoding="utf-8") as file:
@@ -109,7 +109,7 @@ def _read(path: Path) -> Entry:
 
 
 def _merged(one: Any, other: Any) -> Any:
-    """Two trees of mappings in one; where they differ, the other wins."""
+    """Merge two nested mappings; values of the second take precedence."""
     if not (isinstance(one, dict) and isinstance(other, dict)):
         return one if other is None else other
     return {key: _merged(one.get(key), other.get(key)) for key in {**one, **other}}

@@ -1,4 +1,4 @@
-"""From credentials to the services of a cloud."""
+"""Connecting to a cloud: turns credentials and other settings into services."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from keystoneauth1.plugin import BaseAuthPlugin
     from keystoneauth1.session import Session
 
-PLUGINS = "keystoneauth1.plugin"  # the entry points of ways to authenticate
+PLUGINS = "keystoneauth1.plugin"  # entry point group of authentication plugins
 DEFAULT_INTERFACE = "public"
 DEFAULT_TIMEOUT = 300.0  # seconds without a byte from the server
 SERVICE_TYPES = ("load-balancer", "network", "identity")
-# Ways to log in of which the settings say all. Others ask a person, Kerberos or a certificate who it is, or do not log
-# in at all.
+# Authentication plugins whose login depends on the settings alone. Others ask the user, Kerberos or a certificate, or
+# do not log in at all.
 CACHED_PLUGINS = (
     "password",
     "v2password",
@@ -46,7 +46,7 @@ CACHE_VARIABLE = "LBCLIENT_AUTH_CACHE"
 
 
 def connect(options: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Services:
-    """The services as these options and variables say; nothing is sent yet. Raises NotConfigured."""
+    """Return the services for these options and variables. Raises NotConfigured."""
     settings = read(options, environ)
     with errors.translated():
         session = _cached_session(settings, environ) or _session(settings, _plugin(settings, environ))
@@ -65,7 +65,7 @@ def connect(options: Mapping[str, Any], environ: Mapping[str, str] = os.environ)
 def _plugin(settings: Settings, environ: Mapping[str, str]) -> BaseAuthPlugin:
     loader: Any = _loader(kind_of(settings))
     methods = _words(settings.get("auth_methods"))
-    if methods and kind_of(settings) == "v3multifactor":  # whose options are those of its methods
+    if methods and kind_of(settings) == "v3multifactor":  # its options depend on its methods
         loader._methods = methods
     options = [option for option in loader.get_options() if option.dest != "auth_methods"]
     names = {option.dest for option in options}
@@ -84,7 +84,7 @@ def _plugin(settings: Settings, environ: Mapping[str, str]) -> BaseAuthPlugin:
 
 
 def _check_addresses(settings: Settings) -> None:
-    """Raises NotConfigured for what is said to be an address and is none."""
+    """Check that addresses begin with http:// or https://. Raises NotConfigured."""
     for name, value in settings.items():
         is_address = name in ("auth_url", "endpoint") or name.endswith("_endpoint_override")
         if is_address and not str(value).lower().startswith(("http://", "https://")):
@@ -94,12 +94,12 @@ def _check_addresses(settings: Settings) -> None:
 
 
 def _words(value: Any) -> list[str]:
-    """A list that may be written with commas."""
+    """Return a list that may be given as text with commas."""
     return value if isinstance(value, list) else [word.strip() for word in str(value or "").split(",") if word.strip()]
 
 
 def _loader(kind: str) -> BaseLoader[Any]:
-    """keystoneauth1's loader of that name: its own is found without looking through everything that is installed."""
+    """Return the plugin loader of that name. keystoneauth1's own are found without scanning all installed packages."""
     own = importlib.metadata.distribution("keystoneauth1").entry_points.select(group=PLUGINS, name=kind)
     for entry_point in own:
         loader: BaseLoader[Any] = entry_point.load()()
@@ -128,7 +128,7 @@ def _with_password(settings: Settings) -> Settings:
 
 
 def _cached_session(settings: Settings, environ: Mapping[str, str]) -> CachedSession | None:
-    """A session whose login is kept for the next command, unless that is not wanted or not safe."""
+    """Return a session whose login is cached for the next command; None if that is disabled, unsafe or unsupported."""
     kind = kind_of(settings)
     is_wanted = _is_true(settings.get(CACHE_SWITCH, environ.get(CACHE_VARIABLE) or "on"))
     is_asked_for = kind in PASSWORD_KINDS and not settings.get("password")
@@ -161,7 +161,7 @@ def _session(settings: Settings, plugin: BaseAuthPlugin) -> Session:
 
 
 def _verification(settings: Settings) -> bool | str:
-    """False: any certificate will do; or the file of the authorities."""
+    """Return the `verify` argument of requests: False to accept any certificate, or the path of CA certificates."""
     if _is_true(settings.get("insecure", False)) or not _is_true(settings.get("verify", True)):
         return False
     return os.path.expanduser(settings["cacert"]) if settings.get("cacert") else True

@@ -1,7 +1,7 @@
-"""Requests with the standard library alone, for commands that need no login.
+"""HTTP requests with the standard library alone, for commands that have a cached token.
 
-keystoneauth1 and requests take longer to load than such a command runs. What they do beyond a plain request is left to
-them: `is_plain` and `request` say where, by False and by None.
+Importing keystoneauth1 and requests takes longer than such a command runs. They are still used for everything beyond a
+plain request: `is_plain` returns False and `request` returns None in these cases.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from .errors import Unreachable
 if TYPE_CHECKING:
     from ssl import SSLContext
 
-# What makes requests do something else than go straight to the server.
+# Variables that make requests use a proxy or other credentials.
 VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "netrc")
-AUTHORITIES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")  # variables of requests
+AUTHORITIES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")  # variables in which requests looks for CA certificates
 NETRC = ("~/.netrc", "~/_netrc")
 DEFAULT_PORTS = {"http": 80, "https": 443}
 ANY_REDIRECT = range(300, 400)
@@ -43,7 +43,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a server says, by the names that requests has for it."""
+    """The answer of a server, with the attribute names of requests."""
 
     request: Request
     status_code: int
@@ -60,20 +60,20 @@ class Answer:
 
 
 def is_plain(environ: Mapping[str, str]) -> bool:
-    """Whether a request goes straight to the server, and nobody wants to see it in a log."""
+    """Whether requests go straight to the server, without proxies, .netrc files or debug logging."""
     return (
-        sys.platform.startswith("linux")  # elsewhere the system may have proxies
+        sys.platform.startswith("linux")  # other systems have proxy settings outside the environment
         and not any(value and name.lower() in VARIABLES for name, value in environ.items())
         and not any(os.path.exists(os.path.expanduser(path)) for path in NETRC)
         and not logging.getLogger("keystoneauth").isEnabledFor(logging.DEBUG)
     )
 
 
-ConnectionKey = tuple[int, str, str]  # a thread, and the server that it speaks to
+ConnectionKey = tuple[int, str, str]  # (thread ID, URL scheme, host and port)
 
 
 class DirectHttp:
-    """Connections that are kept until the end, one to each server."""
+    """An HTTP client with persistent connections, one per thread and server."""
 
     def __init__(self, verify: bool | str, timeout: float) -> None:
         self.verify = verify
@@ -89,20 +89,20 @@ class DirectHttp:
         params: Mapping[str, Any] | None = None,
         json: Any = None,
     ) -> Answer | None:
-        """The answer; nothing where the request cannot be sent or is to be sent elsewhere. Raises Unreachable."""
+        """Return the answer; None if the request cannot be sent or is redirected. Raises Unreachable."""
         url = _with_query(url, params)
         parts = urlsplit(url)
         if not _is_simple(url, parts):
             return None
         try:
             connection = self._connected(parts)
-        except OSError:  # among them those of TLS
+        except OSError:  # including TLS errors
             return None
         answer = _exchanged(connection, Request(method, url), parts, {**_constant_headers(json), **headers}, json)
         return None if answer.status_code in ANY_REDIRECT else answer
 
     def _connected(self, parts: SplitResult) -> http.client.HTTPConnection:
-        place = (threading.get_ident(), parts.scheme, parts.netloc)  # several threads cannot share one
+        place = (threading.get_ident(), parts.scheme, parts.netloc)  # threads cannot share a connection
         connection = self._connections.get(place)
         if connection is None:
             connection = self._connections[place] = self._connection(parts)
@@ -138,7 +138,7 @@ def _close(connections: Mapping[ConnectionKey, http.client.HTTPConnection]) -> N
 
 
 def _authorities() -> str:
-    """The authorities that requests trusts."""
+    """Return the file or folder of the CA certificates that requests trusts."""
     from certifi import where
 
     return next((os.environ[name] for name in AUTHORITIES if os.environ.get(name)), None) or where()
@@ -162,7 +162,7 @@ def _is_simple(url: str, parts: SplitResult) -> bool:
 
 
 def _is_over(connection: socket.socket) -> bool:
-    """Whether the server has closed a connection on which nothing is awaited."""
+    """Whether the server has closed an idle connection."""
     return bool(select.select([connection], [], [], 0)[0])
 
 

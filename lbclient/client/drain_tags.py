@@ -1,11 +1,11 @@
-"""What a drained member had before, kept in its own tags: every Octavia since v2.5 stores those for whoever asks."""
+"""Drain tags: a drained member keeps its previous weight in its own tags, which every Octavia since v2.5 stores."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 WEIGHT = "lbclient:weight="
-DISABLED = "lbclient:disabled"  # by draining, so that undraining enables it again
+DISABLED = "lbclient:disabled"  # the member was disabled by draining, so undraining enables it again
 
 
 def with_weight(tags: Sequence[str], weight: int) -> list[str]:
@@ -13,11 +13,11 @@ def with_weight(tags: Sequence[str], weight: int) -> list[str]:
 
 
 def weight_before(tags: Sequence[str]) -> int | None:
-    """The weight before; None where nothing tells it."""
+    """Return the weight before draining; None if no tag has it."""
     found = [tag.removeprefix(WEIGHT) for tag in tags if tag.startswith(WEIGHT)]
     return int(found[0]) if found and found[0].isdecimal() else None
 
 
 def without_drain_tags(tags: Sequence[str]) -> list[str]:
-    """Everybody else's tags."""
+    """Return the tags that are not drain tags."""
     return [tag for tag in tags if not tag.startswith(WEIGHT) and tag != DISABLED]

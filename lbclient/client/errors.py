@@ -1,4 +1,4 @@
-"""What can go wrong, as one tree; every message is one line that can be shown as it is."""
+"""The exceptions of the client, in one hierarchy. Each message is a single line that can be shown to users."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ R = TypeVar("R", bound="Refused")
 
 
 class Error(Exception):
-    """The root of everything that this client raises on purpose."""
+    """Base class of all errors that this client raises deliberately."""
 
-    exit_status = 1  # of a command that it ends
+    exit_status = 1  # of a command that ends with this error
 
     def __str__(self) -> str:
-        return safe(super().__str__())  # names that others gave are in it
+        return safe(super().__str__())  # it may contain names from a server
 
 
 class WrongInput(Error):
-    """A value that no server has to be asked about."""
+    """A value is invalid, which is known without asking a server."""
 
 
 class WrongUsage(WrongInput):
-    """A command line that means nothing, whatever there is."""
+    """The command line is invalid."""
 
     exit_status = 2
 
 
 class UnknownName(Error):
-    """A name that nothing has."""
+    """No object has the name."""
 
 
 class Ambiguous(Error):
-    """A name that several things have."""
+    """Several objects have the name."""
 
 
 class NotConfigured(Error):
@@ -44,27 +44,27 @@ class NotConfigured(Error):
 
 
 class Unreachable(Error):
-    """A server that does not answer."""
+    """A server does not answer."""
 
 
 class TimedOut(Error):
-    """The end of waiting; what was waited for may still come."""
+    """The time for waiting is over; the change may still succeed."""
 
     exit_status = 3
 
 
 class OutcomeUnknown(TimedOut):
-    """The end of waiting for something that the server does not tell."""
+    """The time for waiting is over, and the server cannot report the outcome."""
 
     exit_status = 4
 
 
 class Failed(Error):
-    """A change that ended in ERROR."""
+    """A change ended in ERROR."""
 
 
 class Refused(Error):
-    """An answer of 400 or more; the server's own words are the message."""
+    """An answer with a status of 400 or more; the message is the server's."""
 
     hint = ""
 
@@ -76,7 +76,7 @@ class Refused(Error):
         self.request_id = request_id
 
     def hinting(self: R, hint: str) -> R:
-        """The same refusal with another hint."""
+        """Return a copy of this error with another hint."""
         return type(self)(self.status, self.words, self.request_id, hint)
 
 
@@ -85,33 +85,33 @@ class BadRequest(Refused):
 
 
 class Unauthorized(Refused):
-    """401: the credentials are wrong, or the token is too old."""
+    """401: the credentials are wrong, or the token has expired."""
 
     hint = "Are the user name, the password and the project right?"
 
 
 class Forbidden(Refused):
-    """403: by policy, or a quota is used up."""
+    """403: the policy forbids it, or a quota is used up."""
 
 
 class NotFound(Refused):
-    """404."""
+    """404: the object does not exist."""
 
 
 class Conflict(Refused):
-    """409: the load balancer is busy, or something like it exists."""
+    """409: the load balancer is busy, or the object conflicts with an existing one."""
 
 
 class Busy(Conflict):
-    """409, because another change is under way."""
+    """409: another change is in progress."""
 
     advice = "give --retry-on-conflict to wait for its end, or --wait to the command before."
     hint = f"It is busy with another change: {advice}"
-    holder: Mapping[str, Any] | None = None  # which change that is, if the answer tells
+    holder: Mapping[str, Any] | None = None  # the change in progress, if the answer names it
 
 
 class ServerFailed(Refused):
-    """500 and above."""
+    """500 and above: the server failed."""
 
     hint = "The server failed: its log says more."
 
@@ -121,7 +121,7 @@ BUSY_WORDS = ("immutable", "Invalid state PENDING_")
 
 
 def refused(status: int, body: Any, request_id: str | None = None) -> Refused:
-    """The error for an answer; its body may be JSON of any OpenStack service, or text."""
+    """Return the error for an answer, whose body may be text or the JSON of any OpenStack service."""
     words = words_of(body) or "The server gives no reason."
     if status == 409 and any(busy in words for busy in BUSY_WORDS):
         busy = Busy(status, words, request_id)
@@ -132,7 +132,7 @@ def refused(status: int, body: Any, request_id: str | None = None) -> Refused:
 
 
 def words_of(body: Any) -> str:
-    """The one sentence of an error's body: Octavia's faultstring, Keystone's, Neutron's message, a title."""
+    """Return the message in the body of an error: Octavia's faultstring, a message of Keystone or Neutron, a title."""
     if isinstance(body, dict):
         inner = body.get("error") or body.get("NeutronError") or body
         if isinstance(inner, dict):
@@ -146,7 +146,7 @@ def words_of(body: Any) -> str:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """The border to keystoneauth1: its exceptions become ours."""
+    """Translate the exceptions of keystoneauth1 into those of this module."""
     try:
         yield
     except Exception as error:
@@ -157,7 +157,7 @@ def translated() -> Iterator[None]:
 
 
 def _translation(error: Exception) -> Error | None:
-    """Our error for one of keystoneauth1, which is loaded where it can have been raised."""
+    """Return the error for an exception of keystoneauth1; None for other exceptions."""
     from keystoneauth1 import exceptions as theirs
 
     if isinstance(error, theirs.HttpError):
@@ -165,7 +165,7 @@ def _translation(error: Exception) -> Error | None:
     if isinstance(error, theirs.ConnectTimeout):
         return Unreachable(f"No answer in time: {_one_line(error)}")
     if isinstance(error, (theirs.ConnectionError, theirs.DiscoveryFailure)):
-        from . import unreachable  # here, as it is needed after a failure only
+        from . import unreachable  # imported here, because it is needed only after a failure
 
         return Unreachable(unreachable.explained(error))
     if isinstance(error, theirs.MissingRequiredOptions):

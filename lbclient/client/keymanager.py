@@ -1,4 +1,4 @@
-"""The key manager's names into the references that listeners and pools have."""
+"""Look-up of key manager references by the names or IDs of containers and secrets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ KINDS = ("container", "secret")
 
 
 def reference(names: Names, word: str) -> str:
-    """The reference of the container or the secret of that name or ID. Raises Unnamed or Ambiguous."""
+    """Return the reference of a container or secret, given by name, ID or reference.
+
+    Raises UnknownName or Ambiguous.
+    """
     if "://" in word:
         return word
     service = names.services.key_manager
@@ -37,7 +40,7 @@ def _by_id(service: Rest, kind: str, id_: str) -> list[str]:
 
 def _by_name(service: Rest, kind: str, name: str) -> list[str]:
     listed = service.get(f"/{kind}s", {"name": name})[f"{kind}s"]
-    # A key manager may pass a filter over that it does not know.
+    # A key manager may ignore filters that it does not know.
     return [_reference(kind, one) for one in listed if one.get("name") == name]
 
 

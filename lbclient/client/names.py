@@ -1,7 +1,7 @@
-"""Names of things into their IDs.
+"""Look-up of IDs by name.
 
-A word that looks like an ID is taken as one without asking. Only when the server then knows no such thing it is looked
-up, first as an ID and then as a name, by `confirm`.
+A word that looks like an ID is used as one without a request. Only if the server does not know the object is the word
+looked up, first as an ID and then as a name, by `Names.confirm`.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ SHOWN_AT_MOST = 3
 
 @dataclass(frozen=True)
 class Kind:
-    """Where things of a kind are listed."""
+    """A kind of object that has names, and where objects of this kind are listed."""
 
-    title: str  # one of them, in a sentence
+    title: str  # the singular, for use in sentences
     titles: str
-    service: str  # attribute of Services
+    service: str  # the attribute of Services
     path: str
     collection: str
-    name: str = "name"  # the attribute that names one
+    name: str = "name"  # the attribute that holds the name
     identifier: str = "id"
 
 
@@ -59,17 +59,17 @@ Parents = Mapping[str, str]
 
 
 class Names:
-    """The names that one command was given."""
+    """Resolves the names that were given to one command, and caches the results."""
 
     def __init__(self, services: Services) -> None:
         self.services = services
         self._found: dict[tuple[str, str, str], str] = {}
         self._records: dict[tuple[str, str], Json] = {}
         self._assumed: dict[tuple[str, str, str], Kind] = {}
-        self._listed: dict[str, list[str]] = {}  # path -> the names there, after a mistake
+        self._listed: dict[str, list[str]] = {}  # path -> existing names, for suggestions
 
     def id(self, kind: str, word: str, parents: Parents | None = None) -> str:
-        """The ID of what has that name or ID. Raises Unnamed or Ambiguous."""
+        """Return the ID of the object with this name or ID. Raises WrongUsage, UnknownName or Ambiguous."""
         what = KINDS[kind]
         if not word.strip():
             raise errors.WrongUsage(f"The name or ID of a {what.title} is empty.")
@@ -79,11 +79,11 @@ class Names:
         return self._found[key]
 
     def record(self, kind: str, id_: str) -> Json | None:
-        """What looking a name up has already told about that ID."""
+        """Return the object with this ID if a look-up by name has already fetched it."""
         return self._records.get((kind, id_))
 
     def confirm(self) -> bool:
-        """Look up what was taken for an ID; whether anything turned out to be a name."""
+        """Look up the words that were assumed to be IDs. Returns whether any of them is a name."""
         assumed, self._assumed = self._assumed, {}
         is_changed = False
         for (kind, path, word), what in assumed.items():
@@ -107,7 +107,7 @@ class Names:
         return self._only(kind, what, path, word, self._by(what, path, what.name, word))
 
     def _project(self, what: Kind, word: str) -> str:
-        """Who may not list projects knows the name of the own one; anything else is an ID."""
+        """Look up a project. Users who may not list projects can name their own; other words are taken as IDs."""
         try:
             found = self._by(what, what.path, what.name, word)
         except errors.Forbidden:
@@ -127,8 +127,8 @@ class Names:
         return id_
 
     def _unnamed(self, what: Kind, path: str, word: str) -> str:
-        """That nothing has the name; and what is called almost so, which one request for a list tells."""
-        from . import similar  # here, as it is needed after a mistake only
+        """Return a message that no object has the name, with similar names from a list request."""
+        from . import similar  # imported here, because it is needed only after a mistake
 
         said = f"No {what.title} has the name or ID '{word}'."
         if path not in self._listed:

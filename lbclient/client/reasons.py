@@ -1,4 +1,4 @@
-"""Why a change was refused or has failed, as far as the server tells: asked only after it went wrong."""
+"""Reasons for refused and failed changes, as far as the server can name them. Needed only after a failure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .names import KINDS
 from .rest import Json
 
 ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-PARTS = {  # key in a status tree -> the kind of what is there
+PARTS = {  # key in a status tree -> kind of the objects under it
     "listeners": "listener",
     "pools": "pool",
     "members": "member",
@@ -26,7 +26,7 @@ ERROR_ADVICE = "what is in ERROR can be deleted or failed over."
 
 
 def busy(api: Api, refusal: errors.Busy, advice: str = errors.Busy.advice) -> errors.Busy:
-    """The refusal with which change holds the load balancer, and since when; the server may not tell."""
+    """Add to a refusal which change keeps the load balancer busy and since when, if the server knows."""
     holder = refusal.holder or _holder(api, refusal)
     if not holder:
         return refusal.hinting(f"It is busy with another change: {advice}")
@@ -38,7 +38,7 @@ def busy(api: Api, refusal: errors.Busy, advice: str = errors.Busy.advice) -> er
 
 
 def can_pass(api: Api, refusal: errors.Busy) -> bool:
-    """Whether waiting may help: some servers take no change to what is in ERROR, either."""
+    """Whether waiting may help. It does not if the load balancer is in ERROR and the server refuses all changes."""
     if refusal.holder:
         return True
     id_ = _loadbalancer(refusal)
@@ -49,7 +49,7 @@ def can_pass(api: Api, refusal: errors.Busy) -> bool:
 
 
 def failure(api: Api, loadbalancer_id: str) -> str:
-    """What is in ERROR in a load balancer, and the reason if the server gives one; nothing where it tells neither."""
+    """Return the reason why a load balancer failed and its parts in ERROR, as sentences; "" if neither is known."""
     try:
         tree = api.status(LOADBALANCER, loadbalancer_id)["loadbalancer"]
     except (errors.Error, KeyError, TypeError):
@@ -61,7 +61,7 @@ def failure(api: Api, loadbalancer_id: str) -> str:
 
 
 def _holder(api: Api, refusal: errors.Busy) -> Mapping[str, Any] | None:
-    """The part of a load balancer that a status tree shows as PENDING, the innermost one."""
+    """Return the last part that a load balancer's status tree shows as PENDING; None if there is none."""
     id_ = _loadbalancer(refusal)
     if id_ is None:
         return None
@@ -73,12 +73,12 @@ def _holder(api: Api, refusal: errors.Busy) -> Mapping[str, Any] | None:
     pending = [(kind, one) for kind, one in _parts(tree) if str(one.get("provisioning_status")).startswith("PENDING_")]
     kind, one = pending[-1] if pending else ("loadbalancer", record)
     if one.get("provisioning_status") == "ACTIVE":
-        return None  # it has ended meanwhile
+        return None  # the change has ended in the meantime
     return {**one, "resource": kind, "since": record.get("updated_at") or record.get("created_at")}
 
 
 def _loadbalancer(refusal: errors.Busy) -> str | None:
-    """The ID in the text of the refusal."""
+    """Return the load balancer ID in the text of a refusal; None if there is none."""
     found = ID.search(refusal.words) if "oad" in refusal.words else None
     return found[0] if found else None
 

@@ -1,4 +1,4 @@
-"""One service of a cloud over HTTP: paths and JSON in, JSON out."""
+"""HTTP access to one service of a cloud: takes paths and JSON, returns JSON."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ VERSION_AT_END = re.compile(r"/v\d+(\.\d+)?$")
 
 
 class Rest:
-    """A service, found in the catalog by its type, or at a fixed address."""
+    """A service at a fixed address, or at the one that the catalog has for its type."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class Rest:
         return self._request("GET", path, params=params)
 
     def text(self, path: str) -> str:
-        """What is stored there as a text. Raises Refused."""
+        """Get a path as plain text. Raises Refused."""
         with errors.translated():
             answer = self.session.request(
                 f"{self.base}{path}", "GET", raise_exc=False, headers={"Accept": "text/plain"}
@@ -70,7 +70,7 @@ class Rest:
         self._request("DELETE", path, params=params)
 
     def pages(self, path: str, collection: str, params: Parameters | None = None) -> Iterator[Json]:
-        """Every object of a list; the links to further pages are followed."""
+        """Yield every object of a list, following the links to further pages."""
         marker = None
         while True:
             page = self.get(path, params)
@@ -107,7 +107,7 @@ class Rest:
         if answer.status_code >= 400:
             refusal = errors.refused(answer.status_code, _reason(answer), answer.headers.get("x-openstack-request-id"))
             if isinstance(refusal, errors.Forbidden) and "olicy does not allow" in refusal.words:
-                from . import roles  # here, as few requests are refused
+                from . import roles  # imported here, because few requests are refused
 
                 refusal = refusal.hinting(roles.needed(method, path))
             raise refusal
@@ -129,7 +129,7 @@ def _body(answer: Any) -> Any:
 
 
 def _reason(answer: Any) -> Any:
-    """The body of an error; where it only repeats the status, what was asked for."""
+    """Return the body of an error; if it only repeats the status, a text with the method and the URL."""
     body = _body(answer)
     if errors.words_of(body) in ("", answer.reason):
         return f"{answer.reason}: {answer.request.method} {answer.request.url}"
@@ -137,6 +137,6 @@ def _reason(answer: Any) -> Any:
 
 
 def _next(links: Any) -> str | None:
-    if isinstance(links, dict):  # Keystone's form
+    if isinstance(links, dict):  # Keystone's format
         return links.get("next")
     return next((link["href"] for link in links or () if link.get("rel") == "next"), None)

@@ -1,4 +1,4 @@
-"""Which roles a request needs, by the rules that Octavia and lbclient's server have unless an operator changes them."""
+"""The roles that a request needs by the default policies of Octavia and lbclient's server."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ FAILOVER = "/failover"
 
 
 def needed(method: str, path: str) -> str:
-    """The roles, as a sentence behind a refusal."""
+    """Return a sentence about the required roles, to append to a refusal."""
     if "/quotas" in path and method != "GET":
         return "It needs the role load-balancer_quota_admin or admin."
     is_operators = any(word in path for word in OPERATORS) and not (method == "GET" and _is_for_all(path))
@@ -21,5 +21,5 @@ def needed(method: str, path: str) -> str:
 
 
 def _is_for_all(path: str) -> bool:
-    """Whether everybody may read it: flavors and availability zones, but not their profiles."""
+    """Whether all users may read the path: flavors and availability zones, but not their profiles."""
     return "profile" not in path and any(f"/{word}" in path for word in ("flavors", "availabilityzones"))

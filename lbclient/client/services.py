@@ -1,4 +1,4 @@
-"""The services of a cloud that load balancers need."""
+"""The services of a cloud that the client uses."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 @dataclass
 class Services:
-    """A session, and the services that it reaches."""
+    """A session and the services that it gives access to."""
 
     session: Session | CachedSession
     region_name: str | None = None
     interface: str | None = None
     endpoints: Mapping[str, str] = field(
         default_factory=dict
-    )  # service type -> an address that overrides the catalog's
+    )  # service type -> address, instead of the one in the catalog
 
     @cached_property
     def loadbalancer(self) -> Rest:
@@ -44,7 +44,10 @@ class Services:
         return self._service("identity", "v3")
 
     def access(self, *, is_new: bool = False) -> Any:
-        """Who this is, as keystoneauth1 has it; nothing where nobody logs in."""
+        """Return keystoneauth1's access information of the login; None for plugins that do not log in.
+
+        With `is_new`, a new login is made instead of using the cached one.
+        """
         session: Any = self.session
         if hasattr(session, "full"):
             session = session.new() if is_new else session.full

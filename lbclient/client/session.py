@@ -1,4 +1,4 @@
-"""A session that begins with the login of an earlier command, and logs in only when it has to."""
+"""A session that reuses the cached login of an earlier command and logs in only if necessary."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from .token_cache import CachedToken, CacheEntry
 if TYPE_CHECKING:
     from keystoneauth1.session import Session
 
-# 401: the token has ended before its time. 403: the user may have been given a role since the token was made.
+# 401: the token was revoked before its expiry. 403: the user may have been given a role since the token was issued.
 OUTDATED = (401, 403)
 
 
 class CachedSession:
-    """What services need of keystoneauth1's session, which is loaded only when it is needed itself."""
+    """The part of keystoneauth1's session interface that services use; the real session is created only if needed."""
 
     def __init__(
         self,
@@ -29,17 +29,17 @@ class CachedSession:
     ) -> None:
         self._entry = entry
         self._make = make
-        self._direct = direct  # nothing where requests are always keystoneauth1's
-        self._catalog = catalog  # what, with a service's type, finds an address in the catalog
+        self._direct = direct  # None: all requests go through keystoneauth1
+        self._catalog = catalog  # interface and region, by which endpoints are looked up in the catalog
         self._service_types = service_types
         self._kept: CachedToken | None = entry.read()
         self._written: str | None = None
         if self._kept is None:
-            _ = self.full  # which says what is missing
+            _ = self.full  # raises an error that names missing credentials
 
     @cached_property
     def full(self) -> Session:
-        """keystoneauth1's session, with the login that is kept."""
+        """keystoneauth1's session, with the cached login."""
         session = self._make()
         if self._kept and session.auth:
             try:
@@ -49,7 +49,7 @@ class CachedSession:
         return session
 
     def new(self) -> Session:
-        """keystoneauth1's session with a login of its own, which is not kept."""
+        """Return a keystoneauth1 session with a new login that is not cached."""
         return self._make()
 
     def get_endpoint(self, service_type: str, **where: Any) -> str | None:
@@ -60,13 +60,13 @@ class CachedSession:
         return endpoint
 
     def request(self, url: str, method: str, **arguments: Any) -> Any:
-        """The answer; if the server does not accept the login that was kept, the one to a new login."""
+        """Send a request and return the answer. If the server rejects the cached login, repeat it with a new one."""
         if self._kept is None:
             return self._afresh(url, method, **arguments)
         try:
             answer = self._with_kept(url, method, arguments)
         except Exception:
-            self._forget()  # the address may be an old one, too
+            self._forget()  # the cached address may be outdated, too
             raise
         if answer.status_code not in OUTDATED:
             return answer
@@ -80,7 +80,7 @@ class CachedSession:
             if answer is not None:
                 return answer
         session = self.full
-        if self._kept is None:  # it could not be read
+        if self._kept is None:  # the plugin state could not be read
             return self._afresh(url, method, **arguments)
         return session.request(url, method, allow_reauth=False, **arguments)
 

@@ -1,11 +1,11 @@
-"""What is said about a cloud, by options, OS_* variables and clouds.yaml, in one mapping.
+"""The settings of a cloud from options, OS_* variables and clouds.yaml, merged into one mapping.
 
-Every spelling that openstacksdk's loader understands means the same here. Where this goes further or elsewhere:
+Every spelling that openstacksdk's loader understands is accepted with the same meaning. The differences are:
 
-- A cloud that is named on the command line is not mixed with the variables of another one: then variables fill in
-  secrets, the region and certificates only.
-- The only cloud of clouds.yaml is used although variables are set, unless they say who logs in, or where.
-- A token or an application credential need no auth_type.
+- A cloud named on the command line is not mixed with variables of another cloud: variables only add secrets, the
+  region, certificates and the timeout.
+- If clouds.yaml has only one cloud, it is used even if OS_* variables are set, unless these name a user or an address.
+- A token or an application credential needs no auth_type.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ BESIDE_A_NAMED_CLOUD = (
     "key",
     "api_timeout",
 )
-VARIABLES = "envvars"  # the name of the cloud that the variables are, unless OS_CLOUD_NAME says another
+VARIABLES = "envvars"  # the name of the cloud that the variables define, unless OS_CLOUD_NAME is set
 SELECTORS = {"cloud", "region_name", "client_config_file", "client_secure_file", "cloud_name"}
 
 
 def read(options: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
-    """Everything that is said about the cloud. Raises NotConfigured."""
+    """Return the merged settings of the cloud. Raises NotConfigured."""
     typed = _normal({name: value for name, value in options.items() if value not in (None, "")})
     variables = _normal(
         {name[3:].lower(): value for name, value in environ.items() if name.startswith("OS_") and value}
@@ -51,7 +51,7 @@ def read(options: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
 
 
 def kind(settings: Settings) -> str:
-    """The name of the keystoneauth1 plugin."""
+    """Return the name of the keystoneauth1 plugin that fits the settings."""
     if settings.get("auth_type"):
         given = str(settings["auth_type"])
         return FORMER_KINDS.get(given, given)
@@ -63,7 +63,7 @@ def kind(settings: Settings) -> str:
 
 
 def with_domains(settings: Settings, names: set[str]) -> Settings:
-    """Put names of users and projects into the default domain, unless another is given."""
+    """Add the default domain for the names of the user and the project, unless their domain is given."""
     domain = settings.get("default_domain") or DEFAULT_DOMAIN
     added: Settings = {}
     for what, is_named in (("user", settings.get("username")), ("project", settings.get("project_name"))):
@@ -98,7 +98,7 @@ def _of_cloud(name: str | None, known: Settings, environ: Mapping[str, str]) -> 
 
 
 def _normal(settings: Settings) -> Settings:
-    """The settings by today's names."""
+    """Replace former names of settings by their current names, and drop settings that are None."""
     normal = {str(name).replace("-", "_"): value for name, value in settings.items()}
     for former, name in FORMER_NAMES.items():
         if former in normal:
@@ -107,7 +107,7 @@ def _normal(settings: Settings) -> Settings:
 
 
 def _once(settings: Settings) -> Settings:
-    """One domain beside a project is both the user's and the project's; {region_name} in auth_url is the region."""
+    """Resolve what may be written once: one domain for user and project, and settings as {name} in auth_url."""
     settings = dict(settings)
     if settings.get("project_name") or settings.get("project_id"):
         for part in ("id", "name"):

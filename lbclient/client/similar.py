@@ -1,17 +1,17 @@
-"""Words that may have been meant instead of an unknown one."""
+"""Suggestions of similar words for an unknown one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 AT_MOST = 3
-SIMILARITY = 0.6  # of difflib: 1 is the same word
-NEARLY = 0.1  # words that are less alike by more than this are left out
+SIMILARITY = 0.6  # minimum ratio of difflib; 1 is the same word
+NEARLY = 0.1  # words whose ratio is lower than the best by more than this are left out
 
 
 def closest(word: str, known: Iterable[str]) -> list[str]:
-    """The most similar of the known words, best first; upper and lower case count as the same."""
-    import difflib  # here, since it is needed after a mistake only
+    """Return the most similar known words, best first. Case is ignored."""
+    import difflib  # imported here, because it is needed only after a mistake
 
     folded = word.lower()
     matcher = difflib.SequenceMatcher(b=folded)
@@ -28,7 +28,7 @@ def closest(word: str, known: Iterable[str]) -> list[str]:
 
 
 def question(found: Iterable[str]) -> str:
-    """Did you mean 'a' or 'b'? Nothing, where nothing is similar."""
+    """Return the question "Did you mean 'a' or 'b'?"; "" if there are no words."""
     words = [f"'{each}'" if each.isprintable() else repr(each) for each in found]
     if not words:
         return ""

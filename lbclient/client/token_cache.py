@@ -1,7 +1,7 @@
-"""Logins that are kept for the next command: a file each, in a folder that nobody else can look into.
+"""Token cache: keeps a login for the next command, in a file of its own in a private folder.
 
-A file's name is a digest, keyed with a secret of this folder, of everything that was said about the cloud: another
-password, user, project, region or authority of certificates is another login. What was said is in no file.
+The name of the file is a digest of all settings of the cloud, keyed with a secret of the folder: a different password,
+user, project, region or CA certificate means a different file. The settings themselves are not stored.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-FORM = 1  # of the files; others are not read
-MARGIN = 60.0  # seconds that a token has to be good for
-ABANDONED = 3600.0  # seconds after which a half-written file is nobody's
+FORM = 1  # version of the file format; files of other versions are ignored
+MARGIN = 60.0  # seconds that a cached token still has to be valid for
+ABANDONED = 3600.0  # seconds after which a temporary file is considered abandoned
 SECRET = "secret"
 SECRET_LENGTH = 32
 SUFFIX = ".json"
-ASIDE = ".new"  # of files that are being written
+ASIDE = ".new"  # suffix of temporary files
 
 
 @dataclass(frozen=True)
 class CachedToken:
-    """What an identity service said to somebody."""
+    """A token with its expiry and endpoints, as issued by an identity service."""
 
     token: str
     expires: float  # seconds since 1970
     endpoints: Mapping[str, str]  # service type -> address
-    state: str  # of the keystoneauth1 plugin: the token with its catalog
+    state: str  # state of the keystoneauth1 plugin: the token with its catalog
 
     @property
     def is_good(self) -> bool:
@@ -43,25 +43,25 @@ class CachedToken:
 
 @dataclass(frozen=True)
 class CacheEntry:
-    """The place of one login."""
+    """The file of one cached login."""
 
     path: Path
 
     def read(self) -> CachedToken | None:
-        """The login, if there is one that can be trusted and is good for a while."""
+        """Return the cached login; None if the file is missing, invalid or not private, or the token expires soon."""
         content = _read_private(self.path)
         cached = _parsed(content) if content else None
         return cached if cached and cached.is_good else None
 
     def write(self, cached: CachedToken) -> None:
-        """Keep a login, and remove those that are over."""
+        """Store a login and delete expired ones. Errors of the file system are ignored."""
         text = json.dumps({"form": FORM, **asdict(cached)})
         with suppress(OSError):
             _put(self.path, text.encode(), os.replace)
             _clean(self.path.parent)
 
     def drop(self, token: str) -> None:
-        """Forget the login, unless another command has made a new one meanwhile."""
+        """Delete the login, unless another command has stored a different token in the meantime."""
         content = _read_private(self.path)
         cached = _parsed(content) if content else None
         if cached is None or cached.token == token:
@@ -70,7 +70,7 @@ class CacheEntry:
 
 
 def entry(said: Mapping[str, Any], environ: Mapping[str, str]) -> CacheEntry | None:
-    """The place of the login with everything that was said about a cloud; nothing where none can be kept safely."""
+    """Return the cache entry for the settings of a cloud (`said`); None if no login can be stored safely."""
     folder = _folder(environ)
     secret = _secret(folder) if folder and _is_private_folder(folder) else None
     if folder is None or secret is None:
@@ -81,7 +81,7 @@ def entry(said: Mapping[str, Any], environ: Mapping[str, str]) -> CacheEntry | N
 
 
 def clear(environ: Mapping[str, str]) -> int:
-    """Forget all logins; how many there were."""
+    """Delete all cached logins and return their number."""
     folder = _folder(environ)
     if folder is None:
         return 0
@@ -94,7 +94,7 @@ def clear(environ: Mapping[str, str]) -> int:
 
 
 def _folder(environ: Mapping[str, str]) -> Path | None:
-    """Where logins are kept; nowhere without a home."""
+    """Return the folder of cached logins; None if no variable gives an absolute path."""
     for variable, below in (("LBCLIENT_CACHE_HOME", ""), ("XDG_CACHE_HOME", ""), ("HOME", ".cache")):
         named = environ.get(variable, "")
         if os.path.isabs(named):
@@ -103,7 +103,7 @@ def _folder(environ: Mapping[str, str]) -> Path | None:
 
 
 def _is_private_folder(folder: Path) -> bool:
-    """Whether the folder is ours alone; it is made where it is missing."""
+    """Whether only this user has access to the folder, which is created if it is missing."""
     try:
         if not folder.exists():
             folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -119,7 +119,7 @@ def _is_private(state: os.stat_result) -> bool:
 
 
 def _secret(folder: Path) -> bytes | None:
-    """The folder's secret; of several processes that make it at once, one wins."""
+    """Return the secret of the folder, creating it if it is missing. If several processes create it, one wins."""
     path = folder / SECRET
     with suppress(OSError):
         if not path.exists():
@@ -129,7 +129,7 @@ def _secret(folder: Path) -> bytes | None:
 
 
 def _read_private(path: Path) -> bytes | None:
-    """The content of a file that is ours and that nobody else can read or write."""
+    """Return the content of a file; None if other users have access to it or it cannot be read."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
@@ -161,7 +161,7 @@ def _parsed(content: bytes) -> CachedToken | None:
 
 
 def _put(path: Path, content: bytes, place: Callable[[str, Path], None]) -> None:
-    """Write aside, whole, and then put into place: nobody ever reads a half."""
+    """Write a temporary file and move it into place, so that readers never see a half-written file."""
     descriptor, aside = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=ASIDE)  # with mode 0600
     try:
         with open(descriptor, "wb") as file:
@@ -189,7 +189,7 @@ def _is_over(path: Path) -> bool:
 
 
 def _files(folder: Path) -> list[Path]:
-    """The files that are made here."""
+    """List the files that this module creates."""
     try:
         return [path for path in folder.iterdir() if path.suffix in (SUFFIX, ASIDE) or path.name == SECRET]
     except OSError:

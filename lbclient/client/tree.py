@@ -1,4 +1,4 @@
-"""A load balancer as a whole: all that it has, in the form in which one request could create it."""
+"""Reading a load balancer with all its parts, nested as in a request that creates it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .rest import Json
 
 
 def read(api: Api, loadbalancer: Json) -> Json:
-    """The load balancer with its parts in it: listeners, l7policies, rules, pools, members, healthmonitor (or None)."""
+    """Return the load balancer with nested listeners, l7policies, rules, pools, members and healthmonitor (or None)."""
     found = dict(loadbalancer)
     mine = {"loadbalancer_id": found["id"]}
     found["pools"] = [_pool(api, pool) for pool in api.list(POOL, filters=mine)]
@@ -18,7 +18,7 @@ def read(api: Api, loadbalancer: Json) -> Json:
 
 
 def _pool(api: Api, pool: Json) -> Json:
-    """Nothing is asked for that the pool says it has not."""
+    """Add members and health monitor to a pool. Sends no request for parts that the pool does not have."""
     members = list(api.list(MEMBER, {"pool_id": pool["id"]})) if pool.get("members") else []
     return {**pool, "members": members, "healthmonitor": _monitor(api, pool)}
 
@@ -28,7 +28,7 @@ def _monitor(api: Api, pool: Json) -> Json | None:
         return None
     try:
         return api.show(HEALTHMONITOR, pool["healthmonitor_id"])
-    except errors.NotFound:  # deleted meanwhile
+    except errors.NotFound:  # deleted in the meantime
         return None
 
 

@@ -1,4 +1,4 @@
-"""Who cannot be reached, and why, out of the sentences that several libraries have put around it."""
+"""Explanations of connection errors: the address and the reason, extracted from nested exceptions of libraries."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TRUST = "Name the authority's certificate with --os-cacert, or use --insecure to
 
 
 def explained(error: BaseException, environ: Mapping[str, str] = os.environ) -> str:
-    """One line with the address, the reason and what to do."""
+    """Return one line with the address, the reason and advice."""
     text = " ".join(" ".join(str(each).split()) for each in _chain(error))
     found = ADDRESS.search(text)
     address = found[1] if found else ""
@@ -43,14 +43,14 @@ def explained(error: BaseException, environ: Mapping[str, str] = os.environ) -> 
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """The error, and those that it was raised from or during."""
+    """Yield the error, then the errors that it was raised from or during."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
 
 
 def _proxy(address: str, environ: Mapping[str, str]) -> str:
-    """The variable that names the proxy of an address, and what it says."""
+    """Return the variable that sets the proxy of an address, with its value but without credentials; "" if none."""
     scheme = address.partition(":")[0]
     names = (name.format(scheme if name.endswith("y") else scheme.upper()) for name in PROXY_VARIABLES)
     named = ((name, re.sub(r"//[^/]*@", "//", environ[name])) for name in names if environ.get(name))

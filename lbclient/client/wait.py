@@ -1,4 +1,4 @@
-"""Waiting for a change to be done, with an end."""
+"""Waiting for a change to finish, with a deadline."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from .rest import Json
 
 T = TypeVar("T")
 
-Report = Callable[[str, float], None]  # what is waited for, and the seconds until now
+Report = Callable[[str, float], None]  # called with the awaited state and the elapsed seconds
 
-FIRST_PAUSE = 0.05
-LAST_PAUSE = 3.0
-GROWTH = 1.5
-TIMEOUT = 300.0  # seconds, where nothing is said
+FIRST_PAUSE = 0.05  # seconds
+LAST_PAUSE = 3.0  # seconds
+GROWTH = 1.5  # factor from one pause to the next
+TIMEOUT = 300.0  # seconds, by default
 TICK = 0.25  # seconds between two reports
 
 
 class Deadline:
-    """The moment at which waiting ends; somebody may be told of the progress until then."""
+    """The time at which waiting ends. Progress is reported to a callback."""
 
     def __init__(self, seconds: float = TIMEOUT, report: Report | None = None) -> None:
         self.seconds = seconds
@@ -51,7 +51,7 @@ class Deadline:
             yield
 
     def tell(self, text: str) -> None:
-        """What is being waited for."""
+        """Report what is being waited for."""
         self._text = text
         if self._report:
             self._report(text, self.elapsed)
@@ -67,7 +67,7 @@ class Deadline:
 def until_settled(
     api: Api, resource: Resource, record: Json, deadline: Deadline, parents: Parents | None = None
 ) -> Json:
-    """The object when its change is done and its load balancer is free again. Raises Failed or TimedOut."""
+    """Wait until the object is ACTIVE and its load balancer is too; return the object. Raises Failed or TimedOut."""
     settled = _until_settled(api, resource, record["id"], deadline, parents)
     if resource is not LOADBALANCER:
         _until_settled(api, LOADBALANCER, loadbalancer_id(api, resource, settled, parents), deadline)
@@ -82,7 +82,7 @@ def until_gone(
     parents: Parents | None = None,
     loadbalancer: str | None = None,
 ) -> None:
-    """Return when the object is deleted and its load balancer is free again. Raises Failed or TimedOut."""
+    """Wait until the object is deleted and its load balancer is ACTIVE again. Raises Failed or TimedOut."""
     status = "provisioning_status" if "provisioning_status" in resource else "status"
     for _ in deadline.pauses():
         try:
@@ -102,11 +102,11 @@ def until_gone(
 
 
 def while_busy(api: Api, change: Callable[[], T], deadline: Deadline) -> T:
-    """What a change returns, made as soon as the load balancer is free for it.
+    """Make a change as soon as the load balancer is not busy, and return its result.
 
-    Raises Busy when the time is over, and at once where waiting cannot help.
+    Raises Busy when the time is over, or at once if waiting cannot help.
     """
-    from . import reasons  # here, as few commands wait
+    from . import reasons  # imported here, because few commands wait
 
     refusal: errors.Busy | None = None
     for _ in deadline.pauses():
@@ -117,12 +117,12 @@ def while_busy(api: Api, change: Callable[[], T], deadline: Deadline) -> T:
                 raise
             refusal = error
             deadline.tell("the load balancer is busy with another change")
-    assert refusal  # the loop is passed once at least
+    assert refusal  # the loop runs at least once
     raise refusal
 
 
 def loadbalancer_id(api: Api, resource: Resource, record: Json, parents: Parents | None = None) -> str:
-    """The load balancer that an object belongs to; asks for what lies between them."""
+    """Return the ID of the load balancer that an object belongs to, fetching the objects in between."""
     if resource is LOADBALANCER:
         return str(record["id"])
     if resource.parent:
@@ -152,8 +152,8 @@ def _until_settled(api: Api, resource: Resource, id_: str, deadline: Deadline, p
 
 
 def _why(api: Api, resource: Resource, record: Json, parents: Parents | None) -> str:
-    """The reason as one more sentence, or nothing."""
-    from . import reasons  # here, as few commands wait
+    """Return the reason of a failure as a further sentence; "" if it is unknown."""
+    from . import reasons  # imported here, because few commands wait
 
     try:
         found = reasons.failure(api, loadbalancer_id(api, resource, record, parents))

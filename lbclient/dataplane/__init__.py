@@ -1,1 +1,1 @@
-"""Running state: HAProxy processes that carry what the store asks for."""
+"""The data plane: HAProxy processes and relays that run the load balancers in the store."""

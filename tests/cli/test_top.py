@@ -110,7 +110,7 @@ def busy(cloud, tmp_path_factory) -> Iterator[str]:
         yaml.safe_dump({"name": name, "vip_subnet_id": "private-subnet", "pools": [pool], "listeners": [listener]})
     )
     options = {"env": cloud.environment(), "capture_output": True, "text": True, "timeout": 60}
-    made = subprocess.run(lbclient("loadbalancer", "apply", "-f", str(path)), **options)
+    made = subprocess.run(lbclient("loadbalancer", "apply", str(path)), **options)
     assert made.returncode == 0, made.stderr
     shown = subprocess.run(lbclient("loadbalancer", "show", name, "-f", "value", "-c", "vip_address"), **options)
     with traffic(f"http://{shown.stdout.strip()}:8080/"):

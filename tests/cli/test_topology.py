@@ -65,7 +65,7 @@ def made(run, name, tmp_path) -> Iterator[str]:
     listener["l7policies"] = [{"name": "closed", "action": "REJECT", "rules": [rule]}]
     found = {"name": name, "vip_subnet_id": "private-subnet", "pools": [shop], "listeners": [listener]}
     path.write_text(yaml.safe_dump(found))
-    assert run("loadbalancer", "apply", "-f", str(path)).status == 0
+    assert run("loadbalancer", "apply", str(path)).status == 0
     yield name
     run("loadbalancer", "delete", "--cascade", name)
 

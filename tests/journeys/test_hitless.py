@@ -34,11 +34,11 @@ LISTENERS = 12  # ports
 KINDS = 10 + load.speaks_http2()  # of clients
 RESTARTING = """
 import sys
-from lbclient.dataplane import process, processes
+from lbclient.dataplane.haproxy import process, process_table
 from lbclient.server.main import main
 
 def restart(self, wanted):
-    processes.end(self.directory)
+    process_table.end(self.directory)
     self._start(wanted)
 
 process.Instance._reload = restart

@@ -134,5 +134,11 @@ def test_a_marker_that_does_not_fit_is_an_error_with_what_is_allowed(tmp_path: P
 
 
 def test_a_run_without_our_fixtures_imports_nothing_for_them(tmp_path: Path) -> None:
-    text = "import sys\n\ndef test_it():\n    assert not {'requests', 'yaml', 'openstack'} & set(sys.modules)\n"
+    text = """
+import sys
+
+def test_it():
+    ours = {name for name in sys.modules if name.startswith("lbclient.")}
+    assert ours == {"lbclient.testing", "lbclient.testing.plugin"}
+"""
     assert "1 passed" in run(tmp_path, text).stdout

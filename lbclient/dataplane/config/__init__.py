@@ -1,1 +1,1 @@
-"""From a snapshot to the text of an HAProxy configuration. Pure: no input or output."""
+"""Translation of a snapshot into the text of an HAProxy configuration. Pure: no input or output."""

@@ -1,4 +1,4 @@
-"""Pools: which backends they need, and what those say."""
+"""Translation of pools and members into backends and servers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SOURCE_PORT = "txn.source_port"
 ALGORITHMS = {
     "ROUND_ROBIN": (("balance", "roundrobin"),),
     "LEAST_CONNECTIONS": (("balance", "leastconn"),),
-    # Without a consistent hash, HAProxy cannot change weights while it runs.
+    # Without a consistent hash, HAProxy cannot change weights at run time.
     "SOURCE_IP": (("balance", "source"), ("hash-type", "consistent")),
     "SOURCE_IP_PORT": (
         ("tcp-request", "content", f"set-var({SOURCE_PORT})", "src_port"),
@@ -21,21 +21,21 @@ ALGORITHMS = {
     ),
 }
 PROXY = {"PROXY": ("send-proxy",), "PROXYV2": ("send-proxy-v2",)}
-PROXY_TLS = ("send-proxy-v2-ssl-cn",)  # tells of the client's TLS, and of its certificate
+PROXY_TLS = ("send-proxy-v2-ssl-cn",)  # also sends the client's TLS data, with the name in its certificate
 HTTP_LISTENERS = ("HTTP", "TERMINATED_HTTPS")
 COOKIE = "SRV"
 COOKIE_TYPES = ("HTTP_COOKIE", "APP_COOKIE")
 PEERS = "tables"
-TABLE_SIZE = "100k"  # the oldest clients are forgotten beyond it
+TABLE_SIZE = "100k"  # entries; beyond that, the oldest ones are dropped
 
 
 @dataclass(frozen=True)
 class Backend:
     """A pool as some of its listeners use it.
 
-    One backend is enough for a pool unless its listeners differ in what HAProxy keeps in a backend: the mode, the
-    timeouts towards members, and whether these are told of TLS. Each further backend is named <pool>:<listener>, and
-    follows the health of the first one.
+    One backend is enough for a pool unless its listeners differ in settings that HAProxy has for each backend: the
+    mode, the timeouts towards members, and whether PROXY headers carry TLS data. Each further backend is named
+    <pool>:<listener>, and tracks the health of the first one.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Backend:
     mode: str
     connect_timeout: int
     server_timeout: int
-    tells_of_tls: bool = False  # in the headers of PROXYV2
+    tells_of_tls: bool = False  # PROXYV2 headers carry the client's TLS data
 
     @property
     def is_first(self) -> bool:
@@ -52,13 +52,13 @@ class Backend:
 
 @dataclass(frozen=True)
 class Server:
-    """A member in a backend: what of it changes without a reload."""
+    """A member in a backend, with the values that can change without a reload."""
 
     backend: str
     name: str
     weight: int
     is_enabled: bool
-    is_checked: bool  # so that its health is worth keeping over a reload
+    is_checked: bool  # its health is kept over a reload
     is_tls: bool = False
 
     @property
@@ -67,7 +67,7 @@ class Server:
 
 
 def used(listener: Record, snapshot: Snapshot) -> list[str]:
-    """The pools that a listener can send a request to, its default first."""
+    """Return the IDs of the pools that a listener can send a request to, its default pool first."""
     candidates = (listener.default_pool_id, *policies.pools(listener, snapshot))
     return list(dict.fromkeys(each for each in candidates if each in snapshot.pools_by_id))
 
@@ -79,7 +79,7 @@ def enabled_listeners(snapshot: Snapshot) -> list[Record]:
 
 
 def backends(snapshot: Snapshot) -> dict[tuple[str, str], Backend]:
-    """The backend of each (listener, pool) in use; pools that no enabled listener uses have none."""
+    """Return the backend of each (listener ID, pool ID) in use; pools that no enabled listener uses have none."""
     found: dict[tuple[str, str], Backend] = {}
     first: set[str] = set()
     same: dict[tuple[str, str, int, int, bool], Backend] = {}
@@ -96,14 +96,14 @@ def backends(snapshot: Snapshot) -> dict[tuple[str, str], Backend]:
 
 
 def mode_of(pool: Record, listener: Record) -> str:
-    """PROXY only wraps what the listener speaks; the other protocols say it themselves."""
+    """Return the mode, http or tcp: for PROXY pools that of the listener, else that of the pool's own protocol."""
     if pool.protocol in PROXY:
         return "http" if listener.protocol in HTTP_LISTENERS else "tcp"
     return "http" if pool.protocol == "HTTP" else "tcp"
 
 
 def servers(backend: Backend, snapshot: Snapshot) -> list[Server]:
-    """A disabled pool has none: its clients are told 503, or their connection is closed."""
+    """Return the servers of a backend. A disabled pool has none: its clients get 503, or their connection is closed."""
     if not backend.pool.admin_state_up:
         return []
     monitor = monitors.of(backend.pool, snapshot)
@@ -138,7 +138,7 @@ def _lines(backend: Backend, snapshot: Snapshot) -> Iterator[cfg.Line]:
 
 
 def _persistence(backend: Backend) -> Iterator[cfg.Line]:
-    """How a client stays with a member; further backends share the first one's table."""
+    """Yield the lines for session persistence; further backends share the stick table of the first one."""
     wanted = backend.pool.session_persistence or {}
     kind = wanted.get("type")
     table = () if backend.is_first else ("table", backend.pool.id)

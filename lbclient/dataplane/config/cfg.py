@@ -1,4 +1,4 @@
-"""The words of an HAProxy configuration: every one is quoted here, and nowhere else."""
+"""The words and lines of an HAProxy configuration. All quoting is done here, and nowhere else."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-# Everything else means something to HAProxy's tokenizer: blanks, quotes, the backslash, '#' and '$'.
+# Characters that need no quotes. Others mean something to HAProxy's tokenizer: blanks, quotes, backslashes, '#', '$'.
 BARE = re.compile(r"[A-Za-z0-9_.:/,@=+*?!%&|<>(){}\[\]~^;-]+")
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class Refused(Exception):
-    """Something that HAProxy cannot be told; the text is for the person who asked for it."""
+    """A configuration cannot be applied; the text is the reason for the user."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """One statement; `dynamic` are the words at its end that a running HAProxy can be told without a reload."""
+    """One statement; `dynamic` are the words at its end that can be changed in a running HAProxy without a reload."""
 
     words: tuple[str, ...]
     dynamic: tuple[str, ...] = ()
@@ -26,7 +26,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Section:
-    """A section: the words that open it, and its lines."""
+    """A section: the words of its first line, and its other lines."""
 
     words: tuple[str, ...]
     lines: tuple[Line, ...]
@@ -37,7 +37,7 @@ def line(*words: object, dynamic: Iterable[object] = ()) -> Line:
 
 
 def clean(value: str, field: str) -> str:
-    """The value itself, where it can stand in a configuration. Raises Refused, naming the field."""
+    """Return the value unchanged if a configuration can hold it. Raises Refused, naming the field."""
     found = CONTROL.search(value)
     if found:
         raise Refused(f"{field} has a control character (\\x{ord(found[0]):02x}): {value!r}")
@@ -49,33 +49,36 @@ def clean(value: str, field: str) -> str:
 
 
 def word(value: str) -> str:
-    """One word as HAProxy reads it back: bare where that is safe, else in single quotes, where nothing is expanded."""
+    """Return one word for a configuration: bare if that is safe, else in single quotes, which prevent expansion.
+
+    Raises Refused for control characters.
+    """
     clean(value, "A word of the configuration")
     return value if BARE.fullmatch(value) else quoted(value)
 
 
 def quoted(value: str) -> str:
-    """In single quotes; HAProxy reads them alike in a line and inside the parentheses of a sample fetch."""
+    """Return a value in single quotes; they work both in a line and in the parentheses of a sample fetch."""
     return "'" + value.replace("'", "'\\''") + "'"
 
 
 def call(name: str, argument: str) -> str:
-    """A sample fetch with one argument of any characters: `req.fhdr('x')`."""
+    """Return a sample fetch with one argument, quoted if necessary: `req.fhdr('a b')`."""
     return f"{name}({argument if re.fullmatch(r'[A-Za-z0-9_-]+', argument) else quoted(argument)})"
 
 
 def address(value: str) -> str:
-    """An IP address in its shortest spelling: another spelling of the same needs no reload."""
+    """Return the canonical form of an IP address, so that another spelling of it does not cause a reload."""
     return str(ipaddress.ip_address(value))
 
 
 def literal(value: str) -> str:
-    """Text for a place where HAProxy expects a log format."""
+    """Escape a text for a place where HAProxy expects a log format."""
     return value.replace("%", "%%")
 
 
 def text(sections: Iterable[Section], is_static: bool = False) -> str:
-    """The file; `is_static` leaves out what can be changed without a reload."""
+    """Return the text of a configuration file; `is_static` leaves out words that can be changed without a reload."""
     return "\n".join("".join(_lines(section, is_static)) for section in sections)
 
 

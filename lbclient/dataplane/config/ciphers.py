@@ -1,4 +1,4 @@
-"""TLS versions and ciphers: what HAProxy can be told, and how. Pure."""
+"""TLS versions and ciphers: which ones are supported, and the options for HAProxy. Pure."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from functools import lru_cache
 from ...resources.listener import TLS_VERSIONS
 from ...store.snapshot import Record
 
-NAMES = {"TLSv1": "TLSv1.0", "TLSv1.1": "TLSv1.1", "TLSv1.2": "TLSv1.2", "TLSv1.3": "TLSv1.3"}  # HAProxy's
+NAMES = {"TLSv1": "TLSv1.0", "TLSv1.1": "TLSv1.1", "TLSv1.2": "TLSv1.2", "TLSv1.3": "TLSv1.3"}  # in HAProxy
 OLD = ("TLSv1", "TLSv1.1")
 NEWEST = "TLSv1.3"
 VERSIONS = ("TLSv1.2", "TLSv1.3")
 MODERN = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:DHE+CHACHA20"
 FOR_OLD = f"{MODERN}:ECDHE+AES:DHE+AES:RSA+AES"
 LEVEL = "@SECLEVEL"
-LOWEST_LEVEL = f"{LEVEL}=0"  # OpenSSL 3 speaks TLS 1.0 and 1.1 at no other
+LOWEST_LEVEL = f"{LEVEL}=0"  # the only level at which OpenSSL 3 supports TLS 1.0 and 1.1
 SUITE_PREFIX = "TLS_"
-SUITES = (  # of TLS 1.3, which OpenSSL keeps in a list of their own
+SUITES = (  # cipher suites of TLS 1.3, which OpenSSL configures separately
     "TLS_AES_128_GCM_SHA256",
     "TLS_AES_256_GCM_SHA384",
     "TLS_CHACHA20_POLY1305_SHA256",
@@ -28,7 +28,7 @@ SUITES = (  # of TLS 1.3, which OpenSSL keeps in a list of their own
 
 
 def refusal(record: Record) -> str | None:
-    """Why the tls_versions or tls_ciphers of a listener or a pool cannot be carried; None where they can."""
+    """Return why the tls_versions or tls_ciphers of a listener or pool are not supported; None if they are."""
     wanted = _versions(record)
     if "SSLv3" in wanted:
         return "the TLS version SSLv3"
@@ -46,10 +46,10 @@ def refusal(record: Record) -> str | None:
 
 
 def words(record: Record) -> Iterator[str]:
-    """What a bind or a server says about versions and ciphers."""
+    """Yield the options of a bind or a server about versions and ciphers."""
     wanted = _versions(record)
     ciphers, suites = _split(record)
-    # With ciphers of TLS 1.3 only, no older handshake could succeed: older ciphers that nobody named are not added.
+    # With ciphers of TLS 1.3 only, older versions are disabled: no cipher that was not asked for is offered for them.
     oldest = wanted[0] if ciphers else NEWEST
     yield from ("ssl-min-ver", NAMES[oldest], "ssl-max-ver", NAMES[wanted[-1]])
     if ciphers:
@@ -59,13 +59,13 @@ def words(record: Record) -> Iterator[str]:
 
 
 def _versions(record: Record) -> list[str]:
-    """From the oldest to the newest."""
+    """Return the TLS versions of a record, from the oldest to the newest."""
     given = record.tls_versions or VERSIONS
     return [version for version in TLS_VERSIONS if version in given]
 
 
 def _split(record: Record) -> tuple[str, list[str]]:
-    """Ciphers up to TLS 1.2, and suites of TLS 1.3; without any of those, OpenSSL's own stay."""
+    """Return the ciphers up to TLS 1.2, and the suites of TLS 1.3; without suites, OpenSSL's default suites apply."""
     usual = FOR_OLD if _versions(record)[0] in OLD else MODERN
     given = [each for each in (record.tls_ciphers or usual).split(":") if each]
     suites = [each for each in given if each.startswith(SUITE_PREFIX)]

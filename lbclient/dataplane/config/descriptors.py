@@ -1,4 +1,4 @@
-"""How many connections an HAProxy may carry at once under the limit of open files, beside all else that it opens."""
+"""The number of concurrent connections that fits under the limit of open files, beside HAProxy's other files."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from math import inf
 from .backends import Server
 from .cfg import Refused
 
-SPARE = 200  # sockets, logs and pipes, and the first SPARED listeners and checks
+SPARE = 200  # files for sockets, logs and pipes, and for up to SPARED listening sockets and checks
 SPARED = 100
-STEP = 500  # a member more or less mostly leaves the limit of connections as it is, which only a reload changes
-FEWEST = 100  # connections that a load balancer is started for
+STEP = 500  # rounds the files up, so that a new member rarely changes the limit of connections, which takes a reload
+FEWEST = 100  # connections; a load balancer for which fewer are left is refused
 
 
 def connections(wanted: int, most_files: float, listening: int, servers: Iterable[Server]) -> int:
-    """At most as many as wanted; two files each. Raises Refused where fewer than FEWEST are left.
+    """Return the limit of connections: as wanted, or fewer if files are short. A connection takes two files.
 
     `listening` is the number of sockets that clients connect to. HAProxy reserves one file for each of them and for
-    each member that is checked, and does not start where the limit has no room for them.
+    each checked member, and does not start if the limit is too low for them. Raises Refused if fewer than FEWEST
+    connections are left.
     """
     if most_files == inf:
         return wanted

@@ -1,4 +1,4 @@
-"""Listeners: a frontend each, with its policies."""
+"""Translation of listeners into frontends, with their policies."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FROM_CONNECTION = {
     "X-Client-IP": "%[src]",
     "X-Real-IP": "%[src]",
 }
-# In the words of Octavia's amphorae. HAProxy 2.8 asks for quotes with +Q in logs alone, and sends these as they are.
+# The values of Octavia's amphorae. HAProxy 2.8 applies +Q, which adds quotes, only in logs: these headers have none.
 FROM_CLIENT_CERTIFICATE = {
     "X-SSL-Client-Verify": "%[ssl_c_verify]",
     "X-SSL-Client-Has-Cert": "%[ssl_c_used]",
@@ -29,7 +29,7 @@ FROM_CLIENT_CERTIFICATE = {
 }
 
 METRICS = (
-    # The relay asks HAProxy, and answers in Octavia's words.
+    # The relay reads HAProxy's metrics and answers with the names of Octavia's.
     cfg.Section(
         ("backend", "metrics"),
         (
@@ -72,12 +72,12 @@ def is_http(listener: Record) -> bool:
 def _socket(listener: Record, snapshot: Snapshot, most_connections: int) -> Iterator[cfg.Line]:
     yield cfg.line("mode", "http" if is_http(listener) else "tcp")
     for address in snapshot.addresses:
-        # Otherwise HAProxy knows no socket again that its old worker hands on, and loses connections, IPv4 ones too.
+        # Without it HAProxy does not recognize the sockets of its old worker and loses connections, also IPv4 ones.
         only = ("v6only",) if ":" in address else ()
         yield cfg.line("bind", endpoint(address, listener.protocol_port), *only, *tls.bind(listener))
     limit = listener.connection_limit
     if limit == 0:
-        yield cfg.line("tcp-request", "connection", "reject")  # to HAProxy, "maxconn 0" is no limit
+        yield cfg.line("tcp-request", "connection", "reject")  # in HAProxy, "maxconn 0" means no limit
     elif limit > 0:
         yield cfg.line("maxconn", min(limit, most_connections))
     yield cfg.line("timeout", "client", listener.timeout_client_data)
@@ -86,9 +86,10 @@ def _socket(listener: Record, snapshot: Snapshot, most_connections: int) -> Iter
 
 
 def _allowed(listener: Record) -> Iterator[cfg.Line]:
-    """Others are refused: with 403 where HTTP is spoken, else by closing the connection.
+    """Yield the rules that refuse clients outside allowed_cidrs, with 403 for HTTP, else by closing the connection.
 
-    Each family is judged by its own networks: HAProxy would find 10.0.0.1 in ::/0, and 2002:a00:1:: in 10.0.0.0/8.
+    Each address family is compared only with its own networks: HAProxy would otherwise match 10.0.0.1 with ::/0, and
+    2002:a00:1:: with 10.0.0.0/8.
     """
     if not listener.allowed_cidrs:
         return
@@ -123,12 +124,12 @@ def _headers(listener: Record) -> Iterator[cfg.Line]:
 
 
 def metrics(listeners: Sequence[Record]) -> tuple[cfg.Section, ...]:
-    """What stands behind listeners that tell metrics."""
+    """Return the sections that serve PROMETHEUS listeners; none if there is no such listener."""
     return METRICS if any(each.protocol == PROMETHEUS for each in listeners) else ()
 
 
 def _default(listener: Record, chosen: Chosen) -> Iterator[cfg.Line]:
-    """Without a default pool, HTTP clients are told 503 and TCP connections are closed."""
+    """Yield the default backend. Without one, HTTP clients get 503 and TCP connections are closed."""
     if listener.protocol == PROMETHEUS:
         yield cfg.line("default_backend", "metrics")
         return

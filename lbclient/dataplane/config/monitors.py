@@ -1,4 +1,4 @@
-"""Health monitors: what HAProxy checks, and how."""
+"""Translation of health monitors into HAProxy's checks."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ CHECKS: dict[str, tuple[str, ...]] = {
     "TCP": ("check",),
     "HTTP": ("check",),
     "HTTPS": ("check", "check-ssl"),
-    # A whole handshake: HAProxy's ssl-hello-chk says SSLv3, which today's servers refuse.
+    # A complete handshake: HAProxy's ssl-hello-chk uses SSLv3, which current servers refuse.
     "TLS-HELLO": ("check", "check-ssl"),
-    # HAProxy cannot ping: pinger.py does, and tells it.
+    # HAProxy cannot ping: pinger.py does, and sets the health in HAProxy.
     "PING": (),
 }
-NO_NAME = "localhost"  # HTTP/1.1 wants a Host: servers answer 400 without
-HEALTH_EVENTS_SOCKET = "alarms.sock"  # what is told there makes the server look
+NO_NAME = "localhost"  # the Host header without a domain_name: HTTP/1.1 requires one, and servers answer 400 without it
+HEALTH_EVENTS_SOCKET = "alarms.sock"  # messages to this socket make the observer poll HAProxy
 HTTP1 = "http/1.1"
-SHORTEST_DELAY = 1  # s; a delay of 0 would never rest
+SHORTEST_DELAY = 1  # s; a delay of 0 would check without a pause
 
 
 def of(pool: Record, snapshot: Snapshot) -> Record | None:
-    """The pool's monitor, where it is to check."""
+    """Return the pool's monitor if it is enabled; None otherwise."""
     monitor = snapshot.healthmonitors.get(pool.id)
     return monitor if monitor is not None and monitor.admin_state_up else None
 
 
 def lines(monitor: Record) -> Iterator[cfg.Line]:
-    """What a backend says about its checks."""
-    # Only a backend has a log: a frontend's would tell of every connection.
+    """Yield the lines of a backend about its checks."""
+    # Only backends have a log: a frontend would log every connection.
     yield cfg.line("log", f"unix@{HEALTH_EVENTS_SOCKET}", "local0", "notice")
     yield cfg.line("option", "log-health-checks")
     if monitor.type == "PING":
@@ -61,20 +61,20 @@ def _http(monitor: Record) -> Iterator[cfg.Line]:
 
 
 def words(monitor: Record, member: Record, pool: Record) -> Iterator[object]:
-    """What a server says about its checks."""
+    """Yield the options of a server about its checks."""
     yield from CHECKS[monitor.type]
     if monitor.type == "PING":
         return
     if "check-ssl" in CHECKS[monitor.type] and not pool.tls_enabled:
-        yield from ("verify", "none")  # where the pool speaks TLS, a check asks of a member what every connection does
+        yield from ("verify", "none")  # with tls_enabled, checks verify the member as all connections do
     if pool.tls_enabled and HTTP1 in (pool.alpn_protocols or ()):
-        yield from ("check-alpn", HTTP1)  # the versions of HTTP that monitors can ask for
+        yield from ("check-alpn", HTTP1)  # monitors send HTTP/1.0 or HTTP/1.1
     if monitor.type == "HTTPS" and monitor.domain_name:
         yield from ("check-sni", monitor.domain_name)
     if pool.protocol in ("PROXY", "PROXYV2"):
         yield "check-send-proxy"
     if member.monitor_address:
-        # In brackets: HAProxy takes the end of a bare IPv6 address such as 2001:db8:: for an empty port.
+        # In brackets, since HAProxy takes the end of a bare IPv6 address such as 2001:db8:: for an empty port.
         address = cfg.address(member.monitor_address)
         yield from ("addr", f"[{address}]" if ":" in address else address)
     if member.monitor_port:
@@ -82,6 +82,6 @@ def words(monitor: Record, member: Record, pool: Record) -> Iterator[object]:
 
 
 def following(monitor: Record, member: Record, pool: Record) -> Iterator[object]:
-    """In a further backend of the pool: no checks of its own, the first one's results."""
+    """Yield the options of a server in a further backend of the pool: it tracks the checks in the first backend."""
     if monitor.type != "PING":
         yield from ("track", f"{pool.id}/{member.id}")

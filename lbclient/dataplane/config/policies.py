@@ -1,4 +1,4 @@
-"""L7 policies: which of them can decide, and how HAProxy is told."""
+"""Translation of the effective L7 policies of a listener into HAProxy's rules."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from ...store.snapshot import Record, Snapshot
 from . import cfg, rules
 
 TO_POOL = "REDIRECT_TO_POOL"
-CHOSEN = "txn.pool"  # the pool that a policy has chosen
+CHOSEN = "txn.pool"  # the variable with the pool that a policy has chosen
 DEFAULT_REDIRECT = 302
-RANKS = {"REJECT": 0, TO_POOL: 2}  # redirects to URLs and to prefixes are between them
+RANKS = {"REJECT": 0, TO_POOL: 2}  # redirects to URLs and prefixes are in between, with rank 1
 
 
 def active(listener: Record, snapshot: Snapshot) -> list[Record]:
-    """The policies that can decide, by position; one without rules, or whose pool is disabled or gone, is inert."""
+    """Return the effective policies, by position: those with enabled rules whose pool, if any, is enabled."""
     return [
         policy
         for policy in snapshot.l7policies[listener.id]
@@ -34,16 +34,16 @@ def enabled_rules(policy: Record, snapshot: Snapshot) -> list[Record]:
 
 
 def pools(listener: Record, snapshot: Snapshot) -> list[str]:
-    """The pools that policies send requests to."""
+    """Return the IDs of the pools that policies send requests to."""
     chosen = [policy.redirect_pool_id for policy in active(listener, snapshot) if policy.action == TO_POOL]
     return list(dict.fromkeys(chosen))
 
 
 def lines(listener: Record, snapshot: Snapshot) -> Iterator[cfg.Line]:
-    """One line a policy: rejections before redirects, and these before choices of a pool; among each, by position.
+    """Yield ACLs and one rule for each policy: rejections, then redirects, then choices of a pool, each by position.
 
-    The first that matches decides. A rejection or redirect ends HAProxy's evaluation by itself. A choice of a pool does
-    not, and is therefore noted in a variable; those after it look at that first.
+    The first matching policy decides. A rejection or redirect ends HAProxy's evaluation by itself. A choice of a pool
+    does not, and is therefore stored in a variable that later choices test first.
     """
     guard: list[str] = []
     for policy in sorted(active(listener, snapshot), key=_rank):
@@ -58,12 +58,12 @@ def lines(listener: Record, snapshot: Snapshot) -> Iterator[cfg.Line]:
 
 
 def _rank(policy: Record) -> int:
-    """In HAProxy's own order, which Octavia's amphorae have: the position counts among policies of one rank."""
+    """Return the rank of a policy's action, as in Octavia's amphorae; policies of one rank keep their positions."""
     return RANKS.get(policy.action, 1)
 
 
 def choice(pool_id: str) -> tuple[str, ...]:
-    """The condition that a policy has chosen this pool."""
+    """Return the condition that a policy has chosen this pool."""
     return ("{", f"var({CHOSEN})", "-m", "str", "--", pool_id, "}")
 
 

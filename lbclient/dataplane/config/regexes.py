@@ -1,9 +1,10 @@
-"""Regular expressions: those that HAProxy's engine takes.
+"""Regular expressions that HAProxy's engine accepts.
 
-The API accepts what Python compiles. HAProxy compiles with PCRE, which refuses a little of that; it is looked for here,
-by what it looks like, so that a rule is refused when it is made rather than when it is applied. How long a match may
-take is bounded by HAProxy itself: expressions that would run for ever, or that go as deep as a long URL has characters,
-give up, and HAProxy does not tell that from no match. What asks for the contrary can tell: see `unmatched`.
+The API accepts every expression that Python compiles. HAProxy uses PCRE, which refuses a few of them. They are detected
+here from their text, so that a rule is refused when it is created rather than when it is applied.
+
+HAProxy itself limits a match in time and depth. If PCRE gives up at a limit, HAProxy treats this as no match. An
+expression that matches if the given one does not can distinguish the two cases: see `unmatched`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import re
 
 LONGEST_NAME = 32
 MOST_REPEATS = 65535
-LARGEST = 20000  # repeats within repeats multiply; PCRE's compiled form has 64 KiB
+LARGEST = 20000  # estimated size, in which nested repeats multiply; PCRE's compiled form is limited to 64 KiB
 
 # A backslash and what it escapes, a bracket expression, or one other character.
 TOKEN = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|.", re.DOTALL)
@@ -26,18 +27,18 @@ REPEATED = re.compile(r"[*+{]")
 
 
 def refusal(pattern: str) -> str | None:
-    """Why a pattern that Python compiles cannot be used; None where it can."""
+    """Return why a pattern that Python compiles cannot be used with HAProxy; None if it can."""
     reason = _refusal(pattern)
     return reason and f"the regular expression {pattern!r}: {reason}"
 
 
 def may_give_up(pattern: str) -> bool:
-    """Whether a match may take so long, or go so deep, that PCRE gives up."""
+    """Return whether a match may take so long, or nest so deeply, that PCRE gives up."""
     return REPEATED.search("".join(token for token in TOKEN.findall(pattern) if len(token) == 1)) is not None
 
 
 def unmatched(pattern: str) -> str:
-    """An expression that matches the whole of a text in which PCRE, having come to the end, has found no match."""
+    """Return an expression that matches a whole text if PCRE finds no match of the pattern and has not given up."""
     return f"^(?!(?s:.*?)(?:{pattern}))(?s:.*)"
 
 

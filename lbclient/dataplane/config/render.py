@@ -1,4 +1,4 @@
-"""A snapshot as an HAProxy configuration. Pure: no I/O, no clock, no environment."""
+"""Rendering of a snapshot as an HAProxy configuration. Pure: no I/O, no clock, no environment."""
 
 from __future__ import annotations
 
@@ -11,52 +11,52 @@ from ...store.snapshot import Snapshot
 from ..relay.plan import Plan
 from . import backends, cfg, descriptors, frontends, tls, udp, unsupported
 
-FINGERPRINT = "description"  # HAProxy repeats it in `show info`: so it says itself what it has loaded
-FINGERPRINTS = "-"  # between that of the configuration and that of its files
+FINGERPRINT = "description"  # the keyword for the label, which HAProxy repeats in `show info`: it shows what is loaded
+FINGERPRINTS = "-"  # separates the fingerprint of the configuration from the generation of its files
 ADMIN_SOCKET = "admin.sock"
 SOCKET_OPTIONS = ("mode", "600", "level", "admin", "expose-fd", "listeners")
 PEER_SOCKET = "peers.sock"
 LOCAL_PEER = "local"
-TEACHER = "teacher"  # the peer that tells a first worker that there is nothing to learn: we are, and only for a moment
+TEACHER = "teacher"  # the peer as which the server tells a first worker that there is nothing to learn
 STATES = "states"
-TLS_SESSIONS = 2000  # for clients without tickets; HAProxy's 20,000 are 4.4 MB in every process
-OLD_WORKERS_END = "1h"  # long downloads and WebSockets may finish; nothing holds memory for ever
+TLS_SESSIONS = 2000  # cached for clients without tickets; HAProxy's default of 20,000 takes 4.4 MB in each process
+OLD_WORKERS_END = "1h"  # long downloads and WebSockets may finish, but no old worker holds memory forever
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a machine, rather than a user, decides."""
+    """Limits of the machine, which do not come from the snapshot."""
 
     most_connections: int = 50000
     most_files: float = inf  # that a process may have open
-    most_flows: int = 20000  # of UDP; each takes a port of the machine's own, of which Linux gives out 28,000
+    most_flows: int = 20000  # UDP flows; each takes an ephemeral port, of which Linux has about 28,000
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """One load balancer's HAProxy: its file, and what is compared with a running one."""
+    """The configuration of one load balancer: HAProxy's file, and values to compare with a running HAProxy."""
 
     text: str
-    fingerprint: str  # of all that cannot change without a reload
+    fingerprint: str  # of all parts that cannot change without a reload
     binds: tuple[tuple[str, int], ...]
     servers: tuple[backends.Server, ...]
     files: tuple[tls.File, ...] = ()
-    generation: str = ""  # of the files; a running HAProxy can be told new ones for the same places
-    relay: Plan = field(default_factory=Plan)  # what HAProxy cannot do
+    generation: str = ""  # of the files; new contents for the same names can be given to a running HAProxy
+    relay: Plan = field(default_factory=Plan)  # for UDP and metrics, which HAProxy cannot serve
 
     @property
     def is_proxied(self) -> bool:
-        """Whether HAProxy listens to anything."""
+        """Whether HAProxy has any listener."""
         return bool(self.binds)
 
     @property
     def is_needed(self) -> bool:
-        """Without a listener there is nothing to run."""
+        """Whether HAProxy or the relay has to run."""
         return self.is_proxied or self.relay.is_needed
 
 
 def render(snapshot: Snapshot, settings: Settings | None = None) -> Configuration:
-    """The configuration of a load balancer. Raises cfg.Refused for what HAProxy cannot carry."""
+    """Return the configuration of a load balancer. Raises cfg.Refused if it is not supported."""
     reason = unsupported.impossible(snapshot)
     if reason:
         raise cfg.Refused(reason)
@@ -100,21 +100,24 @@ def _hash(sections: tuple[cfg.Section, ...], files: Sequence[str]) -> str:
 
 
 def _preamble(amphora_id: str, label: str, generation: str, settings: Settings) -> tuple[cfg.Section, ...]:
-    """Paths are relative to the instance's directory: they may be long, and messages do not show them."""
+    """Return the global and defaults sections.
+
+    Paths are relative to the instance's directory: absolute ones may be too long, and would appear in messages.
+    """
     return (
         cfg.Section(
             ("global",),
             (
-                cfg.line("node", amphora_id),  # another amphora is another worker: so a failover reloads
+                cfg.line("node", amphora_id),  # a failover changes the amphora's ID, and thereby causes a reload
                 cfg.line(FINGERPRINT, label),
-                # A reload takes over what is listened on; before 2.6 only where that is said.
+                # A reload takes over the listening sockets; before HAProxy 2.6 only with expose-fd listeners.
                 cfg.line("stats", "socket", f"unix@{ADMIN_SOCKET}", *SOCKET_OPTIONS),
                 cfg.line("server-state-file", STATES),
                 cfg.line("localpeer", LOCAL_PEER),
                 cfg.line("maxconn", settings.most_connections),
                 cfg.line("nbthread", 1),
                 cfg.line("hard-stop-after", OLD_WORKERS_END),
-                # Workers hand their sockets on. With SO_REUSEPORT a stray HAProxy would silently share the traffic.
+                # Workers hand over their sockets. With SO_REUSEPORT a stray HAProxy would silently share the traffic.
                 cfg.line("noreuseport"),
                 *_tls(generation),
             ),
@@ -123,10 +126,10 @@ def _preamble(amphora_id: str, label: str, generation: str, settings: Settings) 
             ("defaults",),
             (
                 cfg.line("load-server-state-from-file", "global"),
-                cfg.line("option", "contstats"),  # long connections are counted as they go
+                cfg.line("option", "contstats"),  # the bytes of long connections are counted while they last
                 cfg.line("retries", 3),
                 cfg.line("option", "redispatch"),
-                # A reload does not cut idle connections, on which a client may just be sending its next request.
+                # A reload does not close idle connections, since a client may just be sending its next request.
                 cfg.line("option", "idle-close-on-response"),
             ),
         ),
@@ -141,7 +144,7 @@ def _tls(generation: str) -> Iterator[cfg.Line]:
 
 
 def _tables(distinct: list[backends.Backend]) -> tuple[cfg.Section, ...]:
-    """On a reload the old worker teaches the new one its stick tables, through a socket of their own."""
+    """Return the peers section, through which an old worker teaches its stick tables to the new one on a reload."""
     if not any(backends.has_table(each) for each in distinct):
         return ()
     known = {LOCAL_PEER: PEER_SOCKET, TEACHER: f"{TEACHER}.sock"}

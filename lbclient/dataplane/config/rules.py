@@ -1,4 +1,4 @@
-"""What an L7 rule means to HAProxy."""
+"""Translation of L7 rules into HAProxy's ACLs."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ HOST_WITHOUT_PORT = "req.fhdr(host),regsub(:[0-9]*$,)"
 
 
 def acls(rule: Record, is_strict: bool = False) -> Iterator[cfg.Line]:
-    """The test under the rule's ID; several lines are alternatives.
+    """Yield the ACL of a rule, named by its ID; several lines are alternatives.
 
-    A strict one counts a match of a regular expression that PCRE gives up as one that was found. Where the rule is
-    inverted it does so by itself: what is given up reads as not found.
+    With is_strict, a regular expression counts as matched if PCRE gives up on it. Inverted rules need no extra line for
+    that: HAProxy treats giving up as no match, which the inversion turns into a match.
     """
     if rule.type == "SSL_CONN_HAS_CERT":
         yield cfg.line("acl", rule.id, "ssl_c_used")
@@ -27,7 +27,7 @@ def acls(rule: Record, is_strict: bool = False) -> Iterator[cfg.Line]:
         return
     flags = ("-i",) if rule.type == "HOST_NAME" else ()
     for fetch in fetches(rule):
-        # After "--" a value that starts with a dash is no option.
+        # After "--" a value that starts with a dash is not taken for an option.
         value = cfg.clean(rule.value, "The value of an L7 rule")
         yield cfg.line("acl", rule.id, fetch, *flags, "-m", _comparison(rule), "--", value)
         if is_strict and rule.compare_type == "REGEX" and not rule.invert and regexes.may_give_up(value):
@@ -36,16 +36,16 @@ def acls(rule: Record, is_strict: bool = False) -> Iterator[cfg.Line]:
 
 
 def _comparison(rule: Record) -> str:
-    """A file type that is equal to a value is the end of the path, as Octavia has it: css also of /css."""
+    """Return HAProxy's match method. As in Octavia, EQUAL_TO of a file type tests the path's end: css matches /css."""
     is_end = rule.type == "FILE_TYPE" and rule.compare_type == "EQUAL_TO"
     return COMPARISONS["ENDS_WITH" if is_end else rule.compare_type]
 
 
 def fetches(rule: Record) -> tuple[str, ...]:
-    """What the rule looks at.
+    """Return the sample fetches that the rule tests.
 
-    Of a header each of its values, between commas (`hdr`); any of them may match. A host name is whole (`fhdr`), as it
-    was sent and without its port.
+    Each comma-separated value of a header is tested (`hdr`), and any of them may match. A host name is tested as a
+    whole (`fhdr`), once as it was sent and once without its port.
     """
     if rule.type == "HOST_NAME":
         return HOST, HOST_WITHOUT_PORT
@@ -56,5 +56,5 @@ def fetches(rule: Record) -> tuple[str, ...]:
 
 
 def condition(rules: list[Record]) -> list[str]:
-    """All of the rules, each inverted where it says so."""
+    """Return the condition that all of the rules hold; inverted ones are negated."""
     return [f"!{rule.id}" if rule.invert else rule.id for rule in rules]

@@ -1,4 +1,4 @@
-"""TLS towards clients and members: which files HAProxy needs for it, and what binds and servers say. Pure."""
+"""TLS towards clients and members: the files that HAProxy needs, and the options of binds and servers. Pure."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from ...store.snapshot import Record, Snapshot
 from ...vault.material import Material
 from . import cfg, ciphers
 
-DIRECTORY = "tls-"  # and the generation: what is in such a directory never changes
+DIRECTORY = "tls-"  # prefix of a directory, followed by the generation; its contents never change
 VERIFY = {"OPTIONAL": "optional", "MANDATORY": "required"}
-ALPN = ("h2", "http/1.1", "http/1.0")  # towards clients; members are offered what their pool says
+ALPN = ("h2", "http/1.1", "http/1.0")  # the default towards clients; for members there is none
 
 
 @dataclass(frozen=True)
@@ -20,23 +20,23 @@ class File:
     """A file of certificates, keys or revocation lists.
 
     A certificate with its key can be exchanged in a running HAProxy. Authorities and revocation lists cannot, although
-    HAProxy has commands for it: clients that may resume a session are not looked at again, and servers without a
-    certificate of their own go on with what they were loaded with.
+    HAProxy has commands for it: clients that resume a session are not verified again, and servers without a certificate
+    of their own keep using the files that they were loaded with.
     """
 
-    name: str  # its place; a new certificate for the same place has the same name
+    name: str  # the relative path; a new certificate for the same purpose has the same name
     is_exchangeable: bool
     text: str
-    reference: str  # what its owner calls it
+    reference: str  # to the secret or container in the key manager
 
 
 def is_terminated(listener: Record) -> bool:
-    """Whether the listener speaks TLS with its clients."""
+    """Return whether the listener speaks TLS with its clients."""
     return listener.protocol == "TERMINATED_HTTPS" or (listener.protocol == "PROMETHEUS" and bool(_served(listener)))
 
 
 def files(snapshot: Snapshot, listeners: Iterable[Record], pools: Iterable[Record]) -> tuple[File, ...]:
-    """What these listeners and pools need. Raises cfg.Refused where the key manager does not have it."""
+    """Return the files that listeners and pools need. Raises cfg.Refused if the key manager has no usable contents."""
     return tuple(
         each
         for made in (
@@ -48,7 +48,7 @@ def files(snapshot: Snapshot, listeners: Iterable[Record], pools: Iterable[Recor
 
 
 def generation(needed: Sequence[File]) -> str:
-    """A name for exactly these files with exactly these contents; empty where there are none."""
+    """Return a digest of the names and contents of the files; "" if there are none."""
     if not needed:
         return ""
     digest = hashlib.sha256()
@@ -58,7 +58,7 @@ def generation(needed: Sequence[File]) -> str:
 
 
 def bind(listener: Record) -> Iterator[str]:
-    """What a bind says; its certificates are a directory, the first of them is the default."""
+    """Yield the TLS options of a bind. Its certificates are in a directory, of which the first is the default."""
     if not is_terminated(listener):
         return
     yield from ("ssl", "crt", listener.id)
@@ -71,7 +71,10 @@ def bind(listener: Record) -> Iterator[str]:
 
 
 def server(pool: Record) -> Iterator[str]:
-    """What a server says. A member is asked for the name that the client asked for; with a CA it has to prove it."""
+    """Yield the TLS options of a server.
+
+    The server name that the client sent is passed on to the member. With a CA, the member's certificate is verified.
+    """
     if not pool.tls_enabled:
         return
     yield "ssl"
@@ -90,7 +93,7 @@ def server(pool: Record) -> Iterator[str]:
 
 
 def transport_security(listener: Record) -> Iterator[cfg.Line]:
-    """HSTS, in every answer: those that HAProxy gives itself as well."""
+    """Yield the HSTS header for every response, including those that HAProxy generates itself."""
     if listener.hsts_max_age is None or listener.protocol != "TERMINATED_HTTPS":
         return
     value = f"max-age={listener.hsts_max_age}"
@@ -100,7 +103,7 @@ def transport_security(listener: Record) -> Iterator[cfg.Line]:
 
 
 def _served(listener: Record) -> list[str]:
-    """The references of its certificates, the default first."""
+    """Return the references of a listener's certificates, the default first."""
     first = [listener.default_tls_container_ref] if listener.default_tls_container_ref else []
     return list(dict.fromkeys([*first, *(listener.sni_container_refs or ())]))
 
@@ -139,7 +142,7 @@ def _revocations(record: Record) -> str:
 
 @dataclass(frozen=True)
 class _Look:
-    """Looks up what references stand for, for one owner."""
+    """Lookup of the files that references stand for; the owner is named in errors."""
 
     snapshot: Snapshot
     owner: str
@@ -170,5 +173,5 @@ class _Look:
 
 
 def _without_gaps(text: str) -> str:
-    """Without empty lines: one of them ends what the runtime API reads."""
+    """Return the text without empty lines, which end a value in the runtime API."""
     return "".join(f"{line.strip()}\n" for line in text.splitlines() if line.strip())

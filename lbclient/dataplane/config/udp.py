@@ -1,4 +1,4 @@
-"""What of a load balancer its relay does: UDP, and the names for its metrics. Pure."""
+"""Translation of a snapshot into the plan of its relay: UDP listeners, and names for metrics. Pure."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from . import cfg, monitors
 PROTOCOL = "UDP"
 PROMETHEUS = "PROMETHEUS"
 CHECKS = ("UDP-CONNECT", "TCP", "HTTP")
-PERSISTENCE_SECONDS = 360  # what the peers' kernel does where nobody says otherwise
+PERSISTENCE_SECONDS = 360  # the default in Octavia's amphorae, where the kernel (LVS) forwards UDP
 
 
 def without(snapshot: Snapshot) -> Snapshot:
-    """What is left for HAProxy."""
+    """Return the snapshot without UDP listeners and pools, for HAProxy."""
     return dataclasses.replace(
         snapshot,
         listeners=tuple(each for each in snapshot.listeners if each.protocol != PROTOCOL),
@@ -27,7 +27,7 @@ def without(snapshot: Snapshot) -> Snapshot:
 
 
 def plan(snapshot: Snapshot, most_flows: int) -> Plan:
-    """What the relay does; it is not needed where there is neither UDP nor anybody who asks for metrics."""
+    """Return the plan of the relay, which is needed only if there is an enabled UDP or PROMETHEUS listener."""
     enabled = [each for each in snapshot.listeners if each.admin_state_up and snapshot.loadbalancer.admin_state_up]
     listeners = [each for each in enabled if each.protocol == PROTOCOL]
     used = {each.default_pool_id for each in listeners}
@@ -48,7 +48,7 @@ def _listener(listener: Record, snapshot: Snapshot) -> Listener:
         addresses=tuple(snapshot.addresses),
         pool_id=listener.default_pool_id,
         limit=listener.connection_limit,
-        # Either side's datagrams keep a flow alive. A timeout of 0 is none.
+        # Datagrams of either side keep a flow alive. A timeout of 0 means none.
         idle=max(timeouts) / 1000 if all(timeouts) else 0,
         allowed=tuple(listener.allowed_cidrs or ()),
     )
@@ -102,7 +102,10 @@ def _codes(text: str) -> Iterable[tuple[int, int]]:
 
 
 def persistence(pool: Record) -> Persistence | None:
-    """How long, and by how much of its address, a client stays with a member. Raises ValueError for no such mask."""
+    """Return how long a client stays with a member, and the prefix lengths that identify it; None without persistence.
+
+    Raises ValueError if the persistence_granularity is not valid.
+    """
     wanted = pool.session_persistence or {}
     if wanted.get("type") != "SOURCE_IP":
         return None
@@ -112,7 +115,7 @@ def persistence(pool: Record) -> Persistence | None:
 
 
 def _prefixes(granularity: str) -> tuple[int, int]:
-    """A netmask is for IPv4, a number the length of a prefix for either."""
+    """Return the prefix lengths for IPv4 and IPv6: a netmask is for IPv4 only, a number is a length for both."""
     if not granularity:
         return 32, 128
     if "." in granularity:

@@ -1,4 +1,4 @@
-"""What this data plane can carry on no machine: refused, rather than accepted and dropped. Pure."""
+"""Checks for resources that this data plane supports on no machine: they are refused rather than ignored. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ GREATEST_RESULT = 2**31 - 1
 
 
 def impossible(snapshot: Snapshot) -> str | None:
-    """Why it cannot be carried on any machine. Pure."""
+    """Return why a load balancer is not supported on any machine; None if it is."""
     for kind, records in _records(snapshot):
         for record in records:
             reason = record_unsupported(kind, record)
@@ -30,7 +30,7 @@ def impossible(snapshot: Snapshot) -> str | None:
 
 
 def record_unsupported(kind: str, record: Record) -> str | None:
-    """Why one resource cannot be carried, by itself; `kind` is the resource's name."""
+    """Return why one resource by itself is not supported; None if it is. `kind` is the name of its resource type."""
     try:
         return CHECK[kind](record) if kind in CHECK else None
     except cfg.Refused as error:

@@ -1,1 +1,1 @@
-"""Health, statistics and process exits become operating statuses and counters."""
+"""Observation of processes: health, statistics and exits, stored as operating statuses and counters."""

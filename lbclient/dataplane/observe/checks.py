@@ -1,4 +1,4 @@
-"""What the health checks of members found last, in words. Pure."""
+"""The last results of members' health checks, as sentences. Pure."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from ..config import monitors
 from ..haproxy.runtime import Row, Rows
 
 NOTHING_YET = ("", "INI", "UNK", "CHECKED")
-UNDER_WAY = "* "  # before the last finding, while the next check runs
+UNDER_WAY = "* "  # prefix of the last result while the next check runs
 PINGS = {True: Check("DOWN", "No ping was answered."), False: Check("UP", "A ping was answered.")}
 
 
 def checks(snapshot: Snapshot, rows: Rows) -> dict[str, Check | None]:
-    """By member, of those that are checked; None where this worker has found nothing yet.
+    """Return the last check of each checked member, by ID; None if this worker has no result yet.
 
-    A worker may be ahead of the snapshot, and check already what has no monitor there.
+    A worker may already run a newer configuration than the snapshot, and check members that have no monitor in it.
     """
     found: dict[str, Check | None] = {}
     for pool in snapshot.pools:
@@ -35,7 +35,7 @@ def checks(snapshot: Snapshot, rows: Rows) -> dict[str, Check | None]:
 def reasons(
     snapshot: Snapshot, found: Mapping[str, Check | None], statuses: Mapping[tuple[str, str], str], error: str | None
 ) -> dict[tuple[str, str], str]:
-    """Why statuses are what they are, where it can be told in a sentence."""
+    """Return the reasons for statuses, by kind and ID, as far as they are known."""
     told = {("member", id_): check.reason for id_, check in found.items() if check}
     down = [pool.id for pool in snapshot.pools if statuses.get(("pool", pool.id)) == "ERROR"]
     told |= {("pool", id_): "No member is up." for id_ in down}

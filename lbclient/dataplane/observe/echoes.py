@@ -1,4 +1,4 @@
-"""Sockets for echo requests: what is sent, and which answers have come."""
+"""Sockets that send echo requests and receive the replies."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from collections.abc import Iterator
 
 from . import icmp
 
-TOKEN = 16  # bytes of an echo request that its reply repeats
-PACKET = 2048  # longest reply that is read
-MOST = 50_000  # replies that are read at once
+TOKEN = 16  # bytes of an echo request that the reply repeats
+PACKET = 2048  # bytes; the longest reply that is read
+MOST = 50_000  # replies that are read in one batch
 FULL = (errno.EAGAIN, errno.ENOBUFS)
 
 
 class Full(Exception):
-    """The system takes no more packets for the moment: nothing is known of the target."""
+    """The system accepts no more packets at the moment; this says nothing about the target."""
 
 
 class Echoes:
-    """One ICMP socket for each IP version that this machine has."""
+    """One ICMP socket for each IP version that this machine supports."""
 
     def __init__(self, selector: selectors.BaseSelector) -> None:
         self._selector = selector
@@ -41,12 +41,12 @@ class Echoes:
             each.close()
 
     def make_room(self, packets: int) -> None:
-        """Let the sockets hold as many packets, as far as the system allows."""
+        """Enlarge the sockets' buffers for that many packets, as far as the system allows."""
         for each in self._sockets.values():
             icmp.make_room(each, packets)
 
     def send(self, address: str) -> bytes:
-        """Send an echo request; returns the token that its reply repeats. Raises OSError, Full."""
+        """Send an echo request; return the token that its reply will repeat. Raises OSError or Full."""
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         if family not in self._sockets:
             raise OSError(errno.EAFNOSUPPORT, "this machine cannot ping this version of IP")
@@ -60,7 +60,7 @@ class Echoes:
         return token
 
     def replies(self) -> Iterator[bytes]:
-        """The tokens of all replies that have come."""
+        """Yield the tokens of all replies received so far."""
         for each in self._sockets.values():
             for packet in _packets(each):
                 if icmp.is_reply(packet, each):
@@ -68,9 +68,9 @@ class Echoes:
 
 
 def _packets(opened: socket.socket) -> Iterator[bytes]:
-    """Every packet that waits, but not without end where somebody sends faster than we read."""
+    """Yield the waiting packets, at most MOST: a sender could be faster than this loop."""
     for _ in range(MOST):
         try:
             yield opened.recv(PACKET)
-        except OSError:  # mostly: there is none
+        except OSError:  # usually because no packet is waiting
             return

@@ -1,4 +1,4 @@
-"""What HAProxy tells by itself: one datagram for each change of a health check, to a socket beside its own."""
+"""Health events: HAProxy logs each change of a health check as a datagram to a socket in its directory."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ LOG = logging.getLogger(__name__)
 LONGEST = 4096
 QUEUE = Path("/proc/sys/net/unix/max_dgram_qlen")
 USUAL_QUEUE = 10
-# Mostly the first check of a member that is believed to be up: no status changes. Whatever else is told may change one.
+# Usually the first check of a member that is considered up: no status changes. All other messages may change one.
 MINOR = re.compile(rb"Health check for (?:backup )?server \S+ succeeded, .* status: \d+/\d+ UP\.\s*$", re.DOTALL)
 
 
 class HealthEvents:
-    """A socket for each load balancer that is watched, by a selector whose keys carry what is to be called.
+    """A socket for each watched load balancer, registered with a selector; each key's data is the function to call.
 
-    HAProxy drops what does not fit into a socket's queue, of ten datagrams mostly. With a socket each nothing is lost:
-    those that were not dropped say who is to be looked at.
+    HAProxy drops datagrams that do not fit into a socket's queue, usually of ten. With a socket for each load balancer
+    this does no harm: the remaining datagrams show that it has to be polled.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class HealthEvents:
         notify: Callable[[str], None],
         notify_minor: Callable[[str], None],
     ) -> None:
-        """tell_small(id) is called instead of tell(id) where no status can have changed."""
+        """Create the watcher; notify_minor(id) is called instead of notify(id) if no status can have changed."""
         self._selector = selector
         self._directory = directory
         self._notify = notify
@@ -45,9 +45,9 @@ class HealthEvents:
         self._listening: dict[str, socket.socket] = {}
 
     def watch(self, id_: str) -> None:
-        """Has tell called when something is told, also where the directory is another one by now.
+        """Listen for health events of a load balancer; bind the socket again if its directory was replaced.
 
-        Raises OSError where this process itself lacks what it takes.
+        Raises OSError if this process lacks descriptors or memory.
         """
         if id_ in self._listening and (self._directory / id_ / HEALTH_EVENTS_SOCKET).exists():
             return
@@ -77,21 +77,21 @@ class HealthEvents:
     def _bind(self, listening: socket.socket, id_: str) -> None:
         listening.setblocking(False)
         directory = self._directory / id_
-        (directory / HEALTH_EVENTS_SOCKET).unlink(missing_ok=True)  # what a server that was killed has left
+        (directory / HEALTH_EVENTS_SOCKET).unlink(missing_ok=True)  # left behind by a server that was killed
         with runtime.reachable(directory, HEALTH_EVENTS_SOCKET) as path:
             listening.bind(path)
 
     def _hear(self, id_: str, listening: socket.socket) -> None:
         told: list[bytes] = []
         with contextlib.suppress(OSError):
-            while len(told) <= 2 * self._queue:  # not for ever
+            while len(told) <= 2 * self._queue:  # bounded, however fast HAProxy sends
                 told.append(listening.recv(LONGEST))
         is_minor = len(told) < self._queue and all(map(MINOR.search, told))
         (self._notify_minor if is_minor else self._notify)(id_)
 
 
 def _queue() -> int:
-    """How many datagrams wait at most: whoever finds fewer has missed none."""
+    """Return the length of a socket's queue in datagrams: if fewer are waiting, none was dropped."""
     try:
         return int(QUEUE.read_text())
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Echo requests and their answers, with as few privileges as the machine allows."""
+"""ICMP echo requests and replies, with as few privileges as the machine allows."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ PROTOCOL = {socket.AF_INET: socket.IPPROTO_ICMP, socket.AF_INET6: socket.IPPROTO
 HEADER = struct.Struct("!BBHHH")  # type, code, checksum, identifier, sequence
 FAMILIES = tuple(ECHO)
 SOL_RAW, ICMP_FILTER, ICMPV6_FILTER = 255, 1, 1  # of linux/icmp.h and linux/icmpv6.h
-SIZE = 1024  # bytes that the kernel counts for a small packet, at most
+SIZE = 1024  # bytes; an upper bound of what the kernel accounts for a small packet
 FORCED = {socket.SO_RCVBUF: 33, socket.SO_SNDBUF: 32}  # SO_RCVBUFFORCE and SO_SNDBUFFORCE: beyond the usual limit
 
 
 def refusal() -> str | None:
-    """Why this process cannot ping; None where it can."""
+    """Return why this process cannot ping; None if it can."""
     try:
         open_socket(socket.AF_INET).close()
     except OSError as error:
@@ -29,7 +29,7 @@ def refusal() -> str | None:
 
 
 def echo(family: int, token: bytes) -> bytes:
-    """An echo request; the kernel fills in identifier and checksum where it does not need privileges."""
+    """Return an echo request with the token; for unprivileged sockets the kernel sets identifier and checksum."""
     kind = ECHO[socket.AddressFamily(family)][0]
     bare = HEADER.pack(kind, 0, 0, 0, 1) + token
     return HEADER.pack(kind, 0, checksum(bare), 0, 1) + token
@@ -42,7 +42,7 @@ def checksum(data: bytes) -> int:
 
 
 def is_reply(packet: bytes, listening: socket.socket) -> bool:
-    """Whether it is an answer: a raw IPv4 socket shows the IP header too, and requests that loop back."""
+    """Return whether a packet is an echo reply. Raw IPv4 sockets also deliver IP headers, and looped-back requests."""
     family = socket.AddressFamily(listening.family)
     is_raw_v4 = family == socket.AF_INET and listening.type == socket.SOCK_RAW
     start = (packet[0] & 0x0F) * 4 if is_raw_v4 else 0
@@ -50,7 +50,7 @@ def is_reply(packet: bytes, listening: socket.socket) -> bool:
 
 
 def open_socket(family: int) -> socket.socket:
-    """A datagram socket, which needs a group; else a raw one, which needs a capability. Raises OSError."""
+    """Open a datagram socket, which needs ping_group_range, else a raw one, which needs CAP_NET_RAW. Raises OSError."""
     protocol = PROTOCOL[socket.AddressFamily(family)]
     try:
         return socket.socket(family, socket.SOCK_DGRAM, protocol)
@@ -61,7 +61,7 @@ def open_socket(family: int) -> socket.socket:
 
 
 def make_room(opened: socket.socket, packets: int) -> None:
-    """Let the socket's buffers hold as many packets, or as many as this process may have; never fewer than before."""
+    """Enlarge the socket's buffers for that many small packets, as far as this process may."""
     for option, forced in FORCED.items():
         if opened.getsockopt(socket.SOL_SOCKET, option) >= packets * SIZE:
             continue
@@ -72,7 +72,7 @@ def make_room(opened: socket.socket, packets: int) -> None:
 
 
 def _take_replies_only(opened: socket.socket) -> None:
-    """A raw socket is given every ICMP packet that this machine receives, requests that loop back among them."""
+    """Set a filter: without it, a raw socket gets every ICMP packet of this machine, also looped-back requests."""
     reply = ECHO[socket.AddressFamily(opened.family)][1]
     if opened.family == socket.AF_INET:
         opened.setsockopt(SOL_RAW, ICMP_FILTER, struct.pack("=I", 0xFFFFFFFF & ~(1 << reply)))

@@ -1,4 +1,4 @@
-"""What is known of one load balancer from its HAProxy, and what of it the store has been told."""
+"""The observed state of one load balancer: its counters, and the last report that was stored."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from ..statuses import statuses
 from .checks import checks, reasons
 
 LOG = logging.getLogger(__name__)
-MISSES = 2  # silent rounds before a load balancer is said to be down
+MISSES = 2  # rounds without an answer before the load balancer's status changes
 
 
 class Observation:
-    """Takes what HAProxy reports, and tells the store what is new."""
+    """Processing of the reports of one load balancer; changes are written to the store."""
 
     def __init__(self, id_: str, directory: Path, store: Store) -> None:
         self._id = id_
@@ -31,11 +31,11 @@ class Observation:
         self._told: tuple[State | None, object] = (None, None)
         self._missed = 0
         self.totals: Reading = {}
-        self.pids: set[int] = set()  # of those that carry its traffic, also the last of it
+        self.pids: set[int] = set()  # of all processes with its traffic, including old workers
         self.is_busy = False  # whether anything was counted between the last two reports
 
     def take(self, state: State, reports: Sequence[Report], *, is_silent: bool) -> None:
-        """Takes the reports of one round; is_silent tells that somebody who should be there has not answered."""
+        """Process the reports of one round; is_silent means that a process that should be running has not answered."""
         rows = {key: row for report in reports for key, row in report.rows.items()}
         self._missed = self._missed + 1 if is_silent else 0
         self.is_busy = self._count(state, reports)
@@ -53,7 +53,7 @@ class Observation:
         self._told = (state, heard)
 
     def _count(self, state: State, reports: Sequence[Report]) -> bool:
-        """Whether there is anything new."""
+        """Update the counters; return whether any has changed or an old worker is still running."""
         live = {report.pid: counters.reading(report.rows) for report in reports}
         if set(self._counters.live()) != set(live):
             live = {**_of_others(self._directory, self._counters, set(live)), **live}
@@ -69,11 +69,11 @@ class Observation:
         return is_new or len(live) > len(reports)
 
     def _save(self) -> None:
-        """Where that fails, as on a full disk, the next change tries again; nothing else waits for it."""
+        """Save the counters; log a failure, for example on a full disk: the next change tries again."""
         try:
             self._counters.save()
         except OSError as error:
-            if self._directory.exists():  # otherwise it was removed meanwhile
+            if self._directory.exists():  # otherwise it was removed in the meantime
                 LOG.warning("load balancer %s: the counters cannot be saved: %s", self._id, error)
 
 
@@ -84,12 +84,12 @@ def _parts(state: State) -> list[str]:
 
 
 def _said(row: Row) -> tuple[str | None, ...]:
-    """What of a row statuses and checks depend on."""
+    """Return the columns of a row that statuses and checks depend on."""
     return tuple(row.get(name) for name in ("status", "weight", "uweight", "check_status", "check_code", "last_chk"))
 
 
 def _of_others(directory: Path, known: Counters, heard: set[int]) -> dict[int, Reading]:
-    """The readings of workers that have been replaced but not ended; of those that do not answer, the last ones."""
+    """Return the readings of old workers that still run, by PID; the last known ones if a worker does not answer."""
     found = {pid: each for pid, each in known.live().items() if pid not in heard and _is_alive(pid, directory)}
     try:
         pids = runtime.old_workers(directory)

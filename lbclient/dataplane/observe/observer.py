@@ -1,4 +1,4 @@
-"""Observing: HAProxy's own word becomes operating statuses and statistics. Never touches what is desired."""
+"""The observer: it polls HAProxy and relays, and stores operating statuses and statistics, never desired state."""
 
 from __future__ import annotations
 
@@ -28,30 +28,30 @@ from .schedule import Schedule
 
 LOG = logging.getLogger(__name__)
 PATIENCE = 2.0  # s for an answer
-SOON = 0.5  # s to the next look where something has just happened
-LATER = 3.0  # s to the next look at most where there is something new that changes no status
-BUSY = 2.0  # s between two looks at most where there is traffic
-IDLE = 10.0  # s between two looks at most, where they are few
-EACH = 0.03  # s for each of them, where they are many: 33 looks a second, however many are idle
-BLIND = 1.0  # s, where the kernel does not tell that a process has ended
-GRID = 0.25  # s
-KEEP = 1.0  # s between two writings of counters
-REST = 1.0  # s after a failure of our own
+SOON = 0.5  # s until the next poll after a change
+LATER = 3.0  # s, at most, until the next poll after a health event that changes no status
+BUSY = 2.0  # s, at most, between two polls while there is traffic
+IDLE = 10.0  # s, at most, between two polls without traffic, if there are few load balancers
+EACH = 0.03  # s for each load balancer, if there are many: about 33 polls a second, however many are idle
+BLIND = 1.0  # s, at most, between two polls if the kernel does not report process exits
+GRID = 0.25  # s; times of polls are rounded up to a multiple
+KEEP = 1.0  # s between two writes of counters to the store
+REST = 1.0  # s until the next attempt after an error of the observer
 
 
 @dataclass
 class _Round:
-    """Those of one load balancer that have been asked, and what they said."""
+    """A poll of one load balancer's processes: the reports so far, and how many are missing."""
 
     state: State
-    waiting: list[threading.Event]  # who waits for its end
+    waiting: list[threading.Event]  # set at the end of the round
     missing: int
     reports: list[runtime.Report] = field(default_factory=list)
-    is_late: bool = False  # something has happened since it began
+    is_late: bool = False  # another poll was requested after it began
 
 
 class Observer:
-    """Looks at each HAProxy when it says that something has changed, when it ends, when asked to, and now and then."""
+    """A thread that polls each HAProxy and relay after health events and exits, on request and at intervals."""
 
     def __init__(self, store: Store, directory: Path, reconciler: Reconciler) -> None:
         self._store = store
@@ -65,7 +65,7 @@ class Observer:
         self._uncounted: dict[str, Reading] = {}
         self._kept_at = 0.0
         self._under_way: dict[str, _Round] = {}
-        self._requested: dict[str, list[threading.Event]] = {}  # who waits for a look that has not begun
+        self._requested: dict[str, list[threading.Event]] = {}  # set at the end of a poll that has not begun
         self._lock = threading.Lock()
         self._is_over = False
         self._schedule = Schedule(GRID)
@@ -98,13 +98,13 @@ class Observer:
         self._wake_sender.close()
 
     def wake(self, loadbalancer_id: str) -> None:
-        """Have a look at this load balancer; from any thread, at any time."""
+        """Request a poll of a load balancer; may be called from any thread, at any time."""
         with self._lock:
             self._requested.setdefault(loadbalancer_id, [])
         self._wake_thread()
 
     def observe_now(self, loadbalancer_id: str, seconds: float = PATIENCE) -> None:
-        """Have a look, and wait until what was found is in the store; not for ever where nobody answers."""
+        """Poll a load balancer and wait until the results are stored, at most that many seconds."""
         is_done = threading.Event()
         with self._lock:
             self._requested.setdefault(loadbalancer_id, []).append(is_done)
@@ -115,7 +115,7 @@ class Observer:
         try:
             self._wake_sender.send(b"!")
         except OSError:
-            return  # it rings already, or nobody is there any more
+            return  # the thread is being woken already, or has ended
 
     def _work(self) -> None:
         while not self._is_over:
@@ -129,7 +129,7 @@ class Observer:
         self._keep()
 
     def _turn(self) -> None:
-        """Waits for whatever comes first, and does what is due."""
+        """Wait for the next event or deadline, and handle all that are due."""
         for key, _ in self._selector.select(self._rest()):
             _call(key.data)
         now = time.monotonic()
@@ -152,7 +152,7 @@ class Observer:
             self._observe_soon(id_)
 
     def _observe_soon(self, id_: str) -> None:
-        """Something has changed: look now, and soon again."""
+        """Poll a load balancer now, and again after SOON: something has changed."""
         self._paces[id_] = SOON
         self._schedule.now(id_)
 
@@ -160,7 +160,7 @@ class Observer:
         self._schedule.at(id_, time.monotonic() + LATER)
 
     def _begin(self, id_: str) -> None:
-        """Asks; where answers are to come already, once more after them."""
+        """Begin a poll; if one is already running, have another one follow it."""
         if id_ in self._under_way:
             self._under_way[id_].is_late = True
             return
@@ -189,7 +189,7 @@ class Observer:
             self._end(id_, round_)
 
     def _take_state(self, id_: str, state: State) -> None:
-        """Another state: health that is told of, and the members that are to be pinged."""
+        """Adapt to a new state: listen for health events if there are monitors, and update the members to ping."""
         if state.snapshot.healthmonitors:
             self._health_events.watch(id_)
         else:
@@ -202,14 +202,14 @@ class Observer:
         self._paces[id_] = self._next_pace(BUSY if is_as_before else SOON)
 
     def _ping(self, id_: str, targets: list[Target]) -> None:
-        """Has those pinged from now on, of this load balancer."""
+        """Replace the members of a load balancer that are pinged."""
         self._targets.pop(id_, None)
         if targets:
             self._targets[id_] = targets
         self._pinger.watch(id_, targets)
 
     def _take(self, id_: str, round_: _Round, answer: str | None) -> None:
-        """One of those that were asked has answered, or never will."""
+        """Take the answer of one process, None if there is none; end the round after the last one."""
         try:
             report = _parsed(id_, answer) if answer is not None else None
         except Exception as error:
@@ -222,7 +222,7 @@ class Observer:
             self._end(id_, round_)
 
     def _end(self, id_: str, round_: _Round) -> None:
-        """Whatever fails, the next look is scheduled."""
+        """Process the reports of a round and schedule the next poll, also after an error."""
         is_busy = False
         try:
             is_busy = self._count(id_, round_)
@@ -236,7 +236,7 @@ class Observer:
                 self._schedule.at(id_, time.monotonic() + SOON)
 
     def _count(self, id_: str, round_: _Round) -> bool:
-        """Counts and stores what was said; whether there is traffic."""
+        """Process the reports of a round: counters and statuses; return whether there is traffic."""
         observation = self._observations.get(id_)
         if observation is None:
             observation = self._observations[id_] = Observation(id_, self._directory / id_, self._store)
@@ -280,7 +280,7 @@ class Observer:
         self._process_exits.watch(id_, ())
 
     def _keep(self) -> None:
-        """Tells the store of all that was counted, in one transaction."""
+        """Write all new counters to the store, in one transaction."""
         self._kept_at = time.monotonic()
         if self._uncounted:
             self._store.all_counted(self._uncounted)
@@ -288,7 +288,7 @@ class Observer:
 
 
 def _call(handler: Callable[[], None]) -> None:
-    """A fault in one leaves the others going."""
+    """Call a handler and log its exceptions, so that they do not affect other handlers."""
     try:
         handler()
     except Exception:
@@ -308,7 +308,7 @@ def _release(waiting: list[threading.Event]) -> None:
 
 
 def _needed(state: State) -> tuple[str, ...]:
-    """The sockets of those that should be running."""
+    """Return the sockets of the processes that should be running."""
     wanted = state.configuration
     if wanted is None:
         return ()
@@ -316,7 +316,10 @@ def _needed(state: State) -> tuple[str, ...]:
 
 
 def _asked(state: State) -> tuple[str, ...]:
-    """The sockets of those that may be running: what cannot be carried may still run as it was before."""
+    """Return the sockets of the processes that may be running.
+
+    Without a configuration, because it could not be rendered, processes may still run with an earlier one.
+    """
     return _needed(state) if state.configuration is not None else (ADMIN_SOCKET, RELAY_SOCKET)
 
 

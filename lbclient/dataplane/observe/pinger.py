@@ -1,4 +1,4 @@
-"""PING monitors: HAProxy cannot ping, so the server does, and tells HAProxy which members are up."""
+"""PING monitors: HAProxy cannot ping, so the server does, and sets the health of members in HAProxy."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from ..haproxy import runtime
 from .echoes import Echoes, Full
 
 LOG = logging.getLogger(__name__)
-TICK = 0.01  # s between two batches of echo requests, at least
-HASTE = 2.0  # how many times as fast as usual what was delayed is made up for
-FEWEST = 8  # echo requests in a batch that are always allowed
-COMMANDS = 80  # in one line to HAProxy, which reads 16 kB at most
+TICK = 0.01  # s, at least, between two batches of echo requests
+HASTE = 2.0  # the highest rate of echo requests after a delay, as a multiple of the usual rate
+FEWEST = 8  # echo requests that a batch may always have
+COMMANDS = 80  # commands in one line to HAProxy, which reads at most 16 kB
 
 
 @dataclass(frozen=True)
@@ -43,17 +43,17 @@ class Target:
 
 @dataclass(eq=False)
 class Finding:
-    """What is known of a target: whether it is up, and how many results in a row say otherwise."""
+    """The state of a target: whether it is up, and how many results in a row contradict that."""
 
     target: Target
     is_up: bool
     against: int = 0
     due: float = 0.0
-    token: bytes = b""  # of the request that waits for its reply
+    token: bytes = b""  # of the request without a reply so far; empty if there is none
     is_watched: bool = True
 
     def note(self, is_alive: bool) -> bool:
-        """Count one result. As many against the belief as rise or fall turn it over; returns whether they did."""
+        """Record one result; return whether the target has gone up or down, after rise or fall results in a row."""
         self.token = b""
         self.against = 0 if is_alive == self.is_up else self.against + 1
         if self.against < (self.target.fall if self.is_up else self.target.rise):
@@ -63,24 +63,24 @@ class Finding:
 
 
 class Pinger:
-    """Pings members in its own thread; `reflect` takes the findings to HAProxy.
+    """A thread that pings members; `reflect` sends the findings to HAProxy.
 
-    Requests are spread over the monitors' delay, so that neither the sockets nor the network see them at once, and all
-    replies that have come are read before any deadline is judged: a busy server pings less often, but finds no member
-    down that has answered.
+    Requests are spread over the monitors' delay, so that they do not burden sockets and network all at once. All
+    replies received so far are read before any deadline is evaluated: a busy server pings less often, but never marks
+    a member down that has answered.
 
     `watch` and `reflect` are called in one thread; new findings reach the pinger's own thread through a queue.
     """
 
     def __init__(self, directory: Path, on_change: Callable[[str], None] = lambda loadbalancer_id: None) -> None:
-        """on_change(load balancer's ID) is called, in the pinger's thread, when a member has gone up or down."""
+        """Create a pinger; it calls on_change(loadbalancer_id) in its own thread when a member has gone up or down."""
         self._directory = directory
         self._on_change = on_change
         self._targets: dict[str, list[Target]] = {}
         self._findings: dict[str, dict[str, Finding]] = {}  # by load balancer and member
-        self._rate = 0.0  # requests a second
+        self._rate = 0.0  # requests per second
         self._new: queue.SimpleQueue[Finding] = queue.SimpleQueue()
-        # Of the pinger's thread. The heaps have the ID of the object as a tie-breaker.
+        # Used only by the pinger's thread. The heaps use id() of the finding as a tie-breaker.
         self._asked: dict[bytes, Finding] = {}
         self._due: list[tuple[float, int, Finding]] = []
         self._deadlines: list[tuple[float, int, Finding, bytes]] = []
@@ -89,7 +89,7 @@ class Pinger:
         self._is_over = False
 
     def watch(self, loadbalancer_id: str, targets: Sequence[Target]) -> None:
-        """Ping these members of a load balancer from now on; what is known of those that were pinged before stays."""
+        """Replace the members of a load balancer that are pinged; members that were pinged before keep their state."""
         wanted = {each.member_id: each for each in targets}
         known = self._findings.pop(loadbalancer_id, {})
         for member_id, finding in known.items():
@@ -106,7 +106,7 @@ class Pinger:
             self._thread.start()
 
     def reflect(self, loadbalancer_id: str, report: runtime.Report) -> bool:
-        """Tell the HAProxy of a load balancer where it believes otherwise; returns False where that failed."""
+        """Set the health of members in HAProxy where it differs from the findings; return False if that failed."""
         commands = list(self._commands(loadbalancer_id, report))
         return all(
             self._tell(loadbalancer_id, commands[start : start + COMMANDS])
@@ -135,7 +135,7 @@ class Pinger:
                     yield f"set server {'/'.join(server)} health {state}"
 
     def _begin(self, target: Target, is_up: bool) -> Finding:
-        """Believe what HAProxy does, and ping from a moment within the monitor's delay."""
+        """Start with the health in HAProxy; send the first request at a random time within the monitor's delay."""
         finding = Finding(target, is_up, due=time.monotonic() + random.uniform(0, target.delay))
         self._findings[target.loadbalancer_id][target.member_id] = finding
         self._new.put(finding)
@@ -166,14 +166,14 @@ class Pinger:
                     self._take_in()
                 if self._rate > room:
                     room = self._rate
-                    echoes.make_room(int(room))  # the replies of a second, should this thread wait that long
+                    echoes.make_room(int(room))  # for the replies of a second, if this thread is delayed so long
                 now = time.monotonic()
                 try:
                     self._turn(echoes, now, now - before)
                 except Exception:
                     LOG.exception("could not ping, will try again")
                 before = now
-                time.sleep(TICK)  # what comes meanwhile is read at once
+                time.sleep(TICK)  # replies that arrive in the meantime are read in one batch
             echoes.close()
 
     def _take_in(self) -> None:
@@ -186,7 +186,7 @@ class Pinger:
         return max(0.0, min(first) - time.monotonic()) if first else None
 
     def _turn(self, echoes: Echoes, now: float, elapsed: float) -> None:
-        """Read what has come until now, judge what has not, and ask what is due."""
+        """Read the replies received, evaluate the deadlines that have passed, and send the requests that are due."""
         changed = {*self._hear(echoes), *self._judge(now), *self._ask(echoes, now, elapsed)}
         for loadbalancer_id in changed:
             self._on_change(loadbalancer_id)
@@ -204,7 +204,10 @@ class Pinger:
                 yield from _noted(finding, is_alive=False)
 
     def _ask(self, echoes: Echoes, now: float, elapsed: float) -> Iterator[str]:
-        """What is due, but after a pause no more at once than a little faster than usual."""
+        """Send the requests that are due, after a delay at HASTE times the usual rate.
+
+        Yields the IDs of load balancers with a member that has gone down because its request could not be sent.
+        """
         allowed = max(FEWEST, int(HASTE * self._rate * min(max(elapsed, TICK), 1.0)))
         for finding in self._take(now, allowed):
             target = finding.target
@@ -223,7 +226,7 @@ class Pinger:
             self._put(finding, following if following > now else now + target.delay)
 
     def _take(self, now: float, allowed: int) -> Iterator[Finding]:
-        """The targets that are due, the longest waiting first; one whose reply may still come waits for that."""
+        """Yield the targets that are due, the longest waiting first; defer those whose reply may still arrive."""
         while allowed and self._due and self._due[0][0] <= now:
             _, _, finding = heapq.heappop(self._due)
             if not finding.is_watched:
@@ -240,18 +243,18 @@ class Pinger:
 
 
 def _rate(targets: Iterable[Target]) -> float:
-    """How many requests a second these take."""
+    """Return the number of requests per second to these targets."""
     return sum(1 / each.delay for each in targets)
 
 
 def _noted(finding: Finding, is_alive: bool) -> Iterator[str]:
-    """The ID of the load balancer, if that has turned the belief over."""
+    """Record a result; yield the load balancer's ID if the member has gone up or down."""
     if finding.note(is_alive) and finding.is_watched:
         yield finding.target.loadbalancer_id
 
 
 def targets(loadbalancer_id: str, snapshot: Record) -> Iterator[Target]:
-    """The members of a load balancer that are to be pinged."""
+    """Yield the members of a load balancer that are to be pinged."""
     pinged = [pool for pool in snapshot.pools if _is_pinged(pool, snapshot)]
     names = _backend_names(snapshot) if pinged else {}
     for pool in pinged:
@@ -275,7 +278,7 @@ def _is_pinged(pool: Record, snapshot: Record) -> bool:
 
 
 def _backend_names(snapshot: Record) -> dict[str, Iterable[str]]:
-    """The names of the backends of each pool, in order."""
+    """Return the sorted names of the backends of each pool, by pool ID."""
     found: dict[str, set[str]] = {}
     for each in backends.backends(snapshot).values():
         found.setdefault(each.pool.id, set()).add(each.name)

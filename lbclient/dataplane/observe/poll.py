@@ -1,4 +1,4 @@
-"""Asking many HAProxy processes at once, in one thread: one that hangs holds up no other."""
+"""Concurrent commands to many HAProxy processes in one thread; a process that hangs does not delay the others."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pathlib import Path
 
 from ..haproxy import runtime
 
-Done = Callable[[str | None], None]  # is given the answer; None where none came
+Done = Callable[[str | None], None]  # called with the answer; with None if there is none
 
 
 @dataclass
 class _Asked:
-    """A question that is under way."""
+    """A command that waits for its answer."""
 
     done: Done
     deadline: float
@@ -25,7 +25,7 @@ class _Asked:
 
 
 class Poll:
-    """Questions to sockets, whose answers a selector waits for; its keys carry what is to be called."""
+    """Commands to sockets, whose answers a selector waits for; each key's data is the function to call."""
 
     def __init__(self, selector: selectors.BaseSelector, patience: float) -> None:
         self._selector = selector
@@ -33,9 +33,9 @@ class Poll:
         self._asked: dict[socket.socket, _Asked] = {}
 
     def ask(self, directory: Path, name: str, command: str, done: Done) -> None:
-        """Put a question; done(answer) is called once, at once where nobody listens.
+        """Send a command; done(answer) is called exactly once, immediately with None if no process listens.
 
-        Raises OSError where this process itself lacks what it takes to ask; done is not called then.
+        Raises OSError if this process lacks descriptors or memory; done is not called in this case.
         """
         connection = _asked(directory, name, command)
         if connection is None:
@@ -49,11 +49,11 @@ class Poll:
         self._asked[connection] = _Asked(done, time.monotonic() + self._patience)
 
     def deadline(self) -> float | None:
-        """When the first question will have been waited for long enough."""
+        """Return the earliest deadline of a command; None if there is none."""
         return min((each.deadline for each in self._asked.values()), default=None)
 
     def give_up(self, now: float) -> None:
-        """Ends the questions whose time is over."""
+        """End the commands whose deadline has passed, without an answer."""
         for connection, asked in list(self._asked.items()):
             if asked.deadline <= now:
                 self._end(connection, None)
@@ -80,7 +80,7 @@ class Poll:
 
 
 def _asked(directory: Path, name: str, command: str) -> socket.socket | None:
-    """A connection on which the question has been put; None where nobody listens. Raises OSError."""
+    """Return a connection on which the command has been sent; None if no process listens. Raises OSError."""
     connection = socket.socket(socket.AF_UNIX)
     connection.setblocking(False)
     try:
@@ -97,7 +97,7 @@ def _asked(directory: Path, name: str, command: str) -> socket.socket | None:
 
 
 def _chunks(connection: socket.socket) -> Iterator[bytes | None]:
-    """What has come so far; nothing at the end; None if the connection broke."""
+    """Yield the data received so far: b"" at the end of the answer, None if the connection broke."""
     while True:
         try:
             chunk = connection.recv(65536)

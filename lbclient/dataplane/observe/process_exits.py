@@ -1,4 +1,4 @@
-"""Process exits, which the kernel reports at once, also of processes that are not our children."""
+"""Process exits, which the kernel reports at once through pidfds, even for processes that are not children."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from ..haproxy import runtime
 
 
 class ProcessExits:
-    """The processes of each load balancer that are watched, by a selector whose keys carry what is to be called."""
+    """The watched processes of load balancers, registered with a selector; each key's data is the function to call."""
 
     def __init__(self, selector: selectors.BaseSelector, notify: Callable[[str], None]) -> None:
         self._selector = selector
         self._notify = notify
-        self._watched: dict[str, dict[int, int]] = {}  # {load balancer: {pid: descriptor}}
-        self.is_supported = True  # False: this kernel does not tell
+        self._watched: dict[str, dict[int, int]] = {}  # {load balancer ID: {PID: descriptor}}
+        self.is_supported = True  # False if the kernel has no pidfds
 
     def watch(self, id_: str, pids: Iterable[int]) -> None:
-        """Has tell(id) called when one of the processes ends; those that were watched before are watched no more."""
+        """Replace the watched processes of a load balancer; notify(id) is called when one of them ends."""
         before = self._watched.get(id_, {})
         wanted = set(pids)
         if wanted == before.keys():
@@ -39,7 +39,7 @@ class ProcessExits:
             self.watch(id_, ())
 
     def _open(self, id_: str, pid: int, into: dict[int, int]) -> None:
-        """Where this process lacks a descriptor at the moment, the next call of watch tries again."""
+        """Watch one process; if no descriptor is free at the moment, the next call of watch() tries again."""
         try:
             descriptor = os.pidfd_open(pid)
         except ProcessLookupError:
@@ -57,7 +57,7 @@ class ProcessExits:
 
     def _ended(self, id_: str, pid: int) -> None:
         descriptor = self._watched.get(id_, {}).pop(pid, None)
-        if descriptor is not None:  # otherwise it was given up in this very moment
+        if descriptor is not None:  # otherwise it was removed in the same round
             self._close(descriptor)
             self._notify(id_)
 

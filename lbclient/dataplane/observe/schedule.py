@@ -1,4 +1,4 @@
-"""When each load balancer is to be looked at next."""
+"""The schedule of polls: the next time for each load balancer."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import math
 
 
 class Schedule:
-    """Ids with a time each."""
+    """IDs, each with the time of its next poll."""
 
     def __init__(self, grid: float) -> None:
-        """Times go up to a multiple of `grid` seconds, so that many are looked at together."""
+        """Create a schedule; times are rounded up to a multiple of `grid` seconds, so that polls are batched."""
         self._grid = grid
         self._due: dict[str, float] = {}
         self._heap: list[tuple[float, str]] = []
 
     def at(self, id_: str, when: float) -> None:
-        """That time, or the one that is set already if that is earlier."""
+        """Schedule an ID for that time, unless it is already scheduled for an earlier one."""
         self._set(id_, math.ceil(when / self._grid) * self._grid)
 
     def now(self, id_: str) -> None:
@@ -26,13 +26,13 @@ class Schedule:
         self._due.pop(id_, None)
 
     def first(self) -> float | None:
-        """The earliest time."""
+        """Return the earliest time; None if nothing is scheduled."""
         while self._heap and self._due.get(self._heap[0][1]) != self._heap[0][0]:
             heapq.heappop(self._heap)
         return self._heap[0][0] if self._heap else None
 
     def take(self, now: float) -> list[str]:
-        """The ids whose time has come; they have none any more."""
+        """Remove and return the IDs that are due."""
         taken = []
         while (first := self.first()) is not None and first <= now:
             id_ = heapq.heappop(self._heap)[1]

@@ -1,4 +1,4 @@
-"""A process beside HAProxy for what that cannot do: it carries UDP, and words HAProxy's metrics as Octavia does.
+"""The relay: a process beside HAProxy that forwards UDP and serves HAProxy's metrics under Octavia's names.
 
-It needs nothing but Python's own library, so that it starts fast and stays small.
+It imports only the standard library, so that it starts fast and stays small.
 """

@@ -1,4 +1,4 @@
-"""A relay's process: python -m lbclient.dataplane.relay DIRECTORY."""
+"""The process of a relay: python -m lbclient.dataplane.relay DIRECTORY."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from .relay import Relay
 
 
 def main(directory: str) -> int | None:
-    """Works in the directory, all paths being relative to it, until it is ended; the exit status if it cannot.
+    """Run the relay of a directory until it is ended by a signal; return the exit status 1 if it cannot start.
 
-    The first process ends as soon as it listens, and leaves one that is nobody's child.
+    All paths are relative to the directory. The first process exits as soon as the relay listens, and leaves a daemon.
     """
     logging.basicConfig(stream=sys.stderr)
     os.chdir(directory)
@@ -55,7 +55,7 @@ def _answer(relay: Relay, exporter: Exporter, question: str) -> str:
 
 
 def _take(relay: Relay) -> str:
-    """Does what the file says; why not, where that cannot be."""
+    """Apply the plan in the file; return the error, or "" on success."""
     try:
         relay.take(plan.loads(Path(PLAN).read_text()))
     except CannotListen as refusal:

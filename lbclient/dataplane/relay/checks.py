@@ -1,4 +1,4 @@
-"""Health checks of a relay's members."""
+"""Health checks of a relay's members by TCP, HTTP or UDP."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from . import plan
 from .loop import Loop
 from .pool import Member
 
-PROBE = b"X"  # one byte, as nc -uz sends; nothing at all would be the end of the input to some programs
-SHORTEST_DELAY = 1.0  # s; a delay of 0 would never rest
+PROBE = b"X"  # one byte, as nc -uz sends; some programs take an empty datagram for the end of their input
+SHORTEST_DELAY = 1.0  # s; a delay of 0 would check without a pause
 STATUS_LINE = re.compile(rb"HTTP/\d(?:\.\d)? (\d{3})(?: [^\r\n]*)?\r?\n")
 LONGEST_STATUS_LINE = 512
 
 
 class Check:
-    """One member's health: asks again and again until it is stopped.
+    """The periodic check of one member, until it is stopped.
 
-    As with HAProxy, a member is believed up at first, and until then its first failure is enough.
+    As in HAProxy, a member counts as up at first, but its first check marks it down if it fails.
     """
 
     def __init__(self, member: Member, monitor: plan.Monitor, loop: Loop, tell: Callable[[], None]) -> None:
-        """tell() is called whenever the member's health has changed."""
+        """Start checking; tell() is called whenever the member goes up or down."""
         self.monitor = monitor
         self.target = member.wanted.check_address, member.wanted.check_port
         self._member = member
@@ -50,7 +50,7 @@ class Check:
         turn = self._turn
         self._begun = self._loop.now
         delay = max(self.monitor.delay, SHORTEST_DELAY)
-        self._loop.after(self.monitor.timeout, lambda: self._late(turn))  # first, where both are due at once
+        self._loop.after(self.monitor.timeout, lambda: self._late(turn))  # before _ask, if both are due at once
         self._loop.after(max(delay, self.monitor.timeout), self._ask)
         if self._member.wanted.is_enabled:
             self._begin()
@@ -62,7 +62,7 @@ class Check:
         try:
             self._socket = socket.socket(family, socket.SOCK_DGRAM if is_datagram else socket.SOCK_STREAM)
         except OSError:
-            return  # the relay lacks a descriptor, which tells nothing about the member
+            return  # the relay lacks descriptors, which says nothing about the member
         self._socket.setblocking(False)
         error = self._socket.connect_ex(self.target)
         if error and error != errno.EINPROGRESS:
@@ -112,7 +112,7 @@ class Check:
             self._judge(False, "L7RSP", "not an answer of HTTP")
 
     def _late(self, turn: int) -> None:
-        """The time is up. Of UDP no news are good news: nobody refused."""
+        """End a check without an answer at its timeout: for UDP a success, since the member has not refused."""
         if self._socket is None or turn != self._turn:
             return
         if self.monitor.type == "UDP-CONNECT":
@@ -121,7 +121,7 @@ class Check:
             self._judge(False, "L7TOUT" if self.monitor.type == "HTTP" else "L4TOUT", "no answer in time")
 
     def _judge(self, is_alive: bool, status: str, said: str) -> None:
-        """Notes one result; as many against the belief as rise or fall says turn it over."""
+        """Record a result; the member goes up after rise successes in a row, or down after fall failures in a row."""
         self._close()
         member = self._member
         member.check_status, member.check_said = status, said

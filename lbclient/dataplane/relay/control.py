@@ -1,4 +1,4 @@
-"""The relay's ear: questions and orders of the server, at a Unix socket."""
+"""The relay's control socket, a Unix socket for commands of the server."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from functools import partial
 
 from .loop import Loop
 
-SEND_SECONDS = 0.2  # an answer that nobody takes holds up the traffic no longer
+SEND_SECONDS = 0.2  # s; a client that does not read its answer delays the traffic no longer than that
 LONGEST_QUESTION = 4096
-REST_SECONDS = 0.1  # after nobody could be let in
+REST_SECONDS = 0.1  # before the next attempt to accept a connection when no descriptor is free
 
 
 class Control:
-    """Answers one question a connection, as HAProxy's socket does."""
+    """A control socket that answers one command on each connection, as HAProxy's does."""
 
     def __init__(self, path: str, loop: Loop, answer: Callable[[str], str]) -> None:
         self._loop = loop
@@ -38,7 +38,7 @@ class Control:
             connection, _ = self._listening.accept()
         except BlockingIOError:
             return
-        except OSError:  # without a free descriptor, whoever waits would wake the loop again and again
+        except OSError:  # no descriptor is free, and the waiting connection would wake the loop again and again
             self._loop.forget(self._listening.fileno())
             self._loop.after(REST_SECONDS, self._listen)
             return

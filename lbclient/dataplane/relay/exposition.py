@@ -1,4 +1,4 @@
-"""HAProxy's metrics, and a relay's own, by the names that Octavia gives them, with names beside the UUIDs. Pure."""
+"""Metrics of HAProxy and the relay under Octavia's metric names, with resource names beside the UUIDs. Pure."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from functools import cache, partial
 Names = Mapping[str, Mapping[str, str]]  # loadbalancer, listener, pool, member -> id -> name
 Row = Mapping[str, str]
 
-GONE = "GONE"  # the status of what is only counted on
-INTERNAL = ("exporter", "metrics")  # proxies of ours, which are nobody's listeners and pools
+GONE = "GONE"  # the status of removed resources, whose rows are only for counters
+INTERNAL = ("exporter", "metrics")  # proxies that are not listeners or pools of a user
 COMMENT = re.compile(r"# (?P<about>HELP|TYPE) (?P<name>\w+) (?P<said>.*)")
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 PREFIXES = {
@@ -30,7 +30,7 @@ RENAMED = {
 WORDS = {"frontend": "listener", "backend": "pool", "server": "member"}
 WORD = re.compile(rf"\b({'|'.join(WORDS)})(s?)\b")
 
-# What a relay counts: the column of its report, the metric's name, its type.
+# Metrics of a relay: the column in its report, the metric's name, its type.
 COUNTED = {
     "listener": (
         ("scur", "current_sessions", "gauge"),
@@ -65,12 +65,12 @@ COUNTED = {
     ),
 }
 STATES = {"listener": ("DOWN", "UP"), "pool": ("DOWN", "UP"), "member": ("DOWN", "UP", "MAINT")}
-UP = ("UP", "OPEN", "FULL", "no check")  # what a report may say of something that is up
+UP = ("UP", "OPEN", "FULL", "no check")  # statuses in a report that mean up
 
 
 @dataclass
 class Family:
-    """A metric: what is said of it, and its samples, which have to stand together."""
+    """A metric: its help text, its type and its samples, which must be adjacent in the page."""
 
     help: str = ""
     type: str = "gauge"
@@ -78,7 +78,7 @@ class Family:
 
 
 def exposition(haproxy: str, rows: Iterable[Row], machine: Mapping[str, float], names: Names) -> str:
-    """The page: HAProxy's own in other words, the rows of a relay, and what is known of the machine."""
+    """Return the page of metrics: HAProxy's own, translated, those of a relay's rows, and those of the machine."""
     families: dict[str, Family] = {}
     _translate(haproxy, families, names)
     for row in rows:
@@ -90,7 +90,10 @@ def exposition(haproxy: str, rows: Iterable[Row], machine: Mapping[str, float], 
 
 
 def _translate(text: str, families: dict[str, Family], names: Names) -> None:
-    """Each family's name and each set of labels are put into other words once: a server has dozens of metrics."""
+    """Translate HAProxy's metrics into families.
+
+    Translated names and labels are cached: dozens of metrics of a server have the same labels.
+    """
     renamed = cache(_renamed)
     relabelled = cache(partial(_relabelled, names))
     for line in text.splitlines():
@@ -107,7 +110,7 @@ def _translate(text: str, families: dict[str, Family], names: Names) -> None:
 
 
 def _sample(line: str) -> tuple[str, str, str]:
-    """The name, the labels and the value of a sample; no value where it is none."""
+    """Split a sample into name, labels and value; the value is empty if the line is not a sample."""
     place, _, value = line.rpartition(" ")
     name, _, labels = place.partition("{")
     return name, labels.removesuffix("}"), value
@@ -130,13 +133,13 @@ def _kind(name: str) -> str | None:
 
 
 def _relabelled(names: Names, kind: str | None, text: str) -> str | None:
-    """HAProxy's labels as ours; None for what is internal."""
+    """Translate HAProxy's labels into Octavia's, as text; return None for internal proxies."""
     labels = dict(LABEL.findall(text))
     return None if labels.get("proxy") in INTERNAL else _labelled(_described(kind, labels, names))
 
 
 def _renamed(name: str) -> str:
-    """Octavia's name; nothing for what is none of its matters."""
+    """Return Octavia's name for a metric; "" if Octavia has no such metric."""
     for theirs, ours in PREFIXES.items():
         if name.startswith(theirs):
             found = ours + name[len(theirs) :]
@@ -145,7 +148,7 @@ def _renamed(name: str) -> str:
 
 
 def _described(kind: str | None, labels: Mapping[str, str], names: Names) -> dict[str, str]:
-    """HAProxy's labels as Octavia's, and the names of what they mean."""
+    """Translate HAProxy's labels into Octavia's, and add the names of the resources."""
     others = {label: value for label, value in labels.items() if label not in ("proxy", "server")}
     if kind is None:
         return _loadbalancer(names) | others

@@ -1,13 +1,13 @@
-"""What lies in the directory of a relay, and what can be said at its socket."""
+"""The files and sockets in a relay's directory, and the command that its control socket adds to HAProxy's."""
 
 from __future__ import annotations
 
 PLAN = "relay.json"
 PIDFILE = "relay.pid"
 LOG = "relay.log"
-SOCKET = "relay.sock"  # for the server
-METRICS_SOCKET = "metrics.sock"  # for HAProxy, which asks for a page of metrics
-EXPORTER_SOCKET = "exporter.sock"  # of HAProxy, which tells its own metrics
-HEALTH_EVENTS_SOCKET = "alarms.sock"  # of the server, which hears of health there
+SOCKET = "relay.sock"  # of the relay, for commands of the server
+METRICS_SOCKET = "metrics.sock"  # of the relay, from which HAProxy gets the page of metrics
+EXPORTER_SOCKET = "exporter.sock"  # of HAProxy, with its own metrics
+HEALTH_EVENTS_SOCKET = "alarms.sock"  # of the server, for health events
 
-TAKE = "take"  # beside HAProxy's `show info` and `show stat`: do what the plan says now
+TAKE = "take"  # beside HAProxy's `show info` and `show stat`: read the plan again and apply it

@@ -1,4 +1,4 @@
-"""Listeners: datagrams of clients go to members, and the answers back."""
+"""Listeners, which forward datagrams of clients to members, and the replies back."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from .pool import Address, Member, Pool
 
 Endpoint = tuple[str, int]  # address, port
 
-BATCH = 64  # datagrams that one socket may have before others have their turn
+BATCH = 64  # datagrams that are read from one socket before others have their turn
 LARGEST = 65536
 BUFFER = bytearray(LARGEST)
 VIEW = memoryview(BUFFER)
-QUEUE = 1 << 20  # bytes that wait in the kernel while others are served
+QUEUE = 1 << 20  # bytes of the kernel's receive buffer, for datagrams that wait while other sockets are served
 
 
 class CannotListen(Exception):
-    """An address or port cannot be had; the text says which, and why."""
+    """An address or port cannot be bound; the text gives both and the reason."""
 
 
 @dataclass
 class FlowLimit:
-    """How many flows a relay may have, all listeners together."""
+    """The number of flows of all listeners together, and its limit."""
 
-    first: Callable[[], None]  # called when there is one again
+    first: Callable[[], None]  # called when the first flow begins
     most: int = 0
     used: int = 0
 
@@ -62,7 +62,7 @@ class Flow:
 
 
 class Listener:
-    """A listener as it is now: its sockets, its flows in the order of their last datagram, and what it has counted."""
+    """The state of a listener: its sockets, its flows in the order of their last datagram, and its counters."""
 
     def __init__(self, wanted: plan.Listener, loop: Loop, flow_limit: FlowLimit) -> None:
         self.wanted = wanted
@@ -75,7 +75,7 @@ class Listener:
         self._allowed: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = []
 
     def take(self, wanted: plan.Listener, pool: Pool | None, sockets: dict[Endpoint, socket.socket]) -> None:
-        """Becomes what is wanted; `sockets` are those of its addresses."""
+        """Apply a plan; `sockets` are those of the listener's addresses."""
         self.wanted, self.pool = wanted, pool
         self._allowed = [ipaddress.ip_network(each) for each in wanted.allowed]
         for entrance in set(self._sockets) - set(sockets.values()):
@@ -86,7 +86,7 @@ class Listener:
         self.look()
 
     def look(self) -> None:
-        """Ends the flows that may not go on: their member, or their client's permission, is gone."""
+        """End the flows whose member cannot serve them any more, or whose client is not allowed any more."""
         members = {id(each) for each in self.pool.members.values()} if self.pool else set()
         for key, flow in list(self.flows.items()):
             if id(flow.member) not in members or not flow.member.can_serve or not self._is_allowed(flow.client[0]):
@@ -98,7 +98,7 @@ class Listener:
         self._sockets = []
 
     def sweep(self) -> None:
-        """Ends the flows that have been silent for too long; they come first."""
+        """End the flows that have been silent for too long; they are first in the order."""
         while self.wanted.idle and self.flows:
             key, flow = next(iter(self.flows.items()))
             if self._loop.now - flow.seen < self.wanted.idle:
@@ -116,7 +116,7 @@ class Listener:
         self._loop.forget(entrance.fileno())
 
     def _receive(self, entrance: socket.socket) -> None:
-        """Datagrams of clients, to their members."""
+        """Forward datagrams of clients to their members."""
         flows, number, now = self.flows, entrance.fileno(), self._loop.now
         for _ in range(BATCH):
             try:
@@ -137,7 +137,7 @@ class Listener:
                 self._fail(key, flow, error)
 
     def _answer(self, key: tuple[int, Address], flow: Flow) -> None:
-        """Datagrams of a member, to its client."""
+        """Forward a datagram of a member to its client."""
         try:
             size = flow.socket.recv_into(BUFFER)
         except OSError as error:
@@ -150,7 +150,7 @@ class Listener:
         try:
             flow.entrance.sendto(VIEW[:size], flow.client)
         except OSError:
-            self.errors += 1  # the client's network is gone, or its queue is full: as on any way of a datagram
+            self.errors += 1  # no route to the client, or a full queue: the datagram is lost, as UDP allows
 
     def _open(self, key: tuple[int, Address], entrance: socket.socket) -> Flow | None:
         client = key[1]
@@ -180,7 +180,7 @@ class Listener:
         return flow
 
     def _evict(self) -> bool:
-        """Ends the flow that has been silent for longest, so that a flood of clients shuts out nobody new."""
+        """End the longest-silent flow, so that a flood does not lock out new clients; return False if there is none."""
         if not self.flows:
             return False
         self._end(*next(iter(self.flows.items())))
@@ -197,7 +197,7 @@ class Listener:
             self.pool.prolong(flow.client, flow.member, self._loop.now)
 
     def _fail(self, key: tuple[int, Address], flow: Flow, error: OSError) -> None:
-        """The member refuses: the client's next datagram may go to another one."""
+        """Count an error of a member; if it refuses datagrams, end the flow: the next one may go to another member."""
         if isinstance(error, BlockingIOError):
             return
         self.errors += 1
@@ -213,7 +213,7 @@ class Listener:
 
 
 def open_all(places: Iterable[Endpoint]) -> dict[Endpoint, socket.socket]:
-    """Sockets at all of the places, or at none. Raises CannotListen."""
+    """Open sockets at all of the endpoints, or at none. Raises CannotListen."""
     opened: dict[Endpoint, socket.socket] = {}
     for address, port in places:
         try:

@@ -1,4 +1,4 @@
-"""One thread that waits for everything: descriptors that are ready, and times that have come."""
+"""The event loop: one thread that waits for descriptors and timers."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from collections.abc import Callable
 
 LOG = logging.getLogger(__name__)
 MOST_EVENTS = 256
-MOST_FAULTS = 100  # that are logged: more would fill the disk
+MOST_FAULTS = 100  # exceptions that are logged: more could fill the disk
 
 
 class Loop:
-    """An epoll with a callback for each descriptor, and timers. `now` is the time of the round."""
+    """An epoll with a handler for each descriptor, and timers. `now` is the monotonic time of the current round."""
 
     def __init__(self) -> None:
         self.now = time.monotonic()
@@ -26,7 +26,7 @@ class Loop:
         self._faults = 0
 
     def watch(self, descriptor: int, handler: Callable[[], None], is_writing: bool = False) -> None:
-        """Calls the handler whenever the descriptor can be read; or, once it can be, written."""
+        """Call the handler whenever the descriptor is readable; with is_writing, whenever it is writable."""
         known = descriptor in self._handlers
         self._handlers[descriptor] = handler
         events = select.EPOLLOUT if is_writing else select.EPOLLIN
@@ -40,14 +40,14 @@ class Loop:
         heapq.heappush(self._timers, (self.now + seconds, next(self._serial), action))
 
     def run(self) -> None:
-        """Until something raises SystemExit."""
+        """Run until a handler or timer raises SystemExit."""
         handlers = self._handlers
         while True:
             events = self._epoll.poll(self._patience(), MOST_EVENTS)
             self.now = time.monotonic()
             for descriptor, _ in events:
                 handler = handlers.get(descriptor)
-                if handler is not None:  # one before it in this round may have closed it
+                if handler is not None:  # an earlier handler of this round may have closed it
                     self._do(handler)
             self._ring()
 
@@ -60,7 +60,7 @@ class Loop:
             self._do(action)
 
     def _do(self, action: Callable[[], None]) -> None:
-        """A fault in one thing leaves the others going."""
+        """Call an action and log its exceptions, so that they do not affect other actions."""
         try:
             action()
         except Exception:

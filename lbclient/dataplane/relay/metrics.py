@@ -1,4 +1,4 @@
-"""Serving metrics, to HAProxy, behind whose PROMETHEUS listeners this stands."""
+"""The server of metrics, a backend of HAProxy's PROMETHEUS listeners."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from .interface import EXPORTER_SOCKET
 QUESTION = b"GET /metrics?scope=global&scope=frontend&scope=backend&scope=server HTTP/1.0\r\n\r\n"
 PATIENCE = 5.0  # s
 MOST_AT_ONCE = 4
-REST_SECONDS = 0.1  # after nobody could be let in
+REST_SECONDS = 0.1  # before the next attempt to accept a connection when no descriptor is free
 
 
 class Unavailable(Exception):
-    """Somebody who should know does not answer."""
+    """HAProxy does not provide its metrics."""
 
 
 class Exporter:
-    """Answers in threads of its own, so that no datagram waits for a page of metrics."""
+    """A metrics server with threads of its own, so that datagrams do not wait for a page of metrics."""
 
     def __init__(self, path: str, control_path: str) -> None:
         self._path = path
@@ -34,13 +34,13 @@ class Exporter:
         self._turns = threading.BoundedSemaphore(MOST_AT_ONCE)
 
     def start(self) -> None:
-        """Answers whoever has come meanwhile: a thread would not live through a fork."""
+        """Start serving. Called after the fork, which a thread would not survive; earlier connections are queued."""
         self._is_started = True
         if self._listening is not None:
             threading.Thread(target=self._serve, args=(self._listening,), daemon=True).start()
 
     def take(self, names: Names | None) -> None:
-        """Listens from now on, or not any more."""
+        """Listen if there are names for metrics; stop listening if they are None."""
         self._names = names or {}
         if names is not None and self._listening is None:
             self._listening = self._open()
@@ -49,7 +49,7 @@ class Exporter:
         elif names is None and self._listening is not None:
             closing, self._listening = self._listening, None
             with contextlib.suppress(OSError):
-                closing.shutdown(socket.SHUT_RDWR)  # wakes who waits in accept
+                closing.shutdown(socket.SHUT_RDWR)  # wakes the thread that waits in accept
             closing.close()
 
     def _open(self) -> socket.socket:
@@ -67,8 +67,8 @@ class Exporter:
                 connection, _ = listening.accept()
             except OSError:
                 if listening is not self._listening:
-                    return  # it was closed
-                time.sleep(REST_SECONDS)  # no descriptor is free
+                    return  # closed by take()
+                time.sleep(REST_SECONDS)  # no descriptor is free at the moment
                 continue
             self._turns.acquire()
             try:
@@ -116,7 +116,7 @@ def _until_blank_line(connection: socket.socket) -> None:
 
 
 def _asked(path: str, question: bytes) -> str:
-    """All that comes back until the end."""
+    """Send a request to a Unix socket and return all data until the end. Raises OSError."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(PATIENCE)
         connection.connect(path)
@@ -125,7 +125,7 @@ def _asked(path: str, question: bytes) -> str:
 
 
 def _machine() -> dict[str, float]:
-    """How busy the machine is, in percent."""
+    """Return the machine's CPU load and, if known, memory in use, in percent."""
     found = {"cpu": os.getloadavg()[0] / (os.cpu_count() or 1) * 100}
     with contextlib.suppress(OSError, KeyError, ValueError, ZeroDivisionError), open("/proc/meminfo") as file:
         sizes = {name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in file)}

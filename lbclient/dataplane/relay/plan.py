@@ -1,4 +1,4 @@
-"""What a relay is to do: written by the server, read by the relay."""
+"""The plan of a relay, written by the server and read by the relay."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-VERSION = "1"  # of all below: a running relay that says another one is replaced
+VERSION = "1"  # of this format; a running relay with another version is replaced
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Monitor:
-    """How members are checked; the last five are for HTTP."""
+    """A health monitor; times are in seconds, and the last five fields are for HTTP only."""
 
     type: str  # UDP-CONNECT, TCP or HTTP
     delay: float
@@ -41,7 +41,7 @@ class Monitor:
 
 @dataclass(frozen=True)
 class Persistence:
-    """Clients of one network stay with one member until they are silent for long enough."""
+    """Session persistence: clients of one network stay with one member until the timeout, in seconds."""
 
     timeout: float
     prefix_v4: int = 32
@@ -63,19 +63,19 @@ class Listener:
     port: int
     addresses: tuple[str, ...]
     pool_id: str | None
-    limit: int  # flows; -1 for as many as the relay can hold
+    limit: int  # flows; -1 for no limit but the relay's own
     idle: float  # s after which a silent flow ends; 0 for never
-    allowed: tuple[str, ...] = ()  # networks; none for everybody
+    allowed: tuple[str, ...] = ()  # networks; () allows all clients
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All that one load balancer's relay does."""
+    """The whole plan of one load balancer's relay."""
 
     listeners: tuple[Listener, ...] = ()
     pools: tuple[Pool, ...] = ()
     most_flows: int = 0
-    names: Mapping[str, Mapping[str, str]] | None = None  # for metrics: kind -> id -> name; None where nobody asks
+    names: Mapping[str, Mapping[str, str]] | None = None  # for metrics: kind -> ID -> name; None without metrics
 
     @property
     def is_needed(self) -> bool:
@@ -95,7 +95,7 @@ def dumps(plan: Plan) -> str:
 
 
 def loads(text: str) -> Plan:
-    """Raises ValueError, TypeError or KeyError for what dumps did not write."""
+    """Parse a plan. Raises ValueError, TypeError or KeyError for a text that dumps() has not written."""
     data = json.loads(text)
     return Plan(
         listeners=tuple(_listener(each) for each in data["listeners"]),

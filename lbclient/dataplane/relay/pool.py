@@ -1,4 +1,4 @@
-"""Pools: which member a new flow goes to."""
+"""Pools, which choose the member for each new flow."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from collections.abc import Callable, Iterable
 from . import plan
 from .retained import Retained
 
-Address = tuple[str, int] | tuple[str, int, int, int]  # as sockets have them: IPv4, IPv6
-MOST_SESSIONS = 100_000  # the oldest clients are forgotten beyond it
+Address = tuple[str, int] | tuple[str, int, int, int]  # addresses of sockets: IPv4, IPv6
+MOST_SESSIONS = 100_000  # beyond that, the oldest sessions are dropped
 NOBODY = plan.Member("", "", 0, 0, False, False, "", 0)
 
 
 class Member:
-    """A member as it is now."""
+    """The state of a member: its health and its counters."""
 
     def __init__(self, wanted: plan.Member) -> None:
         self.wanted = wanted
         self.is_up = True
         self.since = time.monotonic()
-        self.share = 0  # of the smooth round robin
+        self.share = 0  # its current weight in the smooth weighted round robin
         self.flows = 0
         self.total = self.bytes_in = self.bytes_out = self.errors = 0
         self.failures = self.downs = 0
@@ -32,7 +32,7 @@ class Member:
         self.check_milliseconds = 0
 
     def add(self, other: Member) -> None:
-        """Counts what the other one has counted, too."""
+        """Add the counters of another member."""
         self.total += other.total
         self.bytes_in += other.bytes_in
         self.bytes_out += other.bytes_out
@@ -44,12 +44,12 @@ class Member:
 
     @property
     def can_serve(self) -> bool:
-        """Whether flows that it has may go on."""
+        """Whether its existing flows may continue."""
         return self.is_up and self.wanted.is_enabled
 
 
 class Pool:
-    """The members of a pool, and who of them is next."""
+    """The members of a pool, their counters and the clients' sessions."""
 
     def __init__(self, wanted: plan.Pool) -> None:
         self.members: dict[str, Member] = {}
@@ -67,7 +67,7 @@ class Pool:
         for each in wanted.members:
             known = self.members[each.id] = self._found(each, before)
             if each.is_enabled and not known.wanted.is_enabled:
-                known.is_up = True  # nobody has looked since
+                known.is_up = True  # it was not checked while it was disabled
             known.wanted = each
         for id_, gone in before.items():
             self.forgotten.add(self.left.put(id_, gone) or Member(NOBODY))
@@ -80,7 +80,7 @@ class Pool:
         return known or Member(wanted)
 
     def look(self) -> None:
-        """Members have changed: who can be chosen?"""
+        """Update the members that can be chosen, after a change of members or their health."""
         usable = [each for each in self.members.values() if each.can_serve and each.wanted.weight]
         self._choices = [each for each in usable if not each.wanted.is_backup] or usable
 
@@ -89,7 +89,7 @@ class Pool:
         return bool(self._choices) or not self.members
 
     def choose(self, client: Address, now: float) -> Member | None:
-        """The member of a new flow of the client; None where there is nobody."""
+        """Choose the member for a new flow of the client; None if no member is available."""
         if self.wanted.persistence is None:
             return self._next(client)
         key = self._network(client[0], self.wanted.persistence)
@@ -99,7 +99,7 @@ class Pool:
         return member
 
     def prolong(self, client: Address, member: Member, now: float) -> None:
-        """A flow has ended: the session lasts for its timeout from here."""
+        """Renew the client's session at the end of a flow: it lasts for its timeout from now."""
         if self.wanted.persistence is not None and member.wanted.id in self.members:
             key = self._network(client[0], self.wanted.persistence)
             if self._tied(key, now) is member:
@@ -120,7 +120,7 @@ class Pool:
             self._sessions.popitem(last=False)
 
     def _network(self, host: str, wanted: plan.Persistence) -> int:
-        """The client's network as a number; of IPv6 below zero, so that the families do not meet."""
+        """Return the client's network as a number, negative for IPv6, so that the two families do not collide."""
         address = ipaddress.ip_address(host.partition("%")[0])
         if address.version == 4:
             return int(address) >> (32 - wanted.prefix_v4)
@@ -133,7 +133,11 @@ def _prefixes(wanted: plan.Pool) -> tuple[int, int] | None:
 
 
 def _round_robin(members: list[Member], client: Address) -> Member:
-    """Smoothly: the shares of all grow by their weights, the largest is served and pays for all."""
+    """Choose by smooth weighted round robin.
+
+    The share of each member grows by its weight. The member with the largest share is chosen, and its share is reduced
+    by the sum of all weights.
+    """
     total = 0
     best = members[0]
     for each in members:
@@ -146,13 +150,13 @@ def _round_robin(members: list[Member], client: Address) -> Member:
 
 
 def _least_connections(members: list[Member], client: Address) -> Member:
-    """The fewest flows for its weight; in turn where several have as few."""
+    """Choose the member with the fewest flows for its weight, by round robin if there are several."""
     least = min(each.flows / each.wanted.weight for each in members)
     return _round_robin([each for each in members if each.flows / each.wanted.weight == least], client)
 
 
 def _hashed(members: Iterable[Member], key: str) -> Member:
-    """Rendezvous hashing: a member that comes or goes moves its own share of clients and no others."""
+    """Choose by weighted rendezvous hashing: adding or removing a member moves only that member's share of clients."""
 
     def score(member: Member) -> float:
         digest = hashlib.blake2b(f"{key} {member.wanted.id}".encode(), digest_size=8).digest()

@@ -1,4 +1,4 @@
-"""The whole of a relay: it takes plans, one after another, without letting go of what goes on."""
+"""The relay as a whole: it applies one plan after another without interrupting flows that may continue."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .pool import Member, Pool
 from .retained import Retained
 
 SWEEP_SECONDS = 0.25
-SPARE_FILES = 100  # listeners, checks, control
+SPARE_FILES = 100  # files for listeners, checks and the control socket
 
 
 class Relay:
@@ -37,7 +37,7 @@ class Relay:
         self._is_sweeping = False
 
     def take(self, wanted: Plan) -> None:
-        """Does what is wanted from now on. Raises CannotListen, and goes on as before then."""
+        """Apply a plan. Raises CannotListen, with the previous plan still in effect."""
         opened = open_all(each for each in wanted.binds if each not in self._sockets)
         self._sockets |= opened
         self.plan = wanted
@@ -47,7 +47,7 @@ class Relay:
         self._take_checks(wanted)
 
     def answer(self, question: str) -> str:
-        """The answer to `show info`, `show stat`, or both."""
+        """Return the answer to `show info`, `show stat`, or both separated by a semicolon."""
         present = self._listeners.values(), self._pools.values()
         past = self._past_listeners, self._past_pools
         said = {
@@ -83,7 +83,7 @@ class Relay:
             self._past_pools.put(id_, self._pools.pop(id_))
 
     def _take_checks(self, wanted: Plan) -> None:
-        """Members that were checked the same way before go on; where nobody checks any more, all are up."""
+        """Start and stop checks; unchanged ones continue, and members without a check are considered up."""
         kept: dict[tuple[str, str], Check] = {}
         for each in wanted.pools:
             pool = self._pools[each.id]
@@ -110,7 +110,7 @@ class Relay:
             self._look(pool)
 
     def _look(self, pool: Pool) -> None:
-        """Something in the pool has changed; the server is told, so that it need not ask all the time."""
+        """Update a pool after a change of health, and send the server an event, so that it need not poll often."""
         pool.look()
         with contextlib.suppress(OSError):
             self._health_events.sendto(pool.wanted.id.encode(), HEALTH_EVENTS_SOCKET)
@@ -119,7 +119,7 @@ class Relay:
                 each.look()
 
     def _sweep_later(self) -> None:
-        """Only where there is something to sweep: a thousand idle relays are to cost nothing."""
+        """Schedule a sweep, unless there is one. Relays without flows have none, so that they use no CPU time."""
         if not self._is_sweeping:
             self._is_sweeping = True
             self.loop.after(SWEEP_SECONDS, self._sweep)
@@ -133,7 +133,7 @@ class Relay:
 
 
 def most_files() -> int:
-    """As many files as the system lets this process have open."""
+    """Raise this process's limit of open files to the hard limit, and return it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard and hard != resource.RLIM_INFINITY:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

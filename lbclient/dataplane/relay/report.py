@@ -1,4 +1,4 @@
-"""What a relay says of itself: in HAProxy's words, so that who reads the one reads the other."""
+"""A relay's report on itself, in the format of HAProxy's, so that one parser reads both."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def stat(*parts: Iterable[Row]) -> str:
 
 
 def present(listeners: Iterable[Listener], pools: Iterable[Pool]) -> Iterator[Row]:
-    """What there is."""
+    """Yield the rows of the present listeners, pools and members."""
     for listener in listeners:
         yield _of_listener(listener)
     for pool in pools:
@@ -88,7 +88,7 @@ def present(listeners: Iterable[Listener], pools: Iterable[Pool]) -> Iterator[Ro
 
 
 def past(pools: Iterable[Pool], past_listeners: Iterable[Listener], past_pools: Iterable[Pool]) -> Iterator[Row]:
-    """What there was, for its counters."""
+    """Yield the rows of removed listeners, pools and members, for their counters."""
     for listener in past_listeners:
         yield _gone(_of_listener(listener))
     for pool in past_pools:
@@ -99,7 +99,7 @@ def past(pools: Iterable[Pool], past_listeners: Iterable[Listener], past_pools: 
 
 
 def _gone(row: Row) -> Row:
-    """As a backend whatever it was: nobody asks for the state of one with this ID."""
+    """Return the row of something removed as that of a backend with its ID: only counters are read from it."""
     id_ = row["svname"] if row["type"] == SERVER else row["pxname"]
     errors = row["ereq"] if row["type"] == FRONTEND else row["econ"]
     return row | {"pxname": id_, "svname": "BACKEND", "type": BACKEND, "status": GONE, "econ": errors}

@@ -1,4 +1,4 @@
-"""What has gone, kept in case it comes back: a listener that is disabled for an hour counts on where it was."""
+"""Removed objects, kept in case they return: a listener that is disabled for an hour keeps its counters."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Iterator
 from typing import Generic, TypeVar
 
 Thing = TypeVar("Thing")
-MOST = 1000  # the oldest are forgotten beyond it
+MOST = 1000  # beyond that, the oldest are dropped
 
 
 class Retained(Generic[Thing]):
-    """Things by their IDs."""
+    """Removed objects by ID, at most MOST."""
 
     def __init__(self) -> None:
         self._things: OrderedDict[str, Thing] = OrderedDict()
 
     def put(self, id_: str, thing: Thing) -> Thing | None:
-        """Keeps the thing; gives one that had to go for it."""
+        """Keep an object; return the oldest one if it had to be dropped, None otherwise."""
         self._things[id_] = thing
         return self._things.popitem(last=False)[1] if len(self._things) > MOST else None
 

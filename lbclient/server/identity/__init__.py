@@ -1,1 +1,1 @@
-"""The identity API (Keystone v3) as far as clients of load balancers need it."""
+"""The identity API (Keystone v3), as far as load-balancing clients need it."""

@@ -1,4 +1,4 @@
-"""Who has which role where."""
+"""Role assignments: the roles that users have in projects, in domains and in the system."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ..web.routing import Answer, Handler, Request
 from . import lookup, objects, roles
 from .attributes import DOMAINS, PROJECTS, ROLES, USERS, Values, is_text
 
-SYSTEM = "all"  # the scope_id of the one system
+SYSTEM = "all"  # the scope_id of the system
 PLACES = {"project": PROJECTS, "domain": DOMAINS}
 
 
 def list_in(scope: str) -> Handler:
-    """The handler that lists the roles of a user in a project, a domain or the system."""
+    """Return the handler that lists the roles of a user in a project, a domain or the system."""
 
     def handle(services: Services, request: Request, user_id: str, scope_id: str = SYSTEM) -> Answer:
         objects.admin_only(request, "list_grants")
@@ -31,7 +31,7 @@ def list_in(scope: str) -> Handler:
 
 
 def check(scope: str) -> Handler:
-    """The handler that tells whether a user has a role somewhere: 204 or 404."""
+    """Return the handler that checks whether a user has a role in a scope: 204 or 404."""
 
     def handle(services: Services, request: Request, user_id: str, role_id: str, scope_id: str = SYSTEM) -> Answer:
         objects.admin_only(request, "check_grant")
@@ -45,7 +45,7 @@ def check(scope: str) -> Handler:
 
 
 def grant(scope: str) -> Handler:
-    """The handler that gives a user a role somewhere."""
+    """Return the handler that grants a user a role in a scope."""
 
     def handle(services: Services, request: Request, user_id: str, role_id: str, scope_id: str = SYSTEM) -> Answer:
         objects.admin_only(request, "create_grant")
@@ -58,7 +58,7 @@ def grant(scope: str) -> Handler:
 
 
 def withdraw(scope: str) -> Handler:
-    """The handler that takes a role from a user; tokens lose it at once."""
+    """Return the handler that withdraws a role from a user; existing tokens lose it at once."""
 
     def handle(services: Services, request: Request, user_id: str, role_id: str, scope_id: str = SYSTEM) -> Answer:
         objects.admin_only(request, "revoke_grant")
@@ -72,7 +72,7 @@ def withdraw(scope: str) -> Handler:
 
 
 def give(tx: sa.Connection, user_id: str, scope: str, scope_id: str, role_id: str) -> None:
-    """Give a role; it may have been given before."""
+    """Grant a role, unless the user already has it."""
     if not _exists(tx, scope, scope_id, user_id, role_id):
         row = {"user_id": user_id, "scope": scope, "scope_id": scope_id, "role_id": role_id}
         tx.execute(sa.insert(ASSIGNMENT).values(row))
@@ -106,7 +106,7 @@ SCOPES = {"scope.project.id": "project", "scope.domain.id": "domain"}
 
 
 def list_all(services: Services, request: Request) -> Answer:
-    """Every assignment that the query asks for; include_names adds names to IDs."""
+    """List the assignments that match the query; include_names adds names to IDs."""
     query = {name: value for name, value in request.query if is_text(value)}
     asks_for_self = query.get("user.id") == request.who.user_id
     if not asks_for_self:

@@ -1,4 +1,4 @@
-"""What the objects of the identity API are made of, and the checks that follow from it."""
+"""Definitions of the identity API's objects and their attributes, and checks of request bodies against them."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ Values = dict[str, Any]
 
 @dataclass(frozen=True)
 class Attribute:
-    """One attribute that a body may give."""
+    """An attribute that a request body may contain."""
 
     name: str
     type: type
     length: int = 255
     is_required: bool = False
     is_nullable: bool = False
-    is_fixed: bool = False  # given at creation, never changed
+    is_fixed: bool = False  # can be set only at creation
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of object: its words and its attributes."""
+    """A kind of object: its names, table, attributes and filters."""
 
     name: str
     plural: str
@@ -91,7 +91,7 @@ CREDENTIALS = Kind(
 
 
 def values(kind: Kind, body: Any, is_new: bool) -> Values:
-    """The checked attributes that a body gives; others are left out. Raises errors.BadRequest."""
+    """Check and return the attributes in a body; unknown ones are ignored. Raises errors.BadRequest."""
     given = section(body, kind.name)
     if is_new:
         for attribute in kind.attributes:
@@ -105,7 +105,7 @@ def values(kind: Kind, body: Any, is_new: bool) -> Values:
 
 
 def section(body: Any, name: str) -> Values:
-    """The object that a body holds under a name. Raises errors.BadRequest."""
+    """Return the object under a key of the body. Raises errors.BadRequest."""
     if not isinstance(body, dict):
         raise errors.BadRequest(f"Expecting to find {name} in request body.")
     if name not in body:
@@ -117,7 +117,7 @@ def section(body: Any, name: str) -> Values:
 
 
 def text(given: Values, name: str, length: int = 65535) -> str:
-    """A string that has to be there. Raises errors.BadRequest."""
+    """Return a required string. Raises errors.BadRequest."""
     if name not in given:
         raise errors.BadRequest(f"'{name}' is a required property")
     checked: str = _checked(Attribute(name, str, length), given[name])
@@ -153,5 +153,5 @@ TYPES = {str: "string", bool: "boolean", list: "array"}
 
 
 def is_text(value: str) -> bool:
-    """Whether a database can hold the string: PostgreSQL has no NUL, and nobody has a lone surrogate."""
+    """Whether databases can store the string: PostgreSQL rejects NUL, and UTF-8 cannot encode lone surrogates."""
     return "\0" not in value and not any("\ud800" <= character <= "\udfff" for character in value)

@@ -1,4 +1,4 @@
-"""The /v3/auth paths: tokens, and what one's own token gives access to."""
+"""Requests below /v3/auth: tokens, and the domains and the system that the caller has access to."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ VARY = {"Vary": "X-Auth-Token"}
 
 
 def issue(services: Services, request: Request) -> Answer:
-    """A token for whoever proves who it is."""
+    """Authenticate the user and issue a token."""
     proved_at = services.tokens.revision()
     address = str(request.http.remote_addr)
     proof = authentication.prove(services.store, services.tokens, services.throttle, address, request.body)
@@ -38,7 +38,7 @@ def issue(services: Services, request: Request) -> Answer:
 
 
 def show(services: Services, request: Request) -> Answer:
-    """What the subject's token stands for: one's own, or any for an admin."""
+    """Show a token: one of the caller's own, or any token for an admin."""
     token, token_owner = _subject(services, request, "validate_token")
     return Answer({"token": present(request, token_owner)}, 200, {"X-Subject-Token": token, **VARY})
 
@@ -68,7 +68,7 @@ def _subject(services: Services, request: Request, action: str) -> tuple[str, To
 
 
 def present(request: Request, token_owner: TokenOwner) -> Values:
-    """A token's body."""
+    """Return the representation of a token."""
     claims, user = token_owner.claims, token_owner.user
     body: Values = {
         "methods": list(claims.methods),
@@ -111,7 +111,7 @@ def _time(seconds: float) -> str:
 
 
 def list_domains(services: Services, request: Request) -> Answer:
-    """The domains in which one has a role."""
+    """List the domains in which the caller has a role."""
     given = (ASSIGNMENT.c.user_id == request.who.user_id) & (ASSIGNMENT.c.scope == "domain")
     condition = DOMAIN.c.id.in_(sa.select(ASSIGNMENT.c.scope_id).where(given))
     with services.store.reading() as tx:
@@ -119,7 +119,7 @@ def list_domains(services: Services, request: Request) -> Answer:
 
 
 def list_system(services: Services, request: Request) -> Answer:
-    """Whether one has a role in the system."""
+    """List the system if the caller has a role in it."""
     given = (ASSIGNMENT.c.user_id == request.who.user_id) & (ASSIGNMENT.c.scope == "system")
     with services.store.reading() as tx:
         is_there = tx.execute(sa.select(ASSIGNMENT.c.role_id).where(given).limit(1)).first() is not None

@@ -1,4 +1,4 @@
-"""Who sends a request for a token, and for where: read from its body and proved."""
+"""Authentication of a token request: verifies the user and determines the scope."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ METHODS = ("password", "token", "application_credential")
 
 @dataclass(frozen=True)
 class Proof:
-    """A user, and how it was proved."""
+    """An authenticated user, and the method that was used."""
 
     user_id: str
     methods: tuple[str, ...]
-    parent: Claims | None = None  # of the token that proved it
-    credential: Any = None  # the application credential that proved it
+    parent: Claims | None = None  # claims of the token that was used
+    credential: Any = None  # the application credential that was used
 
     @property
     def credential_id(self) -> str:
-        """Of the application credential that proved it, or that its token was got with."""
+        """The ID of the application credential that was used, directly or to obtain the token; "" if none was."""
         if self.credential is not None:
             return str(self.credential.id)
         return self.parent.application_credential_id if self.parent else ""
 
 
 def prove(store: Store, tokens: Tokens, throttle: Throttle, address: str, body: Any) -> Proof:
-    """Check what the body offers as a proof.
+    """Verify the password, token or application credential in the body.
 
-    Raises errors.BadRequest, errors.Unauthorized, and errors.TooManyRequests after failures from the address.
+    Raises errors.BadRequest, errors.Unauthorized, or errors.TooManyRequests after failures from the address.
     """
     identity = section(section(body, "auth"), "identity")
     methods = identity.get("methods")
@@ -64,7 +64,7 @@ def _by_password(store: Store, throttle: Throttle, address: str, user: Values) -
         row = _named(tx, USER, user, "user")
     subject = _subject(row, user)
     throttle.attempt(subject, address)
-    # Also where there is no such user: how long the answer takes must not tell.
+    # Hash the password even if there is no such user: the time of the answer must not reveal it.
     is_right = passwords.is_right(password, row.password if row else None)
     if row is None or not is_right:
         raise unauthorized()
@@ -73,7 +73,7 @@ def _by_password(store: Store, throttle: Throttle, address: str, user: Values) -
 
 
 def _subject(row: Any, given: Values) -> str:
-    """By what attempts are counted: the same for all names of what exists; no less where there is nothing."""
+    """Return the key by which attempts are counted: the ID, or the given names if there is no such object."""
     return str(row.id) if row else orjson.dumps(given.get("id") or [given.get("name"), given.get("domain")]).decode()
 
 
@@ -88,7 +88,7 @@ def _by_credential(store: Store, throttle: Throttle, address: str, given: Values
         row = _credential(tx, given)
     subject = _subject(row, {**given, "domain": given.get("user")})
     throttle.attempt(subject, address)
-    # Also where there is none: how long the answer takes must not tell.
+    # Hash the secret even if there is no such credential: the time of the answer must not reveal it.
     is_right = passwords.is_right(secret, row.secret if row else None)
     if row is None or not is_right:
         raise unauthorized()
@@ -97,7 +97,7 @@ def _by_credential(store: Store, throttle: Throttle, address: str, given: Values
 
 
 def _credential(tx: sa.Connection, given: Values) -> Any:
-    """The application credential by its ID, or by its name and its user; None where there is none."""
+    """Return the application credential, given by ID or by name and user; None if it does not exist."""
     table = APPLICATION_CREDENTIAL
     if "id" in given:
         return tx.execute(sa.select(table).where(table.c.id == text(given, "id"))).one_or_none()
@@ -107,7 +107,7 @@ def _credential(tx: sa.Connection, given: Values) -> Any:
 
 
 def scope(store: Store, body: Any, proof: Proof) -> tuple[str, str]:
-    """What a token is wanted for, as (scope, ID). Raises errors.BadRequest and errors.Unauthorized."""
+    """Return the requested scope of a token as (scope, ID). Raises errors.BadRequest or errors.Unauthorized."""
     asked = body["auth"].get("scope")
     bound = _bound_scope(proof)
     with store.reading() as tx:
@@ -120,7 +120,7 @@ def scope(store: Store, body: Any, proof: Proof) -> tuple[str, str]:
 
 
 def _bound_scope(proof: Proof) -> tuple[str, str] | None:
-    """The only scope that a token can have which was got with an application credential."""
+    """Return the only possible scope if an application credential was used; otherwise None."""
     if proof.credential is not None:
         return "project", proof.credential.project_id
     if proof.parent is not None and proof.parent.application_credential_id:
@@ -134,7 +134,7 @@ def _default_scope(tx: sa.Connection, user_id: str) -> tuple[str, str]:
         try:
             lookup.enabled(tx, DOMAIN, lookup.enabled(tx, PROJECT, default).domain_id)
         except errors.Unauthorized:
-            return "", ""  # the user may still enter, and choose another project
+            return "", ""  # the user still gets an unscoped token, and can choose another project
         return "project", default
     return "", ""
 
@@ -156,7 +156,7 @@ def _asked_scope(tx: sa.Connection, asked: Values) -> tuple[str, str]:
 
 
 def _named(tx: sa.Connection, table: sa.Table, given: Values, kind: str) -> Any:
-    """The row by its ID, or by its name in a domain; None where there is none."""
+    """Return the row given by ID, or by name and domain; None if it does not exist."""
     if "id" in given:
         return tx.execute(sa.select(table).where(table.c.id == text(given, "id"))).one_or_none()
     if "name" not in given:

@@ -1,4 +1,4 @@
-"""Who there is at the beginning: the domain, the roles, the admin; and the guide's demo user."""
+"""Bootstrap of the identity service: the default domain, the roles, the admin, and the demo user of the guide."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ...store.identity_tables import DOMAIN, PROJECT, ROLE, USER
 from . import assignments, objects, passwords
 from .tokens import touch
 
-DEFAULT_DOMAIN = "default"  # its ID; Keystone has the same
+DEFAULT_DOMAIN = "default"  # the ID of the domain, as in Keystone
 ROLES = (
     "admin",
     "manager",
@@ -32,11 +32,11 @@ class Login:
 
     name: str
     project_id: str
-    password: str | None  # None: it existed before, and its password is not known here
+    password: str | None  # None: the user existed before, and its password is unknown
 
 
 def bootstrap(tx: sa.Connection) -> Login:
-    """Make what is missing of the domain, the roles and the admin."""
+    """Create the domain, the roles and the admin as far as they are missing; return the admin's login."""
     if tx.scalar(sa.select(DOMAIN.c.id).where(DOMAIN.c.id == DEFAULT_DOMAIN)) is None:
         tx.execute(sa.insert(DOMAIN).values(id=DEFAULT_DOMAIN, name="Default"))
     known = set(tx.scalars(sa.select(ROLE.c.name)))
@@ -51,7 +51,7 @@ def bootstrap(tx: sa.Connection) -> Login:
 
 
 def create_demo(tx: sa.Connection) -> Login:
-    """Make the project demo and its user demo, a member, as far as they are missing."""
+    """Create the project demo and its member, the user demo, as far as they are missing; return the login."""
     return _user_in_project(tx, "demo", "member")
 
 

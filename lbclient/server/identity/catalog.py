@@ -1,4 +1,4 @@
-"""Where the services are, for whoever reached this one: the same host that the request named."""
+"""The service catalog. Its URLs have the host that the client used in its request."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def _id(*words: str) -> str:
 
 
 def root(request: Request) -> str:
-    """The URL of the server, as this client reached it."""
+    """Return the root URL of the server, with the host from the request."""
     return request.base.removesuffix("/identity")
 
 
 def catalog(request: Request) -> list[dict[str, Any]]:
-    """The catalog as tokens carry it."""
+    """Return the catalog in the format that tokens have."""
     return [
         {
             "id": _id(kind),
@@ -76,11 +76,11 @@ def _regions(request: Request) -> list[dict[str, Any]]:
     return [{"id": REGION, "description": "", "parent_region_id": None, "links": {}}]
 
 
-FIXED = {"service": _services, "endpoint": _endpoints, "region": _regions}  # there is no changing them
+FIXED = {"service": _services, "endpoint": _endpoints, "region": _regions}  # cannot be changed through the API
 
 
 def list_of(kind: str) -> Handler:
-    """The handler that lists the services, endpoints or regions that the query asks for."""
+    """Return the handler that lists the services, endpoints or regions that match the query."""
 
     def handle(services: Services, request: Request) -> Answer:
         objects.admin_only(request, f"list_{kind}s")

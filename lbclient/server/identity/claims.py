@@ -1,4 +1,4 @@
-"""What a token says: sealed, so that nobody else can make one and no table of tokens is needed."""
+"""The content of a token, encrypted, so that tokens cannot be forged and need no table."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ VERSION = 3
 
 @dataclass(frozen=True)
 class Claims:
-    """Who, where, until when. It holds the scope, not its roles: these are looked up."""
+    """The user, scope and expiry of a token. The roles are not included; they are looked up when it is used."""
 
     user_id: str
-    scope: str  # project, domain, system, or nothing
+    scope: str  # project, domain or system; "" for an unscoped token
     scope_id: str
     methods: tuple[str, ...]
     issued_at: float  # seconds since 1970, UTC
     expires_at: float
-    audit_ids: tuple[str, ...]  # its own, and that of the first token of its chain
-    revision: int = 0  # of the identity when it was issued
-    application_credential_id: str = ""  # that it was got with; its roles are all that it can have
+    audit_ids: tuple[str, ...]  # its own, and that of the first token in its chain
+    revision: int = 0  # of the identity tables when it was issued
+    application_credential_id: str = ""  # with which it was obtained, and which limits its roles
 
 
 def new_audit_id() -> str:
@@ -31,13 +31,13 @@ def new_audit_id() -> str:
 
 
 def seal(claims: Claims, keys: MultiFernet) -> str:
-    """The token."""
+    """Encrypt claims into a token."""
     content = [VERSION, *(getattr(claims, name) for name in Claims.__dataclass_fields__)]
     return keys.encrypt(json.dumps(content, separators=(",", ":")).encode()).decode().rstrip("=")
 
 
 def unseal(token: str, keys: MultiFernet) -> Claims | None:
-    """What the token says, whether or not it still holds; None where nobody here made it."""
+    """Decrypt a token, whether or not it is still valid; None if it was not issued with these keys and this version."""
     try:
         content = keys.decrypt(token.encode("ascii") + b"=" * (-len(token) % 4))
     except (InvalidToken, UnicodeEncodeError):

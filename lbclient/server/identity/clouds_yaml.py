@@ -1,4 +1,4 @@
-"""The clouds.yaml of the state directory: how the first users of this server log in."""
+"""The clouds.yaml in the state directory, with the credentials of the server's first users."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from .bootstrap import DEFAULT_DOMAIN, Login
 
 
 class Damaged(Exception):
-    """The file cannot be used; the text says why, and what to do."""
+    """The file cannot be used; the text gives the reason and a remedy."""
 
 
 Clouds = dict[str, dict[str, Any]]
 
 
 def read(path: Path) -> Clouds:
-    """The clouds of the file, none where there is no such file. Raises Damaged."""
+    """Return the clouds in the file; {} if the file does not exist. Raises Damaged."""
     try:
         found = dict(yaml.safe_load(path.read_text())["clouds"])
         if all(isinstance(each["auth"], dict) for each in found.values()):
@@ -38,7 +38,7 @@ def read(path: Path) -> Clouds:
 
 
 def cloud(login: Login, password: str, auth_url: str, authority: Path | None = None) -> dict[str, Any]:
-    """An entry for a user in a project; authority is a certificate that clients have to check the server's with."""
+    """Return an entry for a user in a project; `authority` is the CA certificate to verify the server's with."""
     return {
         **_trust(authority),
         "auth": {
@@ -59,7 +59,7 @@ def _trust(authority: Path | None) -> dict[str, Any]:
 
 
 def moved(clouds: Mapping[str, dict[str, Any]], auth_url: str, authority: Path | None = None) -> Clouds:
-    """The same clouds, reached at another URL."""
+    """Return the same clouds with another auth_url."""
     return {
         name: {**each, **_trust(authority), "auth": {**each["auth"], "auth_url": auth_url}}
         for name, each in clouds.items()
@@ -67,7 +67,7 @@ def moved(clouds: Mapping[str, dict[str, Any]], auth_url: str, authority: Path |
 
 
 def write(path: Path, clouds: Clouds) -> None:
-    """Replace the file as a whole; only this user may read it."""
+    """Replace the file atomically; only this user can read it."""
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     aside.unlink(missing_ok=True)
     descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

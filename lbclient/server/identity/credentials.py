@@ -1,4 +1,4 @@
-"""Application credentials: for programs, so that nobody gives them a password."""
+"""Application credentials, with which programs authenticate without the user's password."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from . import lookup, objects, passwords
 from .attributes import CREDENTIALS, USERS, Values, section, values
 
 EXPIRES = (
-    "%Y-%m-%dT%H:%M:%S.%f"  # UTC without saying so: Keystone writes this one time like that, and clients read no other
+    "%Y-%m-%dT%H:%M:%S.%f"  # UTC, without a suffix: Keystone's format for this one time, and all that clients accept
 )
 
 
 def create(services: Services, request: Request, user_id: str) -> Answer:
-    """One for oneself, in the project of one's token; its secret is told this once."""
+    """Create a credential for the caller in the project of the token. Only this answer contains the secret."""
     _owner_only(request, user_id, "create_application_credential")
     _refuse_if_restricted(services, request)
     given = values(CREDENTIALS, request.body, is_new=True)
@@ -69,7 +69,7 @@ def _expiry(given: str | None) -> float | None:
 
 
 def _roles(tx: sa.Connection, request: Request, asked: Any) -> list[str]:
-    """The IDs of the roles that are asked for, which the token has; all of the token's without a list."""
+    """Return the IDs of the requested roles, which the token must have; without a list, all roles of the token."""
     held = {row.id: row.name for row in tx.execute(sa.select(ROLE).where(ROLE.c.name.in_(request.who.roles)))}
     if not asked:
         return list(held)
@@ -87,7 +87,7 @@ def _roles(tx: sa.Connection, request: Request, asked: Any) -> list[str]:
 
 
 def list_all(services: Services, request: Request, user_id: str) -> Answer:
-    """A user's own, by name."""
+    """List the application credentials of a user, in the order of their names."""
     _owner_or_admin(request, user_id, "list_application_credentials")
     with services.store.reading() as tx:
         objects.find(tx, USERS, user_id)
@@ -102,7 +102,7 @@ def show(services: Services, request: Request, user_id: str, id_: str) -> Answer
 
 
 def delete(services: Services, request: Request, user_id: str, id_: str) -> Answer:
-    """The tokens that were got with it end at once."""
+    """Delete a credential; tokens obtained with it become invalid at once."""
     _owner_or_admin(request, user_id, "delete_application_credential")
     _refuse_if_restricted(services, request)
     with services.tokens.changing() as tx:
@@ -112,7 +112,7 @@ def delete(services: Services, request: Request, user_id: str, id_: str) -> Answ
 
 
 def list_access_rules(services: Services, request: Request, user_id: str) -> Answer:
-    """There are none; clients ask."""
+    """List no access rules: they are not supported, but clients ask for them."""
     _owner_or_admin(request, user_id, "list_access_rules")
     return objects.collection(request, "access_rules", [])
 
@@ -135,7 +135,7 @@ def _owner_or_admin(request: Request, user_id: str, action: str) -> None:
 
 
 def _refuse_if_restricted(services: Services, request: Request) -> None:
-    """A program must not make itself another way in, unless it was made for that."""
+    """Refuse the request if the token was obtained with a restricted credential. Raises errors.Forbidden."""
     token = request.http.get_header("X-Auth-Token")
     if not token:
         return

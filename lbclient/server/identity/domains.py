@@ -1,4 +1,4 @@
-"""Domains: where names of projects and users are unique."""
+"""Domains, in which the names of projects and users are unique."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def update(services: Services, request: Request, domain_id: str) -> Answer:
 
 
 def delete(services: Services, request: Request, domain_id: str) -> Answer:
-    """A domain ends with all that is in it, once it has been disabled."""
+    """Delete a disabled domain with all its projects and users."""
     objects.admin_only(request, "delete_domain")
     with services.tokens.changing() as tx:
         if objects.find(tx, DOMAINS, domain_id).enabled:

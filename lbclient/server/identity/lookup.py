@@ -1,4 +1,4 @@
-"""What the claims of a token stand for, as the database has it now."""
+"""Look-up of the current database rows behind the claims of a token."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from .claims import Claims
 
 @dataclass(frozen=True)
 class TokenOwner:
-    """A token's claims with the rows that they name."""
+    """The claims of a token with the rows that they refer to."""
 
     claims: Claims
     user: Any
     user_domain: Any
-    project: Any  # None unless it is the scope
-    scope_domain: Any  # the project's, or the scope itself, or None
+    project: Any  # None unless the scope is a project
+    scope_domain: Any  # the domain of the project, or the domain that is the scope, or None
     roles: tuple[Any, ...]
-    credential: Any = None  # the application credential that the token was got with
+    credential: Any = None  # the application credential with which the token was obtained
 
     @property
     def context(self) -> Context:
@@ -37,12 +37,12 @@ class TokenOwner:
 
 
 def unauthorized() -> errors.Unauthorized:
-    """The one answer to whatever is wrong with who asks: it must not tell what."""
+    """Return the error for every failed authentication: it must not reveal the reason."""
     return errors.Unauthorized("The request you have made requires authentication.")
 
 
 def token_owner(tx: sa.Connection, claims: Claims) -> TokenOwner:
-    """Raises errors.Unauthorized where the claims do not hold (any more)."""
+    """Return the rows behind the claims. Raises errors.Unauthorized if the token is not valid any longer."""
     if claims.expires_at <= time.time() or is_revoked(tx, claims):
         raise unauthorized()
     user = enabled(tx, USER, claims.user_id)
@@ -60,7 +60,10 @@ def token_owner(tx: sa.Connection, claims: Claims) -> TokenOwner:
 
 
 def application_credential(tx: sa.Connection, claims: Claims) -> Any:
-    """The application credential of a token, which is good for its user in its project. Raises errors.Unauthorized."""
+    """Return the application credential of a token, if it is valid for its user and project.
+
+    Raises errors.Unauthorized.
+    """
     same = APPLICATION_CREDENTIAL.c.id == claims.application_credential_id
     row = tx.execute(sa.select(APPLICATION_CREDENTIAL).where(same)).one_or_none()
     if row is None or (row.user_id, "project", row.project_id) != (claims.user_id, claims.scope, claims.scope_id):
@@ -71,9 +74,9 @@ def application_credential(tx: sa.Connection, claims: Claims) -> Any:
 
 
 def is_revoked(tx: sa.Connection, claims: Claims) -> bool:
-    """Whether this token, or all of its user's or its scope's up to a revision after it, have been ended.
+    """Whether this token, or all tokens of its user or scope up to a later revision, have been revoked.
 
-    Revisions of the identity count here, not times: a clock that is set back makes no token outlive its end.
+    Compares revisions of the identity tables rather than times, so that setting back the clock revives no token.
     """
     kind, subject = REVOCATION.c.kind, REVOCATION.c.subject
     meant = sa.or_(
@@ -86,7 +89,7 @@ def is_revoked(tx: sa.Connection, claims: Claims) -> bool:
 
 
 def enabled(tx: sa.Connection, table: sa.Table, id_: str) -> Any:
-    """The row, if it exists and is enabled. Raises errors.Unauthorized."""
+    """Return the row if it exists and is enabled. Raises errors.Unauthorized."""
     row = tx.execute(sa.select(table).where(table.c.id == id_, table.c.enabled)).one_or_none()
     if row is None:
         raise unauthorized()
@@ -94,7 +97,7 @@ def enabled(tx: sa.Connection, table: sa.Table, id_: str) -> Any:
 
 
 def roles(tx: sa.Connection, user_id: str, scope: str, scope_id: str) -> list[Any]:
-    """The roles that a user has somewhere."""
+    """Return the roles that a user has in a scope, by name."""
     given = (ASSIGNMENT.c.user_id == user_id) & (ASSIGNMENT.c.scope == scope) & (ASSIGNMENT.c.scope_id == scope_id)
     found = sa.select(ROLE).join(ASSIGNMENT, ASSIGNMENT.c.role_id == ROLE.c.id).where(given).order_by(ROLE.c.name)
     return list(tx.execute(found))

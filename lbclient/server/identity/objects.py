@@ -1,4 +1,4 @@
-"""What is done alike with domains, projects, users and roles: find, list, add, change, and who may."""
+"""Operations common to domains, projects, users and roles: find, list, add and change objects, and access checks."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Presenter = Callable[[Request, Any], Values]
 
 
 def admin_only(request: Request, action: str) -> None:
-    """Raises errors.Forbidden."""
+    """Check that the caller is an admin. Raises errors.Forbidden."""
     if not request.who.is_admin:
         raise errors.Forbidden(f"You are not authorized to perform the requested action: identity:{action}.")
 
@@ -37,7 +37,7 @@ def new_id() -> str:
 
 
 def find(tx: sa.Connection, kind: Kind, id_: str) -> Any:
-    """The row. Raises errors.NotFound."""
+    """Return the row with this ID. Raises errors.NotFound."""
     row = tx.execute(sa.select(kind.table).where(kind.table.c.id == id_)).one_or_none() if is_text(id_) else None
     if row is None:
         raise errors.NotFound(f"Could not find {kind.name}: {id_}.")
@@ -47,7 +47,7 @@ def find(tx: sa.Connection, kind: Kind, id_: str) -> Any:
 def listed(
     tx: sa.Connection, kind: Kind, request: Request, present: Presenter, *conditions: sa.ColumnElement[bool]
 ) -> Answer:
-    """The rows that the query asks for, by name."""
+    """Answer with the rows that match the query, in the order of their names."""
     given = {name: value for name, value in request.query if name in kind.filters}
     if not all(is_text(value) for value in given.values()):
         return collection(request, kind.plural, [])
@@ -57,7 +57,7 @@ def listed(
 
 
 def _is_like(kind: Kind, request: Request, row: Any) -> bool:
-    """Whether its texts have the parts that the query asks for; databases would differ in what they take for like."""
+    """Whether a row matches the inexact filters of the query. Done here, because databases differ in LIKE."""
     for filter_, part in request.query:
         name, _, comparison = filter_.partition(INEXACT)
         text = getattr(row, name) if name in kind.filters and comparison in COMPARISONS else None
@@ -73,7 +73,7 @@ def _filter(column: sa.Column[Any], value: str) -> sa.ColumnElement[bool]:
 
 
 def collection(request: Request, name: str, found: list[Values]) -> Answer:
-    """A list as the identity API answers it."""
+    """Answer with a list in the format of the identity API."""
     links = {"next": None, "previous": None, "self": request.http.uri}
     return Answer({name: found, "links": links})
 
@@ -83,7 +83,7 @@ def link(request: Request, kind: Kind, id_: str) -> dict[str, str]:
 
 
 def add(tx: sa.Connection, kind: Kind, values: Values) -> Any:
-    """Insert a row; the new row. Raises errors.Conflict where the name is taken."""
+    """Insert a row and return it. Raises errors.Conflict if the name is taken."""
     row = {"id": new_id(), **values}
     with _unique(tx, kind, row):
         tx.execute(sa.insert(kind.table).values(row))
@@ -91,7 +91,7 @@ def add(tx: sa.Connection, kind: Kind, values: Values) -> Any:
 
 
 def change(tx: sa.Connection, kind: Kind, id_: str, values: Values) -> Any:
-    """Update a row; the row as it is then. Raises errors.NotFound and errors.Conflict."""
+    """Update a row and return it. Raises errors.NotFound or errors.Conflict."""
     before = find(tx, kind, id_)
     if values:
         with _unique(tx, kind, {**before._mapping, **values}):
@@ -100,7 +100,7 @@ def change(tx: sa.Connection, kind: Kind, id_: str, values: Values) -> Any:
 
 
 class _unique:
-    """Turns the database's word about a name that is taken into the API's."""
+    """A context manager that turns the database's IntegrityError for a duplicate name into errors.Conflict."""
 
     def __init__(self, tx: sa.Connection, kind: Kind, row: Values) -> None:
         self._savepoint = tx.begin_nested()

@@ -1,4 +1,4 @@
-"""A new password for a user of the first start, whose clouds.yaml is lost."""
+"""Password reset for the users created by the first start, in case clouds.yaml is lost."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ CLOUDS = {"admin": "lbclient-admin", "demo": "lbclient"}
 
 
 class NoSuchUser(Exception):
-    """There is none; the text says which, and what to do."""
+    """The user does not exist; the text names the user and a remedy."""
 
 
 def reset(store: Store, path: Path, name: str, auth_url: str) -> None:
-    """Set a random password, end the tokens got with the old one, and write the clouds.yaml.
+    """Set a random password, revoke the user's tokens, and write clouds.yaml.
 
-    Raises NoSuchUser and clouds_yaml.Damaged; nothing is changed then.
+    Raises NoSuchUser or clouds_yaml.Damaged, without changing anything.
     """
     known = clouds_yaml.read(path)
     password = secrets.token_urlsafe(24)
@@ -40,7 +40,7 @@ def reset(store: Store, path: Path, name: str, auth_url: str) -> None:
         before = known.get(CLOUDS[name])
         url = before["auth"].get("auth_url", auth_url) if before else auth_url
         known[CLOUDS[name]] = clouds_yaml.cloud(login, password, url)
-        clouds_yaml.write(path, known)  # before the commit: a password that nobody was told would help nobody
+        clouds_yaml.write(path, known)  # before the commit: if writing fails, the old password stays valid
 
 
 def _named(table: sa.Table, name: str) -> sa.ColumnElement[bool]:

@@ -1,4 +1,4 @@
-"""Passwords: kept as slow salted hashes that carry their own parameters."""
+"""Password hashing: slow salted hashes (scrypt) that are stored with their parameters."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 QUICK_COST = 1
-LENGTH = 4096  # characters that a password may have
-COST, BLOCK, LANES = 14, 8, 1  # 16 MB and some 40 ms: each command of a command line sends its password
+LENGTH = 4096  # maximum characters of a password
+COST, BLOCK, LANES = 14, 8, 1  # 16 MB and about 40 ms; not more, since each command of a client sends the password
 
 
-# Two threads of their own: a flood of logins cannot take all memory, and the 16 MB that the C library keeps back for a
-# thread that has used them once are kept for these two, not for every thread that answers requests.
+# A pool of two threads, so that a flood of logins cannot use up the memory. The C library keeps the 16 MB reserved for
+# each thread that has used them once, so this is limited to these two rather than to every thread that serves requests.
 _hashing = ThreadPoolExecutor(2, "passwords")
 
 
 def make_hash(password: str) -> str:
-    """The text to store."""
+    """Hash a password; returns the text to store."""
     salt = secrets.token_bytes(16)
     return _text(COST, BLOCK, LANES, salt, _derive(password, salt, COST, BLOCK, LANES))
 
 
 def quick_hash(password: str) -> str:
-    """The text to store of a password that nobody can guess: slowness would protect nothing."""
+    """Hash a random password that cannot be guessed, for which a slow hash is not needed; returns the text to store."""
     salt = secrets.token_bytes(16)
     return _text(QUICK_COST, BLOCK, LANES, salt, _derive(password, salt, QUICK_COST, BLOCK, LANES))
 
 
 def is_right(password: str, stored: str | None) -> bool:
-    """Whether the password fits; it takes as long where there is nothing that it could fit."""
+    """Whether the password matches the stored hash. Takes just as long if there is no hash (None)."""
     _, cost, block, lanes, salt, derived = (stored or _NOBODY).split("$")
     known = base64.b64decode(derived)
     found = _derive(password, base64.b64decode(salt), int(cost), int(block), int(lanes))
@@ -41,7 +41,7 @@ def is_right(password: str, stored: str | None) -> bool:
 
 def _derive(password: str, salt: bytes, cost: int, block: int, lanes: int) -> bytes:
     memory = 256 * block * (2**cost + lanes)
-    # A lone surrogate is no text that UTF-8 has, yet JSON can carry it: such a password fits nobody.
+    # JSON can contain lone surrogates, which UTF-8 cannot encode: such a password has to fail to match, not to encode.
     secret = password.encode("utf-8", "surrogatepass")
     derive = partial(hashlib.scrypt, secret, salt=salt, n=2**cost, r=block, p=lanes, maxmem=memory, dklen=32)
     return _hashing.submit(derive).result()

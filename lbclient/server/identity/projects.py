@@ -1,4 +1,4 @@
-"""Projects: who owns load balancers, networks and addresses."""
+"""Projects, which own load balancers, networks and addresses."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def list_all(services: Services, request: Request) -> Answer:
 
 
 def list_of_user(services: Services, request: Request, user_id: str = "") -> Answer:
-    """The projects in which a user has a role: whoever asks, unless the path names one."""
+    """List the projects in which a user has a role: the caller, unless the path names a user."""
     if user_id and user_id != request.who.user_id:
         objects.admin_only(request, "list_user_projects")
     with services.store.reading() as tx:
@@ -45,7 +45,7 @@ def list_of_user(services: Services, request: Request, user_id: str = "") -> Ans
 
 
 def is_member(user_id: str) -> sa.ColumnElement[bool]:
-    """The condition that a user has a role in a project."""
+    """Match the projects in which a user has a role."""
     given = (ASSIGNMENT.c.user_id == user_id) & (ASSIGNMENT.c.scope == "project")
     return PROJECT.c.id.in_(sa.select(ASSIGNMENT.c.scope_id).where(given))
 
@@ -66,7 +66,7 @@ def create(services: Services, request: Request) -> Answer:
 
 
 def _placed(tx: sa.Connection, request: Request, values: Values) -> Values:
-    """The values with the domain and the parent that they leave out."""
+    """Add the domain and the parent if the values do not have them. Raises errors.BadRequest or errors.NotFound."""
     parent_id = values.get("parent_id")
     domain_id = values.get("domain_id") or request.who.domain_id
     if parent_id and parent_id != domain_id:
@@ -99,7 +99,7 @@ def delete(services: Services, request: Request, project_id: str) -> Answer:
 
 
 def remove(tx: sa.Connection, project_id: str) -> None:
-    """Delete a project with the roles that were given in it."""
+    """Delete a project with its role assignments and application credentials; revoke its tokens."""
     revoke(tx, "scope", project_id)
     tx.execute(sa.delete(ASSIGNMENT).where(ASSIGNMENT.c.scope == "project", ASSIGNMENT.c.scope_id == project_id))
     tx.execute(sa.delete(APPLICATION_CREDENTIAL).where(APPLICATION_CREDENTIAL.c.project_id == project_id))

@@ -1,4 +1,4 @@
-"""Roles: what a user may be somewhere."""
+"""Roles, which are assigned to users in projects, in domains and in the system."""
 
 from __future__ import annotations
 

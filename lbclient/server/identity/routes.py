@@ -1,4 +1,4 @@
-"""The identity API's paths."""
+"""The routes of the identity API."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from . import assignments, auth, catalog, credentials, domains, objects, project
 
 
 def list_groups(services: Services, request: Request) -> Answer:
-    """There are none; clients ask where they show names."""
+    """List no groups: they are not supported, but clients ask for them to show names."""
     return objects.collection(request, "groups", [])
 
 

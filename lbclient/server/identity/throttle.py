@@ -1,4 +1,4 @@
-"""How often a password may be tried: each user from each address, and each address for all users."""
+"""Throttling of failed logins: per user and address, and per address for all users."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from dataclasses import dataclass
 
 from ..errors import TooManyRequests
 
-REMEMBERED = 10_000  # pairs of a user and an address, and as many that have logged in
-FORGOTTEN = 900.0  # seconds after the last attempt
+REMEMBERED = 10_000  # maximum (user, address) pairs with failures, and as many that have logged in
+FORGOTTEN = 900.0  # seconds after the last attempt or the end of its delay
 
 
 @dataclass
 class _Tries:
-    """Attempts that failed, or are not decided yet."""
+    """Login attempts that failed or are still being checked."""
 
     count: int = 0
     last: float = 0.0
-    next: float = 0.0  # when another one is allowed
+    next: float = 0.0  # time at which another attempt is allowed
 
 
 @dataclass(frozen=True)
 class Allowance:
-    """How many failures cost nothing; then each doubles the delay, from a second up to the longest."""
+    """The number of failures without a delay. Each further one doubles the delay, from one second to the longest."""
 
     free: int
     longest: float  # seconds
@@ -36,10 +36,10 @@ class Allowance:
 
 
 class Throttle:
-    """Delays who fails to log in, in memory: what a restart forgets is soon learnt again.
+    """Delays logins after failures. The state is kept in memory, so a restart resets it.
 
-    An attempt counts as failed until it has succeeded, so that many at a time are no way around it. A user who has
-    logged in from an address before is not delayed by the failures of others there.
+    An attempt counts as failed until it has succeeded, so that parallel attempts do not evade the limit. A user who
+    has logged in from an address before is not delayed by failures of other users from there.
     """
 
     def __init__(
@@ -52,11 +52,11 @@ class Throttle:
         self._address = address
         self._clock = clock
         self._lock = threading.Lock()
-        self._tries: OrderedDict[tuple[str, str], _Tries] = OrderedDict()  # the user is "" for all of an address
+        self._tries: OrderedDict[tuple[str, str], _Tries] = OrderedDict()  # user "": all users of an address
         self._welcome: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     def attempt(self, user: str, address: str) -> None:
-        """Count an attempt. Raises TooManyRequests, which costs the sender nothing, where it comes too early."""
+        """Count an attempt. Raises TooManyRequests, without counting it, if it comes too early."""
         now = self._clock()
         with self._lock:
             counted = [(self._of((user, address), now), self._user)]
@@ -71,12 +71,12 @@ class Throttle:
                 tries.last, tries.next = now, now + allowance.delay(tries.count)
 
     def succeeded(self, user: str, address: str) -> None:
-        """Forget the failures of a user who has proved who it is."""
+        """Reset the failures of a user who has authenticated."""
         with self._lock:
             self._tries.pop((user, address), None)
             if (user, address) not in self._welcome and ("", address) in self._tries:
                 tries = self._tries[("", address)]
-                tries.count -= 1  # this attempt was none of those that fail
+                tries.count -= 1  # this attempt was counted, but did not fail
                 tries.next = min(tries.next, tries.last + self._address.delay(tries.count))
             self._welcome[(user, address)] = None
             self._welcome.move_to_end((user, address))

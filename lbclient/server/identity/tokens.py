@@ -1,4 +1,4 @@
-"""Tokens: issued, checked, revoked."""
+"""Issuing, checking and revoking tokens."""
 
 from __future__ import annotations
 
@@ -20,12 +20,15 @@ from .claims import Claims, new_audit_id, seal, unseal
 from .lookup import TokenOwner
 
 LIFETIME = 3600.0  # seconds
-REMEMBERED = 4096  # tokens
-LOOK_AGAIN = 1.0  # seconds after which a change by another process is seen; a change by this one is seen at once
+REMEMBERED = 4096  # maximum number of cached tokens
+LOOK_AGAIN = 1.0  # seconds between checks for changes by other processes; changes by this process are seen at once
 
 
 class Tokens:
-    """What is checked is remembered until it expires or anything changes that a token may depend on."""
+    """Issues, checks and revokes tokens.
+
+    Checked tokens are cached until they expire or anything changes that tokens may depend on.
+    """
 
     def __init__(self, store: Store, key_directory: Path) -> None:
         self._store = store
@@ -37,11 +40,11 @@ class Tokens:
         self._looked_at = float("-inf")
 
     def check(self, token: str) -> Context:
-        """Who sent this token. Raises errors.Unauthorized."""
+        """Return the context of the user who sent this token. Raises errors.Unauthorized."""
         return self.token_owner(token).context
 
     def token_owner(self, token: str) -> TokenOwner:
-        """All that a good token stands for. Raises errors.Unauthorized."""
+        """Return the owner and scope of a valid token. Raises errors.Unauthorized."""
         self._look_for_changes()
         with self._lock:
             token_owner = self._known.get(token)
@@ -64,9 +67,9 @@ class Tokens:
         no_later_than: float | None = None,
         proved_at: int | None = None,
     ) -> tuple[str, TokenOwner]:
-        """A new token; one that comes of another token expires with it. Raises errors.Unauthorized.
+        """Issue a token; one that is obtained with another token expires with it. Raises errors.Unauthorized.
 
-        proved_at is the revision of the identity before the user was proved; None: the present one.
+        proved_at is the revision of the identity tables before the user was authenticated; None: the current one.
         """
         now = time.time()
         expires_at = parent.expires_at if parent else now + LIFETIME
@@ -85,19 +88,19 @@ class Tokens:
             return seal(claims, self._keys), lookup.token_owner(tx, claims)
 
     def revision(self) -> int:
-        """Of the identity: what is proved from now on is ended by later revocations."""
+        """Return the revision of the identity tables. Later revocations apply to tokens with this revision."""
         with self._store.reading() as tx:
             return _revision(tx)
 
     def revoke(self, token: str) -> None:
-        """End one token. Raises errors.Unauthorized where it has ended already."""
+        """Revoke one token. Raises errors.Unauthorized if it is no longer valid."""
         claims = self.token_owner(token).claims
         with self.changing() as tx:
             revoke(tx, "audit", claims.audit_ids[0], claims.expires_at + LIFETIME)
 
     @contextmanager
     def changing(self) -> Iterator[sa.Connection]:
-        """A transaction that may change what tokens mean; nothing that was remembered survives it."""
+        """Open a transaction that may affect the meaning of tokens; the cache is cleared afterwards."""
         with self._store.writing() as tx:
             touch(tx)
             yield tx
@@ -112,7 +115,7 @@ class Tokens:
 
     def _remember(self, token: str, token_owner: TokenOwner, generation: int) -> None:
         with self._lock:
-            if generation != self._generation:  # looked up before a change, remembered after it
+            if generation != self._generation:  # looked up before a change that has since cleared the cache
                 return
             self._known[token] = token_owner
             if len(self._known) > REMEMBERED:
@@ -130,14 +133,14 @@ class Tokens:
             self.forget()
 
     def forget(self) -> None:
-        """Look up what tokens stand for once more when they are next used."""
+        """Clear the cache, so that tokens are looked up again when they are next used."""
         with self._lock:
             self._generation += 1
             self._known.clear()
 
 
 def touch(tx: sa.Connection) -> None:
-    """Note for other processes that tokens may mean something else now."""
+    """Increment the revision, so that other processes clear their caches of tokens."""
     counted = tx.execute(sa.update(IDENTITY_REVISION).values(revision=IDENTITY_REVISION.c.revision + 1))
     if counted.rowcount == 0:
         tx.execute(sa.insert(IDENTITY_REVISION).values(id=1, revision=1))
@@ -148,7 +151,7 @@ def _revision(tx: sa.Connection) -> int:
 
 
 def revoke(tx: sa.Connection, kind: str, subject: str, forgotten_at: float | None = None) -> None:
-    """End one token (audit), or all that a user or a scope has had until now; in a transaction of changing()."""
+    """Revoke one token (kind audit), or all current tokens of a user or a scope, in a transaction of changing()."""
     past = REVOCATION.c.forgotten_at < time.time()
     replaced = (REVOCATION.c.kind == kind) & (REVOCATION.c.subject == subject)
     tx.execute(sa.delete(REVOCATION).where(past | replaced))

@@ -1,4 +1,4 @@
-"""Users, and the change of one's own password."""
+"""Users: create, read, update and delete requests, and users changing their own passwords."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _hashed(values: Values) -> Values:
 
 
 def change_password(services: Services, request: Request, user_id: str) -> Answer:
-    """Whoever knows the old password may set a new one, without a token, too; tokens got with the old one end."""
+    """Change a user's password, given the old one; no token is needed. The user's existing tokens are revoked."""
     given = attributes.section(request.body, "user")
     original, new = (attributes.text(given, name, passwords.LENGTH) for name in ("original_password", "password"))
     if not new:
@@ -83,7 +83,7 @@ def change_password(services: Services, request: Request, user_id: str) -> Answe
     services.throttle.succeeded(user_id, address)
     hashed = passwords.make_hash(new)
     with services.tokens.changing() as tx:
-        # Only if nobody changed it meanwhile: a slow hash leaves time for that.
+        # Only if the password is still the one that was checked, since hashing takes a while.
         done = tx.execute(
             sa.update(USER).where(USER.c.id == user_id, USER.c.password == stored).values(password=hashed)
         )
@@ -102,7 +102,7 @@ def delete(services: Services, request: Request, user_id: str) -> Answer:
 
 
 def remove(tx: sa.Connection, user_id: str) -> None:
-    """Delete a user with the roles that it has."""
+    """Delete a user together with its role assignments and application credentials; revoke its tokens."""
     revoke(tx, "user", user_id)
     for table in (ASSIGNMENT, APPLICATION_CREDENTIAL):
         tx.execute(sa.delete(table).where(table.c.user_id == user_id))

@@ -1,4 +1,4 @@
-"""The identity API's one version."""
+"""Version discovery of the identity API."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _version(request: Request) -> dict[str, Any]:
 
 
 def versions(services: Services, request: Request) -> Answer:
-    """Multiple choices, of which there is one: so Keystone answers."""
+    """List the only version with status 300 (Multiple Choices), as Keystone does."""
     headers = {"Location": f"{request.base}/v3/"}
     return Answer({"versions": {"values": [_version(request)]}}, 300, headers)
 

@@ -1,1 +1,1 @@
-"""The key manager (Barbican v1) as far as clients of load balancers need it."""
+"""The key manager (Barbican v1), as far as load-balancing clients need it."""

@@ -1,4 +1,4 @@
-"""Who may do what with a secret or a container, and what exists for whom."""
+"""Access control for secrets and containers."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ..access.context import Context
 from ..errors import Forbidden, NotFound
 from ..web.routing import Request
 
-USERS = {"admin", "member", "creator"}  # roles
+USERS = {"admin", "member", "creator"}  # roles that may create secrets and containers
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of object: its words and its table."""
+    """A kind of object: its names and its table."""
 
     name: str
     plural: str
@@ -32,7 +32,7 @@ CONTAINERS = Kind("container", "containers", CONTAINER, "Secrets container not f
 
 
 def project(request: Request, action: str) -> str:
-    """The sender's project, for somebody who may keep something in it. Raises Forbidden."""
+    """Return the caller's project, if the caller may create objects in it. Raises Forbidden."""
     who = request.who
     if who.project_id is None or not who.roles & USERS:
         raise _forbidden(action)
@@ -40,7 +40,7 @@ def project(request: Request, action: str) -> str:
 
 
 def changeable(tx: sa.Connection, kind: Kind, id_: str, who: Context, action: str) -> Any:
-    """The row, for somebody who wants to change it. Raises NotFound and Forbidden."""
+    """Return the row, if the caller may change it. Raises NotFound or Forbidden."""
     row = find(tx, kind, id_)
     if not _is_ours(tx, row, who):
         raise _forbidden(action)
@@ -48,17 +48,17 @@ def changeable(tx: sa.Connection, kind: Kind, id_: str, who: Context, action: st
 
 
 def deletable(tx: sa.Connection, kind: Kind, id_: str, who: Context, action: str) -> Any:
-    """The row, for somebody who wants to delete it: an admin of any project may. Raises NotFound and Forbidden."""
+    """Return the row, if the caller may delete it, as an admin of any project may. Raises NotFound or Forbidden."""
     return find(tx, kind, id_) if who.is_admin else changeable(tx, kind, id_, who, action)
 
 
 def visible(tx: sa.Connection, kind: Kind, id_: str, who: Context, action: str) -> Any:
-    """The row, for somebody who wants to see what it is. Raises NotFound and Forbidden."""
+    """Return the row, if the caller may read its metadata. Raises NotFound or Forbidden."""
     return find(tx, kind, id_) if who.is_admin else readable(tx, kind, id_, who, action)
 
 
 def readable(tx: sa.Connection, kind: Kind, id_: str, who: Context, action: str) -> Any:
-    """The row, for somebody who wants what is in it. Raises NotFound and Forbidden."""
+    """Return the row, if the caller may read its content. Raises NotFound or Forbidden."""
     row = find(tx, kind, id_)
     if who.user_id in _read_acl(tx, row.id)[1]:
         return row
@@ -68,7 +68,7 @@ def readable(tx: sa.Connection, kind: Kind, id_: str, who: Context, action: str)
 
 
 def _is_ours(tx: sa.Connection, row: Any, who: Context) -> bool:
-    """Whether it is of the sender's project, and not somebody's own."""
+    """Whether the row belongs to the caller's project and is not private to another user."""
     if row.project_id != who.project_id:
         return False
     if who.is_admin:
@@ -78,14 +78,14 @@ def _is_ours(tx: sa.Connection, row: Any, who: Context) -> bool:
 
 
 def _read_acl(tx: sa.Connection, owner_id: str) -> tuple[bool, list[str]]:
-    """Whether the project may read it, and which users may besides."""
+    """Return whether the project may read an object, and the users who may read it in addition."""
     acl = sa.select(ACL.c.project_access, ACL.c.users).where(ACL.c.owner_id == owner_id, ACL.c.operation == "read")
     found = tx.execute(acl).one_or_none()
     return (found.project_access, found.users) if found else (True, [])
 
 
 def find(tx: sa.Connection, kind: Kind, id_: str) -> Any:
-    """The row, for whoever asks. Raises NotFound."""
+    """Return the row, without checking access. Expired secrets count as missing. Raises NotFound."""
     wanted = sa.select(kind.table).where(kind.table.c.id == _id(kind, id_))
     if kind is SECRETS:
         wanted = wanted.where(is_current(now()))

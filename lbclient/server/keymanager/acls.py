@@ -1,4 +1,4 @@
-"""ACLs: whether the project may read a secret or a container, and which users may besides."""
+"""ACLs: whether the project may read a secret or a container, and which other users may."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def show(kind: Kind) -> Handler:
 
 
 def replace(kind: Kind) -> Handler:
-    """The handler of PUT: operations that are not named have no rule any more."""
+    """Return the handler of PUT, which removes the rules of operations that are not in the body."""
     return _writer(kind, is_partial=False)
 
 
 def change(kind: Kind) -> Handler:
-    """The handler of PATCH: what is not named stays."""
+    """Return the handler of PATCH, which keeps what is not in the body."""
     return _writer(kind, is_partial=True)
 
 
@@ -75,7 +75,7 @@ def _insert(tx: sa.Connection, owner_id: str, operation: str, before: Values, ru
 
 
 def delete(kind: Kind) -> Handler:
-    """The handler that puts the default back."""
+    """Return the handler that restores the default ACL."""
 
     def handle(services: Services, request: Request, id_: str) -> Answer:
         with services.store.writing() as tx:

@@ -1,4 +1,4 @@
-"""The body of a request into checked values, property by property."""
+"""Checks of request bodies against lists of properties."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ Values = dict[str, Any]
 
 @dataclass(frozen=True)
 class Property:
-    """One property that a body may have; others are left out."""
+    """A property that a request body may have."""
 
     name: str
     type: type = str
     is_required: bool = False
     is_nullable: bool = False
-    minimum: int = 0  # of a number, or the length of a text
+    minimum: int = 0  # of a number, or of the length of a text or a list
     maximum: int | None = 255
     choices: tuple[str, ...] = ()
 
 
 def checked(schema: str, properties: tuple[Property, ...], body: Any) -> Values:
-    """The properties that a body gives. Raises BadRequest."""
+    """Check and return the properties in a body; unknown ones are ignored. Raises BadRequest."""
     if not isinstance(body, dict):
         raise invalid(schema, "it should be an object", "")
     for each in properties:

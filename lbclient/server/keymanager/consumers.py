@@ -1,4 +1,4 @@
-"""Who uses a secret or a container: those who say so, and the load balancers that refer to it."""
+"""Consumers of secrets and containers: registered ones, and the load balancers that refer to them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from . import access, pages
 from .access import CONTAINERS, SECRETS, Kind
 from .bodies import Property, Values, checked
 
-SERVICE = "octavia"  # who load balancers are users of secrets for
+SERVICE = "octavia"  # the service that load balancers are listed under as consumers
 PATHS = {"listener": "listeners", "pool": "pools"}
 OF_SECRETS = tuple(Property(name, is_required=True, minimum=1) for name in ("service", "resource_type", "resource_id"))
 OF_CONTAINERS = (
@@ -27,7 +27,7 @@ OF_CONTAINERS = (
 
 
 def of_secrets(tx: sa.Connection, ids: list[str]) -> dict[str, list[Values]]:
-    """The consumers of secrets, {the secret's ID: consumers}."""
+    """Return the consumers of secrets, {secret ID: consumers}."""
     found: dict[str, list[Values]] = {id_: [] for id_ in ids}
     for row in _said(tx, ids):
         found[row.owner_id].append(_of_secret(row.service, row.resource_type, row.resource))
@@ -37,7 +37,7 @@ def of_secrets(tx: sa.Connection, ids: list[str]) -> dict[str, list[Values]]:
 
 
 def of_containers(tx: sa.Connection, request: Request, ids: list[str]) -> dict[str, list[Values]]:
-    """The consumers of containers, {the container's ID: consumers}."""
+    """Return the consumers of containers, {container ID: consumers}."""
     found: dict[str, list[Values]] = {id_: [] for id_ in ids}
     for row in _said(tx, ids):
         found[row.owner_id].append({"name": row.service, "URL": row.resource})
@@ -58,7 +58,7 @@ def _of_secret(service: str, resource_type: str, resource_id: str) -> Values:
 
 
 def list_of(kind: Kind) -> Handler:
-    """The handler that lists those who said that they use one, a page of them."""
+    """Return the handler that lists the registered consumers, page by page."""
 
     def handle(services: Services, request: Request, id_: str) -> Answer:
         with services.store.reading() as tx:
@@ -79,7 +79,7 @@ def _present(kind: Kind, row: Any) -> Values:
 
 
 def key(kind: Kind, body: Any) -> Values:
-    """What tells one consumer from another, as the table has it. Raises BadRequest."""
+    """Return the table columns that identify the consumer in a body. Raises BadRequest."""
     if kind is CONTAINERS:
         given = checked("Consumer", OF_CONTAINERS, body)
         return {"service": given["name"], "resource_type": "", "resource": given["URL"]}
@@ -88,7 +88,7 @@ def key(kind: Kind, body: Any) -> Values:
 
 
 def add(tx: sa.Connection, request: Request, owner_id: str, given: Values) -> None:
-    """Note a consumer; it may have been noted before."""
+    """Register a consumer, unless it is already registered."""
     if tx.execute(sa.select(CONSUMER.c.owner_id).where(_is(owner_id, given))).first() is None:
         stamps = {"created": tls_material.now(), "serial": time.time_ns()}
         owner = {"owner_id": owner_id, "project_id": request.who.project_id or ""}
@@ -96,7 +96,7 @@ def add(tx: sa.Connection, request: Request, owner_id: str, given: Values) -> No
 
 
 def remove(tx: sa.Connection, request: Request, owner: Any, given: Values) -> None:
-    """Forget a consumer, for its own project or the owner's. Raises NotFound and Forbidden."""
+    """Remove a consumer, on behalf of its own project or the owner's. Raises NotFound or Forbidden."""
     row = tx.execute(sa.select(CONSUMER).where(_is(owner.id, given))).one_or_none()
     if row is None:
         raise errors.NotFound("Consumer not found.")
@@ -110,6 +110,6 @@ def _is(owner_id: str, given: Values) -> sa.ColumnElement[bool]:
 
 
 def wake(services: Services, loadbalancer_ids: Iterable[str]) -> None:
-    """After the commit: the data plane looks at what they refer to again."""
+    """Wake load balancers after the commit, so that the data plane reads their certificates again."""
     for id_ in dict.fromkeys(loadbalancer_ids):
         services.dataplane.wake(id_)

@@ -1,4 +1,4 @@
-"""Containers: secrets that belong together, a certificate and its key above all."""
+"""Containers: groups of secrets, such as a certificate and its key."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .access import CONTAINERS
 from .bodies import Property, Values, checked, invalid
 
 SCHEMA, CONTENT_SCHEMA = "Container", "ContainerSecret"
-# type: (the names that it needs, those that it may have besides); None: any
+# type: (required names, optional names); None: any names
 NAMES: dict[str, tuple[set[str], set[str]] | None] = {
     "generic": None,
     "rsa": ({"public_key", "private_key"}, {"private_key_passphrase"}),
@@ -59,7 +59,7 @@ def _check_names(kind: str, names: Sequence[str]) -> None:
     if len(set(names)) < len(names):
         raise invalid(SCHEMA, "Duplicate reference names are not allowed", "secret_refs")
     rule = NAMES[kind]
-    if rule is None or not names:  # one without secrets is made as a place to come back to, in Barbican too
+    if rule is None or not names:  # Barbican, too, allows a container without secrets
         return
     needed, possible = rule
     if set(names) - needed - possible:
@@ -71,7 +71,7 @@ def _check_names(kind: str, names: Sequence[str]) -> None:
 
 
 def _secret(tx: sa.Connection, project_id: str, content: Values) -> str:
-    """The ID of the project's secret that a reference names. Raises NotFound."""
+    """Return the ID of the secret that a reference names, if it is the project's. Raises NotFound."""
     id_ = tls_material.id_of(content["secret_ref"])
     mine = (SECRET.c.id == id_) & (SECRET.c.project_id == project_id) & is_current(tls_material.now())
     if id_ is None or tx.scalar(sa.select(SECRET.c.id).where(mine)) is None:
@@ -80,7 +80,7 @@ def _secret(tx: sa.Connection, project_id: str, content: Values) -> str:
 
 
 def list_all(services: Services, request: Request) -> Answer:
-    """The project's containers, a page of them."""
+    """List the project's containers, page by page."""
     project_id = access.project(request, "Containers(s) retrieval")
     query = dict(request.query)
     found = sa.select(CONTAINER).where(CONTAINER.c.project_id == project_id).order_by(CONTAINER.c.serial)
@@ -100,7 +100,7 @@ def show(services: Services, request: Request, id_: str) -> Answer:
 
 
 def add_secret(services: Services, request: Request, id_: str) -> Answer:
-    """One more secret in a generic container."""
+    """Add a secret to a generic container."""
     with services.store.writing() as tx:
         row = _generic(tx, request, id_, "Container Secret creation")
         content = checked(CONTENT_SCHEMA, CONTENTS, request.body)
@@ -115,7 +115,7 @@ def add_secret(services: Services, request: Request, id_: str) -> Answer:
 
 
 def remove_secret(services: Services, request: Request, id_: str) -> Answer:
-    """The secret stays, but no more in that generic container."""
+    """Remove a secret from a generic container, without deleting the secret."""
     with services.store.writing() as tx:
         row = _generic(tx, request, id_, "Container Secret deletion")
         content = checked(CONTENT_SCHEMA, CONTENTS, request.body)
@@ -127,7 +127,7 @@ def remove_secret(services: Services, request: Request, id_: str) -> Answer:
 
 
 def _generic(tx: sa.Connection, request: Request, id_: str, action: str) -> Any:
-    """The container, if it is of the kind that may change. Raises NotFound, Forbidden and BadRequest."""
+    """Return the container, if it is generic and may be changed. Raises NotFound, Forbidden or BadRequest."""
     row = access.changeable(tx, CONTAINERS, id_, request.who, action)
     if row.type != "generic":
         raise errors.BadRequest("Only 'generic' containers can be modified.")
@@ -135,7 +135,7 @@ def _generic(tx: sa.Connection, request: Request, id_: str, action: str) -> Any:
 
 
 def delete(services: Services, request: Request, id_: str) -> Answer:
-    """The container; the secrets stay."""
+    """Delete a container, without deleting its secrets."""
     with services.store.writing() as tx:
         row = access.deletable(tx, CONTAINERS, id_, request.who, "Container deletion")
         affected = tls_material.loadbalancers_with(tx, [row.id])
@@ -152,7 +152,7 @@ def href(request: Request, id_: str) -> str:
 
 
 def one(tx: sa.Connection, request: Request, row: Any) -> Values:
-    """A container with its references."""
+    """Return the representation of a container, with references to its secrets."""
     return _present(tx, request, [row])[0]
 
 

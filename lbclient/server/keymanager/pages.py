@@ -1,4 +1,4 @@
-"""Lists in pages: offset and limit, and where the next and the previous page are."""
+"""Pagination of lists: offset and limit, and links to the next and the previous page."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from ...store import prepared
 from .. import bounds
 from ..web.routing import Request
 
-USUAL, MOST = 10, 100  # objects a page
+USUAL, MOST = 10, 100  # objects per page: the default and the maximum
 FURTHEST = 2**31 - 1
 
 
 @dataclass(frozen=True)
 class Page:
-    """A part of a list."""
+    """One page of a list."""
 
     rows: list[Any]
     offset: int
@@ -27,7 +27,7 @@ class Page:
 
 
 def of(tx: sa.Connection, request: Request, found: sa.Select[Any]) -> Page:
-    """The page of the rows that the query asks for; what is no number there is the usual one, as in Barbican."""
+    """Return the page that the query asks for. Invalid numbers are replaced by the defaults, as in Barbican."""
     query = dict(request.query)
     offset = min(max(_number(query.get("offset"), 0), 0), FURTHEST)
     limit = min(max(_number(query.get("limit"), USUAL), 1), MOST)
@@ -39,7 +39,7 @@ def of(tx: sa.Connection, request: Request, found: sa.Select[Any]) -> Page:
 
 
 def answer(request: Request, path: str, name: str, page: Page, objects: list[Any]) -> dict[str, Any]:
-    """The list with its links; `path` is the collection's below the version."""
+    """Return the body of a list with its links; `path` is the path of the collection below the version."""
     body: dict[str, Any] = {name: objects, "total": page.total}
     if page.offset > 0:
         body["previous"] = _link(request, path, max(0, page.offset - page.limit), page.limit)

@@ -1,4 +1,4 @@
-"""Payloads on their way in and out: types of content, encodings, sizes."""
+"""Payloads in requests and answers: content types, encodings and size limits."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TOO_LARGE = "Provided information too large to process"
 
 
 def content_type(given: str | None) -> str | None:
-    """The type without its charset, which can only be UTF-8; None where there are no payloads like that."""
+    """Return the content type without its charset; None if the type is unsupported or the charset is not UTF-8."""
     mimetype, _, parameter = (given or "").partition(";")
     name, _, charset = parameter.partition("=")
     is_utf8 = not parameter.strip() or (name.strip().lower(), charset.strip().lower()) == ("charset", "utf-8")
@@ -26,7 +26,7 @@ def content_type(given: str | None) -> str | None:
 
 
 def decoded(text: str, maximum: int) -> bytes:
-    """What base64 stands for. Raises BadRequest and TooLarge."""
+    """Decode base64; the result has at most `maximum` bytes. Raises BadRequest or TooLarge."""
     if len(text) > 2 * maximum:
         raise TooLarge(TOO_LARGE)
     try:
@@ -37,7 +37,7 @@ def decoded(text: str, maximum: int) -> bytes:
 
 
 def sized(payload: bytes, maximum: int) -> bytes:
-    """The payload, if it is not too large and there is one. Raises BadRequest and TooLarge."""
+    """Check that the payload is not empty and has at most `maximum` bytes. Raises BadRequest or TooLarge."""
     if len(payload) > maximum:
         raise TooLarge(TOO_LARGE)
     if not payload:
@@ -46,7 +46,7 @@ def sized(payload: bytes, maximum: int) -> bytes:
 
 
 def uploaded(http: falcon.Request, body: bytes | None, maximum: int) -> tuple[bytes, str]:
-    """The payload of a PUT and its type. Raises BadRequest, TooLarge and UnsupportedMediaType."""
+    """Return the payload of a PUT and its content type. Raises BadRequest, TooLarge or UnsupportedMediaType."""
     kind = content_type(http.content_type)
     if kind not in (TEXT, OCTETS):
         raise UnsupportedMediaType(f"Unexpected content type. Expected content types are: {OCTETS}, {TEXT}")
@@ -70,12 +70,12 @@ def is_utf8(payload: bytes) -> bool:
 
 
 def wants_payload(http: falcon.Request) -> bool:
-    """Older clients ask for the payload where newer ones ask for what is known about it."""
+    """Whether the Accept header asks for the payload rather than the metadata, as older clients do."""
     return (http.get_header("Accept") or "*/*").split(";")[0].strip().lower() not in ("*/*", "application/json")
 
 
 def answered(http: falcon.Request, payload: bytes, stored: str) -> str:
-    """The type that the payload is answered as. Raises NotAcceptable."""
+    """Return the content type with which to answer the payload. Raises NotAcceptable."""
     asked = http.get_header("Accept")
     if asked is None:
         return OCTETS

@@ -1,4 +1,4 @@
-"""What listeners and pools refer to in the key manager: there, readable for who refers to it, and good for its use."""
+"""Checks of key manager references in listeners and pools: they exist, are readable by the caller, and are usable."""
 
 from __future__ import annotations
 
@@ -38,19 +38,21 @@ def check_references(
     values: Mapping[Any, Any],
     given: Collection[str] | None = None,
 ) -> None:
-    """Look at what the whole values of a listener or a pool refer to, as far as a request gives it (all).
+    """Check the references among the values of a listener or a pool.
 
-    Raises BadRequest in Octavia's words.
+    `values` are all its values; `given` names those that the request sets (None: all). Only these are checked, but CA
+    certificates and revocation lists are checked against each other. Raises BadRequest or ValidationFailure with
+    Octavia's messages, and haste.WouldWait in a thread that must not wait.
     """
     if services.config.certificates == "noop" or resource.name not in tls_material.CERTIFICATES:
         return
-    # What is a copy of an outside secret was read as the sender a moment ago.
+    # Copies of secrets from an external Barbican have just been read with the caller's token.
     reader = _Reader(tx, None if services.barbican else _acting(who, values["project_id"]))
     wanted = [name for name in tls_material.CERTIFICATES[resource.name] if given is None or name in given]
     references = [ref for name in wanted for ref in _listed(values[name])]
     authority, revocations = tls_material.TEXTS[resource.name]
     if references or values[authority] or values[revocations]:
-        haste.may_wait()  # OpenSSL looks at each key for some milliseconds
+        haste.may_wait()  # OpenSSL takes some milliseconds to check each key
     reader.check_certificates(references)
     if given is None or {authority, revocations} & set(given):
         reader.check_authority(values[authority], values[revocations])
@@ -61,12 +63,12 @@ def _listed(value: str | Sequence[str] | None) -> list[str]:
 
 
 def _acting(who: Context, project_id: str) -> Context:
-    """The sender within the load balancer's project; who may change a load balancer may use the project's secrets."""
+    """The caller as a member of the load balancer's project, since those who may change it may use its secrets."""
     return Context(who.user_id, project_id, who.roles | {"member"}, who.domain_id)
 
 
 class _Reader:
-    """Reads references as somebody; None may read everything."""
+    """Reads references with the access rights of a user; None: without checking access."""
 
     def __init__(self, tx: sa.Connection, who: Context | None) -> None:
         self._tx = tx
@@ -87,7 +89,7 @@ class _Reader:
         _refuse(bad, reasons)
 
     def check_authority(self, authority: str | None, revocations: str | None) -> None:
-        """CA certificates, and revocation lists that they have signed."""
+        """Check CA certificates and that they have signed the revocation list. Raises BadRequest, ValidationFailure."""
         bad, texts = [], []
         for reference in filter(None, (authority, revocations)):
             try:
@@ -117,7 +119,7 @@ class _Reader:
         return payload
 
     def _payload(self, id_: str) -> bytes | None:
-        """The payload of a secret; None where there is no secret with this ID. Raises NotFound and Forbidden."""
+        """Return the payload of a secret; None if there is no secret with this ID. Raises NotFound or Forbidden."""
         if self._tx.scalar(sa.select(SECRET.c.id).where(SECRET.c.id == id_)) is None:
             return None
         secret = self._row(SECRETS, id_)

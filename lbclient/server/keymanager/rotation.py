@@ -20,7 +20,7 @@ from ..config import ConfigError, add_arguments, from_arguments
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Seal every payload with a new key and forget the old ones; the exit status. It takes the server's options."""
+    """Run the command, which takes the options of the server, and return its exit status."""
     parser = argparse.ArgumentParser(prog="python -m lbclient.server.keymanager.rotation", description=__doc__)
     add_arguments(parser)
     try:
@@ -38,11 +38,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def rotate(store: Store, directory: Path) -> int:
-    """Seal every payload with a new key and forget the old ones; how many there were.
+    """Encrypt every payload with a new key and delete the old keys. Returns the number of payloads.
 
-    Whenever it is interrupted, each payload is sealed with a key that is there.
+    An interruption is safe at any point: the keys of all payloads still exist.
     """
-    keys.load(directory)  # where there is none yet, the first one
+    keys.load(directory)  # creates the first key if there is none
     keys.add(directory)
     known = keys.load(directory)
     count = 0

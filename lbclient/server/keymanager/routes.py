@@ -1,4 +1,4 @@
-"""The key manager's paths."""
+"""The routes of the key manager."""
 
 from __future__ import annotations
 

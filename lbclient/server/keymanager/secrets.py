@@ -1,4 +1,4 @@
-"""Secrets: kept, listed, given out, deleted."""
+"""Secrets: create, list, read, upload and delete requests."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ SORTED = ("algorithm", "bit_length", "created", "expiration", "mode", "name", "s
 
 
 def create(services: Services, request: Request) -> Answer:
-    """A secret, with its payload or for a payload to come."""
+    """Create a secret, with a payload or for one that is uploaded later."""
     project_id = access.project(request, "Secret creation")
     values = checked(SCHEMA, PROPERTIES, request.body)
     row = {name: values[name] for name in STORED if values.get(name) is not None}
@@ -68,7 +68,7 @@ def _expiration(values: Values) -> str | None:
 
 
 def _payload(values: Values, maximum: int) -> tuple[bytes, str] | None:
-    """The payload that a POST gives, and its type."""
+    """Return the payload and content type in the body of a POST; None if it has no payload. Raises BadRequest."""
     if "payload" not in values:
         if values.get("payload_content_type") or values.get("payload_content_encoding"):
             why = "payload must be provided when payload_content_type is specified"
@@ -90,7 +90,7 @@ def _payload(values: Values, maximum: int) -> tuple[bytes, str] | None:
 
 
 def list_all(services: Services, request: Request) -> Answer:
-    """What is known about the project's secrets, a page of them."""
+    """List the metadata of the project's secrets, page by page."""
     project_id = access.project(request, "Secret(s) retrieval")
     query = dict(request.query)
     found = sa.select(SECRET).where(is_current(tls_material.now()), *_filters(query))
@@ -104,7 +104,7 @@ def list_all(services: Services, request: Request) -> Answer:
 
 
 def _named_in(who: Context) -> sa.Select[Any]:
-    """The IDs of the secrets that the user may read because an ACL says so."""
+    """Select the IDs of the secrets whose ACL lets the user read them."""
     is_named = sa.cast(ACL.c.users, sa.Text).contains(f'"{who.user_id}"', autoescape=True)
     return sa.select(ACL.c.owner_id).where(ACL.c.operation == "read", is_named)
 
@@ -132,7 +132,7 @@ def _order(sort: str) -> list[sa.ColumnElement[Any]]:
         given.append(key)
         if key not in (*SORTED, "status") or direction not in ("", "asc", "desc"):
             raise _bad_query()
-        if key != "status":  # all have the same
+        if key != "status":  # the same for all secrets
             column = sa.func.coalesce(SECRET.c[key], 0 if key == "bit_length" else "")
             order.append(column.desc() if direction == "desc" else column.asc())
     bounds.order(given)
@@ -144,7 +144,7 @@ def _bad_query() -> errors.BadRequest:
 
 
 def show(services: Services, request: Request, id_: str) -> Answer:
-    """What is known about a secret; its payload, for who asks as older clients do."""
+    """Show the metadata of a secret, or its payload if the Accept header asks for that, as older clients do."""
     if payloads.wants_payload(request.http):
         return show_payload(services, request, id_)
     with services.store.reading() as tx:
@@ -162,7 +162,7 @@ def show_payload(services: Services, request: Request, id_: str) -> Answer:
 
 
 def put_payload(services: Services, request: Request, id_: str) -> Answer:
-    """The payload of a secret that was made without one."""
+    """Store the payload of a secret that was created without one."""
     payload, kind = payloads.uploaded(request.http, request.body, services.config.secret_bytes)
     with services.store.writing() as tx:
         row = access.changeable(tx, SECRETS, id_, request.who, "Secret update")
@@ -176,7 +176,7 @@ def put_payload(services: Services, request: Request, id_: str) -> Answer:
 
 
 def delete(services: Services, request: Request, id_: str) -> Answer:
-    """From 1.2 on, a secret that somebody uses is deleted with force=true only."""
+    """Delete a secret. Since microversion 1.2, one that has consumers is deleted only with force=true."""
     is_forced = dict(request.query).get("force", "false").lower()
     if is_forced not in ("true", "false", "1", "0"):
         raise _bad_query()
@@ -195,7 +195,7 @@ def delete(services: Services, request: Request, id_: str) -> Answer:
 
 
 def _loadbalancers(tx: sa.Connection, secret_id: str) -> list[str]:
-    """Those that refer to a secret, or to a container that it is in."""
+    """Return the IDs of the load balancers that refer to a secret or to a container that holds it."""
     return tls_material.loadbalancers_with(tx, [secret_id, *tls_material.containers_with(tx, secret_id)])
 
 
@@ -204,7 +204,7 @@ def href(request: Request, id_: str) -> str:
 
 
 def one(tx: sa.Connection, request: Request, row: Any) -> Values:
-    """What is known about one secret."""
+    """Return the metadata of one secret."""
     return _present(tx, request, [row])[0]
 
 

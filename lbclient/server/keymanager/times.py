@@ -1,4 +1,4 @@
-"""Times as clients write them, and as the columns have them: UTC, whole seconds."""
+"""Conversion of times from requests into the format of the columns: UTC, whole seconds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
 
 
 def read(text: str) -> str:
-    """An ISO 8601 time as it is stored. Raises ValueError."""
+    """Convert an ISO 8601 time into the stored format. Raises ValueError."""
     text = text.strip()
     if not text.isascii() or len(text) > 40:
         raise ValueError("no time")
@@ -36,7 +36,10 @@ def read(text: str) -> str:
 
 
 def condition(column: sa.Column[Any], text: str) -> sa.ColumnElement[bool]:
-    """gt:2026-01-01,lte:2026-02-01 or a time by itself, as a condition. Raises ValueError, BadRequest."""
+    """Convert a filter such as gt:2026-01-01,lte:2026-02-01, or a plain time, into a condition.
+
+    Raises ValueError or BadRequest.
+    """
     wanted = []
     for part in bounds.values(column.name, text.split(",")):
         word, _, rest = part.strip().partition(":")

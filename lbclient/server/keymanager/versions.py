@@ -1,4 +1,4 @@
-"""The key manager's one version and its microversions."""
+"""Version discovery and microversions of the key manager."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from ..web.routing import Answer, Handler, Request
 
 HEADER = "OpenStack-API-Version"
 SERVICE = "key-manager"
-NEWEST = 2  # 1.1: consumers of secrets; 1.2: a secret that has some is not deleted
+NEWEST = 2  # 1.1: consumers of secrets; 1.2: a secret that has consumers is not deleted
 LOOKS_RIGHT = re.compile(r"1\.(0|[1-9][0-9]{0,8})")
 
 
 def minor(request: Request) -> int:
-    """The microversion 1.x that is asked for (0). Raises BadRequest and NotAcceptable."""
+    """Return the x of the requested microversion 1.x; 0 by default. Raises BadRequest or NotAcceptable."""
     for entry in (request.http.get_header(HEADER) or "").split(","):
         service, _, version = entry.strip().partition(" ")
         if service.lower() == SERVICE:
@@ -36,7 +36,7 @@ def _known(version: str) -> int:
 
 
 def told(handler: Handler) -> Handler:
-    """The handler, whose answers tell which microversion they have."""
+    """Wrap a handler so that its answers name their microversion in a header."""
 
     def handle(services: Services, request: Request, **places: str) -> Answer:
         headers = {HEADER: f"{SERVICE} 1.{minor(request)}", "Vary": HEADER}
@@ -47,7 +47,7 @@ def told(handler: Handler) -> Handler:
 
 
 def versions(services: Services, request: Request) -> Answer:
-    """Multiple choices, of which there is one: so Barbican answers."""
+    """List the only version with status 300 (Multiple Choices), as Barbican does."""
     known = [_version(request)]
     return Answer({"versions": known if minor(request) else {"values": known}}, 300)
 

@@ -37,13 +37,16 @@ def refused(call, *arguments):
 @pytest.fixture
 def in_namespace() -> Run:
     """Runs Python in a network namespace in which it is root; what it printed."""
-    unshare = ["unshare", "--user", "--map-root-user", "--net"]
-    if subprocess.run([*unshare, "true"], capture_output=True).returncode != 0:
+    return runner(["unshare", "--user", "--map-root-user", "--net"])
+
+
+def runner(namespace: list[str]) -> Run:
+    if subprocess.run([*namespace, "true"], capture_output=True).returncode != 0:
         pytest.skip("no user namespaces here")
 
     def run(script: str, *arguments: str) -> str:
         support = str(Path(__file__).parents[2] / "support")
-        command = [*unshare, sys.executable, "-c", PREPARED + script, *arguments]
+        command = [*namespace, sys.executable, "-c", PREPARED + script, *arguments]
         environment = {**os.environ, "PYTHONPATH": support}
         result = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
         assert result.returncode == 0, result.stderr
@@ -183,8 +186,22 @@ other.wait()
     in_namespace(LINKED + script)
 
 
+USER = 64321
+CAPABILITIES = {"net_bind_service": 10, "net_admin": 12}
+
+
+@pytest.fixture
+def in_namespace_without_root() -> Run:
+    """Runs Python in a network namespace in which it is a usual user with two capabilities; what it printed."""
+    wanted = ",".join(("-all", *(f"+{name}" for name in CAPABILITIES)))
+    command = ["unshare", "--user", f"--map-user={USER}", f"--map-group={USER}", "--net", "--keep-caps"]
+    command += ["setpriv", f"--bounding-set={wanted}", f"--inh-caps={wanted}", f"--ambient-caps={wanted}"]
+    return runner(command)
+
+
 SERVED = """
 import requests, sqlalchemy
+from lbclient.dataplane.haproxy import process_table
 from running import end_server, start_server, wait_until
 
 state = Path(sys.argv[1])
@@ -246,6 +263,26 @@ finally:
     end_server(server.running)
 """
     in_namespace(SERVED + script, str(tmp_path))
+
+
+def test_without_root_two_capabilities_are_enough_and_haproxy_has_no_more(
+    in_namespace_without_root: Run, tmp_path: Path
+) -> None:
+    script = """
+    made = server.served()  # on port 80
+    found = process_table.family(state / "haproxy" / made["id"])
+    assert len(found) > 1  # master and worker
+    for pid in found:
+        status = Path(f"/proc/{pid}/status").read_text().splitlines()
+        print(*(line.replace(chr(9), " ") for line in status if line.startswith(("Uid", "CapPrm", "CapBnd"))))
+finally:
+    server.ask("DELETE", server.path + "?cascade=true")
+    wait_until(lambda: made["vip_address"] not in local_routes.ours())
+    end_server(server.running)
+"""
+    most = sum(1 << number for number in CAPABILITIES.values())
+    said = f"Uid: {USER} {USER} {USER} {USER} CapPrm: {most:016x} CapBnd: {most:016x}"
+    assert set(in_namespace_without_root(SERVED + script, str(tmp_path)).splitlines()) == {said}
 
 
 def test_a_server_takes_back_what_was_deleted_while_it_was_down(in_namespace: Run, tmp_path: Path) -> None:
