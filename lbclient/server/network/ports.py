@@ -17,11 +17,7 @@ from .bodies import Values, bad
 from .rows import ROUTER_GATEWAY, ROUTER_PORT
 from .vip import DEVICE_OWNER
 
-KEPT = {
-    "device_id",
-    "device_owner",
-    "fixed_ips",
-}  # fixed while a load balancer or a floating IP uses the port
+KEPT = {"device_id", "device_owner", "fixed_ips"}  # fixed while a load balancer or a floating IP uses the port
 
 
 def add(tx: sa.Connection, request: Request, values: Values) -> str:
