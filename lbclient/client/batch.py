@@ -12,7 +12,7 @@ from . import api, errors
 from .rest import Json
 
 Key = tuple[str, int]
-Change = tuple[Any, Any]  # from, to
+Change = tuple[Any, Any]  # (old value, new value)
 
 KEY = ("address", "protocol_port")
 ADDITIVE = "additive_only"

@@ -134,9 +134,9 @@ def _blocks(content: bytes, what: str) -> Sequence[tuple[str, str]]:
 
 
 def _belong_together(certificate: str, key: str) -> bool:
-    """Whether the key is the certificate's; True where it cannot be told here. Raises WrongInput."""
+    """Whether the key belongs to the certificate; True if cryptography is not installed. Raises WrongInput."""
     try:
-        from cryptography import x509  # here, since the command line alone comes without it
+        from cryptography import x509  # imported here, because the client alone does not depend on it
         from cryptography.exceptions import UnsupportedAlgorithm
         from cryptography.hazmat.primitives.serialization import load_pem_private_key
     except ImportError:

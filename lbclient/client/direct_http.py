@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 # Variables that make requests use a proxy or other credentials.
 VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "netrc")
-AUTHORITIES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")  # variables of requests
+AUTHORITIES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")  # variables in which requests looks for CA certificates
 NETRC = ("~/.netrc", "~/_netrc")
 DEFAULT_PORTS = {"http": 80, "https": 443}
 ANY_REDIRECT = range(300, 400)
@@ -62,7 +62,7 @@ class Answer:
 def is_plain(environ: Mapping[str, str]) -> bool:
     """Whether requests go straight to the server, without proxies, .netrc files or debug logging."""
     return (
-        sys.platform.startswith("linux")  # elsewhere the system may have proxies
+        sys.platform.startswith("linux")  # other systems have proxy settings outside the environment
         and not any(value and name.lower() in VARIABLES for name, value in environ.items())
         and not any(os.path.exists(os.path.expanduser(path)) for path in NETRC)
         and not logging.getLogger("keystoneauth").isEnabledFor(logging.DEBUG)

@@ -111,7 +111,7 @@ class Busy(Conflict):
 
 
 class ServerFailed(Refused):
-    """500 and above."""
+    """500 and above: the server failed."""
 
     hint = "The server failed: its log says more."
 

@@ -137,6 +137,6 @@ def _reason(answer: Any) -> Any:
 
 
 def _next(links: Any) -> str | None:
-    if isinstance(links, dict):  # Keystone's form
+    if isinstance(links, dict):  # Keystone's format
         return links.get("next")
     return next((link["href"] for link in links or () if link.get("rel") == "next"), None)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 FORM = 1  # version of the file format; files of other versions are ignored
-MARGIN = 60.0  # seconds for which a token has to be valid still
+MARGIN = 60.0  # seconds that a cached token still has to be valid for
 ABANDONED = 3600.0  # seconds after which a temporary file is considered abandoned
 SECRET = "secret"
 SECRET_LENGTH = 32
@@ -48,7 +48,7 @@ class CacheEntry:
     path: Path
 
     def read(self) -> CachedToken | None:
-        """Return the cached login; None if the file is missing, not private or unreadable, or the token expires."""
+        """Return the cached login; None if the file is missing, invalid or not private, or the token expires soon."""
         content = _read_private(self.path)
         cached = _parsed(content) if content else None
         return cached if cached and cached.is_good else None

@@ -1,4 +1,4 @@
-"""Addresses with a special meaning: loopback, link-local, multicast and the like."""
+"""Blocks of addresses with a special meaning: loopback, link-local, multicast and others."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 @dataclass(frozen=True)
 class Block:
-    """Networks with one special meaning."""
+    """Networks that share one special meaning."""
 
     meaning: str
     networks: tuple[Network, ...]
-    is_usable: bool = False  # where the configuration names it
+    is_usable: bool = False  # whether the configuration can allow its addresses
 
     def __contains__(self, address: Address) -> bool:
         return any(address in network for network in self.networks)
@@ -40,7 +40,7 @@ IPV4_COMPATIBLE = ipaddress.IPv6Network("::/96")
 
 
 def meant(address: Address) -> Iterator[Address]:
-    """The address, and the IPv4 address that it leads to: mapped, compatible, NAT64, 6to4."""
+    """Yield the address, and the IPv4 address embedded in it, if any: mapped, compatible, NAT64 or 6to4."""
     yield address
     if isinstance(address, ipaddress.IPv4Address):
         return
@@ -52,17 +52,17 @@ def meant(address: Address) -> Iterator[Address]:
 
 
 def special(address: Address) -> Block | None:
-    """The block that gives an address, or the IPv4 address in it, a special meaning."""
+    """Return the block that contains an address, or the IPv4 address embedded in it; None if there is none."""
     return next((block for each in meant(address) for block in BLOCKS if each in block), None)
 
 
 def is_within(address: Address, ranges: Iterable[Network]) -> bool:
-    """Whether one of the ranges has the address."""
+    """Whether one of the ranges contains the address."""
     return any(address in network for network in ranges)
 
 
 def is_named(address: Address, block: Block, ranges: Iterable[Network]) -> bool:
-    """Whether one of the ranges lies within the block, and has the address: 0.0.0.0/0 names no loopback address."""
+    """Whether a range that lies within the block contains the address: 0.0.0.0/0 does not name loopback addresses."""
     return any(address in network and any(_is_part(network, whole) for whole in block.networks) for network in ranges)
 
 

@@ -1,4 +1,4 @@
-"""The whole HTTP surface, and the one place where errors become answers."""
+"""All routes of the HTTP server, and the one place where errors are rendered as answers."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ from .web.json_bodies import JSON, is_load_balancing, read
 from .web.proxy_headers import Forwarded
 from .web.routing import Answer, Request, Route
 
-Wsgi = Any  # a Falcon application; its type takes parameters that nobody needs
+Wsgi = Any  # a Falcon application, whose type parameters are not needed
 
 LOG = logging.getLogger(__name__)
 
-SMALL = 16 * 1024  # bytes of a body that is read soon
+SMALL = 16 * 1024  # bytes of a body that is parsed quickly
 
 
 def _resource_routes(resource: Resource, verbs: ModuleType = handlers) -> list[Route]:
@@ -149,7 +149,7 @@ VERSIONS = (
 
 
 def build(services: Services) -> Wsgi:
-    """The WSGI application: each service below its name, load balancing at the root too."""
+    """Build the WSGI application: each service below its name, the load-balancer API also at the root."""
     proxy: list[Any] = [Forwarded()] if services.config.proxy_headers else []
     tested = [Tested(services, services.testing)] if services.testing else []
     app = falcon.App(middleware=[*proxy, Middleware(), *tested])
@@ -169,10 +169,10 @@ def build(services: Services) -> Wsgi:
 
 
 def quickness(services: Services) -> Callable[[Environ], bool]:
-    """Tells which requests wait for nothing outside of this process, and are over soon.
+    """Return a function that tells whether a request is quick and waits for nothing outside this process.
 
-    A thread of its own would only take turns with all others, of which Python lets one run at a time. Writes are among
-    them where nothing runs for most load balancers: they would have to wait for a turn otherwise.
+    Such requests run on the event loop: a thread would bring nothing, because Python runs one thread at a time. They
+    include writes if the default provider is a no-op; other writes may wait for a busy load balancer.
     """
     config = services.config
     is_alone = services.store.is_local and services.keystone is None and services.barbican is None
@@ -195,7 +195,7 @@ def quickness(services: Services) -> Callable[[Environ], bool]:
 
 
 def _discovery(services: Services) -> Iterator[str]:
-    """The paths of versions, which need no database."""
+    """Yield the paths that list versions, which need no database."""
     for place, _, routes in _mounts(services):
         if place != TESTING:
             for route in routes:
@@ -204,7 +204,7 @@ def _discovery(services: Services) -> Iterator[str]:
 
 
 def guards(services: Services) -> Guards:
-    """What the HTTP server has to know of a request before it is handled."""
+    """Return the checks of a request that the HTTP server makes before the request is handled."""
     hashing = [
         (route.method, re.compile(re.sub(r"{\w+}", "[^/]+", mount + route.path) + r"(\.json)?/?"))
         for mount, _, routes in _mounts(services)
@@ -216,7 +216,7 @@ def guards(services: Services) -> Guards:
         try:
             sender(services, falcon.Request(environ))
         except errors.Error:
-            return False  # the request is answered with the reason when it is handled
+            return False  # handling the request answers with the reason
         return True
 
     def is_login(environ: Environ) -> bool:
@@ -231,7 +231,7 @@ def _last(path: str) -> str:
 
 
 def _mounts(services: Services) -> list[tuple[str, str, tuple[Route, ...]]]:
-    """(where the paths are mounted, the part of it that links begin with, the routes)"""
+    """Return tuples of the prefix of the paths, the prefix of links, and the routes."""
     mounts: list[tuple[str, str, tuple[Route, ...]]] = [("/networking", "/networking", NETWORKING)]
     if services.testing:
         mounts.append((TESTING, TESTING, TESTING_ROUTES))
@@ -250,13 +250,13 @@ def _mounts(services: Services) -> list[tuple[str, str, tuple[Route, ...]]]:
 
 
 def _template(path: str) -> str:
-    """Falcon wants one name for a place in a path: {0}, {1}, … as in a0, a1."""
+    """Rename a path's parameters to a0, a1, …: Falcon wants the same name at the same position of all paths."""
     count = iter(range(9))
     return re.sub(r"{\w+}", lambda _: f"{{a{next(count)}}}", path).rstrip("/") or "/"
 
 
 class _Methods:
-    """The responders of one path, as Falcon looks for them."""
+    """A Falcon resource with the responders of one path."""
 
     def __init__(self, services: Services, methods: dict[str, tuple[str, Route]]) -> None:
         self.kinds = {method: kind_of(base, method, route.path) for method, (base, route) in methods.items()}
@@ -275,7 +275,7 @@ def _responder(services: Services, base: str, route: Route) -> Callable[..., Non
             _check_arguments(known, query)
         request = Request(req, who, read(req, route.body), query, req.prefix + base)
         arguments = dict(zip(names, places.values(), strict=True))
-        # PostgreSQL cannot even look for a NUL; the key manager takes UUIDs only, and says so.
+        # PostgreSQL cannot compare text with a NUL; the key manager accepts only UUIDs and refuses others itself.
         if "\0" in "".join(places.values()) and not req.path.startswith("/key-manager"):
             raise errors.NotFound("There is nothing whose ID has a NUL.")
         if "\ufffd" in "".join(places.values()):
@@ -288,7 +288,7 @@ def _responder(services: Services, base: str, route: Route) -> Callable[..., Non
 
 
 def _known_arguments(route: Route) -> frozenset[str] | None:
-    """What may stand behind the question mark; None: anything, as attributes are filters there, or are passed over."""
+    """Return the allowed query parameters; None if any are allowed, being filters or ignored."""
     if route.operation is None:
         return None
     known = frozenset(each.name for each in route.operation.query)
@@ -329,7 +329,7 @@ def _write(resp: falcon.Response, answer: Answer) -> None:
 
 
 class Middleware:
-    """What every request has: an ID, and a path that may end in .json."""
+    """Falcon middleware that gives each request an ID, strips .json from its path and checks its Accept header."""
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
         resp.set_header("x-openstack-request-id", f"req-{uuid.uuid4()}")
@@ -342,7 +342,7 @@ class Middleware:
 
 
 def _accepts_json(req: falcon.Request) -> bool:
-    return "/" not in req.accept or req.client_accepts(JSON)  # what is no type of content is passed over
+    return "/" not in req.accept or req.client_accepts(JSON)  # an invalid media type is ignored
 
 
 def _is_json(path: str) -> bool:
@@ -352,7 +352,7 @@ def _is_json(path: str) -> bool:
 def _answer_error(
     services: Services, req: falcon.Request, resp: falcon.Response, error: Exception, params: dict[str, str]
 ) -> None:
-    """Every error that leaves a handler, as JSON of the service that was asked."""
+    """Render an error raised by a handler as JSON in the format of the service that was requested."""
     known = _translate(error)
     if known.status >= 500 and not isinstance(known, errors.UnsupportedOption | errors.Faulted):
         LOG.error("%s %s failed", req.method, req.path, exc_info=error)
@@ -370,7 +370,7 @@ def _answer_error(
 
 
 def _translate(error: Exception) -> errors.Error:
-    """Falcon's errors, and the unexpected, as ours."""
+    """Translate errors of Falcon and the database, and unexpected ones, into errors.Error."""
     if isinstance(error, errors.Error):
         return error
     if isinstance(error, falcon.HTTPMethodNotAllowed):
@@ -397,7 +397,7 @@ def _render(path: str, error: errors.Error) -> dict[str, Any]:
     return {"faultcode": side, "faultstring": error.message, "debuginfo": None, **told}
 
 
-# Octavia answers what its framework refuses, before its own code is reached, in a format of its own.
+# Octavia uses another format for errors that its web framework raises before Octavia's own code is reached.
 OTHER_FORMAT = (
     errors.NoSuchPath,
     errors.NoSuchParent,

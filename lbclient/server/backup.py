@@ -1,4 +1,4 @@
-"""Backups: everything that the database has in one file, the keys in another, and both back onto an empty host."""
+"""Save the database to one file and the keys to another, and restore both onto an empty host."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ KEYS = ("fernet-keys", "key-manager-keys", "clouds.yaml", "policy.yaml")  # with
 
 
 class BackupError(Exception):
-    """The backup cannot be made or restored; the text says why."""
+    """The backup cannot be made or restored; the message says why."""
 
 
 def save(store: Store, path: Path) -> int:
-    """Write the database to a file that only this user can read; how many rows. Other requests go on meanwhile.
+    """Write the database to a new file that only this user can read, without blocking requests.
 
-    Raises BackupError where the file exists, and OSError.
+    Returns the number of rows. Raises BackupError if the file exists, and OSError.
     """
     with store.reading() as tx:
         rows = dump.read(tx)
@@ -45,9 +45,9 @@ def save(store: Store, path: Path) -> int:
 
 
 def save_keys(directory: Path, path: Path) -> list[str]:
-    """Write the keys of a state directory, and how to log in, to a file that only this user can read; what there was.
+    """Write the keys of a state directory, its clouds.yaml and policy.yaml to a new file that only this user can read.
 
-    Raises BackupError where the file exists, and OSError.
+    Returns the names of those that existed. Raises BackupError if the file exists, and OSError.
     """
     found = [name for name in KEYS if (directory / name).exists()]
     with _new(path) as file, tarfile.open(fileobj=file, mode="w:gz") as archive:
@@ -57,7 +57,7 @@ def save_keys(directory: Path, path: Path) -> list[str]:
 
 
 def load(path: Path) -> dict[str, Any]:
-    """What a backup has. Raises BackupError where this program cannot restore it."""
+    """Read a backup and return its content. Raises BackupError if this program cannot restore it."""
     try:
         content: Any = orjson.loads(gzip.decompress(path.read_bytes()))
     except (OSError, EOFError, ValueError) as error:
@@ -78,7 +78,10 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def restore(store: Store, content: dict[str, Any]) -> int:
-    """Bring a backup into an empty database; how many rows. Raises BackupError where the database is not empty."""
+    """Restore a backup into an empty database; return the number of rows.
+
+    Raises BackupError if the database is not empty.
+    """
     store.migrate()
     with store.writing() as tx:
         if not dump.is_empty(tx):
@@ -88,7 +91,7 @@ def restore(store: Store, content: dict[str, Any]) -> int:
 
 
 def restore_keys(directory: Path, path: Path) -> list[str]:
-    """Bring keys into a state directory that has none; which. Raises BackupError."""
+    """Restore keys into a state directory that has none; return their names. Raises BackupError."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     there = [name for name in KEYS if (directory / name).exists()]
     if there:
@@ -105,7 +108,7 @@ def restore_keys(directory: Path, path: Path) -> list[str]:
 
 
 def _known(archive: tarfile.TarFile, path: Path) -> Iterator[tuple[tarfile.TarInfo, bytes]]:
-    """The files of an archive, all of which have to be keys: nothing is written anywhere else."""
+    """Yield the files of an archive, all of which must be keys, so that nothing is written outside the directory."""
     for member in archive:
         top, _, rest = member.name.partition("/")
         if top not in KEYS or ".." in rest.split("/") or not (member.isreg() or member.isdir()):

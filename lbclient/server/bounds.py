@@ -1,4 +1,4 @@
-"""How much one query may ask for, in every service: what costs more to answer than to send is bounded here."""
+"""Limits of one query string, for every service: parameters that cost more to answer than to send are bounded."""
 
 from __future__ import annotations
 
@@ -7,18 +7,21 @@ from collections.abc import Iterable, Sequence
 from ..store import haste
 from .errors import BadRequest
 
-ARGUMENTS = 500  # of one query
-VALUES = 200  # of one filter
-TAGS = 50  # of one filter by tags
-FEW = 8  # arguments that take no time worth mentioning
-SHORT = 50  # rows that are presented soon
-USUAL = 300  # characters of a query; a longer one is not likely to be asked again, nor is one of many values
+ARGUMENTS = 500  # per query
+VALUES = 200  # per filter
+TAGS = 50  # per filter by tags
+FEW = 8  # the number of arguments that are handled quickly
+SHORT = 50  # the number of rows that are presented quickly
+USUAL = 300  # characters of a query; a longer one, or one with many values, is unlikely to be repeated
 
 Pairs = Sequence[tuple[str, str]]
 
 
 def check(query: Pairs) -> None:
-    """Raises BadRequest where a query has too many arguments, and WouldWait for a long one where there is no time."""
+    """Check the number of arguments of a query.
+
+    Raises BadRequest for too many, and WouldWait for a long query that runs on the event loop.
+    """
     if len(query) > ARGUMENTS:
         raise BadRequest(f"The query has {len(query)} arguments; at most {ARGUMENTS} are allowed.")
     if len(query) > FEW:
@@ -26,34 +29,34 @@ def check(query: Pairs) -> None:
 
 
 def is_usual(query: Pairs) -> bool:
-    """Whether a query is likely to be asked again, and its statement small: only such are kept."""
+    """Whether a query is small and likely to be repeated: only the statements of such queries are cached."""
     size = sum(len(name) + len(value) for name, value in query)
     return size <= USUAL and sum(value.count(",") + 1 for _, value in query) <= FEW
 
 
 def rows(limit: int) -> int:
-    """How many rows of a page to look for; where there is no time, no more than show whether it is a short one."""
+    """Return how many rows of a page to read; on the event loop, just enough to see whether the page is short."""
     return min(limit, SHORT + 1) if haste.is_in_haste() else limit
 
 
 def presented(found: Sequence[object]) -> None:
-    """Raises WouldWait where the rows are many, and there is no time."""
+    """Raise WouldWait if a request on the event loop found too many rows to present quickly."""
     if len(found) > SHORT:
         haste.may_take_long()
 
 
 def values(name: str, given: Iterable[str]) -> list[str]:
-    """The different values of a filter. Raises BadRequest for too many."""
+    """Return the distinct values of a filter. Raises BadRequest for too many."""
     return _few(name, given, VALUES, "values")
 
 
 def tags(name: str, given: Iterable[str]) -> list[str]:
-    """The different tags of a filter, which may have commas between them. Raises BadRequest for too many."""
+    """Return the distinct tags of a filter, which may be separated by commas. Raises BadRequest for too many."""
     return _few(name, (tag for value in given for tag in value.split(",")), TAGS, "tags")
 
 
 def order(keys: Iterable[str]) -> None:
-    """Raises BadRequest where a sort key is given twice."""
+    """Check that no sort key is given twice. Raises BadRequest."""
     seen: set[str] = set()
     for key in keys:
         if key in seen:

@@ -1,4 +1,4 @@
-"""What can be configured: on the command line, in an INI file, or not at all. Each option is defined once, here."""
+"""The server's options, each defined once for the command line and the INI file."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ USUAL_RANGES: Mapping[str, tuple[Network, ...]] = {
 
 
 class ConfigError(Exception):
-    """An option that does not fit; the text names it, its value and what is allowed."""
+    """An option has an invalid value; the message names the option, the value and what is allowed."""
 
 
 def _option(help: str, default: Any, read: Callable[[str], Any] = str) -> Any:
@@ -45,7 +45,7 @@ def _state_directory() -> Path:
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """Everything that the server can be told."""
+    """The configuration of the server."""
 
     state_directory: Path = dataclasses.field(
         default_factory=_state_directory,
@@ -204,7 +204,8 @@ class Config:
         number_of(int, 16 * 1024 * 1024, 2**40, "a number of bytes from 16777216"),
     )
     login_queue: int = _option(
-        "How many logins wait for their password to be checked (16); others get 429.",
+        "How many logins from one address wait for their password to be checked (16), and four times as many in all; "
+        "others get 429.",
         16,
         number_of(int, 1, 1024, "a number from 1 to 1024"),
     )
@@ -225,7 +226,7 @@ class Config:
 
     @property
     def networks(self) -> tuple[str, str] | None:
-        """The first networks, (private, public); None: there are none at the beginning."""
+        """The subnets (private, public) to create at the first start; None for none."""
         defaults = {"loopback": LOOPBACK_NETWORKS, "lab": GUIDE_NETWORKS}.get(self.attachment)
         private, public = (self.private_cidr, self.public_cidr)
         if defaults:
@@ -234,19 +235,19 @@ class Config:
 
     @property
     def ranges(self) -> tuple[Network, ...]:
-        """Where projects may have VIPs and floating IPs in networks of their own."""
+        """The address ranges in which projects may have VIPs and floating IPs in networks of their own."""
         chosen = USUAL_RANGES[self.attachment] if self.vip_ranges is None else self.vip_ranges
         first = (self.networks or ()) if self.attachment == "loopback" else ()
         return (*map(ipaddress.ip_network, first), *chosen)
 
     @property
     def takes_addresses(self) -> bool:
-        """Whether an address that a load balancer gets is taken away from other machines."""
+        """Whether a load balancer takes over an address, so that this machine no longer reaches another one there."""
         return self.attachment == "anyip"
 
     @property
     def settle_seconds(self) -> float:
-        """How long a write waits for its load balancer to settle."""
+        """How many seconds a write waits for its load balancer to settle."""
         if self.settle_wait is not None:
             return self.settle_wait
         return SETTLE_WAIT if self.busy_wait else 0.0
@@ -264,7 +265,7 @@ OPTIONS: tuple[dataclasses.Field[Any], ...] = dataclasses.fields(Config)
 
 
 def add_arguments(parser: argparse.ArgumentParser, names: Collection[str] = ()) -> None:
-    """Give a parser --config-file, and every option or those that are named."""
+    """Add --config-file and the named options, or all of them, to a parser."""
     parser.add_argument("--config-file", metavar="<file>", help=f"An INI file with a section [{SECTION}].")
     for option in (each for each in OPTIONS if not names or each.name in names):
         flag, text = f"--{option.name.replace('_', '-')}", option.metadata["help"]
@@ -275,7 +276,7 @@ def add_arguments(parser: argparse.ArgumentParser, names: Collection[str] = ()) 
 
 
 def from_arguments(arguments: Mapping[str, Any]) -> Config:
-    """The configuration out of parsed arguments (vars() of a namespace) and the file they name. Raises ConfigError."""
+    """Build the configuration from parsed arguments (vars() of a namespace) and their file. Raises ConfigError."""
     values = _of_file(arguments["config_file"]) if arguments.get("config_file") else {}
     for option in OPTIONS:
         given = arguments.get(option.name)
@@ -286,14 +287,14 @@ def from_arguments(arguments: Mapping[str, Any]) -> Config:
 
 
 def shown(config: Config) -> dict[str, str]:
-    """The options and their values, as an INI file has them; those without a value are left out."""
+    """Return the options and their values as in an INI file, without those that have no value."""
     found = {}
     for option in OPTIONS:
         value = getattr(config, option.name)
         if option.name == "providers":
             value = ",".join(f"{name}={each.driver}:{each.description}" for name, each in value.items())
         elif option.name == "database" and value is not None:
-            from sqlalchemy.engine import make_url  # here, as the options are read where the extra `server` is missing
+            from sqlalchemy.engine import make_url  # not at the top: this module also loads without the extra `server`
 
             value = make_url(value).render_as_string(hide_password=True)
         if value is not None:
@@ -302,7 +303,7 @@ def shown(config: Config) -> dict[str, str]:
 
 
 def words(arguments: Mapping[str, Any]) -> list[str]:
-    """Parsed arguments as they can be given to another server on its command line."""
+    """Convert parsed arguments back to command-line arguments for another server."""
     found = [f"--config-file={arguments['config_file']}"] if arguments.get("config_file") else []
     for option in OPTIONS:
         given = arguments.get(option.name)
@@ -347,7 +348,7 @@ def _read(option: dataclasses.Field[Any], text: str, where: str) -> Any:
 
 
 def _checked(config: Config) -> Config:
-    """Options that each fit have to fit together. Raises ConfigError."""
+    """Check the options against each other. Raises ConfigError."""
     if config.default_provider not in config.providers:
         allowed = ", ".join(config.providers)
         raise ConfigError(f"default_provider: {config.default_provider!r} is not allowed: one of {allowed}.")
@@ -375,7 +376,7 @@ def _checked(config: Config) -> Config:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach the address; a name other than localhost is not believed."""
+    """Whether only this machine can reach the address; false for every name other than localhost."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -1,4 +1,4 @@
-"""Every error that a request can end with; each knows its status. app.py alone renders them."""
+"""Every error that a request can be answered with, each with its status; only app.py renders them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 class Error(Exception):
-    """A request that cannot be answered as asked; its text is for the person who sent it."""
+    """A request that fails; the message is for the person who sent it."""
 
     status = 500
     title = "Internal Server Error"
@@ -16,7 +16,7 @@ class Error(Exception):
     def __init__(self, message: str, kind: str | None = None) -> None:
         super().__init__(message)
         self.message = message
-        self.kind = kind or type(self).__name__  # the network API names the kind of an error
+        self.kind = kind or type(self).__name__  # the type of the error in answers of the network API
 
 
 class BadRequest(Error):
@@ -25,25 +25,25 @@ class BadRequest(Error):
 
 
 class InvalidInput(BadRequest):
-    """One attribute's value does not fit; the text is Octavia's."""
+    """The value of an attribute is invalid; the text is Octavia's."""
 
     def __init__(self, field: str, value: object, why: str) -> None:
         super().__init__(f"Invalid input for field/attribute {field}. Value: '{value}'. {why}")
 
 
 class ValidationFailure(BadRequest):
-    """Attributes that each fit do not fit together."""
+    """Attributes that are valid by themselves contradict each other."""
 
     def __init__(self, why: str) -> None:
         super().__init__(f"Validation failure: {why}")
 
 
 class InvalidPaging(BadRequest):
-    """A bad limit or sort direction: Octavia answers it in its second error format."""
+    """An invalid limit or sort direction, which Octavia answers in its second error format."""
 
 
 class Undecodable(BadRequest):
-    """Text that is not in UTF-8; in the second format, too."""
+    """Text that is not valid UTF-8, which Octavia answers in its second error format, too."""
 
 
 class Unauthorized(Error):
@@ -57,7 +57,7 @@ class Forbidden(Error):
 
 
 class QuotaMet(Forbidden):
-    """The project has as many objects of a kind as it may; the text is Octavia's."""
+    """The project has reached its quota for a kind of object; the text is Octavia's."""
 
     def __init__(self, title: str) -> None:
         super().__init__(f"Quota has been met for resources: {title}")
@@ -77,7 +77,7 @@ class NoSuchPath(NotFound):
 
 
 class NoSuchParent(NotFound):
-    """The path is inside something that does not exist; the title is Octavia's, as is the second error format."""
+    """The path names a parent that does not exist; the title is Octavia's, as is its second error format."""
 
     title = "Bad Request"
 
@@ -88,7 +88,7 @@ class MethodNotAllowed(Error):
 
     def __init__(self, message: str, allowed: str) -> None:
         super().__init__(message)
-        self.allowed = allowed  # the methods that are, with commas
+        self.allowed = allowed  # the allowed methods, separated by commas
 
 
 class NotAcceptable(Error):
@@ -102,7 +102,7 @@ class Conflict(Error):
 
 
 class Busy(Conflict):
-    """Another change is under way; which one is told beside the text, which is Octavia's."""
+    """Another change is in progress, described by `holder`; the text is Octavia's."""
 
     def __init__(self, message: str, holder: Mapping[str, Any]) -> None:
         super().__init__(message)
@@ -115,7 +115,7 @@ class TooLarge(Error):
 
 
 class TooManyRequests(Error):
-    """Something that may be asked again after some seconds."""
+    """The request can be repeated after retry_after seconds."""
 
     status = 429
     title = "Too Many Requests"
@@ -131,7 +131,7 @@ class UnsupportedMediaType(Error):
 
 
 class Unavailable(Error):
-    """Something that could be asked at another time."""
+    """The server cannot answer at present; the same request may succeed later."""
 
     status = 503
     title = "Service Unavailable"
@@ -142,7 +142,7 @@ class Unavailable(Error):
 
 
 class Faulted(Error):
-    """A fault of the testing API struck: an answer that a test asked for."""
+    """The error answer of a fault that was set with the testing API."""
 
     def __init__(self, status: int, message: str | None) -> None:
         phrases = {each.value: each.phrase for each in HTTPStatus}
@@ -152,7 +152,7 @@ class Faulted(Error):
 
 
 class UnsupportedOption(Error):
-    """The provider cannot do it: refused, rather than accepted and dropped."""
+    """The provider does not support an option, which is refused rather than ignored."""
 
     status = 501
     title = "Not Implemented"

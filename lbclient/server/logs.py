@@ -1,4 +1,4 @@
-"""The server's log: lines for people, or one JSON object a line for programs."""
+"""The server's log: as text for people, or with one JSON object per line for programs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 class Json(logging.Formatter):
-    """One JSON object a line."""
+    """Formats a log record as one line of JSON."""
 
     def format(self, record: logging.LogRecord) -> str:
         line = {

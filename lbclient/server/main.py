@@ -50,14 +50,14 @@ from .web.server import ListenError, Server
 from .web.tls import Certificate, CertificateError
 
 LOG = logging.getLogger("lbclient.server.main")  # also where this is __main__
-LOOK_UP = 0.5  # seconds
+LOOK_UP = 0.5  # seconds between checks for a signal
 FILES = 65536
-SWITCH = 0.001  # s that one thread keeps others waiting; what is large is worked on beside what is to be quick
-SHARE = 4  # of all descriptors, connections to the API take one in so many at most
+SWITCH = 0.001  # seconds until a thread yields to another: large requests must not delay small ones
+SHARE = 4  # connections to the API use at most one in SHARE of this process's descriptors
 
 
 class DatabaseError(Exception):
-    """The database cannot be used; the text says why."""
+    """The database cannot be used; the message says why."""
 
 
 REFUSALS = (
@@ -77,7 +77,7 @@ REFUSALS = (
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Parse the command line and serve; the exit status."""
+    """Parse the command line, serve, and return the exit status."""
     streams.open_missing()
     parser = argparse.ArgumentParser(prog="lbclient server", description=__doc__)
     add_arguments(parser)
@@ -90,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def serve(config: Config) -> int:
-    """Serve until SIGTERM or SIGINT; the exit status. HAProxy processes run on."""
+    """Serve until SIGTERM or SIGINT and return the exit status. HAProxy processes keep running."""
     logs.configure(config.log_format, config.debug)
     os.umask(0o077)
     sys.setswitchinterval(SWITCH)
@@ -104,7 +104,7 @@ def serve(config: Config) -> int:
                 print(f"lbclient server is listening on {_url(config, *address)}", flush=True)
                 notify.tell("READY=1")
                 while not is_over.wait(LOOK_UP):
-                    pass  # a signal that comes just before a wait without an end would be noticed at its end only
+                    pass  # a signal just before a wait without a timeout would go unnoticed
             LOG.info("stopping")
             notify.tell("STOPPING=1")
     except REFUSALS as error:
@@ -114,7 +114,7 @@ def serve(config: Config) -> int:
 
 
 def reset_password(config: Config, name: str) -> int:
-    """A new password for a user of the first start; the exit status."""
+    """Set a new password for a user created at the first start; return the exit status."""
     try:
         store = _open(config.database_url, None)
         try:
@@ -131,12 +131,12 @@ def reset_password(config: Config, name: str) -> int:
 
 @contextmanager
 def _running(config: Config) -> Iterator[tuple[str, int]]:
-    """Everything at work; the address and port that are listened on."""
+    """Run the server and the data plane; yield the address and port that the server listens on."""
     certificate = None
     if config.tls_certificate:
         certificate = Certificate(config.tls_certificate, config.tls_key or config.tls_certificate)
     haproxy = find_haproxy(config.haproxy)
-    clouds_yaml.read(config.clouds_file)  # a damaged one is refused before anything is made
+    clouds_yaml.read(config.clouds_file)  # refuse a damaged file before anything is created
     store = _open(config.database_url, Vault(config.state_directory / vault.DIRECTORY))
     count = len(store.loadbalancer_ids())
     state.claim(config.state_directory, store.database_id(), count, is_adopting=config.adopt)
@@ -182,7 +182,7 @@ def _running(config: Config) -> Iterator[tuple[str, int]]:
         _prepare(config, store, f"{_reachable(config, *server.address)}/identity", authority)
     if kit:
         worlds.prepare(services, kit)
-    server.start()  # what is asked for meanwhile is in the store before the data plane looks at it
+    server.start()  # requests until the data plane starts are stored, and it then applies them
     dataplane.start()
     try:
         yield server.address
@@ -193,12 +193,12 @@ def _running(config: Config) -> Iterator[tuple[str, int]]:
 
 
 def _limits(config: Config) -> Limits:
-    """The limits of the HTTP server: it leaves most of this process's descriptors to the data plane."""
+    """Return the limits of the HTTP server, which leave most of this process's descriptors to the data plane."""
     descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     most = config.connections
     if descriptors != resource.RLIM_INFINITY:
         most = min(most, descriptors // SHARE)
-    # Behind a proxy all connections come from its address.
+    # Behind a proxy, all connections come from the proxy's address.
     each = most if config.proxy_headers else min(most, config.connections_per_address)
     return Limits(
         connections=most,
@@ -211,13 +211,13 @@ def _limits(config: Config) -> Limits:
 
 
 def _settlements(config: Config, store: Store, dataplane: LocalDataPlane, kit: Kit | None) -> Settlements | None:
-    """What lets writes wait until their load balancer has settled; None where they are answered at once."""
+    """Return what lets writes wait until their load balancer has settled; None if they are answered at once."""
     if not config.settle_seconds:
         return None
 
     def is_settled(loadbalancer_id: str) -> bool:
         if kit and kit.remaining(loadbalancer_id):
-            return True  # it is held back on purpose
+            return True  # a pace of the testing API holds it back
         with store.reading() as tx:
             status = settling.provisioning_status(tx, loadbalancer_id)
         return status is None or not status.startswith("PENDING_")
@@ -228,7 +228,7 @@ def _settlements(config: Config, store: Store, dataplane: LocalDataPlane, kit: K
 
 
 def _keystone(config: Config) -> Keystone | None:
-    """The outside Keystone, if there is one. Raises ConfigError."""
+    """Return the external Keystone, or None if none is configured. Raises ConfigError."""
     try:
         return Keystone(config) if config.keystone_url else None
     except (OSError, UnicodeDecodeError) as error:
@@ -237,7 +237,7 @@ def _keystone(config: Config) -> Keystone | None:
 
 
 def _allow_files() -> None:
-    """The soft limit is often 1024, and each HAProxy that is watched is an open file."""
+    """Raise the soft limit of open files: it is often 1024, and each watched HAProxy process takes one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -245,7 +245,7 @@ def _allow_files() -> None:
 
 
 def _open(url: str, vault: Vault | None) -> Store:
-    """The database with its schema. Raises DatabaseError."""
+    """Open the database and bring its schema up to date. Raises DatabaseError."""
     try:
         store = Store(url, vault)
         store.migrate()
@@ -256,7 +256,7 @@ def _open(url: str, vault: Vault | None) -> Store:
 
 
 def _hidden(url: str) -> str:
-    """The URL without its password."""
+    """Return the database URL without its password."""
     try:
         return make_url(url).render_as_string(hide_password=True)
     except ArgumentError:
@@ -264,7 +264,7 @@ def _hidden(url: str) -> str:
 
 
 def _prepare(config: Config, store: Store, auth_url: str, authority: Path | None) -> None:
-    """What the first start makes: users, networks and how to log in; a later one tells the new URL."""
+    """Create users, networks and clouds.yaml at the first start; update the URL in clouds.yaml at later ones."""
     before = clouds_yaml.read(config.clouds_file)
     after = clouds_yaml.moved(before, auth_url, authority)
     with store.writing() as tx:
@@ -276,13 +276,13 @@ def _prepare(config: Config, store: Store, auth_url: str, authority: Path | None
             _add(after, "lbclient", owner, auth_url, authority)
         if admin.password is not None and config.networks:
             create_demo_networks(tx, owner.project_id, *config.networks)
-        if after != before:  # before the commit: a password that nobody was told would lock everybody out
+        if after != before:  # before the commit: an admin password that was never written would lock everyone out
             clouds_yaml.write(config.clouds_file, after)
     _warn_of_strangers(config.clouds_file, admin, after)
 
 
 def _prepare_networks(config: Config, store: Store, keystone: Keystone) -> None:
-    """What the first start makes where users and projects are an outside Keystone's."""
+    """Create the networks at the first start if users and projects come from an external Keystone."""
     with store.reading() as tx:
         is_first = tx.scalar(sa.select(NETWORK.c.id).limit(1)) is None
     if is_first and config.networks:
@@ -307,7 +307,7 @@ def _warn_of_strangers(path: Path, admin: Login, known: clouds_yaml.Clouds) -> N
 
 
 def _warn_of_listeners(config: Config, host: str) -> None:
-    """Passwords and tokens should not cross a network in clear text; a lab is a network of its own."""
+    """Warn if passwords and tokens cross a network in clear text; a lab is isolated from other machines."""
     if not (config.tls_certificate or is_loopback(host) or config.attachment == "lab"):
         LOG.warning(
             "%s is reached from other machines, and passwords and tokens cross the network in clear text; "
@@ -332,7 +332,7 @@ def _url(config: Config, host: str, port: int) -> str:
 
 
 def _reachable(config: Config, host: str, port: int) -> str:
-    """The URL for clients on this machine."""
+    """Return the URL for clients on this machine."""
     return _url(config, {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port)
 
 

@@ -1,4 +1,4 @@
-"""Option values out of text; each function raises ValueError with what is allowed."""
+"""Parse the values of options from text; each function raises ValueError with what is allowed."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def cidrs(value: str) -> tuple[Network, ...]:
 
 
 def quotas(value: str) -> dict[str, int]:
-    """loadbalancer=10,member=500"""
+    """Parse limits such as loadbalancer=10,member=500."""
     pairs = (part.partition("=") for part in value.split(",") if part.strip())
     return {name.strip(): _quota(name.strip(), limit.strip()) for name, _, limit in pairs}
 

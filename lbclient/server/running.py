@@ -1,4 +1,4 @@
-"""Which server uses a state directory, and where it listens: for those that wait for it, ask after it or stop it."""
+"""Find, await and stop the server that uses a state directory, through the file in which it announces its URL."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from pathlib import Path
 from ..store import files
 
 FILE = "server.json"
-POLL = 0.02  # seconds between two looks
-ANSWER_SECONDS = 2.0  # that a server has to answer when it is asked whether it is ready
+POLL = 0.02  # seconds between two polls
+ANSWER_SECONDS = 2.0  # timeout of the request that checks whether a server is ready
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Running:
 
 @contextmanager
 def announced(directory: Path, url: str, clouds_file: Path) -> Iterator[None]:
-    """Tell where the server listens, until the end."""
+    """Announce the server's URL in the state directory until the end of the block."""
     path = directory / FILE
     files.replace(path, json.dumps(asdict(Running(os.getpid(), url, str(clouds_file)))))
     try:
@@ -43,9 +43,9 @@ def announced(directory: Path, url: str, clouds_file: Path) -> Iterator[None]:
 
 
 def find(directory: Path) -> Running | None:
-    """The server that uses a state directory; None where there is none, or it is not ready yet."""
+    """Return the server that uses a state directory; None if there is none, or it has not announced itself yet."""
     if not _is_held(directory):
-        return None  # what an earlier server announced does not count
+        return None  # the file may be left over from an earlier server
     try:
         return Running(**json.loads((directory / FILE).read_text()))
     except (FileNotFoundError, ValueError):
@@ -53,9 +53,9 @@ def find(directory: Path) -> Running | None:
 
 
 def is_ready(url: str) -> bool:
-    """Whether a server answers there."""
-    # Nothing between us: a proxy of the environment would be asked for this machine's own addresses.
-    # Its certificate may be for another name; nothing secret is sent.
+    """Whether a server answers at a URL."""
+    # Ignore the proxies of the environment: they would resolve this machine's addresses as their own.
+    # Do not verify the certificate: it may be for another name, and nothing secret is sent.
     anyone = ssl.create_default_context()
     anyone.check_hostname, anyone.verify_mode = False, ssl.CERT_NONE
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=anyone))
@@ -69,7 +69,7 @@ def is_ready(url: str) -> bool:
 
 
 def wait(directory: Path, seconds: float) -> Running | None:
-    """The server of a state directory when it answers; None where it does not in time."""
+    """Wait until the server of a state directory answers and return it; None after a timeout in seconds."""
     deadline = time.monotonic() + seconds
     while True:
         found = find(directory)
@@ -81,7 +81,7 @@ def wait(directory: Path, seconds: float) -> Running | None:
 
 
 def stop(directory: Path, seconds: float) -> bool | None:
-    """End the server of a state directory: True when it has ended, False when it has not in time, None without one."""
+    """Stop the server of a state directory: True once it has ended, False after the timeout, None if none runs."""
     found = find(directory)
     if found is None:
         return None
@@ -95,7 +95,7 @@ def stop(directory: Path, seconds: float) -> bool | None:
 
 
 def _is_held(directory: Path) -> bool:
-    """Whether a server uses the directory: the lock goes with its process, however that ends."""
+    """Whether a server uses the directory; its lock is released when its process ends, for whatever reason."""
     try:
         with open(directory / "lock") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)

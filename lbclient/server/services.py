@@ -1,4 +1,4 @@
-"""What handlers work with: the store, the data plane, and the services beside the API."""
+"""The services that handlers use: the store, the data plane, identity, and the others."""
 
 from __future__ import annotations
 
@@ -21,48 +21,48 @@ if TYPE_CHECKING:
 
 
 class DataPlane(Protocol):
-    """What carries the traffic, as far as requests need it."""
+    """The data plane, which carries the traffic, as far as requests need it."""
 
     def wake(self, loadbalancer_id: str) -> None:
         """Reconcile a load balancer soon; called after a commit."""
         ...
 
     def unsupported(self, snapshot: Snapshot) -> str | None:
-        """Why a load balancer could not be carried; None if it can."""
+        """Return why the data plane does not support a load balancer; None if it does."""
         ...
 
     def own_addresses(self) -> Iterable[str]:
-        """The addresses of this machine that are not its load balancers', where these could be taken for them."""
+        """Return this machine's own addresses, without those of its load balancers; empty if they cannot collide."""
         ...
 
     def address_refusal(self, address: str) -> str | None:
-        """Why this machine can never have an address for a load balancer; None if it may."""
+        """Return why this machine can never use an address for a load balancer; None if it can."""
         ...
 
     def active_connections(self, loadbalancer_id: str, pool_id: str, member_id: str) -> int | None:
-        """How many connections are open to a member; None if its proxy does not answer."""
+        """Return the number of open connections to a member; None if HAProxy does not answer."""
         ...
 
     def observe(self, loadbalancer_id: str) -> None:
-        """Observe a load balancer now and store what was found; returns when that is done, or after a few seconds."""
+        """Observe a load balancer now and store the results; returns once that is done, or after a few seconds."""
         ...
 
     def kill(self, loadbalancer_id: str) -> int:
-        """Kill the processes of a load balancer, as a crash would; how many there were."""
+        """Kill the processes of a load balancer, as in a crash; return how many there were."""
         ...
 
 
 @dataclass(frozen=True)
 class Services:
-    """What every handler is given."""
+    """The services passed to every handler."""
 
     store: Store
     tokens: Tokens
     config: Config
     dataplane: DataPlane
     rules: Enforcer
-    keystone: Keystone | None = None  # an external one, instead of ours
+    keystone: Keystone | None = None  # an external one, instead of the built-in service
     barbican: Barbican | None = None
-    testing: Kit | None = None  # None: there is no testing API
+    testing: Kit | None = None  # None: the testing API is disabled
     settlements: Settlements | None = None  # None: writes are answered at once
     throttle: Throttle = field(default_factory=Throttle)

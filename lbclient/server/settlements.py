@@ -1,7 +1,7 @@
-"""Writes wait a moment for their load balancer to settle before they are answered.
+"""Delay the answer to a write briefly until its load balancer has settled.
 
-Clients look at a change once, right after they have made it, and then sleep for a second or more. An answer that comes
-when the change is done saves them that second; its body says PENDING_* all the same, as Octavia's does.
+Clients poll once right after a change and then sleep for a second or more. An answer that arrives once the change has
+been applied saves them that second; its body shows PENDING_* all the same, as in Octavia.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from contextlib import contextmanager
 
 
 class Settlements:
-    """Who waits for which load balancer. Thread-safe."""
+    """The writes that wait for load balancers to settle. Thread-safe."""
 
     def __init__(self, is_settled: Callable[[str], bool], seconds: float, at_once: int) -> None:
-        """is_settled(loadbalancer_id) tells whether nothing of it is PENDING.
+        """is_settled(loadbalancer_id): whether the load balancer is not PENDING.
 
-        Nothing waits longer than `seconds`, and no more than `at_once` threads wait: further ones answer at once.
+        No write waits longer than `seconds`, and at most `at_once` writes wait; further ones are answered at once.
         """
         self._is_settled = is_settled
         self._seconds = seconds
@@ -28,7 +28,7 @@ class Settlements:
 
     @contextmanager
     def expected(self, loadbalancer_ids: Sequence[str]) -> Iterator[Callable[[], None]]:
-        """Expect changes of these load balancers to settle; the function that is given waits for them."""
+        """Register for changes of these load balancers; yield a function that waits until they have settled."""
         if not loadbalancer_ids or not self._places.acquire(blocking=False):
             yield lambda: None
             return
@@ -41,7 +41,7 @@ class Settlements:
             self._places.release()
 
     def tell(self, loadbalancer_id: str) -> None:
-        """The data plane has looked at a load balancer: it may have settled."""
+        """Wake the writes that wait for a load balancer; called after it has been reconciled."""
         with self._lock:
             for event in self._waiting.get(loadbalancer_id, ()):
                 event.set()
@@ -50,7 +50,7 @@ class Settlements:
         deadline = time.monotonic() + self._seconds
         for id_, event in events:
             while event.wait(max(0.0, deadline - time.monotonic())):
-                event.clear()  # before the look: what settles after it sets the event once more
+                event.clear()  # before the check: a later reconciliation sets the event again
                 if self._is_settled(id_):
                     break
 

@@ -1,4 +1,4 @@
-"""The state directory: made for this user alone, and used by one server at a time."""
+"""The state directory: accessible to this user only, and used by one server at a time."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-MARK = "database-id"  # the file that says which database belongs to the directory
-INSTANCES = "haproxy"  # below it, a directory for each load balancer
+MARK = "database-id"  # the file with the ID of the database that belongs to the directory
+INSTANCES = "haproxy"  # the directory with a subdirectory for each load balancer
 
 
 class StateError(Exception):
-    """The directory cannot be used; the text says why."""
+    """The state directory cannot be used; the message says why."""
 
 
 @contextmanager
 def held(directory: Path) -> Iterator[Path]:
-    """The directory, ours until the end. Raises StateError."""
+    """Create the directory if necessary and lock it until the end of the block. Raises StateError."""
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         directory.chmod(0o700)
@@ -41,10 +41,10 @@ def held(directory: Path) -> Iterator[Path]:
 
 
 def claim(directory: Path, database_id: str, count: int, *, is_adopting: bool) -> None:
-    """Check that the database, with `count` load balancers, is the one of the directory. Raises StateError.
+    """Check that the database, with `count` load balancers, belongs to the directory. Raises StateError.
 
-    What runs without being in the database is ended, and what is in it is started: with the wrong one, all traffic
-    would end. Where neither has a load balancer yet, they belong together from now on.
+    The server stops load balancers that run and are not in the database: with the wrong database, all traffic would
+    end. If neither has a load balancer yet, or with is_adopting, the directory is marked as belonging to the database.
     """
     path = directory / MARK
     known = path.read_text().strip() if path.exists() else None
@@ -61,7 +61,7 @@ def claim(directory: Path, database_id: str, count: int, *, is_adopting: bool) -
 
 
 def mark(directory: Path, database_id: str) -> None:
-    """Have the directory know this database as its own from now on."""
+    """Mark the directory as belonging to this database."""
     aside = directory / f".{MARK}"
     aside.write_text(f"{database_id}\n")
     aside.replace(directory / MARK)

@@ -87,7 +87,7 @@ FIXED_IP = sa.Table(
     sa.Column("position", sa.Integer, primary_key=True),
     sa.Column("subnet_id", sa.ForeignKey("subnet.id"), nullable=False),
     sa.Column("ip_address", sa.String(64), nullable=False),
-    # The address as 32 hexadecimal digits, which sort as the numbers do.
+    # The address as 32 hexadecimal digits, which sort like the numbers.
     sa.Column("sort_key", sa.String(32), nullable=False),
     sa.UniqueConstraint("subnet_id", "ip_address"),
     sa.Index("ix_fixed_ip_subnet_id_sort_key", "subnet_id", "sort_key"),

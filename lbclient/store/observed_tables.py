@@ -20,10 +20,10 @@ PART_STATISTICS = sa.Table(
 CHECK = sa.Table(
     "member_check",
     metadata,
-    sa.Column("id", sa.String(36), primary_key=True),  # the member's
+    sa.Column("id", sa.String(36), primary_key=True),  # the ID of the member
     sa.Column("loadbalancer_id", sa.String(36), nullable=False, index=True),
     sa.Column("at", sa.String(23), nullable=False),  # when this result came first
-    sa.Column("status", sa.Text, nullable=False),  # HAProxy's word: L4CON
+    sa.Column("status", sa.Text, nullable=False),  # HAProxy's check status, such as L4CON
     sa.Column("reason", sa.Text, nullable=False),
 )
 

@@ -21,14 +21,14 @@ from .tables import LISTENER, MEMBER, POOL, STATISTICS, TABLES
 Key = tuple[str, str]  # (resource name, id)
 Totals = Mapping[str, Mapping[str, int]]  # by the ID of a listener, pool or member: {counter: total}
 BATCH = 500  # IDs per query, because databases limit the number of parameters
-TOLD = ("loadbalancer", "listener", "pool", "member")  # recorded as events; others just follow their settings
+TOLD = ("loadbalancer", "listener", "pool", "member")  # events record these resources' statuses only
 
 
 @dataclass(frozen=True)
 class Check:
     """The result of a member's health check."""
 
-    status: str  # HAProxy's word: L4CON
+    status: str  # HAProxy's check status, such as L4CON
     reason: str
 
 

@@ -22,7 +22,7 @@ class Snapshot:
 
     loadbalancer: Record
     is_deleted: bool  # the load balancer itself is being deleted
-    addresses: tuple[str, ...]  # every address it answers on: the VIP, additional VIPs, floating IPs
+    addresses: tuple[str, ...]  # all addresses of the load balancer: the VIP, additional VIPs, floating IPs
     listeners: tuple[Record, ...]
     pools: tuple[Record, ...]
     members: Mapping[str, tuple[Record, ...]]  # by pool_id; every pool has an entry

@@ -77,12 +77,12 @@ def _table(resource: Resource) -> sa.Table:
         *_columns(resource),
         # Time of creation in nanoseconds: the order of lists, since created_at has whole seconds only.
         sa.Column("serial", sa.BigInteger, nullable=False, index=True),
-        # Counts the changes of the load balancer; a row carries the number of the change that touched it last.
+        # Changes of a load balancer are numbered; a row has the number of the change that touched it last.
         sa.Column("revision", sa.BigInteger, nullable=False),
     )
     for name in OWNERS:
         if name in table.c:
-            sa.Index(f"ix_{resource.name}_{name}", table.c[name], table.c.serial)  # a page needs no sorting
+            sa.Index(f"ix_{resource.name}_{name}", table.c[name], table.c.serial)  # in the order of lists
     for name in ("default_pool_id", "redirect_pool_id", "name"):
         if name in table.c:
             sa.Index(f"ix_{resource.name}_{name}", table.c[name])
@@ -99,7 +99,7 @@ HEALTHMONITOR = TABLES["healthmonitor"]
 L7POLICY = TABLES["l7policy"]
 L7RULE = TABLES["l7rule"]
 
-# Why a load balancer is in ERROR: the last reason that the data plane gave.
+# The reason why a load balancer is in ERROR, as last reported by the data plane.
 LOADBALANCER.append_column(sa.Column("fault", sa.Text))
 
 # Its amphora: the HAProxy process that carries its traffic. A new ID means a new process.
@@ -145,7 +145,7 @@ sa.Index("ix_availabilityzone_profile_id", AVAILABILITYZONE.c.availability_zone_
 sa.Index("ix_loadbalancer_flavor_id", LOADBALANCER.c.flavor_id)
 sa.Index("ix_loadbalancer_availability_zone", LOADBALANCER.c.availability_zone)
 
-# Only projects whose limits are not the defaults have a row.
+# Projects have a row only if their limits differ from the defaults.
 QUOTA = sa.Table(
     "quota",
     metadata,

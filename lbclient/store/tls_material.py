@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 REFERENCE = re.compile(rf"(?:https?://\S*/)?({UUID})/?", re.IGNORECASE)  # a URL that ends with an ID, or the ID alone
 
-# The columns that refer to the key manager: to a certificate with its key, or to a text.
+# Columns with references to the key manager: to certificates with their keys, and to texts.
 CERTIFICATES = {
     "listener": ("default_tls_container_ref", "sni_container_refs"),
     "pool": ("tls_container_ref",),

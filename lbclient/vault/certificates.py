@@ -41,7 +41,7 @@ class PassphraseError(CertificateError):
 
 
 class MissingKey(CertificateError):
-    """There is a certificate without a private key."""
+    """The private key of the certificate is missing."""
 
 
 class KeyMismatch(CertificateError):

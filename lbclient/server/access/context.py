@@ -1,4 +1,4 @@
-"""Who sends a request, out of a token."""
+"""The sender of a request."""
 
 from __future__ import annotations
 

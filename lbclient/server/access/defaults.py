@@ -1,10 +1,10 @@
-"""The rules of who may do what, as they are unless an operator overrides them: Octavia's names, Octavia's meaning."""
+"""The default policy rules, with the names and the meaning that they have in Octavia; operators can override them."""
 
 from __future__ import annotations
 
 API = "os_load-balancer_api"
 
-# Who somebody is to an object's project; Octavia's own roles beside the three that every Keystone has.
+# The sender's relation to an object's project: Octavia's own roles, and the three that every Keystone has.
 ROLES = {
     "context_is_admin": "role:admin or role:load-balancer_admin",
     "project-member": "role:member and project_id:%(project_id)s",
@@ -19,7 +19,7 @@ ROLES = {
     "load-balancer:quota-admin": "role:admin or role:load-balancer_quota_admin",
 }
 
-# What they may do; every permission is one of these.
+# The kinds of permission; every permission is one of these.
 READ = "rule:load-balancer:read"
 READ_GLOBAL = "rule:load-balancer:read-global"
 WRITE = "rule:load-balancer:write"
@@ -44,7 +44,7 @@ _SHARED = {**_INSIDE, "get_all-global": READ_GLOBAL}
 _OFFERED = {"get_all": READ, "get_one": READ, "post": ADMIN, "put": ADMIN, "delete": ADMIN}
 _PROFILE = dict.fromkeys(_OFFERED, ADMIN)
 
-# Whose verbs -> verb -> who may.
+# Resource -> verb -> the rule that permits it.
 PERMISSIONS = {
     "loadbalancer": {
         **_SHARED,

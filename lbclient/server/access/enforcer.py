@@ -1,4 +1,4 @@
-"""The rules as they are in force: the usual ones, and what an operator's policy.yaml says instead."""
+"""Enforce the policy rules: the defaults, and the overrides of an operator's policy.yaml."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from .context import Context
 from .defaults import API, RULES
 
 LOG = logging.getLogger(__name__)
-logging.getLogger("oslo_policy").setLevel(logging.CRITICAL)  # what it finds wrong is refused, and said in one line
-LOOK_AGAIN = 1.0  # seconds after which a change of the file is seen
-REMEMBERED = 10_000  # decisions
+logging.getLogger("oslo_policy").setLevel(logging.CRITICAL)  # errors are reported in one line by InvalidPolicyFile
+LOOK_AGAIN = 1.0  # seconds between checks whether the file has changed
+REMEMBERED = 10_000  # size of the cache of decisions
 
 
 class InvalidPolicyFile(Exception):
-    """The file with the rules cannot be used; the text says why."""
+    """The policy file cannot be used; the message says why."""
 
 
 class Enforcer:
-    """Decides, and remembers what it decided: one evaluation of a rule takes longer than a whole look-up of a row."""
+    """Evaluates policy rules and caches the decisions, because evaluating a rule takes longer than reading a row."""
 
     def __init__(self, path: Path | None = None) -> None:
-        """Raises BadRules."""
+        """Load the rules; `path` is the file with the overrides. Raises InvalidPolicyFile."""
         self._path = path
         self._state = _state(path)
         self._enforcer = _enforcer(path)
@@ -35,7 +35,7 @@ class Enforcer:
         self._looked_at = time.monotonic()
 
     def allows(self, who: Context, action: str, project_id: str) -> bool:
-        """Whether somebody may do something (loadbalancer:get_one) to what belongs to a project."""
+        """Whether the sender may perform an action (such as loadbalancer:get_one) on objects of a project."""
         self._look_for_changes()
         decided = self._decided
         key = (action, who, project_id)
@@ -73,7 +73,7 @@ class Enforcer:
 
 
 def _state(path: Path | None) -> tuple[int, int, int] | None:
-    """What differs when the file has been changed; None where there is none."""
+    """Return a value that differs after the file has changed; None if there is no file."""
     try:
         found = path.stat() if path else None
     except OSError:
@@ -82,11 +82,11 @@ def _state(path: Path | None) -> tuple[int, int, int] | None:
 
 
 def _enforcer(path: Path | None) -> oslo_policy.Enforcer:
-    """Raises BadRules."""
+    """Build an enforcer from the defaults and the overrides in a file. Raises InvalidPolicyFile."""
     words = {**RULES, **_overrides(path)}
     rules = oslo_policy.Rules.from_dict(words)
     for name, text in words.items():
-        if str(rules[name]).count("!") != text.count("!"):  # what cannot be understood is read as never
+        if str(rules[name]).count("!") != text.count("!"):  # oslo.policy parses an invalid rule as "!", never
             raise InvalidPolicyFile(f"{path} cannot be used: {name} is not a rule: {text!r}.")
     enforcer = oslo_policy.Enforcer(cfg.ConfigOpts(), use_conf=False)
     enforcer.set_rules(rules, use_conf=False)
@@ -99,7 +99,7 @@ def _enforcer(path: Path | None) -> oslo_policy.Enforcer:
 
 
 def _overrides(path: Path | None) -> dict[str, str]:
-    """The rules of the file, none where there is no such file."""
+    """Return the rules in the file, {} if there is none. Raises InvalidPolicyFile."""
     try:
         text = path.read_text() if path else ""
         found = oslo_policy.parse_file_contents(text) if text else {}

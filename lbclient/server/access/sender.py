@@ -1,4 +1,4 @@
-"""Who sends a request: whom its token stands for or, without authentication, whom its headers name."""
+"""Identify the sender of a request by its token or, without authentication, by its headers."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from ..loadbalancer import bodies
 from ..services import Services
 from .context import Context
 
-ADMIN = "admin"  # what everybody is who names no role
+ADMIN = "admin"  # the role of requests that name none
 
 
 def sender(services: Services, req: falcon.Request) -> Context:
-    """Raises Unauthorized; BadRequest where a header does not fit; Unavailable."""
+    """Return the sender of a request. Raises Unauthorized, Unavailable, and BadRequest for an invalid header."""
     if services.config.auth == "noauth":
         return _named(req)
     return (services.keystone or services.tokens).check(token(req))
 
 
 def token(req: falcon.Request) -> str:
-    """The token of a request. Raises Unauthorized."""
+    """Return the token of a request. Raises Unauthorized if there is none."""
     found = req.get_header("X-Auth-Token")
     if not found:
         raise Unauthorized("The request you have made requires authentication.")

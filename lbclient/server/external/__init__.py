@@ -1,1 +1,1 @@
-"""Services of others that are used instead of the ones beside this API: a Keystone, a Barbican."""
+"""External services that replace the built-in ones: a Keystone, a Barbican."""

@@ -1,6 +1,6 @@
-"""An outside Barbican: what load balancers refer to in it is copied, sealed, as the sender of the request may read it.
+"""An external Barbican: copy the secrets that load balancers refer to, with the sender's token, and seal the copies.
 
-Secrets never change once they have a payload, so a copy is as good as the secret, and traffic needs no key manager.
+A secret never changes once it has a payload, so a copy stays valid, and traffic does not depend on the key manager.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .. import errors
 from ..access.context import Context
 
 TIMEOUT = 10.0  # seconds for an answer
-KEPT = timedelta(hours=1)  # a copy that nothing refers to
+KEPT = timedelta(hours=1)  # how long a copy without references is kept
 UNREACHABLE = "The key manager cannot be reached; try again."
 NOT_THERE = "Could not retrieve certificate: {}"
 COLUMNS = frozenset(
@@ -35,23 +35,24 @@ COLUMNS = frozenset(
 
 @dataclass
 class _Found:
-    """What references stand for there: payloads by secret, and containers with the names of the secrets in them."""
+    """Secrets and containers read from Barbican: payloads by secret ID, and containers with their named secrets."""
 
     payloads: dict[str, bytes] = field(default_factory=dict)
     containers: dict[str, tuple[str, dict[str, str]]] = field(default_factory=dict)  # {id: (type, {name: secret})}
 
 
 class Barbican:
-    """Copies what requests refer to."""
+    """Copies the secrets and containers that requests refer to into the store."""
 
     def __init__(self, url: str, store: Store) -> None:
         self._url = url.rstrip("/").removesuffix("/v1")
         self._store = store
 
     def copy(self, who: Context, token: str, body: Any) -> None:
-        """Fetch all that a request's body refers to, before its transaction.
+        """Fetch all secrets and containers that a request's body refers to, before the request's transaction.
 
-        Raises errors.BadRequest in Octavia's words where the sender cannot read it, errors.Unavailable.
+        Raises errors.BadRequest with Octavia's text if the sender cannot read one, and errors.Unavailable if Barbican
+        does not answer.
         """
         wanted = sorted(set(_references(body)))
         if not wanted:
@@ -66,20 +67,20 @@ class Barbican:
 
 
 class _Reader:
-    """Reads as the sender of a request."""
+    """Reads from Barbican with the token of a request's sender."""
 
     def __init__(self, url: str, token: str) -> None:
         self._session = session.Session(auth=Token(f"{url}/v1", token), user_agent="lbclient-server")
         self._url = url
 
     def read(self, reference: str, found: _Found) -> None:
-        """A secret's payload, or a container with those of its secrets. Raises errors.BadRequest."""
+        """Read a secret's payload, or a container and the payloads of its secrets. Raises errors.BadRequest."""
         id_ = tls_material.id_of(reference)
         if id_ is None or not (self._secret(id_, found) or self._container(id_, found)):
             raise errors.BadRequest(NOT_THERE.format([reference]))
 
     def _secret(self, id_: str, found: _Found) -> bool:
-        # Only the ID is taken of what the client wrote: the server asks nobody but the Barbican that is configured.
+        # Only the ID of the client's reference is used: the server sends requests to the configured Barbican only.
         about = self._get(f"/v1/secrets/{id_}", "application/json")
         kind = about.json().get("content_types", {}).get("default") if about is not None else None
         payload = self._get(f"/v1/secrets/{id_}/payload", kind) if kind else None
@@ -99,7 +100,7 @@ class _Reader:
         return len(known) == len(parts)
 
     def _get(self, path: str, accept: str) -> Any:
-        """The answer; None where there is nothing for the sender."""
+        """Return the answer to a GET; None if the object does not exist or the sender may not read it."""
         try:
             answer = self._session.get(
                 self._url + path, headers={"Accept": accept}, raise_exc=False, redirect=False, timeout=TIMEOUT
@@ -114,7 +115,7 @@ class _Reader:
 
 
 def _references(body: Any) -> Iterator[str]:
-    """Every reference in a body, however deep."""
+    """Yield every reference in a body, at any depth."""
     if isinstance(body, Mapping):
         for name, value in body.items():
             if name in COLUMNS:
@@ -131,7 +132,7 @@ def _is_text(value: Any) -> bool:
 
 
 def _keep(tx: sa.Connection, who: Context, found: _Found) -> None:
-    """Copies, of the sender's project; one that was there is replaced."""
+    """Store the copies as objects of the sender's project, replacing earlier ones."""
     now = tls_material.now()
     owner = {"project_id": who.project_id or "", "creator_id": who.user_id, "created": now, "updated": now}
     for id_ in found.containers:
@@ -150,7 +151,7 @@ def _keep(tx: sa.Connection, who: Context, found: _Found) -> None:
 
 
 def _sweep(tx: sa.Connection) -> None:
-    """Forget copies that nothing refers to."""
+    """Delete old copies without references."""
     before = (datetime.now(timezone.utc) - KEPT).strftime("%Y-%m-%dT%H:%M:%S")
     for table in (CONTAINER, SECRET):
         old = list(tx.scalars(sa.select(table.c.id).where(table.c.updated < before)))

@@ -1,4 +1,4 @@
-"""An outside Keystone: what a token of its stands for, asked as a user of its."""
+"""An external Keystone: validate its tokens, authenticated as a service user."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from ..access.context import Context
 from ..config import Config
 
 TIMEOUT = 10.0  # seconds for an answer
-REMEMBERED_SECONDS = 60.0  # a token that was revoked is believed this long at most
-REMEMBERED = 4096  # tokens
+REMEMBERED_SECONDS = 60.0  # how long a token is cached, and so the longest time that a revoked one is accepted
+REMEMBERED = 4096  # size of the token cache
 UNREACHABLE = "Keystone cannot be reached; try again."
 
 
 class Keystone:
-    """Validates tokens. Raises errors.Unavailable where it cannot be asked."""
+    """Validates tokens and caches the results. Raises errors.Unavailable if Keystone does not answer."""
 
     def __init__(self, config: Config) -> None:
-        """Raises OSError where the file with the password cannot be read."""
+        """Read the service user's password. Raises OSError and UnicodeDecodeError if its file cannot be read."""
         assert config.keystone_url is not None
         assert config.keystone_password_file is not None
         self.url = config.keystone_url.rstrip("/").removesuffix("/v3")
@@ -42,7 +42,7 @@ class Keystone:
         self._known: OrderedDict[str, tuple[float, Context]] = OrderedDict()
 
     def check(self, token: str) -> Context:
-        """Whom a token stands for. Raises errors.Unauthorized."""
+        """Return the sender that a token identifies. Raises errors.Unauthorized and errors.Unavailable."""
         now = time.time()
         with self._lock:
             until, who = self._known.get(token, (0.0, None))
@@ -52,7 +52,7 @@ class Keystone:
         return who
 
     def project_id(self) -> str:
-        """The project of the user that asks."""
+        """Return the ID of the service user's project. Raises errors.Unavailable."""
         try:
             return str(self._session.get_project_id())
         except exceptions.ClientException as error:
@@ -83,7 +83,7 @@ class Keystone:
 
 
 def _context(found: dict[str, Any]) -> Context:
-    """A token's body as the sender of a request."""
+    """Return the sender that the body of a token describes."""
     project = found.get("project", {}).get("id")
     roles = frozenset(role["name"] for role in found.get("roles", ()))
     return Context(found["user"]["id"], project, roles, found["user"]["domain"]["id"])

@@ -16,7 +16,7 @@ class Claims:
     """The user, scope and expiry of a token. The roles are not included; they are looked up when it is used."""
 
     user_id: str
-    scope: str  # project, domain, system, or nothing
+    scope: str  # project, domain or system; "" for an unscoped token
     scope_id: str
     methods: tuple[str, ...]
     issued_at: float  # seconds since 1970, UTC

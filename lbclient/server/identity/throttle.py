@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ..errors import TooManyRequests
 
 REMEMBERED = 10_000  # maximum (user, address) pairs with failures, and as many that have logged in
-FORGOTTEN = 900.0  # seconds after the last attempt
+FORGOTTEN = 900.0  # seconds after the last attempt or the end of its delay
 
 
 @dataclass

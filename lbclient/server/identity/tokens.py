@@ -20,7 +20,7 @@ from .claims import Claims, new_audit_id, seal, unseal
 from .lookup import TokenOwner
 
 LIFETIME = 3600.0  # seconds
-REMEMBERED = 4096  # tokens
+REMEMBERED = 4096  # maximum number of cached tokens
 LOOK_AGAIN = 1.0  # seconds between checks for changes by other processes; changes by this process are seen at once
 
 

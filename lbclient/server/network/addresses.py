@@ -1,4 +1,4 @@
-"""Addresses of a subnet: which it has, which are free, and taking one so that nobody else gets it."""
+"""Addresses of a subnet: allocation pools, free addresses, and the allocation of an address to a port."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from ..address_blocks import Network as Network
 if TYPE_CHECKING:
     from .claims import Claims
 
-Pool = dict[str, str]  # {"start": address, "end": address}, both of them in it
-MOST_LOOKED_AT = 1000  # free addresses of a pool that are looked at before it counts as one without any
+Pool = dict[str, str]  # {"start": address, "end": address}, both inclusive
+MOST_LOOKED_AT = 1000  # free addresses of a pool that are tried before it counts as exhausted
 
 
 def sort_key(address: Address) -> str:
@@ -26,7 +26,7 @@ def sort_key(address: Address) -> str:
 
 
 def pools(cidr: Network, gateway: Address | None) -> list[Pool]:
-    """All of a subnet but its gateway, its own address and its broadcast address."""
+    """Return the default allocation pools of a subnet: all but its gateway, network and broadcast addresses."""
     first, last = int(cidr.network_address), int(cidr.broadcast_address)
     if cidr.num_addresses > 2:
         first += 1
@@ -38,7 +38,7 @@ def pools(cidr: Network, gateway: Address | None) -> list[Pool]:
 
 
 def is_usable(address: Address, cidr: Network) -> bool:
-    """Whether a port may have the address: IPv4 keeps a subnet's first and last one for itself."""
+    """Whether a port of the subnet may have the address: not the network address, nor the broadcast one of IPv4."""
     if address not in cidr:
         return False
     if cidr.num_addresses <= 2:
@@ -55,11 +55,12 @@ def take(
     claims: Claims | None = None,
     holder: str = "",
 ) -> str:
-    """Give a port an address of a subnet, the wanted one or the next free one of its allocation pools.
+    """Give a port an address of a subnet, the wanted one or the next free one of its allocation pools; return it.
 
-    With claims, it is one that may carry traffic, and does so for the holder alone.
+    With claims, the address must be allowed to carry traffic, and it is claimed for the holder. Raises
+    errors.BadRequest and errors.Conflict.
     """
-    # Two transactions on PostgreSQL would choose the same address; SQLite lets one write at a time.
+    # On PostgreSQL, concurrent transactions could choose the same address; SQLite has one writer at a time.
     tx.execute(sa.select(SUBNET.c.id).where(SUBNET.c.id == subnet.id).with_for_update())
     address = _wanted(tx, subnet, wanted) if wanted is not None else _next_free(tx, subnet, claims)
     if claims:
@@ -96,7 +97,7 @@ def _next_free(tx: sa.Connection, subnet: Any, claims: Claims | None) -> Address
 
 
 def _size(subnet: Any) -> int:
-    """How many addresses the allocation pools of a subnet have."""
+    """Return how many addresses the allocation pools of a subnet have."""
     bounds = [
         (ipaddress.ip_address(each["start"]), ipaddress.ip_address(each["end"])) for each in subnet.allocation_pools
     ]
@@ -106,9 +107,9 @@ def _size(subnet: Any) -> int:
 def free_addresses(
     tx: sa.Connection, subnet: Any, claims: Claims | None = None, refusals: list[str] | None = None
 ) -> Iterator[Address]:
-    """What the allocation pools of a subnet still have, one of each pool at most.
+    """Yield free addresses of a subnet, at most one for each allocation pool.
 
-    With claims, those that may carry traffic; why others may not is added to the refusals.
+    With claims, only addresses that may carry traffic; the reasons against others are appended to `refusals`.
     """
     refusals = [] if refusals is None else refusals
     for pool in subnet.allocation_pools:
@@ -125,7 +126,7 @@ def free_addresses(
 def _free_in_pool(
     tx: sa.Connection, subnet_id: str, start: Address, end: Address, claims: Claims | None
 ) -> Iterator[int]:
-    """Those above all that are held, then those in the gaps; gaps are looked for only then."""
+    """Yield the free addresses above the highest allocated one, then those in the gaps, which are read only then."""
     spans = [(FIXED_IP.c.sort_key, (FIXED_IP.c.subnet_id == subnet_id), sort_key)]
     if claims:
         spans.append((ADDRESS_CLAIM.c.key, sa.true(), claim_key))

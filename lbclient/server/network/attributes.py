@@ -1,4 +1,4 @@
-"""What the objects of the network API are made of: each attribute once, read by checks, filters and answers."""
+"""The objects of the network API and their attributes: one definition for checks, filters and answers."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Type(enum.Enum):
 
 
 class Api(enum.Flag):
-    """The bodies in which an attribute may stand."""
+    """The request bodies in which an attribute is allowed."""
 
     POST = enum.auto()
     PUT = enum.auto()
@@ -51,17 +51,17 @@ BOTH = Api.POST | Api.PUT
 
 @dataclass(frozen=True)
 class Attribute:
-    """One attribute, with its column where that has another name; without a column it has always the same value."""
+    """One attribute, with its column if that has another name; without a column it is constant or computed."""
 
     name: str
     type: Type
     api: Api = READ
     _: KW_ONLY
-    column: str | None = ""  # the name; None: there is none
+    column: str | None = ""  # "": the attribute's name; None: no column
     constant: Any = None
     is_required: bool = False
     is_nullable: bool = False
-    for_admins: bool = False  # only they may give it
+    for_admins: bool = False  # whether only admins may set it
     length: int = 255
     choices: tuple[str, ...] = ()
     minimum: int = 0
@@ -74,15 +74,15 @@ class Attribute:
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of object: its words, its table, its attributes."""
+    """A kind of object: its names, its table and its attributes."""
 
     name: str
     plural: str
-    title: str  # in errors
+    title: str  # its name in errors
     table: sa.Table
     attributes: tuple[Attribute, ...]
-    not_found: str  # the type of the error
-    path: str = ""  # below the version, where it is not the plural
+    not_found: str  # the type of the error for an unknown ID
+    path: str = ""  # below the version, if it is not the plural
 
     def __getitem__(self, name: str) -> Attribute | None:
         return next((attribute for attribute in self.attributes if attribute.name == name), None)

@@ -1,4 +1,4 @@
-"""The body of a request into checked values, attribute by attribute."""
+"""Parse the body of a request into checked values, attribute by attribute."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from .. import errors
 from ..access.context import Context
 from .attributes import Api, Attribute, Kind, Type
 
-Values = dict[str, Any]  # by the names of the API
+Values = dict[str, Any]  # by the API's names of the attributes
 BAD = "HTTPBadRequest"
 
 
 def created(kind: Kind, body: Any, who: Context) -> list[Values]:
-    """The values of a POST, of one object or of many. Raises errors.BadRequest and errors.Forbidden."""
+    """Return the values of a POST of one object or of several. Raises errors.BadRequest and errors.Forbidden."""
     if not isinstance(body, dict) or kind.plural not in body:
         return [_created(kind, section(body, kind.name), who)]
     found = body[kind.plural]
@@ -37,7 +37,7 @@ def _created(kind: Kind, given: Values, who: Context) -> Values:
 
 
 def changed(kind: Kind, body: Any, who: Context) -> Values:
-    """The values of a PUT. Raises errors.BadRequest and errors.Forbidden."""
+    """Return the values of a PUT. Raises errors.BadRequest and errors.Forbidden."""
     return _values(kind, section(body, kind.name), Api.PUT, who)
 
 
@@ -55,7 +55,7 @@ def _values(kind: Kind, given: Values, verb: Api, who: Context) -> Values:
 
 
 def section(body: Any, name: str) -> Values:
-    """The object that a body holds under a name. Raises errors.BadRequest."""
+    """Return the object under a name in a body. Raises errors.BadRequest."""
     if not isinstance(body, dict) or not isinstance(body.get(name), dict):
         raise bad(f"Unable to find '{name}' in request body")
     found: Values = body[name]
@@ -63,7 +63,7 @@ def section(body: Any, name: str) -> Values:
 
 
 def _renamed(given: Values) -> Values:
-    """tenant_id is what project_id was called."""
+    """Rename tenant_id, the former name of project_id."""
     return {("project_id" if name == "tenant_id" else name): value for name, value in given.items()}
 
 
@@ -85,7 +85,7 @@ def bad(why: str, kind: str = BAD) -> errors.BadRequest:
 
 
 def check(attribute: Attribute, value: Any) -> Any:
-    """The value as it is stored. Raises errors.BadRequest."""
+    """Check one value against its attribute and return it in its stored form. Raises errors.BadRequest."""
     if value is None and attribute.is_nullable:
         return None
     try:
@@ -106,7 +106,7 @@ def _text(attribute: Attribute, value: Any) -> str:
 
 
 def is_text(value: str) -> bool:
-    """Whether a database can hold the string: PostgreSQL has no NUL, and nobody has a lone surrogate."""
+    """Whether a database can store the string: PostgreSQL stores no NUL, and UTF-8 encodes no lone surrogate."""
     return "\0" not in value and not any("\ud800" <= character <= "\udfff" for character in value)
 
 
@@ -119,7 +119,7 @@ def _boolean(attribute: Attribute, value: Any) -> bool:
 
 
 def check_boolean(value: Any, name: str) -> bool:
-    """A boolean by itself. Raises errors.BadRequest."""
+    """Check a boolean that is not an attribute of its own. Raises errors.BadRequest."""
     checked: bool = check(Attribute(name, Type.BOOLEAN), value)
     return checked
 

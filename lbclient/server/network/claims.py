@@ -1,4 +1,4 @@
-"""Addresses that carry traffic: which may do so, and for whom. One belongs to one holder, over all networks."""
+"""Claims on addresses that carry traffic: each address has at most one holder, across all networks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..services import Services
 
 
 class Claims:
-    """Who may have which address in this deployment; for one request, of an admin or not."""
+    """Checks and takes claims on addresses, for one request of an admin or of another user."""
 
     def __init__(self, services: Services, is_admin: bool) -> None:
         self._services = services
@@ -24,9 +24,9 @@ class Claims:
         self._is_admin = is_admin
 
     def take(self, tx: sa.Connection, subnet: Any, address: Address, holder: str) -> None:
-        """Give an address of a subnet to a load balancer or a floating IP, by ID.
+        """Claim an address of a subnet for a load balancer or a floating IP, the holder, by its ID.
 
-        Raises errors.BadRequest where it may not carry traffic, and errors.Conflict where another one has it.
+        Raises errors.BadRequest if the address may not carry traffic, and errors.Conflict if it is in use.
         """
         refusal = self.refusal(subnet, address)
         if refusal:
@@ -40,7 +40,7 @@ class Claims:
         tx.execute(sa.insert(ADDRESS_CLAIM).values(key=key, address=str(address), holder=holder))
 
     def refusal(self, subnet: Any, address: Address) -> str | None:
-        """Why an address of a subnet may not carry traffic; None if it may."""
+        """Return why an address of a subnet may not carry traffic; None if it may."""
         text = f"IP address {address} cannot be a VIP or a floating IP"
         block = address_blocks.special(address)
         if block is not None and not (block.is_usable and address_blocks.is_named(address, block, self._ranges)):
@@ -59,7 +59,7 @@ class Claims:
         return f"{text} in a network of a project's own. Allowed: subnets that an admin made or shared; {ranges}."
 
     def occupied(self, tx: sa.Connection) -> frozenset[Address]:
-        """The addresses of members, where a VIP would take them away from other machines."""
+        """Return the members' addresses if a VIP would take them away from other machines, otherwise an empty set."""
         if not self._services.config.takes_addresses:
             return frozenset()
         if self._members is None:

@@ -1,4 +1,4 @@
-"""The networks of the guide: one for VIPs and members, one for floating IPs."""
+"""The networks of the user guide: private-net for VIPs and members, public-net for floating IPs."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import sqlalchemy as sa
 from ...store.network_tables import NETWORK, SUBNET
 from . import addresses, rows
 
-FIRST_GIVEN = 100  # where there is room, lower addresses are left to members
+FIRST_GIVEN = 100  # in subnets that are large enough, lower addresses are left for members
 
 
 @dataclass(frozen=True)
 class DemoNetworks:
-    """The IDs of the guide's networks."""
+    """The IDs of the guide's networks and subnets."""
 
     private_net: str
     private_subnet: str
@@ -26,7 +26,7 @@ class DemoNetworks:
 def create_demo_networks(
     tx: sa.Connection, project_id: str, private_cidr: str, public_cidr: str, is_shared: bool = True
 ) -> DemoNetworks:
-    """Make private-net and public-net with their subnets, as far as they do not exist."""
+    """Create private-net and public-net with their subnets, as far as they do not exist, and return their IDs."""
     private_net = _network(tx, "private-net", project_id, shared=is_shared)
     public_net = _network(tx, "public-net", project_id, is_external=True, is_default=True)
     return DemoNetworks(

@@ -1,4 +1,4 @@
-"""Which parts of the network API there are, and its versions."""
+"""The versions and extensions of the network API, and empty answers for what it lacks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ..web.routing import Answer, Handler, Request
 
 TAGGED = ("floatingip", "network", "policy", "port", "router", "security_group", "security_group_rule", "subnet")
 UPDATED = "2026-01-01T00:00:00-00:00"
-# Alias -> (Neutron's name, what of it there is)
+# Alias -> (Neutron's name, description of the supported part)
 EXTENSIONS = {
     "external-net": ("Neutron external network", "Networks that floating IPs come from"),
     "filter-validation": ("Filter parameters validation", "Filters that do not exist are refused"),
@@ -37,7 +37,7 @@ def versions(services: Services, request: Request) -> Answer:
 
 
 def resources(services: Services, request: Request) -> Answer:
-    """The collections of the version."""
+    """List the collections of the API version."""
     names = ("networks", "subnets", "ports", "floatingips", "routers", "extensions")
     found = [
         {
@@ -69,12 +69,12 @@ QUOTAS = ("floatingip", "network", "port", "rbac_policy", "router", "security_gr
 
 
 def quota(services: Services, request: Request, project_id: str) -> Answer:
-    """Nothing is limited."""
+    """Answer that no quota is limited."""
     return Answer({"quota": dict.fromkeys(QUOTAS, -1)})
 
 
 def none_of(plural: str, name: str) -> tuple[Handler, Handler]:
-    """List and show of what clients ask for and what there is none of."""
+    """Return handlers that list and show a resource that clients request but that never has any objects."""
 
     def list_none(services: Services, request: Request) -> Answer:
         return Answer({plural: []})

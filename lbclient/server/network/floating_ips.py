@@ -1,4 +1,4 @@
-"""Floating IPs: addresses of an external network that lead to a port, the VIP's of a load balancer above all."""
+"""Floating IPs: addresses of an external network that are associated with a port, usually that of a VIP."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ OF_A_LOAD_BALANCER = device_id("")
 
 
 def create(services: Services, request: Request) -> Answer:
-    """POST of one floating IP, or of many."""
+    """POST of one floating IP or of several."""
     return objects.create(FLOATING_IPS, partial(_add, services), present.floating_ips, _affected)(services, request)
 
 
 def _add(services: Services, tx: sa.Connection, request: Request, values: Values) -> str:
-    """A new floating IP, which may lead somewhere; its ID."""
+    """Create a floating IP, associate it if the values name a port, and return its ID."""
     network = objects.existing(tx, NETWORKS, values["floating_network_id"], request.who)
     if not network.is_external:
         raise bad(f"Bad floatingip request: Network {network.id} is not a valid external network.", "BadRequest")
@@ -38,12 +38,12 @@ def _add(services: Services, tx: sa.Connection, request: Request, values: Values
 
 
 def _affected(tx: sa.Connection, ids: Sequence[str]) -> list[str]:
-    """The load balancers that these floating IPs lead to."""
+    """Return the IDs of the load balancers that these floating IPs are associated with."""
     return _load_balancers(tx, tx.scalars(sa.select(FLOATING_IP.c.port_id).where(FLOATING_IP.c.id.in_(ids))))
 
 
 def _insert(tx: sa.Connection, network_id: str, values: Values, claims: Claims) -> Any:
-    """A floating IP that leads nowhere yet, with a port of its own that holds the address."""
+    """Insert a floating IP without an association, and the port that holds its address; return its row."""
     id_ = str(uuid.uuid4())
     port_id = rows.new_port(tx, network_id, "", device_id=id_, device_owner=FLOATING_IP_PORT)
     wanted = values.get("floating_ip_address")
@@ -83,7 +83,7 @@ def update(services: Services, request: Request, id_: str) -> Answer:
 
 
 def _associate(tx: sa.Connection, request: Request, row: Any, values: Values) -> str | None:
-    """Let the floating IP lead where the body says; the port that it leads to then."""
+    """Associate the floating IP as the values say; return the ID of its port afterwards, or None."""
     if "port_id" not in values and "fixed_ip_address" not in values:
         return row.port_id  # type: ignore[no-any-return]
     port_id = values.get("port_id", row.port_id)
@@ -149,7 +149,7 @@ def delete(services: Services, request: Request, id_: str) -> Answer:
 
 
 def _load_balancers(tx: sa.Connection, port_ids: Iterable[str | None]) -> list[str]:
-    """The load balancers whose ports these are."""
+    """Return the IDs of the load balancers that own these ports."""
     devices = tx.scalars(sa.select(PORT.c.device_id).where(PORT.c.id.in_([id_ for id_ in port_ids if id_])))
     return [device.removeprefix(OF_A_LOAD_BALANCER) for device in devices if device.startswith(OF_A_LOAD_BALANCER)]
 

@@ -1,4 +1,4 @@
-"""The gateway of a router: an external network, and the addresses there, which a port of the router's own holds."""
+"""The gateway of a router: an external network, and a port of the router with addresses in it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KNOWN = {"network_id", "enable_snat", FIXED_IPS.name}
 
 
 def connected(tx: sa.Connection, request: Request, router: Any, given: Values | None) -> Values | None:
-    """The gateway as it is shown, once the router has it; an empty one is none.
+    """Connect a router to the given gateway and return the gateway's info; an empty one disconnects the router.
 
     Raises errors.BadRequest, errors.NotFound, errors.Forbidden and errors.Conflict.
     """
@@ -41,7 +41,7 @@ def connected(tx: sa.Connection, request: Request, router: Any, given: Values | 
 
 
 def _asked(request: Request, given: Values) -> list[Values] | None:
-    """The addresses that the gateway is to have, which administrators alone choose; None: any."""
+    """Return the requested addresses of the gateway, which only admins may choose; None for any."""
     wanted = given.get(FIXED_IPS.name)
     if wanted is None:
         return None
@@ -52,12 +52,12 @@ def _asked(request: Request, given: Values) -> list[Values] | None:
 
 
 def disconnect(tx: sa.Connection, router_id: str) -> None:
-    """Give the gateway's addresses back."""
+    """Delete the gateway port of a router and so free its addresses."""
     delete_ports(tx, list(tx.scalars(sa.select(PORT.c.id).where(_is_gateway(router_id)))))
 
 
 def _take(tx: sa.Connection, router_id: str, network_id: str, asked: list[Values] | None) -> None:
-    """A port belongs to no project, as with floating IPs."""
+    """Create the gateway port with its addresses; like a floating IP's port, it belongs to no project."""
     port_id = rows.new_port(tx, network_id, "", device_id=router_id, device_owner=ROUTER_GATEWAY)
     if asked:
         ports.take_asked(tx, network_id, port_id, asked)

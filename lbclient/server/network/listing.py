@@ -1,4 +1,4 @@
-"""Lists of the network API: filters, fields, order and pages, as the query asks for them."""
+"""Lists of the network API: parse filters, fields, sort keys and paging from the query, and select the rows."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from .bodies import Values, bad, is_text
 
 PAGING = {"limit", "marker", "sort_key", "sort_dir", "fields"}
 TAGS = {"tags", "tags-any", "not-tags", "not-tags-any"}
-SOON = {"id", "name", "limit", "fields"}  # what lists are asked for with that take no time worth mentioning
-MOST = 10_000  # rows a page
+SOON = {"id", "name", "limit", "fields"}  # lists with only these parameters are quick
+MOST = 10_000  # rows per page
 Presenter = Callable[[sa.Connection, Sequence[Any]], list[Values]]
 
 
 def listed(tx: sa.Connection, kind: Kind, request: Request, present: Presenter) -> Answer:
-    """The objects that the project may see and the query asks for. Raises errors.BadRequest."""
+    """Answer the objects that the project may see and that match the query. Raises errors.BadRequest."""
     query = _query(request)
     if not {name for name, _ in query} <= SOON:
-        haste.may_take_long()  # every row of the project is looked at
+        haste.may_take_long()  # the database reads every row of the project
     limit = _limit(query)
     order = _order(kind, query)
     found = sa.select(kind.table).where(rows.is_visible(kind.table, request.who), *_filters(kind, query))
@@ -48,7 +48,7 @@ def listed(tx: sa.Connection, kind: Kind, request: Request, present: Presenter) 
 
 
 def selected(request: Request, object_: Values) -> Values:
-    """The fields of an object that the query asks for; all of them if it asks for none."""
+    """Return the fields of an object that the query selects; all of them if it selects none."""
     wanted = {value for name, value in request.query if name == "fields"}
     return {name: value for name, value in object_.items() if name in wanted} if wanted else object_
 
@@ -71,7 +71,7 @@ def _limit(query: list[tuple[str, str]]) -> int:
 
 
 def _order(kind: Kind, query: list[tuple[str, str]]) -> list[tuple[sa.Column[Any], bool]]:
-    """Columns and whether each goes downwards; at last something that no two rows share."""
+    """Return pairs of a column and whether it is descending; the last columns make the order unique."""
     keys = [_renamed(value) for name, value in query if name == "sort_key"]
     bounds.order(keys)
     directions = [value for name, value in query if name == "sort_dir"]
@@ -94,7 +94,7 @@ def _sorted(column: sa.Column[Any], is_descending: bool) -> sa.ColumnElement[Any
 
 
 def _sortable(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
-    """The column as every database sorts and compares it alike: null is an empty text, false and true are numbers."""
+    """Return the column as an expression that all databases sort alike: null as "", booleans as numbers."""
     if isinstance(column.type, sa.Boolean):
         return sa.cast(column, sa.Integer)
     return sa.func.coalesce(column, "") if column.nullable else column
@@ -103,13 +103,13 @@ def _sortable(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
 def _behind(
     tx: sa.Connection, kind: Kind, marker: str, order: list[tuple[sa.Column[Any], bool]], who: Context
 ) -> sa.ColumnElement[bool]:
-    """The condition that a row comes after the marker's, which the project may see. Raises NotFound."""
+    """The condition that a row comes after the marker's. Raises NotFound if the project may not see the marker."""
     row = rows.find(tx, kind.table, marker, who)
     if row is None:
         raise errors.NotFound(f"{kind.title} {marker} could not be found.", kind=kind.not_found)
     clauses = []
     equal: list[sa.ColumnElement[bool]] = []
-    for column, is_descending in order:  # side by side: SQLite's parser does not go deep
+    for column, is_descending in order:  # one flat OR: SQLite limits nesting
         value, known = _sortable(column), row._mapping[column.name]
         known = "" if known is None else int(known) if isinstance(known, bool) else known
         clauses.append(sa.and_(*equal, value < known if is_descending else value > known))
@@ -156,7 +156,7 @@ def _converted(attribute: Attribute, value: str) -> list[Any]:
 
 
 def _fixed_ips(values: list[str]) -> sa.ColumnElement[bool]:
-    """fixed_ips=ip_address=10.0.0.1 or =subnet_id=…: ports with an address like that."""
+    """The condition for fixed_ips=ip_address=10.0.0.1 or fixed_ips=subnet_id=…: ports with such an address."""
     conditions: dict[str, list[str]] = {}
     for value in values:
         name, _, wanted = value.partition("=")
@@ -172,7 +172,7 @@ def _fixed_ips(values: list[str]) -> sa.ColumnElement[bool]:
 
 
 def _is_active(column: sa.Column[Any]) -> Callable[[list[str]], sa.ColumnElement[bool]]:
-    """The status of what is ACTIVE where the column names a user of it, and DOWN where it does not."""
+    """Return a filter by a status that is ACTIVE if the column names a user of the row, and DOWN otherwise."""
     is_used = column.is_not(None) & (column != "")
     conditions = {"ACTIVE": is_used, "DOWN": ~is_used}
     return lambda values: sa.or_(sa.false(), *(conditions.get(value.upper(), sa.false()) for value in values))

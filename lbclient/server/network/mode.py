@@ -1,4 +1,4 @@
-"""Which network load balancers are in: the one beside this API, or one in which everything exists."""
+"""The network that VIPs come from: the built-in network service, or a no-op in which every ID exists."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .claims import Claims
 
 
 class Network(Protocol):
-    """What load balancers ask of a network; two modules answer it."""
+    """The functions that load balancers need of a network; the modules vip and noop implement them."""
 
     def allocate(
         self,
@@ -46,5 +46,5 @@ MODES: dict[str, Network] = {"neutron": vip, "noop": noop}
 
 
 def network(services: Services) -> Network:
-    """The network that is configured."""
+    """Return the configured network."""
     return MODES[services.config.network]

@@ -1,4 +1,4 @@
-"""Networks: made, changed and deleted."""
+"""Create, update and delete networks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .bodies import Values
 
 
 def add(tx: sa.Connection, request: Request, values: Values) -> str:
-    """A new network; its ID."""
+    """Create a network and return its ID."""
     return rows.new(tx, NETWORK, **objects.columns(NETWORKS, values))
 
 
@@ -22,13 +22,13 @@ def update(services: Services, request: Request, id_: str) -> Answer:
     values = objects.columns(NETWORKS, bodies.changed(NETWORKS, request.body, request.who))
     with services.store.writing() as tx:
         row = objects.own(tx, NETWORKS, id_, request.who, "update")
-        if values.get("shared") or values.get("is_external"):  # only admins may say so
+        if values.get("shared") or values.get("is_external"):  # only admins may set these
             tx.execute(sa.update(SUBNET).where(SUBNET.c.network_id == id_).values(is_vouched=True))
         return Answer({"network": present.networks(tx, [objects.change(tx, NETWORKS, row, values)])[0]})
 
 
 def delete(services: Services, request: Request, id_: str) -> Answer:
-    """A network takes its subnets with it, but no port."""
+    """DELETE of a network and its subnets; Conflict while it has ports."""
     with services.store.writing() as tx:
         objects.own(tx, NETWORKS, id_, request.who, "delete")
         if tx.scalar(sa.select(PORT.c.id).where(PORT.c.network_id == id_).limit(1)) is not None:

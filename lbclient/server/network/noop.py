@@ -1,4 +1,4 @@
-"""A network in which everything exists: for tests of clients that bring IDs of their own."""
+"""The no-op network, in which every ID exists: for tests of clients that use IDs of their own."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .claims import Claims
 from .vip import NO_PLACE, Vip
 
 ANY_SUBNET = SimpleNamespace(is_vouched=True)
-MADE_UP_ADDRESS = "198.51.100.1"  # of the block for documentation, and the one that Octavia's no-op driver gives
+MADE_UP_ADDRESS = "198.51.100.1"  # from the block for documentation; the same as in Octavia's no-op driver
 
 
 def allocate(
@@ -29,9 +29,9 @@ def allocate(
     vip_network_id: str | None = None,
     claims: Claims | None = None,
 ) -> Vip:
-    """What was asked for, and what was not made up of it: the same request always gets the same subnet.
+    """Return a VIP with the given IDs, and with made-up ones derived from these: equal requests get equal subnets.
 
-    Only an address that is asked for is claimed: the one that is made up is nobody's.
+    Only a requested address is claimed; the made-up one is shared by all load balancers.
 
     Raises errors.ValidationFailure.
     """
@@ -70,4 +70,4 @@ def security_group_exists(tx: sa.Connection, security_group_id: str, who: Contex
 
 
 def guard(tx: sa.Connection, loadbalancer_id: str, security_group_ids: list[str], qos_policy_id: str | None) -> None:
-    """There are no ports to show anything on."""
+    """Do nothing: the no-op network has no ports."""

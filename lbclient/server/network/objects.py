@@ -1,4 +1,4 @@
-"""What is done alike with all kinds of objects: make, list, show, find, change, who may, tags."""
+"""Functions shared by all kinds of objects: create, list, show, find, change, check ownership, edit tags."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .bodies import Values, bad, disallowed, is_text
 from .listing import Presenter
 
 MOST_TAGS = 50
-Adder = Callable[[sa.Connection, Request, Values], str]  # makes an object of checked values; its ID
+Adder = Callable[[sa.Connection, Request, Values], str]  # creates an object from checked values; returns its ID
 Affected = Callable[[sa.Connection, Sequence[str]], list[str]]  # the load balancers to wake because of new objects
 
 
@@ -30,7 +30,7 @@ def list_of(kind: Kind, present: Presenter) -> Handler:
 
 
 def create(kind: Kind, add: Adder, present: Presenter, affected: Affected | None = None) -> Handler:
-    """The handler of POST, of one object or of many; of many, all are made or none."""
+    """Return the handler of a POST of one object or of several, of which all are created or none."""
 
     def handle(services: Services, request: Request) -> Answer:
         many = bodies.created(kind, request.body, request.who)
@@ -56,7 +56,7 @@ def show(kind: Kind, present: Presenter) -> Handler:
 
 
 def existing(tx: sa.Connection, kind: Kind, id_: str, who: Context) -> Any:
-    """The row. Raises errors.NotFound, also where the project must not know of it."""
+    """Return the row. Raises errors.NotFound if it does not exist or the project may not see it."""
     row = rows.find(tx, kind.table, id_, who) if is_text(id_) else None
     if row is None:
         raise errors.NotFound(f"{kind.title} {id_} could not be found.", kind=kind.not_found)
@@ -64,7 +64,7 @@ def existing(tx: sa.Connection, kind: Kind, id_: str, who: Context) -> Any:
 
 
 def own(tx: sa.Connection, kind: Kind, id_: str, who: Context, action: str) -> Any:
-    """The row, for somebody who wants to change it. Raises errors.NotFound and errors.Forbidden."""
+    """Return a row that the sender may change. Raises errors.NotFound and errors.Forbidden."""
     row = existing(tx, kind, id_, who)
     if row.project_id != who.project_id and not who.is_admin:
         raise disallowed(f"{action}_{kind.name}")
@@ -72,7 +72,7 @@ def own(tx: sa.Connection, kind: Kind, id_: str, who: Context, action: str) -> A
 
 
 def columns(kind: Kind, values: Values) -> Values:
-    """Checked values by the names of the columns; what has no column is left out."""
+    """Return checked values by the names of their columns, without those that have no column."""
     named = {name: kind[name] for name in values}
     return {
         attribute.column_name: values[name]
@@ -82,7 +82,7 @@ def columns(kind: Kind, values: Values) -> Values:
 
 
 def change(tx: sa.Connection, kind: Kind, row: Any, changed: Values) -> Any:
-    """Write columns of a row; the row as it is then."""
+    """Update columns of a row and return the updated row."""
     if changed:
         stamps = {"updated_at": rows.now(), "revision_number": row.revision_number + 1}
         tx.execute(sa.update(kind.table).where(kind.table.c.id == row.id).values({**changed, **stamps}))

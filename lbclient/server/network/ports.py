@@ -1,4 +1,4 @@
-"""Ports: what holds addresses. The port of a VIP belongs to its load balancer, that of a floating IP to that."""
+"""Ports, which hold addresses: created by users, or owned by a load balancer, a floating IP or a router."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from .bodies import Values, bad
 from .rows import ROUTER_GATEWAY, ROUTER_PORT
 from .vip import DEVICE_OWNER
 
-KEPT = {"device_id", "device_owner", "fixed_ips"}  # of a port that a load balancer or a floating IP uses
+KEPT = {"device_id", "device_owner", "fixed_ips"}  # fixed while a load balancer or a floating IP uses the port
 
 
 def add(tx: sa.Connection, request: Request, values: Values) -> str:
-    """A new port with its addresses; its ID."""
+    """Create a port with its addresses and return its ID."""
     network = objects.existing(tx, NETWORKS, values["network_id"], request.who)
     if values.get("security_groups") is None and values.get("port_security_enabled", True):
         values["security_groups"] = [security_groups.default_of(tx, values["project_id"])]
@@ -35,7 +35,7 @@ def add(tx: sa.Connection, request: Request, values: Values) -> str:
 
 
 def _check_guards(tx: sa.Connection, request: Request, values: Values) -> None:
-    """The security groups and the QoS policy that a port is given exist. Raises errors.NotFound."""
+    """Check that the security groups and the QoS policy of a port exist. Raises errors.NotFound."""
     if values.get("security_groups", []) is None:
         values["security_groups"] = []
     for group in values.get("security_groups", ()):
@@ -45,7 +45,7 @@ def _check_guards(tx: sa.Connection, request: Request, values: Values) -> None:
 
 
 def take_any(tx: sa.Connection, network_id: str, port_id: str) -> None:
-    """An address of each IP version that the network has."""
+    """Give a port one free address of each IP version that the network has."""
     subnets = rows.subnets(tx, network_id)
     for version in sorted({subnet.ip_version for subnet in subnets}):
         fitting = [subnet for subnet in subnets if subnet.ip_version == version]
@@ -54,7 +54,7 @@ def take_any(tx: sa.Connection, network_id: str, port_id: str) -> None:
 
 
 def take_asked(tx: sa.Connection, network_id: str, port_id: str, fixed_ips: list[Values]) -> None:
-    """The addresses that fixed_ips ask for."""
+    """Give a port the addresses that fixed_ips requests."""
     subnets = rows.subnets(tx, network_id)
     for position, fixed_ip in enumerate(fixed_ips):
         subnet, address = _place(subnets, network_id, fixed_ip)
@@ -62,7 +62,7 @@ def take_asked(tx: sa.Connection, network_id: str, port_id: str, fixed_ips: list
 
 
 def _place(subnets: list[Any], network_id: str, fixed_ip: Values) -> tuple[Any, str | None]:
-    """The subnet and the address that one of the fixed_ips asks for. Raises errors.BadRequest."""
+    """Return the subnet and the address (None for any) that one of the fixed_ips requests. Raises errors.BadRequest."""
     unknown = sorted(set(fixed_ip) - {"subnet_id", "ip_address"})
     if unknown or not fixed_ip:
         raise bad(f"Invalid input for fixed_ips. Reason: '{fixed_ip}' needs subnet_id or ip_address, and nothing else.")
@@ -105,7 +105,7 @@ def update(services: Services, request: Request, id_: str) -> Answer:
 
 
 def _unchanged(tx: sa.Connection, port: Any, values: Values) -> set[str]:
-    """Which of the values that are kept for a user of the port it has already: programs send them again."""
+    """Return the names in KEPT whose values do not change: clients often send the current ones again."""
     same = {name for name in KEPT & set(values) - {"fixed_ips"} if values[name] == getattr(port, name)}
     if "fixed_ips" in values:
         subnets = rows.subnets(tx, port.network_id)

@@ -1,4 +1,4 @@
-"""Rows of the network API as JSON; a list costs as many queries as a single object."""
+"""Present rows of the network API as JSON; a list needs as many queries as a single object."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def ports(tx: sa.Connection, found: Sequence[Any]) -> list[Values]:
 
 
 def floating_ips(tx: sa.Connection, found: Sequence[Any]) -> list[Values]:
-    """Floating IPs with what is known of the port that they lead to."""
+    """Floating IPs with details of their associated ports."""
     wanted = sa.select(PORT).where(PORT.c.id.in_([row.port_id for row in found if row.port_id]))
     led_to = {row.id: row for row in tx.execute(wanted)}
     return [

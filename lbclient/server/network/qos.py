@@ -1,4 +1,4 @@
-"""QoS policies and their rules: kept as data."""
+"""QoS policies and their rules, which are stored but not enforced."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ DEFAULTS: dict[str, Values] = {
 
 
 def add(tx: sa.Connection, request: Request, values: Values) -> str:
-    """A new policy without rules; its ID."""
+    """Create a policy without rules and return its ID."""
     return rows.new(tx, QOS_POLICY, **objects.columns(QOS_POLICIES, values))
 
 
@@ -58,7 +58,7 @@ def update(services: Services, request: Request, id_: str) -> Answer:
 
 
 def delete(services: Services, request: Request, id_: str) -> Answer:
-    """A policy that nobody uses goes with its rules."""
+    """DELETE of a policy and its rules; Conflict if a port or a load balancer uses it."""
     with services.store.writing() as tx:
         objects.own(tx, QOS_POLICIES, id_, request.who, "delete")
         for table, column, user in ((PORT, PORT.c.qos_policy_id, "port"), (LOADBALANCER, VIP_POLICY, "load balancer")):
@@ -74,7 +74,7 @@ VIP_POLICY = LOADBALANCER.c.vip_qos_policy_id
 
 
 def list_types(services: Services, request: Request) -> Answer:
-    """The types of rules that there are."""
+    """List the supported types of rules."""
     return Answer({"rule_types": [{"type": type_} for type_ in RULES]})
 
 
@@ -98,7 +98,7 @@ def show_rule(type_: str) -> Handler:
 
 
 def add_rule(type_: str) -> Handler:
-    """The handler that gives a policy a rule; of each type there is one, and one for each direction."""
+    """Return the handler that adds a rule to a policy; a policy has at most one of each type and direction."""
 
     def handle(services: Services, request: Request, policy_id: str) -> Answer:
         [values] = bodies.created(RULES[type_], _singular(request.body), request.who)
@@ -115,7 +115,7 @@ def add_rule(type_: str) -> Handler:
 
 
 def _singular(body: Any) -> Any:
-    """Rules are made one at a time."""
+    """Remove plural keys from a body: rules are created one at a time."""
     return {name: value for name, value in body.items() if not name.endswith("s")} if isinstance(body, dict) else body
 
 
@@ -157,7 +157,10 @@ def _find(tx: sa.Connection, policy_id: str, type_: str, id_: str) -> Any:
 
 
 def _check(tx: sa.Connection, policy_id: str, type_: str, row: Values) -> None:
-    """The rule's values fit, and there is no other like it. Raises errors.BadRequest and errors.Conflict."""
+    """Check a rule's values, and that it is the only one of its type and direction.
+
+    Raises errors.BadRequest and errors.Conflict.
+    """
     if row.get("dscp_mark") is not None and row["dscp_mark"] not in DSCP_MARKS:
         raise bad(f"Invalid input for dscp_mark. Reason: '{row['dscp_mark']}' is not in {sorted(DSCP_MARKS)}.")
     same = _of(policy_id, type_).where(QOS_RULE.c.direction.is_not_distinct_from(row.get("direction")))

@@ -1,4 +1,4 @@
-"""Routers, as far as clients touch them: every external network reaches every port here, with or without one."""
+"""Routers, as data for clients: every external network reaches every port, with or without a router."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GATEWAY = "external_gateway_info"
 
 
 def add(tx: sa.Connection, request: Request, values: Values) -> str:
-    """A new router; its ID."""
+    """Create a router and return its ID."""
     given = values.pop(GATEWAY, None)
     id_ = rows.new(tx, ROUTER, **objects.columns(ROUTERS, values))
     if given:
@@ -54,7 +54,7 @@ def _is_interface(router_id: str) -> sa.ColumnElement[bool]:
 
 
 def add_interface(services: Services, request: Request, id_: str) -> Answer:
-    """PUT of a subnet, whose gateway the router becomes, or of a port."""
+    """PUT: connect the router to a subnet, as its gateway, or to a port."""
     asked = _asked(request.body)
     with services.store.writing() as tx:
         router = objects.own(tx, ROUTERS, id_, request.who, "add_router_interface")
@@ -66,7 +66,7 @@ def add_interface(services: Services, request: Request, id_: str) -> Answer:
 
 
 def _asked(body: Any) -> dict[str, str]:
-    """{"subnet_id": …} or {"port_id": …}. Raises errors.BadRequest."""
+    """Return {"subnet_id": …} or {"port_id": …}, or both, from a body. Raises errors.BadRequest."""
     found = {name: body[name] for name in ("subnet_id", "port_id") if name in body} if isinstance(body, dict) else {}
     if not found:
         raise bad("Bad router request: Either subnet_id or port_id must be specified.", "BadRequest")
@@ -98,7 +98,7 @@ def _make_port(tx: sa.Connection, request: Request, router: Any, subnet_id: str)
 
 
 def remove_interface(services: Services, request: Request, id_: str) -> Answer:
-    """PUT of the subnet or the port that the router leaves."""
+    """PUT: disconnect the router from a subnet or a port."""
     asked = _asked(request.body)
     with services.store.writing() as tx:
         router = objects.own(tx, ROUTERS, id_, request.who, "remove_router_interface")

@@ -1,4 +1,4 @@
-"""The network API's paths."""
+"""The routes of the network API."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _routes(kind: Kind, module: ModuleType, presenter: Presenter) -> tuple[Route
         *((Route("PUT", one, module.update),) if hasattr(module, "update") else ()),
         Route("DELETE", one, module.delete),
         *_tags(kind, tags),
-        # Neutron has the tags of a QoS policy below /policies, and clients go there; others look below its own path.
+        # Neutron serves the tags of a QoS policy below /policies, where some clients look; others use /qos/policies.
         *(_tags(kind, f"/v2.0/{kind.plural}/{{id_}}/tags") if kind.path == "qos/policies" else ()),
     )
 

@@ -1,4 +1,4 @@
-"""Making and finding rows of the network API: what a project sees, and new ports with their addresses."""
+"""Insert and find rows of the network API, restricted to those that a project may see."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ ROUTER_GATEWAY = "network:router_gateway"  # … and of its port in an external 
 
 
 def now() -> str:
-    """Whole seconds, as the network API writes them."""
+    """Return the current time in UTC, to the second, in the format of the network API."""
     return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def new(tx: sa.Connection, table: sa.Table, project_id: str, **values: Any) -> str:
-    """Insert a row of which the database gives only the defaults; its new ID."""
+    """Insert a row with a new ID, which is returned, and current timestamps."""
     id_ = str(uuid.uuid4())
     stamps = {"serial": time.time_ns(), "created_at": now(), "updated_at": now()}
     tx.execute(sa.insert(table).values({"id": id_, "project_id": project_id, **stamps, **values}))
@@ -31,7 +31,7 @@ def new(tx: sa.Connection, table: sa.Table, project_id: str, **values: Any) -> s
 
 
 def is_visible(table: sa.Table, who: Context) -> sa.ColumnElement[bool]:
-    """The rows that a project may see: its own, and what is shared, external networks, their subnets."""
+    """The condition that a project may see a row: its own, shared ones, external networks and their subnets."""
     if who.is_admin:
         return sa.true()
     own = table.c.project_id == (who.project_id or "")
@@ -50,22 +50,22 @@ def is_visible(table: sa.Table, who: Context) -> sa.ColumnElement[bool]:
 
 
 def find(tx: sa.Connection, table: sa.Table, id_: str | None, who: Context) -> Any:
-    """The row, None where there is none or the project must not know of it."""
+    """Return the row; None if it does not exist or the project may not see it."""
     return tx.execute(sa.select(table).where(table.c.id == id_, is_visible(table, who))).one_or_none()
 
 
 def subnets(tx: sa.Connection, network_id: str) -> list[Any]:
-    """The subnets of a network, in the order of their creation."""
+    """Return the subnets of a network in the order of their creation."""
     return list(tx.execute(sa.select(SUBNET).where(SUBNET.c.network_id == network_id).order_by(SUBNET.c.serial)))
 
 
 def fixed_ips(tx: sa.Connection, port_id: str) -> list[Any]:
-    """The addresses of a port, in their order."""
+    """Return the addresses of a port in the order of their positions."""
     return list(tx.execute(sa.select(FIXED_IP).where(FIXED_IP.c.port_id == port_id).order_by(FIXED_IP.c.position)))
 
 
 def new_port(tx: sa.Connection, network_id: str, project_id: str, **values: Any) -> str:
-    """A port without an address; its ID."""
+    """Create a port without an address and return its ID."""
     values.setdefault("mac_address", _free_mac(tx, network_id))
     return new(tx, PORT, project_id, network_id=network_id, **values)
 

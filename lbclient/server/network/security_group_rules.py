@@ -1,4 +1,4 @@
-"""Rules of security groups: what goes in or out."""
+"""Create and delete rules of security groups."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from .attributes import SECURITY_GROUP_RULES, SECURITY_GROUPS
 from .bodies import Values, bad
 
 WITH_PORTS = {"tcp", "udp", "sctp", "dccp", "udplite", "6", "17", "33", "132", "136"}
-ICMP = {"icmp", "icmpv6", "ipv6-icmp", "1", "58"}  # whose ports are a type and a code
+ICMP = {"icmp", "icmpv6", "ipv6-icmp", "1", "58"}  # their port range is a type and a code
 SAME = ("direction", "ethertype", "protocol", "port_range_min", "port_range_max", "remote_ip_prefix", "remote_group_id")
 
 
 def add(tx: sa.Connection, request: Request, values: Values) -> str:
-    """A new rule of a group; its ID."""
+    """Create a rule of a security group and return its ID."""
     group = objects.own(tx, SECURITY_GROUPS, values["security_group_id"], request.who, "create_rule_in")
     values = {**dict.fromkeys(SAME), "ethertype": "IPv4", **values, "project_id": group.project_id}
     if values["protocol"] in ("ip", "0"):

@@ -1,4 +1,4 @@
-"""Security groups; each project has a group called default, made when it is first needed."""
+"""Security groups; each project has one named default, which is created when it is first needed."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ ETHERTYPES = ("IPv4", "IPv6")
 
 
 def default_of(tx: sa.Connection, project_id: str) -> str:
-    """The ID of a project's default group, which is made where there is none yet."""
+    """Return the ID of a project's default group, creating the group if it does not exist."""
     id_ = _default_id(project_id)
     if not _exists(tx, id_):
         try:
             with tx.begin_nested():
                 _insert(tx, {"id": id_, "project_id": project_id, "name": DEFAULT, "is_default": True})
-        except IntegrityError:  # another request has made it meanwhile
+        except IntegrityError:  # a concurrent request has created it
             return id_
         for ethertype in ETHERTYPES:
             _add_rule(tx, project_id, id_, direction="ingress", ethertype=ethertype, remote_group_id=id_)
@@ -36,7 +36,7 @@ def default_of(tx: sa.Connection, project_id: str) -> str:
 
 
 def _default_id(project_id: str) -> str:
-    """The same for the same project, so that two requests at once make one group."""
+    """Return an ID derived from the project's, so that concurrent requests cannot create two default groups."""
     return str(uuid.uuid5(uuid.NAMESPACE_OID, f"default security group of {project_id}"))
 
 
@@ -45,7 +45,7 @@ def _exists(tx: sa.Connection, id_: str) -> bool:
 
 
 def _insert(tx: sa.Connection, values: Values) -> str:
-    """A group that lets everything out."""
+    """Insert a group with rules that allow all outgoing traffic, and return its ID."""
     values.setdefault("description", "Default security group" if values.get("is_default") else "")
     id_ = str(values.setdefault("id", str(uuid.uuid4())))
     rows.new(tx, SECURITY_GROUP, **values)
@@ -59,7 +59,7 @@ def _add_rule(tx: sa.Connection, project_id: str, group_id: str, **values: Any) 
 
 
 def list_all(services: Services, request: Request) -> Answer:
-    """The groups that the project may see, its default group among them."""
+    """List the groups that the project may see, including its default group, which is created if necessary."""
     project_id = request.who.project_id
     if project_id is not None:
         with services.store.reading() as tx:
@@ -74,7 +74,7 @@ _LIST: Handler = objects.list_of(SECURITY_GROUPS, present.security_groups)
 
 
 def add(tx: sa.Connection, request: Request, values: Values) -> str:
-    """A new group; its ID."""
+    """Create a security group and return its ID."""
     if values.get("name", "").lower() == DEFAULT:
         raise errors.Conflict("Default security group already exists.", kind="SecurityGroupDefaultAlreadyExists")
     default_of(tx, values["project_id"])
@@ -92,7 +92,7 @@ def update(services: Services, request: Request, id_: str) -> Answer:
 
 
 def delete(services: Services, request: Request, id_: str) -> Answer:
-    """A group that nobody uses goes with its rules, and with those of others that name it."""
+    """DELETE of a group with its rules and other groups' rules that refer to it; Conflict if it is in use."""
     with services.store.writing() as tx:
         row = objects.own(tx, SECURITY_GROUPS, id_, request.who, "delete")
         if row.is_default:
@@ -109,7 +109,7 @@ def delete(services: Services, request: Request, id_: str) -> Answer:
 
 
 def _is_used(tx: sa.Connection, id_: str) -> bool:
-    """By a port, or by a load balancer for its VIP."""
+    """Whether a port, or a load balancer for its VIP, uses the group."""
     return any(
         tx.scalar(sa.select(table.c.id).where(sa.cast(column, sa.Text).contains(id_, autoescape=True)).limit(1))
         for table, column in ((PORT, PORT.c.security_groups), (LOADBALANCER, LOADBALANCER.c.vip_sg_ids))

@@ -1,4 +1,4 @@
-"""Subnets: made, changed and deleted; their addresses have to fit together."""
+"""Create, update and delete subnets, and check that their addresses are consistent."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .bodies import Values, bad
 
 
 def add(tx: sa.Connection, request: Request, values: Values) -> str:
-    """A new subnet of a network; its ID."""
+    """Create a subnet of a network and return its ID."""
     values = _completed(values)
     network = objects.own(tx, NETWORKS, values["network_id"], request.who, "create_subnet_in")
     _refuse_overlap(values, rows.subnets(tx, network.id))
@@ -28,7 +28,7 @@ def add(tx: sa.Connection, request: Request, values: Values) -> str:
 
 
 def _completed(values: Values) -> Values:
-    """The values with the gateway and the pools that they leave out."""
+    """Return the values completed with a default gateway and default allocation pools. Raises errors.BadRequest."""
     cidr = ipaddress.ip_network(values["cidr"])
     if values.setdefault("ip_version", cidr.version) != cidr.version:
         raise _invalid(f"cidr {cidr} is not of IP version {values['ip_version']}.")
@@ -44,7 +44,10 @@ def _completed(values: Values) -> Values:
 
 
 def _check_pools(pools: Sequence[addresses.Pool], cidr: Network, gateway: str | None) -> None:
-    """Each pool within the subnet, none over another or over the gateway."""
+    """Check that each pool is within the subnet, and that none overlaps another one or has the gateway.
+
+    Raises errors.BadRequest and errors.Conflict.
+    """
     spans = []
     for pool in pools:
         start, end = (ipaddress.ip_address(pool[name]) for name in ("start", "end"))

@@ -1,4 +1,4 @@
-"""The address of a load balancer: found or made in the transaction that makes the load balancer."""
+"""Allocate the VIP of a load balancer in the transaction that creates the load balancer."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ NO_PLACE = "VIP must contain one of: vip_port_id, vip_network_id, vip_subnet_id.
 
 @dataclass(frozen=True)
 class Vip:
-    """Where a load balancer answers."""
+    """The address of a load balancer, and its port, subnet and network."""
 
     address: str
     port_id: str
     subnet_id: str
-    network_id: str | None  # None: nobody knows
+    network_id: str | None  # None: unknown
 
 
 def allocate(
@@ -53,9 +53,9 @@ def allocate(
     vip_network_id: str | None = None,
     claims: Claims | None = None,
 ) -> Vip:
-    """The VIP that was asked for: of the port that is given, or of a new port.
+    """Return the requested VIP, an address of the given port or of a new one.
 
-    With claims, it carries traffic: its address is this load balancer's alone then.
+    With claims, the VIP carries traffic, and its address is claimed for this load balancer.
 
     Raises errors.ValidationFailure, errors.BadRequest and errors.Conflict.
     """
@@ -73,27 +73,27 @@ def allocate(
 
 
 def subnet_exists(tx: sa.Connection, subnet_id: str, who: Context) -> bool:
-    """Whether there is such a subnet and the project may know of it."""
+    """Whether the subnet exists and the project may see it."""
     return rows.find(tx, SUBNET, subnet_id, who) is not None
 
 
 def network_exists(tx: sa.Connection, network_id: str) -> bool:
-    """Whether there is such a network, whoever may know of it."""
+    """Whether the network exists, in any project."""
     return tx.scalar(sa.select(NETWORK.c.id).where(NETWORK.c.id == network_id)) is not None
 
 
 def qos_policy_exists(tx: sa.Connection, qos_policy_id: str, who: Context) -> bool:
-    """Whether there is such a QoS policy and the project may know of it."""
+    """Whether the QoS policy exists and the project may see it."""
     return rows.find(tx, QOS_POLICY, qos_policy_id, who) is not None
 
 
 def security_group_exists(tx: sa.Connection, security_group_id: str, who: Context) -> bool:
-    """Whether there is such a security group and the project may know of it."""
+    """Whether the security group exists and the project may see it."""
     return rows.find(tx, SECURITY_GROUP, security_group_id, who) is not None
 
 
 def guard(tx: sa.Connection, loadbalancer_id: str, security_group_ids: list[str], qos_policy_id: str | None) -> None:
-    """Show on a load balancer's ports what was chosen for its VIPs."""
+    """Set the security groups and the QoS policy of a load balancer's VIPs on its ports."""
     mine = PORT.c.device_id == device_id(loadbalancer_id)
     chosen = {"security_groups": security_group_ids, "qos_policy_id": qos_policy_id}
     tx.execute(sa.update(PORT).where(mine).values(chosen))
@@ -176,7 +176,7 @@ def _subnet_of_network(
         raise errors.ValidationFailure("Supplied network does not contain a subnet.")
     if wanted:
         return _subnet_with(subnets, wanted)
-    # The first with a free address, IPv4 before IPv6; with none, the first: taking from it tells why not.
+    # The first subnet with a free address, IPv4 before IPv6; if none has one, the first, where taking fails with why.
     subnets.sort(key=lambda subnet: subnet.ip_version)
     return next((subnet for subnet in subnets if any(addresses.free_addresses(tx, subnet, claims))), subnets[0])
 

@@ -1,1 +1,1 @@
-"""The testing API: faults, pace, recorded requests and snapshots, for programs that test other programs."""
+"""The testing API: faults, paces, recorded requests and snapshots, for tests of client programs."""

@@ -1,4 +1,4 @@
-"""Bodies of the testing API into checked values."""
+"""Parse request bodies of the testing API into checked values."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SCALE_MAXIMUM = 100.0
 
 
 def fault(body: Any, kinds: Kinds) -> Values:
-    """The values of a fault. Raises BadRequest."""
+    """Return the checked values of a fault. Raises BadRequest."""
     values = _checked(FAULT, body)
     _known("resource", values["resource"], kinds.resources)
     _known("operation", values["operation"], kinds.operations)
@@ -33,7 +33,7 @@ def fault(body: Any, kinds: Kinds) -> Values:
 
 
 def pace(body: Any) -> Values:
-    """The values of a pace. Raises BadRequest."""
+    """Return the checked values of a pace. Raises BadRequest."""
     values = _checked(PACE, body)
     given = [name for name in ("seconds", "polls", "manual") if values[name]]
     if len(given) > 1:
@@ -46,7 +46,10 @@ def pace(body: Any) -> Values:
 
 
 def preset(body: Any, presets: Mapping[str, Preset]) -> list[Values] | None:
-    """The values of the paces of {"pace": {"preset": name, "scale": factor}}; None for another body."""
+    """Return the values of all paces of a preset, {"pace": {"preset": name, "scale": factor}}; None for other bodies.
+
+    Raises BadRequest.
+    """
     inner = body.get(PACE.key) if isinstance(body, dict) else None
     if not isinstance(inner, dict) or "preset" not in inner:
         return None
@@ -63,7 +66,7 @@ def preset(body: Any, presets: Mapping[str, Preset]) -> list[Values] | None:
 
 
 def attributes(body: Any, key: str, known: Collection[str]) -> Values:
-    """The object under a key, if it has no attributes but these. Raises BadRequest."""
+    """Return the object under a key, which may have only the known attributes. Raises BadRequest."""
     if not isinstance(body, dict) or set(body) != {key} or not isinstance(body[key], dict):
         raise BadRequest(f'The body should be {{"{key}": {{…}}}}.')
     for name in body[key]:

@@ -1,4 +1,4 @@
-"""Faults: requests that fail on purpose, chosen by what they ask for."""
+"""Faults: make requests fail, be delayed or be dropped on purpose, selected by service, resource, path and others."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from ...resources.testing import FAULT
 
 Values = dict[str, Any]
 
-# The attribute of a fault -> the attribute of a request that it is compared with.
+# The attributes in which a fault and a request are compared, exactly or as patterns.
 EXACT = ("service", "resource", "operation", "method", "project")
 PATTERNS = ("path", "user_agent")
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What a request asks for, as faults see it."""
+    """The properties of a request that faults are compared with."""
 
     service: str
     resource: str
@@ -35,19 +35,19 @@ class Asked:
 
 @dataclass(frozen=True)
 class Struck:
-    """What a fault does to one request."""
+    """The effect of a fault on one request."""
 
     id: str
     status: int | None
     message: str | None
     retry_after: int | None
-    seconds: float  # to wait before the request is handled
-    drop: str | None  # before, after
+    seconds: float  # to wait before handling the request
+    drop: str | None  # drop the connection before or after handling the request
 
 
 @dataclass
 class Fault:
-    """One fault, with how often it has matched and struck."""
+    """One fault, with the numbers of requests that it has matched and struck."""
 
     values: Values
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
@@ -58,16 +58,16 @@ class Fault:
         self._chance = random.Random(self.values["seed"])
 
     def shown(self) -> Values:
-        """The fault as the API shows it."""
+        """Return the fault as the API shows it."""
         counted = {"id": self.id, "matched": self.matched, "hits": self.hits}
         return {each.name: {**self.values, **counted}[each.name] for each in FAULT.fields}
 
     def strike(self, asked: Asked) -> Struck | None:
-        """What happens to a request; None where it passes. Counts it."""
+        """Return the effect on a request and count it; None if the request passes."""
         if not self._is_meant(asked) or self._is_used_up():
             return None
         self.matched += 1
-        # Both are drawn for each match, so that the same seed gives the same faults whatever passes before.
+        # Both are drawn for each match, so that a seed always gives the same sequence, whichever requests pass.
         chance, spread = self._chance.random(), self._chance.gauss(0.0, 1.0)
         if self.matched <= self.values["after"] or chance >= self.values["probability"]:
             return None
@@ -97,14 +97,17 @@ LONGEST_DELAY = 60.0
 
 
 def _seconds(median: float | None, sigma: float | None, spread: float) -> float:
-    """A log-normal delay: its median, and the spread of its logarithm. At most LONGEST_DELAY seconds."""
+    """Return a log-normal delay in seconds, at most LONGEST_DELAY.
+
+    median: in seconds; sigma: the standard deviation of the logarithm; spread: a standard normal random number.
+    """
     if not median:
         return 0.0
     return float(min(median * 2.718281828459045 ** ((sigma or 0.0) * spread), LONGEST_DELAY))
 
 
 class Faults:
-    """The faults that are set, in the order of their creation: the first that strikes decides. Thread-safe."""
+    """All faults, in the order of their creation; the first that strikes decides. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -114,7 +117,7 @@ class Faults:
         return bool(self._faults)
 
     def add(self, values: Values) -> Values:
-        """Set a fault from checked values; it, as the API shows it."""
+        """Add a fault from checked values and return it as the API shows it."""
         made = Fault(values)
         with self._lock:
             self._faults[made.id] = made
@@ -130,7 +133,7 @@ class Faults:
             return found.shown() if found else None
 
     def remove(self, ids: Iterable[str] | None = None) -> bool:
-        """Remove these faults, or all of them; whether there were any."""
+        """Remove the given faults, or all of them; return whether there were any."""
         with self._lock:
             chosen = list(self._faults) if ids is None else [id_ for id_ in ids if id_ in self._faults]
             for id_ in chosen:
@@ -138,7 +141,7 @@ class Faults:
             return bool(chosen)
 
     def strike(self, asked: Asked) -> Struck | None:
-        """What happens to a request; None where it passes."""
+        """Return the effect of the faults on a request; None if it passes."""
         if not self._faults:
             return None
         waited = 0.0
@@ -147,7 +150,7 @@ class Faults:
                 struck = fault.strike(asked)
                 if struck is None:
                     continue
-                if struck.status is None and struck.drop is None:  # a delay alone: later faults strike as well
+                if struck.status is None and struck.drop is None:  # after a delay only, later faults can strike, too
                     waited += struck.seconds
                     last = struck
                     continue
@@ -156,6 +159,6 @@ class Faults:
 
 
 def wait(struck: Struck) -> None:
-    """Wait as long as the fault says."""
+    """Sleep for the delay of a fault."""
     if struck.seconds:
         time.sleep(struck.seconds)

@@ -1,4 +1,4 @@
-"""The health of members that nothing checks: what a no-op provider is to report of them."""
+"""The health of members of no-op providers, set through the testing API because nothing checks these members."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ class Health:
 
     @property
     def statuses(self) -> Mapping[str, str]:
-        """{member ID: operating status}, for those that were set."""
+        """The operating statuses that were set, by member ID."""
         return self._statuses
 
     def set(self, member_id: str, status: str | None) -> None:
-        """Report a status of a member; None: what would be reported otherwise."""
+        """Set the status to report for a member; None restores the default."""
         with self._lock:
             kept = {id_: each for id_, each in self._statuses.items() if id_ != member_id}
             self._keep(kept if status is None else {**kept, member_id: status})
 
     def replace(self, statuses: Mapping[str, str]) -> None:
-        """Report these, and no others."""
+        """Replace all statuses by the given ones."""
         with self._lock:
             self._keep(dict(statuses))
 
     def forget(self, kept: Iterable[str]) -> None:
-        """Forget the members that are not among those that are kept."""
+        """Remove the statuses of all members except the given ones."""
         known = set(kept)
         self.replace({id_: each for id_, each in self._statuses.items() if id_ in known})
 

@@ -1,4 +1,4 @@
-"""What requests are about, in the words of faults: a service, a resource, an operation."""
+"""Classify requests for faults, by service, resource and operation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NOT_PLURAL = ("status", "stats", "statuses", "lbaas", "address")
 
 @dataclass(frozen=True)
 class Kind:
-    """What a route is about."""
+    """The service, resource and operation of a route."""
 
     service: str
     resource: str
@@ -22,21 +22,21 @@ class Kind:
 
 
 class Kinds:
-    """The words of all routes that were built: what faults can be meant for."""
+    """The resources and operations of all routes, which faults can name."""
 
     def __init__(self) -> None:
         self.resources: set[str] = set()
         self.operations: set[str] = set()
 
     def learn(self, kinds: Iterable[Kind]) -> None:
-        """Allow the words of these."""
+        """Add the resources and operations of these kinds."""
         for kind in kinds:
             self.resources.add(kind.resource)
             self.operations.add(kind.operation)
 
 
 def kind_of(mount: str, method: str, path: str) -> Kind:
-    """What a route is about, by the service's mount: POST /lbaas/pools/{id}/members creates a member."""
+    """Return the kind of a route below a service's mount: POST /lbaas/pools/{id}/members creates a member."""
     service = next((name for prefix, name in SERVICES.items() if mount.startswith(prefix)), "load-balancer")
     words = [word for word in path.split("/") if word]
     names = [word for word in words if not word.startswith("{")]

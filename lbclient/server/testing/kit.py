@@ -1,4 +1,4 @@
-"""What the testing API works with, one object of each kind."""
+"""The state of the testing API: faults, paces, health, recording and snapshots."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DIRECTORY = "testing"
 
 
 class Kit:
-    """The state of the testing API; what outlives a restart is kept in a directory."""
+    """The state of the testing API; paces, health and snapshots are kept in a directory and survive a restart."""
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -28,16 +28,16 @@ class Kit:
         self.snapshots = Snapshots(directory / "snapshots")
 
     def remaining(self, loadbalancer_id: str) -> float:
-        """Seconds for which changes of a load balancer are held back, as the data plane asks."""
+        """Return how many more seconds the data plane is to hold back changes of a load balancer."""
         return self.paces.remaining(loadbalancer_id)
 
     def failure(self, loadbalancer_id: str) -> str | None:
-        """Why they are to end in ERROR; None where they are not."""
+        """Return why the last change of a load balancer is to end in ERROR; None if it is not."""
         return self.paces.failure(loadbalancer_id)
 
     @property
     def reported(self) -> Mapping[str, str]:
-        """Operating statuses of members that nothing checks, by ID."""
+        """The operating statuses that no-op providers report for members, by member ID."""
         return self.health.statuses
 
     @property

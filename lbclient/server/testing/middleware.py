@@ -1,4 +1,4 @@
-"""Around each request, where the testing API is enabled: faults strike, answers are counted and recorded."""
+"""Middleware of the testing API: apply faults to requests, and count and record the answers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BODY_KEPT = 16 * 1024  # bytes of a body that is recorded
 
 
 class Tested:
-    """A Falcon middleware."""
+    """Falcon middleware that applies faults and records requests."""
 
     def __init__(self, services: Services, kit: Kit) -> None:
         self._services = services
@@ -35,7 +35,7 @@ class Tested:
         req.context.begun = time.perf_counter()
 
     def process_resource(self, req: falcon.Request, resp: falcon.Response, resource: Any, params: Any) -> None:
-        """Let a fault strike before the request is handled. Raises Faulted."""
+        """Apply faults before the request is handled. Raises Faulted."""
         kind: Kind | None = getattr(resource, "kinds", {}).get(req.method)
         if kind is None or self._kit.is_calm or req.path.startswith(PREFIX):
             return
@@ -51,7 +51,7 @@ class Tested:
             raise Faulted(struck.status, struck.message)
 
     def process_response(self, req: falcon.Request, resp: falcon.Response, resource: Any, req_succeeded: bool) -> None:
-        """Count, mark and record the answer."""
+        """Mark the answer if a fault struck, count it for paces that wait for polls, and record it."""
         if req.path.startswith(PREFIX):
             return
         struck: Struck | None = getattr(req.context, "struck", None)
@@ -78,7 +78,7 @@ class Tested:
         return Asked(kind.service, kind.resource, kind.operation, req.method, req.path, req.user_agent or "", who)
 
     def _project(self, req: falcon.Request) -> str | None:
-        """The project of the token; None without a good one."""
+        """Return the project of the request's sender; None without a valid token."""
         from ..access.sender import sender
 
         if not req.get_header("X-Auth-Token") and self._services.config.auth != "noauth":
@@ -102,7 +102,7 @@ def _is_json(resp: falcon.Response) -> bool:
 
 
 def _sent(req: falcon.Request) -> bytes:
-    """The beginning of the body, which was read before."""
+    """Return the first BODY_KEPT bytes of the request's body, which the handler has already read."""
     stream = req.env["wsgi.input"]
     stream.seek(0)
     return bytes(stream.read(BODY_KEPT))

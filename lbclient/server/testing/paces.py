@@ -1,8 +1,8 @@
 """Paces: how long changes of load balancers stay PENDING, and how they end.
 
-A change that a pace holds back is committed and stays PENDING; the data plane takes it up when the hold ends. Holds are
-kept in a file, so that a restart does not shorten them; without the testing API the file is not read, and everything
-settles at once.
+A change that a pace holds back is committed and stays PENDING; the data plane applies it when the hold ends. Holds are
+kept in a file, so that a restart does not shorten them; if the testing API is disabled, the file is not read, and
+changes settle at once.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ REASON = "A pace of the testing API ended this change in ERROR."
 
 @dataclass
 class Pace:
-    """A rule, with how many changes it has held back."""
+    """One pace, with the number of changes that it has held back."""
 
     values: Values
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     hits: int = 0
 
     def shown(self) -> Values:
-        """The pace as the API shows it."""
+        """Return the pace as the API shows it."""
         counted = {"id": self.id, "hits": self.hits}
         return {each.name: {**self.values, **counted}[each.name] for each in PACE.fields}
 
@@ -50,27 +50,27 @@ class Pace:
 
 @dataclass
 class Hold:
-    """One load balancer whose changes are held back, or that was left in ERROR."""
+    """A load balancer whose changes are held back, or whose last change ended in ERROR."""
 
     pace_id: str
     until: float | None = None  # seconds since the epoch
-    polls: int | None = None  # GETs that are left
+    polls: int | None = None  # remaining GETs until it ends
     manual: bool = False
     failure: str | None = None  # why the change ends in ERROR
-    ids: list[str] = field(default_factory=list)  # of the objects that stay PENDING
+    ids: list[str] = field(default_factory=list)  # of the objects that remain PENDING
 
     def remaining(self, now: float) -> float:
-        """Seconds until it ends; infinity where something else than time ends it."""
+        """Return the seconds until the hold ends; infinity if something other than time ends it."""
         if self.manual or (self.polls or 0) > 0:
             return math.inf
         return max(0.0, (self.until or 0.0) - now)
 
 
 class Paces:
-    """The rules, and the load balancers that they hold back. Thread-safe."""
+    """All paces, and the load balancers that they hold back. Thread-safe."""
 
     def __init__(self, path: Path) -> None:
-        """Rules and holds are kept in the file."""
+        """path: the file in which paces and holds are kept."""
         self._path = path
         self._wake: Callable[[str], None] = lambda loadbalancer_id: None
         self._lock = threading.Lock()
@@ -79,7 +79,7 @@ class Paces:
         self._load()
 
     def on_release(self, wake: Callable[[str], None]) -> None:
-        """Call wake(loadbalancer_id) when a hold ends before its time."""
+        """Set the function wake(loadbalancer_id), which is called when a hold ends early or by polls."""
         self._wake = wake
 
     @property
@@ -88,7 +88,7 @@ class Paces:
         return any(hold.polls for hold in self._holds.values())
 
     def add(self, values: Values) -> Values:
-        """Set a pace from checked values; it, as the API shows it."""
+        """Add a pace from checked values and return it as the API shows it."""
         made = Pace(values)
         with self._lock:
             self._paces[made.id] = made
@@ -105,7 +105,7 @@ class Paces:
             return found.shown() if found else None
 
     def remove(self, ids: Iterable[str] | None = None) -> bool:
-        """Remove these paces, or all of them, and release what they hold; whether there were any."""
+        """Remove the given paces, or all of them, and release their holds; return whether there were any."""
         with self._lock:
             chosen = set(self._paces) if ids is None else set(ids) & set(self._paces)
             for id_ in chosen:
@@ -116,7 +116,10 @@ class Paces:
         return bool(chosen)
 
     def release(self, loadbalancer_id: str | None = None) -> int:
-        """End the holds of a load balancer, or of all; how many there were. Failures come true."""
+        """End the hold of a load balancer, or all holds; return how many there were.
+
+        Changes that are to end in ERROR do so.
+        """
         with self._lock:
             freed = [
                 key
@@ -134,9 +137,10 @@ class Paces:
         return len(freed)
 
     def begin(self, loadbalancer_id: str, changes: Collection[tuple[str, str, str]]) -> bool:
-        """Hold back changes, (resource, operation, id) each, if a pace is meant for one; whether one was.
+        """Hold back a load balancer if a pace matches one of its changes; return whether one does.
 
-        The first pace that fits decides. Whatever an earlier change left behind ends here.
+        changes: tuples of resource, operation and ID. The first pace that matches decides. The hold of an earlier
+        change ends in any case.
         """
         if not self._paces and not self._holds:
             return False
@@ -159,12 +163,12 @@ class Paces:
             return pace is not None
 
     def remaining(self, loadbalancer_id: str) -> float:
-        """Seconds for which a load balancer is held back: 0 where it is not, infinity until it is released."""
+        """Return for how many seconds a load balancer is held back: 0 if it is not, infinity if until released."""
         hold = self._holds.get(loadbalancer_id)
         return hold.remaining(time.time()) if hold else 0.0
 
     def failure(self, loadbalancer_id: str) -> str | None:
-        """Why its last change is to end in ERROR; None where it is not. A hold that has ended is forgotten."""
+        """Return why the last change is to end in ERROR, or None; a hold without a failure is removed."""
         with self._lock:
             hold = self._holds.get(loadbalancer_id)
             if hold is None:
@@ -175,7 +179,7 @@ class Paces:
             return hold.failure
 
     def polled(self, body: Any) -> None:
-        """Count an answer to a GET that shows objects as PENDING."""
+        """Count the answer to a GET for the holds of the objects that it shows as PENDING."""
         shown = set(_pending(body))
         freed = []
         with self._lock:
@@ -188,7 +192,7 @@ class Paces:
         self._wake_all(freed)
 
     def forget(self, kept: Collection[str]) -> None:
-        """Forget the holds of load balancers that are not among those that are kept."""
+        """Remove the holds of all load balancers except the given ones."""
         with self._lock:
             self._free([key for key in self._holds if key not in kept])
 
@@ -223,7 +227,7 @@ def _hold(pace: Pace, ids: list[str]) -> Hold:
 
 
 def _pending(body: Any) -> Iterable[str]:
-    """The IDs of the objects in an answer that are PENDING."""
+    """Yield the IDs of the objects in an answer that are PENDING."""
     if isinstance(body, list):
         for each in body:
             yield from _pending(each)

@@ -1,4 +1,4 @@
-"""A project of its own for each test: with a user, a role and a token, in a few milliseconds."""
+"""Create a project with a user, roles and a token for each test, in a few milliseconds."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ USUAL_ROLES = ("member",)
 
 
 def create(services: Services, request: Request, given: Values) -> Values:
-    """A new project with a user of the same name. Raises BadRequest and Conflict."""
+    """Create a project with a user of the same name and a token; return all of them. Raises BadRequest and Conflict."""
     if services.keystone is not None:
         raise errors.Conflict("Projects are another Keystone's here: make one there.")
     name, roles = given.get("name"), given.get("roles", list(USUAL_ROLES))
@@ -31,12 +31,12 @@ def create(services: Services, request: Request, given: Values) -> Values:
     if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles):
         raise errors.InvalidInput("roles", roles, "Value should be a list of role names.")
     name = name or f"test-{secrets.token_hex(4)}"
-    # Nobody guesses 256 bits: a slow hash would protect nothing, and take most of the time.
+    # A random password of 256 bits needs no slow hash, which would take most of the time.
     password = secrets.token_urlsafe(32)
     project_id, user_id = objects.new_id(), objects.new_id()
     place = {"name": name, "domain_id": DEFAULT_DOMAIN}
     user = {**place, "id": user_id, "default_project_id": project_id, "password": passwords.quick_hash(password)}
-    # Nothing that tokens stand for changes: remembered ones stay good.
+    # No existing token is affected, so the token cache stays valid.
     with services.store.writing(is_durable=False) as tx:
         for table in (PROJECT, USER):
             if tx.scalar(sa.select(table.c.id).where(table.c.name == name, table.c.domain_id == DEFAULT_DOMAIN)):
@@ -61,7 +61,7 @@ def create(services: Services, request: Request, given: Values) -> Values:
 
 
 def delete(services: Services, project_id: str) -> None:
-    """Remove a project with its user and its load balancers, whatever state these are in. Raises NotFound."""
+    """Delete a project with its user and its load balancers, whatever their status. Raises NotFound."""
     with services.store.writing(is_durable=False) as tx:
         if tx.scalar(sa.select(PROJECT.c.id).where(PROJECT.c.id == project_id)) is None:
             raise errors.NotFound.named("Project", project_id)
@@ -80,7 +80,7 @@ def delete(services: Services, project_id: str) -> None:
 
 
 def _remove(tx: sa.Connection, loadbalancer_id: str) -> None:
-    """Remove a load balancer with all of its parts and its addresses."""
+    """Delete a load balancer with all of its parts and its addresses."""
     for table in reversed(metadata.sorted_tables):
         if "loadbalancer_id" in table.c:
             tx.execute(sa.delete(table).where(table.c.loadbalancer_id == loadbalancer_id))
@@ -89,7 +89,7 @@ def _remove(tx: sa.Connection, loadbalancer_id: str) -> None:
 
 
 def _role_ids(tx: sa.Connection, names: list[str]) -> list[str]:
-    """Raises InvalidInput."""
+    """Return the IDs of roles given by name. Raises InvalidInput."""
     known = {row.name: row.id for row in tx.execute(sa.select(ROLE.c.name, ROLE.c.id))}
     for name in names:
         if name not in known:

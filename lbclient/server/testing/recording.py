@@ -1,4 +1,4 @@
-"""The last requests and their answers, with secrets left out."""
+"""Record the last requests and their answers, with secrets redacted."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Recorded:
 
 
 class Recording:
-    """A ring of requests. Thread-safe."""
+    """A ring buffer of the last requests. Thread-safe."""
 
     def __init__(self, kept: int = KEPT) -> None:
         self._numbers = itertools.count(1)
@@ -46,12 +46,12 @@ class Recording:
         self._lock = threading.Lock()
 
     def add(self, **values: Any) -> None:
-        """Record a request, with the bodies as they were sent."""
+        """Record a request; its bodies are redacted only when they are shown."""
         with self._lock:
             self._kept.append(Recorded(next(self._numbers), **values))
 
     def find(self, filters: Mapping[str, str]) -> list[Values]:
-        """The requests that all filters fit, the oldest first; paths and user agents are patterns with *."""
+        """Return the requests that match all filters, oldest first; path and user_agent are patterns with *."""
         with self._lock:
             kept = list(self._kept)
         return [_shown(each) for each in kept if all(_fits(each, *one) for one in filters.items())]
@@ -62,13 +62,13 @@ class Recording:
 
 
 def _shown(recorded: Recorded) -> Values:
-    """A recorded request with its bodies decoded and redacted."""
+    """Return a recorded request with its bodies decoded and redacted."""
     bodies = {"request": _decoded(recorded.request), "answer": _decoded(recorded.answer)}
     return {**asdict(recorded), **bodies}
 
 
 def _decoded(raw: bytes) -> Any:
-    """A body as JSON; otherwise only how long it is, as it may be a secret."""
+    """Return a body as redacted JSON; for another body, only its length, because it may be a secret."""
     if not raw:
         return None
     try:
@@ -85,7 +85,7 @@ def _fits(recorded: Recorded, name: str, wanted: str) -> bool:
 
 
 def redacted(value: Any) -> Any:
-    """A body without secrets."""
+    """Return a body with its secrets replaced by ***."""
     if isinstance(value, Mapping):
         return {key: HIDDEN if _is_secret(key, each) else redacted(each) for key, each in value.items()}
     if isinstance(value, list):
@@ -94,7 +94,7 @@ def redacted(value: Any) -> Any:
 
 
 def _is_secret(key: str, value: Any) -> bool:
-    """Whether a key names a secret: a text, or the token that a login offers as {"token": {"id": …}}."""
+    """Whether the value of a key is a secret: a string, or the token in a login's {"token": {"id": …}}."""
     if key == "token" and isinstance(value, Mapping):
         return "id" in value
     return isinstance(value, str) and any(word in key.lower() for word in SECRET_WORDS) and "_ref" not in key

@@ -1,4 +1,4 @@
-"""The paths of the testing API. They need no token: the server listens on loopback only where they exist."""
+"""The routes of the testing API. They need no token: if they are enabled, the server listens on loopback only."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RECORDED = tuple(each.name for each in RECORDED_REQUEST.fields if each.name not 
 
 
 def kit(services: Services) -> Kit:
-    """The testing kit, which is there wherever these routes are."""
+    """Return the testing kit, which always exists where these routes do."""
     assert services.testing is not None
     return services.testing
 
@@ -68,7 +68,7 @@ def create_fault(services: Services, request: Request) -> Answer:
 
 
 def create_pace(services: Services, request: Request) -> Answer:
-    """POST of a pace, or of a preset, which is several."""
+    """POST of a pace, or of a preset, which consists of several paces."""
     paces = kit(services).paces
     preset = bodies.preset(request.body, PRESETS)
     if preset is not None:
@@ -77,13 +77,13 @@ def create_pace(services: Services, request: Request) -> Answer:
 
 
 def release(services: Services, request: Request) -> Answer:
-    """POST: end the holds of one load balancer, or of all."""
+    """POST: end the hold of one load balancer, or all holds."""
     given = bodies.attributes(request.body, "release", ("loadbalancer_id",))
     return Answer({"release": {"released": kit(services).paces.release(given.get("loadbalancer_id"))}})
 
 
 def recorded(services: Services, request: Request) -> Answer:
-    """GET of the last requests; attributes are filters."""
+    """GET of the last requests, filtered by attributes in the query."""
     for name, _ in request.query:
         if name not in RECORDED:
             raise errors.BadRequest(f"Unknown argument: {name!r}; there are {', '.join(RECORDED)}.")
@@ -97,7 +97,7 @@ def forget_recorded(services: Services, request: Request) -> Answer:
 
 
 def set_member(services: Services, request: Request, id: str) -> Answer:
-    """PUT of what a no-op provider is to report of a member."""
+    """PUT of the operating status that a no-op provider reports for a member."""
     given = bodies.attributes(request.body, "member", ("operating_status",))
     status = given.get("operating_status")
     if status is not None and status not in health.STATUSES:
@@ -108,12 +108,12 @@ def set_member(services: Services, request: Request, id: str) -> Answer:
 
 
 def kill_amphora(services: Services, request: Request, id: str) -> Answer:
-    """POST: kill the HAProxy of an amphora, as a crash would."""
+    """POST: kill the HAProxy process of an amphora, as in a crash."""
     return Answer({"amphora": {"id": id, "killed": worlds.kill(services, id)}})
 
 
 def reset(services: Services, request: Request) -> Answer:
-    """POST: everything as it was when the server was started for the first time, or as in a snapshot."""
+    """POST: restore the state of the first start, or of a snapshot, and remove faults, paces and recorded requests."""
     given = bodies.attributes(request.body, "reset", ("snapshot",)) if request.body else {}
     worlds.restore(services, kit(services), given.get("snapshot") or worlds.INITIAL)
     kit(services).faults.remove()
@@ -128,13 +128,13 @@ def list_snapshots(services: Services, request: Request) -> Answer:
 
 
 def save_snapshot(services: Services, request: Request, name: str) -> Answer:
-    """PUT: save everything under a name."""
+    """PUT: save a snapshot under a name."""
     worlds.save(services, kit(services), name)
     return Answer({"snapshot": {"name": name}}, 201)
 
 
 def restore_snapshot(services: Services, request: Request, name: str) -> Answer:
-    """POST: everything as it was saved; what runs follows."""
+    """POST: restore a snapshot; the data plane then reconciles all load balancers."""
     worlds.restore(services, kit(services), name)
     return Answer(None, 204)
 
@@ -148,19 +148,19 @@ def delete_snapshot(services: Services, request: Request, name: str) -> Answer:
 
 
 def create_project(services: Services, request: Request) -> Answer:
-    """POST: a project with a user of its own, and a token."""
+    """POST: create a project with a user and a token."""
     given = bodies.attributes(request.body, "project", ("name", "roles")) if request.body else {}
     return Answer({"project": projects.create(services, request, given)}, 201)
 
 
 def delete_project(services: Services, request: Request, id: str) -> Answer:
-    """DELETE of a project with its load balancers, whatever state these are in."""
+    """DELETE of a project with its load balancers, whatever their status."""
     projects.delete(services, id)
     return Answer(None, 204)
 
 
 def overview(services: Services, request: Request) -> Answer:
-    """GET of how much is set."""
+    """GET of the numbers of faults, paces, recorded requests and snapshots."""
     mine = kit(services)
     counts = {
         "faults": len(mine.faults.all()),

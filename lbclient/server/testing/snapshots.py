@@ -1,4 +1,4 @@
-"""Snapshots: everything that the database has, saved under a name and brought back."""
+"""Snapshots: save the content of the database under a name, and restore it."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from ..errors import BadRequest, NotFound
 from ..identity import tokens
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-# Not what others are told by: a token that was revoked stays so.
+# Tables that snapshots leave out: a restored snapshot must not make revoked tokens valid again.
 LEFT_OUT = (SCHEMA, identity_tables.REVOCATION, identity_tables.IDENTITY_REVISION)
 
 
 class Snapshots:
-    """Files in a directory, one for each name."""
+    """The snapshots in a directory, one file for each name."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
     def names(self) -> list[str]:
-        """The snapshots there are, by name."""
+        """Return the names of the snapshots, sorted."""
         return sorted(path.stem for path in self._directory.glob("*.json"))
 
     def save(self, name: str, tx: sa.Connection, more: Mapping[str, Any]) -> None:
-        """Save the database and what else is given. Raises BadRequest."""
+        """Save the database, and `more` with it. Raises BadRequest if the name is not allowed."""
         self._directory.mkdir(mode=0o700, exist_ok=True)
         content = {"schema": migrations.NEWEST, "tables": dump.read(tx, LEFT_OUT), **more}
         files.replace(self._path(name), orjson.dumps(content, option=orjson.OPT_NON_STR_KEYS).decode())
 
     def load(self, name: str) -> dict[str, Any]:
-        """What was saved. Raises NotFound, and BadRequest where another version of the schema saved it."""
+        """Return a snapshot. Raises NotFound, and BadRequest if it has another schema version or a bad name."""
         try:
             content: dict[str, Any] = orjson.loads(self._path(name).read_bytes())
         except FileNotFoundError:
@@ -50,7 +50,7 @@ class Snapshots:
         return content
 
     def delete(self, name: str) -> None:
-        """Raises NotFound."""
+        """Delete a snapshot. Raises NotFound and BadRequest."""
         self.load(name)
         self._path(name).unlink()
 
@@ -64,7 +64,7 @@ class Snapshots:
 
 
 def restore(tx: sa.Connection, rows: dump.Rows) -> set[str]:
-    """Make these the rows of all tables; the IDs of the load balancers before and after."""
+    """Replace the rows of all tables; return the IDs of all load balancers that exist before or after."""
     ids = set(tx.scalars(sa.select(LOADBALANCER.c.id)))
     dump.write(tx, rows, LEFT_OUT)
     tokens.touch(tx)

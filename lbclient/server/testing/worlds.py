@@ -1,4 +1,4 @@
-"""What the testing API does to load balancers: break, save and restore them."""
+"""Operations of the testing API on load balancers: set health, kill processes, save and restore everything."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ INITIAL = "initial"  # the snapshot that reset restores
 
 
 def set_health(services: Services, kit: Kit, member_id: str, status: str | None) -> None:
-    """Have a member of a no-op provider report a status. Raises NotFound and Conflict."""
+    """Set the status that a no-op provider reports for a member. Raises NotFound and Conflict."""
     with services.store.writing() as tx:
         row = tx.execute(
             sa.select(MEMBER.c.loadbalancer_id, LOADBALANCER.c.provider)
@@ -34,7 +34,7 @@ def set_health(services: Services, kit: Kit, member_id: str, status: str | None)
 
 
 def kill(services: Services, amphora_id: str) -> int:
-    """Kill the processes of an amphora; how many there were. Raises NotFound."""
+    """Kill the processes of an amphora and return how many there were. Raises NotFound."""
     with services.store.reading() as tx:
         found = tx.scalar(sa.select(LOADBALANCER.c.id).where(LOADBALANCER.c.amphora_id == amphora_id))
     if found is None:
@@ -43,19 +43,19 @@ def kill(services: Services, amphora_id: str) -> int:
 
 
 def prepare(services: Services, kit: Kit) -> None:
-    """Save what reset restores, at the first start."""
+    """Save the snapshot that reset restores, at the first start."""
     if INITIAL not in kit.snapshots.names():
         save(services, kit, INITIAL)
 
 
 def save(services: Services, kit: Kit, name: str) -> None:
-    """Save everything under a name."""
+    """Save a snapshot under a name."""
     with services.store.reading() as tx:
         kit.snapshots.save(name, tx, {"health": dict(kit.health.statuses)})
 
 
 def restore(services: Services, kit: Kit, name: str) -> None:
-    """Make everything as it was saved. What runs follows, as after a restart."""
+    """Restore a snapshot and wake the data plane for every load balancer that exists before or after."""
     content = kit.snapshots.load(name)
     with services.tokens.changing() as tx:
         ids = snapshots.restore(tx, content["tables"])

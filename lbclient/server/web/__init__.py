@@ -1,1 +1,1 @@
-"""The HTTP server: connections, ASGI, headers of proxies, and what a route takes and returns."""
+"""The HTTP server: connections, the ASGI bridge, proxy headers, and routes with their requests and answers."""

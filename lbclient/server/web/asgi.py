@@ -1,10 +1,11 @@
-"""From ASGI, which the HTTP server speaks, to WSGI, in which requests are handled one after the other."""
+"""Bridge from ASGI, the HTTP server's interface, to the WSGI application that handles the requests."""
 
 from __future__ import annotations
 
 import asyncio
 import io
 import sys
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,18 +15,19 @@ from urllib.parse import unquote_to_bytes
 
 from ...store import haste
 from ..errors import BadRequest, Error, TooLarge, TooManyRequests, Unavailable
-from .limits import BODY_MAXIMUM, BODY_UNKNOWN, VALUE_COST, VALUES_MAXIMUM, Limits
+from .limits import BODY_MAXIMUM, BODY_UNKNOWN, VALUE_COST, VALUES_MAXIMUM, Limits, origin
 from .proxy_headers import HOST
 
-PASSED_OVER = 64 * 1024 * 1024  # bytes of a body that is too large
-PATIENCE = 1.0  # seconds for the next of them
+PASSED_OVER = 64 * 1024 * 1024  # bytes to read and discard of a body that is too large
+PATIENCE = 1.0  # seconds to wait for more of them
 
-DROPPED = "lbclient.dropped"  # whether the connection is to be closed instead of an answer
-FAULT = "lbclient.fault"  # an exception that is to be answered, instead of what the request asks for
-MAXIMUM = "lbclient.body_maximum"  # bytes that the body may have; of a larger one, not all is there
+DROPPED = "lbclient.dropped"  # if true, close the connection instead of answering
+FAULT = "lbclient.fault"  # an exception to answer with, instead of handling the request
+MAXIMUM = "lbclient.body_maximum"  # bytes that the body may have; a larger one is not read to its end
 LOGIN_THREADS = 4
+LOGIN_ADDRESSES = 4  # that can have as many logins in the queue as one may; only so many together fill it
 LONG_THREADS = 2
-LONG_BODY = 32 * 1024  # bytes of a body that takes long
+LONG_BODY = 32 * 1024  # bytes; larger bodies go to the threads for long requests
 RETRY_AFTER = 1  # seconds
 
 Environ = dict[str, Any]
@@ -34,16 +36,17 @@ Answer = tuple[int, list[tuple[bytes, bytes]], bytes]
 
 @dataclass(frozen=True)
 class Guards:
-    """What the HTTP server has to know of a request before it is handled."""
+    """Checks of a request that the HTTP server makes before the request is handled."""
 
-    is_known: Callable[[Environ], bool] = lambda environ: True  # whether its token has been checked, and is good
-    is_login: Callable[[Environ], bool] = lambda environ: False  # whether a password is hashed for it
+    is_known: Callable[[Environ], bool] = lambda environ: True  # whether its token is valid
+    is_login: Callable[[Environ], bool] = lambda environ: False  # whether handling it hashes a password
 
 
 class Bridge:
-    """An ASGI application: whole requests go to a WSGI application, in a thread where they may have to wait.
+    """An ASGI application that passes complete requests to a WSGI application, in a thread if they may block.
 
-    What takes long has two threads of its own: small requests take turns with these alone, however many there are.
+    Long requests have two threads of their own, so that small requests compete for the interpreter with at most
+    these two, however many long requests there are.
     """
 
     def __init__(
@@ -58,14 +61,14 @@ class Bridge:
         self._pool = pool
         self._is_quick = is_quick
         self._guards = guards
-        # Few, and apart from the others: what takes long takes its turn with what else does, not with what waits.
+        # Few threads of their own: long requests queue behind each other, and do not delay others.
         self._long_pool = ThreadPoolExecutor(LONG_THREADS, thread_name_prefix="long")
         self._payments = Payments()
         self._budget = _Budget(limits.body_memory)
-        # Apart from the others, which would all wait for passwords to be hashed where many log in.
+        # A pool of their own: otherwise many logins would occupy every thread with hashing passwords.
         self._login_pool = ThreadPoolExecutor(LOGIN_THREADS, thread_name_prefix="login")
-        self._logins = 0
-        self._most_logins = limits.logins + LOGIN_THREADS
+        self._logins: Counter[str] = Counter()  # by what connections are counted by
+        self._most_logins = limits.logins + LOGIN_THREADS  # of one address
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
@@ -76,15 +79,15 @@ class Bridge:
             try:
                 _check_host(scope)
                 if not await body.read(environ):
-                    return  # nobody is there any more
+                    return  # the client has disconnected
             except Error as error:
-                environ[FAULT] = error.with_traceback(None)  # it would keep what has been read of the body
+                environ[FAULT] = error.with_traceback(None)  # a traceback would keep the body in memory
             status, headers, content = await self._answer(environ)
         if environ.get(DROPPED):
             scope["lbclient.close"]()
             await _gone(receive)
             return
-        environ.clear()  # of the body, too: the client may take its time for the answer
+        environ.clear()  # frees the body before the answer is sent, which may take long
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": content, "more_body": body.is_left})
         if body.is_left:
@@ -97,11 +100,11 @@ class Bridge:
         self._login_pool.shutdown(wait=False, cancel_futures=True)
 
     async def _is_known(self, environ: Environ) -> bool:
-        """Whether the sender may send more than a login needs; in a thread, as a database or a Keystone is asked."""
+        """Whether the sender's token is valid; checked in a thread, because it queries a database or a Keystone."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._guards.is_known, environ)
 
     async def _answer(self, environ: Environ) -> Answer:
-        """Here, if that is quick; in a thread that can wait otherwise, and where it turns out to be necessary."""
+        """Answer on the event loop if the request is quick, otherwise, or if it turns out to block, in a thread."""
         loop = asyncio.get_running_loop()
         if FAULT in environ:
             return self._apply(environ)
@@ -126,15 +129,19 @@ class Bridge:
         return answer
 
     async def _log_in(self, environ: Environ) -> Answer:
-        """In the threads for that, behind a short queue."""
-        if self._logins >= self._most_logins:
+        """Handle a login in the threads for logins; answer 429 if the queue, or the address's share of it, is full."""
+        sender = origin(environ["REMOTE_ADDR"])
+        is_full = self._logins.total() >= self._most_logins * LOGIN_ADDRESSES
+        if is_full or self._logins[sender] >= self._most_logins:
             environ[FAULT] = TooManyRequests("Too many passwords are being checked; try again later.", RETRY_AFTER)
             return self._apply(environ)
-        self._logins += 1
+        self._logins[sender] += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._login_pool, self._apply, environ)
         finally:
-            self._logins -= 1
+            self._logins[sender] -= 1
+            if not self._logins[sender]:
+                del self._logins[sender]
 
     def _apply(self, environ: Environ) -> Answer:
         begun: list[Any] = []
@@ -144,23 +151,23 @@ class Bridge:
 
 
 class Payments:
-    """Calls that wait are made in another thread, one at a time, each once for all who owe it until it begins."""
+    """Runs deferred blocking calls in a thread, one at a time; equal calls that have not started yet run once."""
 
     def __init__(self) -> None:
-        # One of its own: the others may all be busy with what waits for something else.
+        # A thread of its own: those of the other pools may all be blocked by something else.
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="payment")
         self._due: dict[haste.Payment, asyncio.Future[None]] = {}
         self._work: asyncio.Task[None] | None = None
 
     async def make(self, payment: haste.Payment) -> None:
-        """Returns when it has been made. Raises what it raises."""
+        """Run a call and wait until it has finished. Raises what the call raises."""
         loop = asyncio.get_running_loop()
         if payment not in self._due:
             self._due[payment] = loop.create_future()
         mine = self._due[payment]
         if self._work is None:
             self._work = loop.create_task(self._make_all())
-        await asyncio.shield(mine)  # somebody who goes away takes nobody along
+        await asyncio.shield(mine)  # if one waiter is cancelled, the others go on waiting
 
     async def _make_all(self) -> None:
         loop = asyncio.get_running_loop()
@@ -175,24 +182,24 @@ class Payments:
         self._work = None
 
     def close(self) -> None:
-        """Nobody owes anything any more."""
+        """Shut the thread down; no more calls may be made."""
         self._pool.shutdown(wait=False)
 
 
 async def _gone(receive: Any) -> None:
-    """Returns when the connection has been closed: the HTTP server would answer by itself before."""
+    """Wait until the connection has been closed: uvicorn would answer by itself if the application returned before."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
 class _Budget:
-    """The memory of all large bodies that are being received or handled."""
+    """The memory available for all large bodies that are being received or handled."""
 
     def __init__(self, size: int) -> None:
         self._left = size
 
     def take(self, size: int) -> None:
-        """Raises Unavailable where there is not so much."""
+        """Reserve memory, in bytes. Raises Unavailable if not enough is left."""
         if size > self._left:
             raise Unavailable("The server is receiving too many large bodies; try again later.", RETRY_AFTER)
         self._left -= size
@@ -202,7 +209,7 @@ class _Budget:
 
 
 class _Body:
-    """The body of a request, as far as it is wanted; its memory is accounted for within the block."""
+    """The body of a request, as a context manager: the memory it takes from the budget is given back at the end."""
 
     def __init__(self, receive: Any, budget: _Budget, is_known: Callable[[], Awaitable[bool]]) -> None:
         self._receive = receive
@@ -211,7 +218,7 @@ class _Body:
         self._is_admitted = False
         self._taken = 0
         self._values = 0
-        self.is_left = True  # whether more of it may come
+        self.is_left = True  # whether more of it may arrive
 
     def __enter__(self) -> _Body:
         return self
@@ -220,10 +227,10 @@ class _Body:
         self._budget.give_back(self._taken)
 
     async def read(self, environ: Environ) -> bool:
-        """Put it into the environment, with its length; return False when the client has gone away.
+        """Put the body and its length into the environment; return False if the client has disconnected.
 
-        Of one that is too large, the length that was announced counts, or that of what has been read. Raises
-        Unavailable where the server has no memory for it, TooLarge where there are too many values in it.
+        A body that is too large is not read to its end: its length is then the announced one, or that of the part
+        that was read. Raises Unavailable if the server has no memory for it, and TooLarge if it has too many values.
         """
         maximum = environ[MAXIMUM] = await self._maximum(int(environ.get("CONTENT_LENGTH", 0)))
         if int(environ.get("CONTENT_LENGTH", 0)) > maximum:
@@ -246,14 +253,14 @@ class _Body:
         return True
 
     async def _maximum(self, size: int) -> int:
-        """How large a body may be that has, or will have, this size."""
+        """Return the maximum size, in bytes, of a body that has, or will have, the given size."""
         if size > BODY_UNKNOWN and not self._is_admitted:
             self._is_admitted = await self._is_known()
             return BODY_MAXIMUM if self._is_admitted else BODY_UNKNOWN
         return BODY_MAXIMUM
 
     def _account(self, pieces: list[bytes]) -> None:
-        """Take memory for what has come, and for the values that JSON makes of it."""
+        """Take memory for the pieces received, and for the values that they have as parsed JSON."""
         values = sum(piece.count(sign) for piece in pieces for sign in (b",", b"[", b"{"))
         self._values += values
         if self._values > VALUES_MAXIMUM:
@@ -263,7 +270,7 @@ class _Body:
         self._taken += cost
 
     async def pass_over(self) -> None:
-        """Reads on for a while: a client that is still sending when the connection is closed never sees its answer."""
+        """Read and discard the rest for a while: a client still sending when the connection closes loses the answer."""
         size = 0
         while self.is_left and size < PASSED_OVER:
             try:
@@ -275,7 +282,7 @@ class _Body:
 
 
 def _check_host(scope: Any) -> None:
-    """Links are made of it. Raises BadRequest."""
+    """Check the Host header, from which links are built. Raises BadRequest."""
     hosts = [value for name, value in scope["headers"] if name == b"host"]
     if len(hosts) > 1 or (not hosts and scope["http_version"] == "1.1"):
         raise BadRequest(f"A request has one Host header; this one has {len(hosts) or 'none'}.")
@@ -284,7 +291,7 @@ def _check_host(scope: Any) -> None:
 
 
 def _environ(scope: Any) -> Environ:
-    """The request as PEP 3333 has it, without its body."""
+    """Return the WSGI environment (PEP 3333) of a request, without its body."""
     host, port = scope["server"] or ("localhost", 0)
     environ: Environ = {
         "REQUEST_METHOD": scope["method"],
@@ -304,7 +311,7 @@ def _environ(scope: Any) -> Environ:
         "wsgi.run_once": False,
     }
     for name, value in scope["headers"]:
-        if b"_" not in name:  # it would be taken for the one with a hyphen
+        if b"_" not in name:  # in WSGI, the name would be the same as with a hyphen
             key = _key(name)
             text = value.decode("latin-1")
             environ[key] = f"{environ[key]},{text}" if key in environ else text

@@ -1,4 +1,4 @@
-"""One connection to the HTTP server: uvicorn's, with bounds for clients that send without end, or nothing."""
+"""One connection to the HTTP server: uvicorn's protocol, with size limits and with deadlines for slow clients."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .limits import HEAD_MAXIMUM, HEADERS_MAXIMUM, PIPELINE_MAXIMUM, Limits
 
 
 def _raw(status: str, *headers: str) -> bytes:
-    """An answer that needs no application."""
+    """Return an answer without a body that is sent without calling the application."""
     return "\r\n".join([f"HTTP/1.1 {status}", "Content-Length: 0", "Connection: close", *headers, "", ""]).encode()
 
 
@@ -23,11 +23,11 @@ BUSY = _raw("503 Service Unavailable", "Retry-After: 1")
 
 
 class _Refused(Exception):
-    """A request that is not parsed any further; the parser reports it as any other error."""
+    """Stops the parsing of a request that is refused; the parser reports it like any other error."""
 
 
 class Connection(HttpToolsProtocol):
-    """Knows what the server is waiting for, and since when."""
+    """An HTTP connection that tracks what the server is waiting for, and since when."""
 
     limits = Limits()  # set by Server in a subclass
     on_lost: Callable[[], None] = staticmethod(lambda: None)
@@ -65,7 +65,7 @@ class Connection(HttpToolsProtocol):
         if len(self.pipeline) >= PIPELINE_MAXIMUM:
             self._refusal = TOO_MANY
             raise _Refused
-        if not self._head:  # the rest of what came with the request before
+        if not self._head:  # pipelined: it arrived together with the previous request
             self._head, self._waits_since = 1, self._heard_at
         super().on_message_begin()
 
@@ -101,9 +101,9 @@ class Connection(HttpToolsProtocol):
         self.on_lost()
 
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio reads what it returns
-        """The client has said all: what it has asked for is answered still; half a request is refused."""
+        """Handle the client's end of data: complete requests are still answered, an incomplete one is refused."""
         asked = [cycle for cycle, _ in self.pipeline] or [self.cycle]
-        last = asked[0]  # uvicorn takes from the other end
+        last = asked[0]  # the newest: uvicorn takes the oldest from the other end
         if last is not None and not last.response_complete and not last.more_body:
             last.keep_alive = False
             return True
@@ -116,39 +116,39 @@ class Connection(HttpToolsProtocol):
         super().resume_writing()
 
     def waits_since(self) -> float | None:
-        """Since when the server has been waiting for the client; None while the client waits for the server."""
+        """Return since when (monotonic seconds) the server waits for the client; None if the client waits for it."""
         if self._is_answering():
             return self._heard_at if self.flow is not None and self.flow.write_paused else None
         return self._waits_since
 
     def check_deadlines(self, now: float) -> None:
-        """Close the connection of a client that took longer than it may."""
+        """Close the connection if the client has exceeded its deadline; now is in monotonic seconds."""
         since = self.waits_since()
         if since is None or now - since <= self._patience():
             return
         self.give_up(TIMED_OUT)
 
     def give_up(self, answer: bytes) -> None:
-        """Close it; a client that has begun to ask, and has no answer yet, is given this one."""
+        """Close the connection; a client that has started a request and has no answer yet gets the given one."""
         if self._is_asking():
             self._refuse(answer)
         elif self.transport is not None:
             self.transport.abort()
 
     def _is_answering(self) -> bool:
-        """Whether it is the server's turn: a request is complete, and its answer is not."""
+        """Whether a request is complete and its answer is not."""
         if self.pipeline:
             return True
         return self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body
 
     def _is_asking(self) -> bool:
-        """Whether a part of a request is there, and no part of its answer."""
+        """Whether part of a request has arrived and no part of its answer has been sent."""
         if self._is_answering():
             return False
         return self._head > 0 if self._is_in_head else not self.cycle.response_started
 
     def _patience(self) -> float:
-        """Seconds that the client has for what the server waits for now."""
+        """Return how many seconds the client has for what the server is waiting for."""
         if self._is_answering():
             return self.limits.silence
         if not self._is_in_head:

@@ -1,4 +1,4 @@
-"""The door of the HTTP server: accepts connections, bounds them, and closes those that hold a place for too long."""
+"""Accept the HTTP server's connections, limit their number, and close those that keep the server waiting too long."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from .connection import BUSY, Connection
 from .limits import Limits, origin
 
 LOG = logging.getLogger(__name__)
-PAUSE = 0.1  # seconds after an accept that failed, for want of descriptors
+PAUSE = 0.1  # seconds to wait after accept has failed, usually for lack of descriptors
 
 Make = Callable[[], Connection]
 
 
 class Visit:
-    """One connection from its accept to its end, TLS handshake included."""
+    """One connection from its accept to its end, including the TLS handshake."""
 
     def __init__(self, origin: str) -> None:
         self.origin = origin
@@ -28,11 +28,11 @@ class Visit:
         self.handshake: asyncio.Task[None] | None = None
 
     def waits_since(self) -> float | None:
-        """Since when the server has been waiting for this client; None while the client waits for the server."""
+        """Return since when (monotonic seconds) the server waits for this client; None if the client waits for it."""
         return self._accepted_at if self.connection is None else self.connection.waits_since()
 
     def end(self) -> None:
-        """Give its place to another client."""
+        """Close the connection to make room for another client."""
         if self.connection is not None:
             self.connection.give_up(BUSY)
         elif self.handshake is not None:
@@ -40,10 +40,10 @@ class Visit:
 
 
 class Door:
-    """Accepts connections; where there are too many, the client that has kept the server waiting longest is closed.
+    """Accepts connections; if there are too many, closes the one that has kept the server waiting longest.
 
-    An honest request arrives at once and is safe from then on. A flood of connections that send nothing, or little by
-    little, only pushes out itself.
+    The request of an honest client arrives at once, and from then on its connection is not closed. A flood of
+    connections that send nothing, or send slowly, only displaces itself.
     """
 
     def __init__(self, limits: Limits, tls: Callable[[], ssl.SSLContext | None] = lambda: None) -> None:
@@ -55,14 +55,14 @@ class Door:
         self._make: Make
 
     def open(self, listening: socket.socket, make: Make) -> None:
-        """Accept from now on."""
+        """Start to accept connections on a listening socket; `make` creates the protocol of each."""
         listening.setblocking(False)
         self._listening = listening
         self._make = make
         self._resume()
 
     def close(self) -> None:
-        """Accept no more. uvicorn calls this, and wait_closed, as with a server of asyncio."""
+        """Stop accepting. uvicorn calls this and wait_closed() as it would with an asyncio server."""
         if self._listening is not None:
             asyncio.get_running_loop().remove_reader(self._listening)
             self._listening = None
@@ -70,7 +70,7 @@ class Door:
             visit.end()
 
     async def wait_closed(self) -> None:
-        """Nothing is left to wait for."""
+        """Return at once: close() leaves nothing to wait for."""
 
     def sweep(self) -> None:
         """Close connections that are past a deadline."""
@@ -85,7 +85,7 @@ class Door:
             asyncio.get_running_loop().add_reader(self._listening, self._accept, self._listening)
 
     def _accept(self, listening: socket.socket) -> None:
-        """Take one connection; the loop calls it again where there are more, after what else there is to do."""
+        """Accept one connection; the event loop calls this again for further ones, after its other callbacks."""
         loop = asyncio.get_running_loop()
         try:
             client, address = listening.accept()
@@ -120,7 +120,7 @@ class Door:
             self._leave(visit)
 
     def _make_room(self, origin: str) -> bool:
-        """Whether a connection may enter; one that is waited for is closed where that helps."""
+        """Return whether a new connection is admitted; closes a waiting one first if the limits require it."""
         mine = self._visits.get(origin, {})
         if len(mine) >= self._limits.connections_per_address:
             return _end_one_of(mine)
@@ -145,7 +145,7 @@ class Door:
 
 
 def _end_one_of(visits: dict[Visit, None]) -> bool:
-    """End the one whose client has kept the server waiting longest; False where there is none."""
+    """Close the connection that has kept the server waiting longest; return False if the server waits for none."""
     waiting = [(since, visit) for visit in visits if (since := visit.waits_since()) is not None]
     if not waiting:
         return False

@@ -1,4 +1,4 @@
-"""The body of a request: its size, its type, and the JSON in it."""
+"""Read the body of a request: check its size and content type, and parse its JSON."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from .routing import Body
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
-NESTING = 32  # levels of lists and objects in a body; a whole load balancer has less than ten
+NESTING = 32  # levels of lists and objects in a body; a load balancer with all of its parts has less than ten
 
 
 def read(req: falcon.Request, wanted: Body) -> Any:
-    """The parsed body, or its bytes; None where none is wanted, or there is none. Raises errors.Error."""
+    """Return the parsed body, or its bytes; None if it is empty or the route reads none. Raises errors.Error."""
     if wanted is Body.USUAL and req.method not in ("POST", "PUT", "PATCH"):
         return None
     maximum = req.env.get(MAXIMUM, BODY_MAXIMUM)
@@ -43,7 +43,7 @@ def read(req: falcon.Request, wanted: Body) -> Any:
 
 
 def _depth(parsed: Any) -> int:
-    """How deep lists and objects lie in each other, up to a level more than is allowed."""
+    """Return how deep lists and objects are nested; stops counting one level above the maximum."""
     depth, level = 0, [parsed]
     while depth <= NESTING:
         level = [each for each in level if isinstance(each, dict | list)]
@@ -55,7 +55,10 @@ def _depth(parsed: Any) -> int:
 
 
 def _check_type(req: falcon.Request) -> None:
-    """The body says of itself that it is JSON; the other services believe so where it says nothing."""
+    """Check that the content type is JSON; without one, only the load-balancer API refuses the body.
+
+    Raises BadRequest and UnsupportedMediaType.
+    """
     mimetype = (req.content_type or "").split(";")[0].strip().lower()
     if mimetype == JSON or not (mimetype or is_load_balancing(req.path)):
         return

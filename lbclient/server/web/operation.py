@@ -1,4 +1,4 @@
-"""What a route does, for the description of its API."""
+"""Descriptions of routes, for the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ READING = (400, 401, 403, 404, 406, 503)
 
 @dataclass(frozen=True)
 class Parameter:
-    """A word behind the question mark of a URL."""
+    """A parameter in the query string of a URL."""
 
     name: str
     schema: Schema
@@ -22,7 +22,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Operation:
-    """One thing that the API can be asked for; answer and body are None where there is none."""
+    """One operation of the API; answer and body are None if it has none."""
 
     id: str
     summary: str
@@ -32,4 +32,4 @@ class Operation:
     body: Schema | None = None
     query: tuple[Parameter, ...] = ()
     refusals: tuple[int, ...] = READING
-    makes: bool = False  # its answer tells the ID of a new object
+    makes: bool = False  # whether its answer has the ID of a new object

@@ -1,4 +1,4 @@
-"""Behind a proxy: links lead to where the client came in, as the proxy's headers tell it."""
+"""Behind a reverse proxy: build links from the address that the client used, according to the proxy's headers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PREFIX = re.compile(r"(?:/[A-Za-z0-9._~-]+)+")
 
 
 class Forwarded:
-    """Believes X-Forwarded-Proto, -Host and -Prefix; only for servers that nobody reaches but through the proxy."""
+    """Trusts X-Forwarded-Proto, -Host, -Prefix and -For; only for servers that clients can reach only via the proxy."""
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
         scheme = _first(req, "X-Forwarded-Proto").lower()
@@ -24,10 +24,10 @@ class Forwarded:
         if PREFIX.fullmatch(prefix):
             req.env["SCRIPT_NAME"] = prefix
         client = (req.get_header("X-Forwarded-For") or "").rpartition(",")[2].strip()
-        if client:  # what the proxy itself has added; failed logins are counted by it
+        if client:  # the address added by the proxy itself; failed logins are counted per address
             req.env["REMOTE_ADDR"] = client[:64]
 
 
 def _first(req: falcon.Request, name: str) -> str:
-    """What the proxy that is nearest to the client said."""
+    """Return the value set by the proxy nearest to the client."""
     return (req.get_header(name) or "").split(",")[0].strip()

@@ -1,4 +1,4 @@
-"""Routes: the request that a handler gets, the answer that it returns, and the line that leads to it."""
+"""Routes: the request that a handler receives, the answer that it returns, and the route that leads to it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """A JSON body (None: an empty one; bytes: as they are), a status, and headers beyond the usual ones."""
+    """A body (None: empty; bytes: sent unchanged; anything else: as JSON), a status, and additional headers."""
 
     body: Any = None
     status: int = 200
@@ -38,7 +38,7 @@ Handler = Callable[..., Answer]  # handler(services, request, **path_arguments)
 
 
 class Body(enum.Enum):
-    """What a route reads of a request's body."""
+    """How a route reads the body of a request."""
 
     USUAL = "JSON with POST, PUT and PATCH"
     JSON = "JSON with this method, too"
@@ -47,13 +47,13 @@ class Body(enum.Enum):
 
 @dataclass(frozen=True)
 class Route:
-    """One line of the HTTP surface."""
+    """One method of one path of the HTTP API."""
 
     method: str
     path: str  # a Falcon template: /v3/projects/{project_id}
     handler: Handler
     is_open: bool = False  # no token needed: request.who is ANONYMOUS
     body: Body = Body.USUAL
-    waits: bool = False  # for more than the database, or it takes long: it needs a thread of its own
-    hashes: bool = False  # a password: it has threads of its own
-    operation: Operation | None = None  # what it does, for the description of the load-balancer API
+    waits: bool = False  # blocks on more than the database, or takes long: needs a thread
+    hashes: bool = False  # hashes a password: runs in the threads for logins
+    operation: Operation | None = None  # describes the route in the OpenAPI document of the load-balancer API

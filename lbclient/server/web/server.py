@@ -1,4 +1,4 @@
-"""The HTTP server itself: uvicorn, in a thread of this process, before a WSGI application."""
+"""The HTTP server: uvicorn in a thread of this process, in front of a WSGI application."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from .door import Door
 from .limits import Limits
 from .tls import Certificate
 
-BACKLOG = 128  # connections that wait to be accepted
+BACKLOG = 128  # connections waiting to be accepted
 
 LOG = logging.getLogger(__name__)
-logging.getLogger("uvicorn").setLevel(logging.ERROR)  # that it runs is told elsewhere, and bad requests are answered
+logging.getLogger("uvicorn").setLevel(logging.ERROR)  # main.py reports that it runs, and bad requests are answered
 
 
 class ListenError(Exception):
-    """The address cannot be listened on; the text says why."""
+    """The server cannot listen on the address; the message says why."""
 
 
 class Server:
-    """An HTTP server that works in threads of its own."""
+    """An HTTP server that runs in threads of its own."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class Server:
         limits: Limits | None = None,
         certificate: Certificate | None = None,
     ) -> None:
-        """is_quick(environ) tells of requests that are not likely to wait, and need no thread of their own."""
+        """is_quick(environ): whether a request is unlikely to block, and can be handled on the event loop."""
         self._limits = limits or Limits()
         self._place = host, port
         self._socket: socket.socket | None = None
@@ -60,17 +60,17 @@ class Server:
                 lifespan="off",
                 log_config=None,
                 access_log=False,
-                proxy_headers=False,  # whether those are believed is said elsewhere
+                proxy_headers=False,  # see proxy_headers.py
                 server_header=False,
                 headers=[("Server", "lbclient")],
-                timeout_keep_alive=int(self._limits.silence) + 1,  # the door closes it before
+                timeout_keep_alive=int(self._limits.silence) + 1,  # the door closes idle connections earlier
                 timeout_graceful_shutdown=int(self._limits.finish),
             ),
         )
         self._thread = threading.Thread(target=self._work, name="http", daemon=True)
 
     def bind(self) -> int:
-        """Take the address; the port. Connections wait until start(). Raises ListenError."""
+        """Bind the address and return the port. Connections wait until start(). Raises ListenError."""
         host, port = self._place
         try:
             self._socket = _bound(host, port)
@@ -80,17 +80,17 @@ class Server:
 
     @property
     def address(self) -> tuple[str, int]:
-        """The address and port that it has bound."""
+        """The bound address and port."""
         assert self._socket is not None
         host, port, *_ = self._socket.getsockname()
         return str(host), int(port)
 
     def start(self) -> None:
-        """Answer requests from now on."""
+        """Start to answer requests."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Accept nothing more; wait for the requests that are under way."""
+        """Stop accepting connections and wait for the requests in progress, up to Limits.finish seconds."""
         self._server.should_exit = True
         if self._thread.is_alive():
             self._thread.join(self._limits.finish + 1)
@@ -124,7 +124,7 @@ class Server:
 
 
 class _Uvicorn(uvicorn.Server):
-    """uvicorn behind a door that bounds connections from their accept on."""
+    """uvicorn behind a Door, which limits connections from their accept on."""
 
     def __init__(self, door: Door, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -133,7 +133,7 @@ class _Uvicorn(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await self.lifespan.startup()
         [listening] = sockets or []
-        self.servers = [self._door]  # type: ignore[list-item]  # it is closed and waited for, no more
+        self.servers = [self._door]  # type: ignore[list-item]  # uvicorn only calls close() and wait_closed()
         self._door.open(listening, self._connection)
         self.started = True
 
@@ -145,7 +145,7 @@ class _Uvicorn(uvicorn.Server):
 
 
 def _bound(host: str, port: int) -> socket.socket:
-    """A socket that listens. Raises OSError."""
+    """Return a listening socket. Raises OSError."""
     family, kind, protocol, _, address = socket.getaddrinfo(
         host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]
@@ -153,7 +153,7 @@ def _bound(host: str, port: int) -> socket.socket:
     try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6 and host == "::":
-            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)  # all addresses, those of IPv4 as well
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)  # all addresses, including those of IPv4
         made.bind(address)
         made.listen(BACKLOG)
     except OSError:

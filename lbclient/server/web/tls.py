@@ -1,4 +1,4 @@
-"""The certificate of the API: loaded, checked, and loaded again when its files change."""
+"""The certificate of the API: load and check it, and reload it when its files change."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ Stamp = tuple[tuple[int, int, int], ...]
 
 
 class CertificateError(Exception):
-    """The certificate or its key cannot be used; the text says which, and why."""
+    """The certificate or its key cannot be used; the message says which, and why."""
 
 
 class Certificate:
-    """What the HTTP server shows, for connections from now on."""
+    """The TLS context for new connections to the HTTP server."""
 
     def __init__(self, certificate: Path, key: Path) -> None:
-        """Raises CertificateError."""
+        """Load the certificate and its key. Raises CertificateError."""
         self._paths = certificate, key
         self._stamp = self._look()
         self.context = self._load()
 
     @property
     def is_self_signed(self) -> bool:
-        """Whether clients can check it with itself alone."""
+        """Whether the certificate is its own issuer, so that clients need it as their CA certificate."""
         first = x509.load_pem_x509_certificates(self._paths[0].read_bytes())[0]
         return first.issuer == first.subject
 
     def refresh(self) -> None:
-        """Load files that have changed; what cannot be used is logged, and the certificate before goes on."""
+        """Reload the files if they have changed; if they cannot be used, log that and keep the previous certificate."""
         try:
             stamp = self._look()
             if stamp == self._stamp:
@@ -70,7 +70,7 @@ class Certificate:
 
 
 class _NeedsPassphrase(Exception):
-    """Nobody is there who could type one."""
+    """The key needs a passphrase, which a server without a terminal cannot ask for."""
 
 
 def _refuse() -> str:
