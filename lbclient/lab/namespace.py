@@ -187,7 +187,7 @@ def make_local(subnets: Sequence[str]) -> None:
 
 
 def _close_standard_streams() -> None:
-    """Redirect the standard streams to /dev/null, so that readers of the program's output see its end while the init lives."""
+    """Redirect the standard streams to /dev/null: otherwise readers of the program would wait for the init."""
     nothing = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(nothing, stream)

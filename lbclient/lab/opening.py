@@ -1,4 +1,4 @@
-"""Opens a lab for a command or for the demo."""
+"""Opening of a lab for a command or for the demo."""
 
 from __future__ import annotations
 
