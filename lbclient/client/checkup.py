@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from . import clouds, connect, errors, settings
+from . import clouds, connect, errors, settings, unreachable
 from .rest import VERSION_AT_END, Rest
 from .services import Services
 
@@ -165,7 +165,7 @@ def _identity(cloud: Cloud) -> Finding:
             "identity",
             PROBLEM,
             f"What answers at {url} (HTTP {answer.status_code}) is no identity service.",
-            "Give the address of Keystone as auth_url; it often ends in /identity, /identity/v3, :5000 or :5000/v3.",
+            unreachable.KEYSTONE,
         )
     return Finding("identity", OK if seconds < SLOW else WARNING, f"{url} answers in {_milliseconds(seconds)}.")
 

@@ -12,6 +12,7 @@ UNTRUSTED = re.compile(r"certificate verify failed: (.*?) \(_ssl")
 PROXY_VARIABLES = ("{}_proxy", "{}_PROXY", "all_proxy", "ALL_PROXY")
 
 RUNNING = "Is the server running, and is its address right?"
+KEYSTONE = "Give the address of Keystone as auth_url; it often ends in /identity, /identity/v3, :5000 or :5000/v3."
 TRUST = "Name the authority's certificate with --os-cacert, or use --insecure to trust anyone."
 
 
@@ -36,6 +37,8 @@ def explained(error: BaseException, environ: Mapping[str, str] = os.environ) -> 
         return f"{address} closed the connection without an answer: is its address https:// rather than http://?"
     if address and reason:
         return f"{address} cannot be reached: {reason}. {RUNNING}"
+    if "Cannot use v2 authentication" in text or ("versioned identity endpoints" in text and "(HTTP 5" not in text):
+        return f"What answers at auth_url is no identity service. {KEYSTONE}"
     return f"{_one_line(error)} {RUNNING}"
 
 

@@ -139,6 +139,22 @@ def test_a_login_that_finds_nobody(run_main, places, monkeypatch, version, schem
     assert ("Is the server running" in line) == (where == "closed")
 
 
+@pytest.mark.parametrize("domain", [(), ("--os-domain-id", "default")], ids=["no domain", "domain"])
+@pytest.mark.parametrize("path", ["", "/", "/load-balancer", "/network", "/nothing", "/identity/v2.0"])
+def test_an_address_of_something_else(run_main, cloud, monkeypatch, path, domain):
+    monkeypatch.delenv("OS_CLOUD", raising=False)
+    line = said(run_main(*LOGIN, *domain, "--os-auth-url", f"{cloud.url}{path}", "loadbalancer", "list"))
+    assert line.startswith("What answers at auth_url is no identity service. Give the address of Keystone as auth_url;")
+
+
+def test_an_identity_service_that_fails(run_main, requests_mock, monkeypatch):
+    monkeypatch.delenv("OS_CLOUD", raising=False)
+    requests_mock.get("http://k.example.com/identity", status_code=503)
+    line = said(run_main(*LOGIN, "--os-auth-url", "http://k.example.com/identity", "loadbalancer", "list"))
+    assert "503" in line
+    assert "no identity service" not in line
+
+
 @pytest.mark.parametrize("variable", ["http_proxy", "HTTP_PROXY", "all_proxy"])
 def test_a_proxy_that_is_not_there(run_main, places, monkeypatch, variable):
     for name in ("http_proxy", "all_proxy", "no_proxy"):
