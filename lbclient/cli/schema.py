@@ -48,7 +48,7 @@ class Position:
 
 @dataclass
 class Declared:
-    """An object of a file: values by the keys that stand there, names not yet looked up."""
+    """An object in a file: its values by key, with names not yet looked up."""
 
     resource: Resource
     place: Position

@@ -22,7 +22,7 @@ FEW = 12  # if more commands than this contain a word, none of them is suggested
 
 
 class Parser(_argparse.ArgumentParser):
-    """A parser whose complaints name what is similar to the mistake."""
+    """A parser whose errors suggest similar options and choices."""
 
     others: Iterable[str] = ()  # the program's global options, valid with every command
     fixed: Mapping[str, str] = {}  # options of other verbs -> the message about them

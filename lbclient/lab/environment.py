@@ -20,12 +20,12 @@ START_SECONDS = 30
 
 
 class NotStarted(Exception):
-    """The server did not start; the text is what it said."""
+    """The server did not start; the text is its output."""
 
 
 @dataclass(frozen=True)
 class LabEnvironment:
-    """A server with its state in a directory."""
+    """A lab's server, with its state in a directory."""
 
     directory: Path
     attachment: str

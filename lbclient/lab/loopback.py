@@ -30,7 +30,7 @@ ATTEMPTS = 50
 
 @dataclass(frozen=True)
 class LoopbackNetworks:
-    """Two networks of 127.0.0.0/8 that nobody seems to use, and what the guide's addresses and ports are there."""
+    """Two networks in 127.0.0.0/8 that seem unused, and the guide's addresses and ports translated to them."""
 
     private: str  # the first three octets of the lowest addresses
     public: str

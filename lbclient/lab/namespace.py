@@ -33,7 +33,7 @@ _libc.prctl.argtypes = (ctypes.c_int, ctypes.c_ulong)
 
 
 class Forbidden(Exception):
-    """This system does not let this user open namespaces; the text says why and what to do."""
+    """This system does not allow this user to open namespaces; the text says why, and how to change that."""
 
 
 def run(program: Callable[[], int], subnets: Sequence[str]) -> int:

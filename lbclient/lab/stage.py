@@ -23,7 +23,7 @@ POLL_SECONDS = 0.2
 
 
 class Failed(Exception):
-    """A statement of the demo is not true here: what was expected, and what came."""
+    """A statement of the demo is false: the expected and the actual value."""
 
     def __init__(self, statement: str, expected: str, came: str) -> None:
         super().__init__(f"{statement}\n  expected: {expected}\n  came:     {came}")
@@ -39,7 +39,7 @@ class Page:
 
 @dataclass
 class Stage:
-    """One performance. translate changes the guide's addresses and ports where they cannot be had."""
+    """One run of the demo. translate replaces the guide's addresses and ports where they are not available."""
 
     environment: dict[str, str]
     machines: Mapping[str, Machine]

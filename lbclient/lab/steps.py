@@ -12,7 +12,7 @@ PATIENCE = 30.0  # seconds to wait for a condition
 
 
 class Step(Protocol):
-    """Something to play."""
+    """A step of the demo."""
 
     def play(self, stage: Stage) -> None:
         """Play the step. Raises stage.Failed if a statement is false."""
@@ -36,7 +36,7 @@ class Say:
 
 @dataclass(frozen=True)
 class Run:
-    """A command whose table has these values, in its fields or in its columns from top to bottom."""
+    """Runs a command whose table must have these values, in its fields or in its columns from top to bottom."""
 
     line: str
     shows: Sequence[tuple[str, str]] = ()
@@ -50,7 +50,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Until:
-    """A command that is run until its output contains a word."""
+    """Runs a command until its output contains a word."""
 
     line: str
     word: str
@@ -63,7 +63,7 @@ class Until:
 
 @dataclass(frozen=True)
 class Export:
-    """A line that sets a variable of the shell to one word."""
+    """Runs a line that sets a shell variable to one word."""
 
     line: str
 
@@ -77,7 +77,7 @@ class Export:
 
 @dataclass(frozen=True)
 class Prints:
-    """A line that prints exactly the value of an expression of the shell's variables."""
+    """Runs a line that must print exactly the value of an expression of shell variables."""
 
     line: str
     value: str
@@ -90,7 +90,7 @@ class Prints:
 
 @dataclass(frozen=True)
 class Names:
-    """Makes host names known with an address, as the guide does in /etc/hosts."""
+    """Maps host names to an address, as the guide does in /etc/hosts."""
 
     names: Sequence[str]
     address: str
@@ -133,7 +133,7 @@ class Kill:
 
 @dataclass(frozen=True)
 class Gets:
-    """A page with this text; status 200 unless given."""
+    """Fetches a page, which must have this text; the status must be 200 unless given."""
 
     url: str
     text: str | None
@@ -149,7 +149,7 @@ class Gets:
 
 @dataclass(frozen=True)
 class Shares:
-    """Requests, two for each of these web servers, that all of them answer in turn."""
+    """Sends requests, two for each of these web servers, which must answer them in turn."""
 
     url: str
     names: Sequence[str]
@@ -167,7 +167,7 @@ class Shares:
 
 @dataclass(frozen=True)
 class While:
-    """Steps that are played while a web server sends a slow answer, which must come to its end all the same."""
+    """Plays steps while a web server sends a slow answer, which must still complete."""
 
     url: str
     name: str

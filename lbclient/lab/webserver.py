@@ -22,7 +22,7 @@ LONGEST = 120.0  # maximum duration of a slow answer in seconds
 
 @dataclass(frozen=True)
 class Machine:
-    """A server of the guide, as an answer at its address."""
+    """A web server of the guide: its address, ports and answer."""
 
     answer: str
     address: str

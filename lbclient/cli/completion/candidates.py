@@ -20,7 +20,7 @@ COLUMN_OPTIONS = ("columns", "sort_columns")
 
 @dataclass(frozen=True)
 class Answer:
-    """What a shell is to offer."""
+    """The candidates that a shell offers."""
 
     candidates: Sequence[Candidate] = ()
     wants_files: bool = False

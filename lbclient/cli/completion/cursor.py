@@ -16,7 +16,7 @@ REST = ("*", "+", argparse.REMAINDER)
 
 @dataclass
 class Cursor:
-    """The word at the cursor, and all that is known from the words before it."""
+    """The word at the cursor, and what the words before it determine."""
 
     current: str
     app: Shell

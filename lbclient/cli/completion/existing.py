@@ -33,7 +33,7 @@ TELLING = (
 
 @dataclass(frozen=True)
 class Candidate:
-    """A whole word, and what it means."""
+    """A word to insert, and its description."""
 
     word: str
     meaning: str = ""

@@ -11,7 +11,7 @@ SPECIAL_IN_DOUBLE_QUOTES = frozenset('$`"\\')
 
 @dataclass(frozen=True)
 class Line:
-    """The words up to the cursor, without quotes; the last is being typed."""
+    """The words up to the cursor, without quotes; the last one is incomplete."""
 
     words: tuple[str, ...]
     quote: str = ""  # the open quote

@@ -38,7 +38,7 @@ def read(source: str, content: bytes) -> list[Declared]:
 
 
 class _Reader:
-    """One file, and the mistakes in it so far."""
+    """The parser of one file, with the mistakes found so far."""
 
     def __init__(self, source: str) -> None:
         self.source = source

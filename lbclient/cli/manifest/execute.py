@@ -16,7 +16,7 @@ REFUSED_BATCHES = (400, 404, 405, 501)
 
 
 class Execution:
-    """One plan that is being carried out."""
+    """The execution of one plan."""
 
     def __init__(self, api: Api, plan: Plan, deadline: Callable[[], wait.Deadline], notify: Notify) -> None:
         self._api = api

@@ -71,7 +71,7 @@ class ExportLoadBalancer(verbs.Verb):
 
 
 class Writer:
-    """Live objects into what a file says of them."""
+    """Conversion of existing objects into the form of a file."""
 
     def __init__(self, name_of: Callable[[str, str], str], is_full: bool) -> None:
         self._name_of = functools.cache(name_of)

@@ -15,7 +15,7 @@ IsSame = Callable[[Declared, Json], bool]
 
 @dataclass(frozen=True)
 class Match:
-    """An object of the file and the one that exists; either may be missing."""
+    """A declared object and the existing one; either may be missing."""
 
     declared: Declared | None
     live: Json  # {} if there is none

@@ -15,7 +15,7 @@ UNFINISHED = "lbclient:unfinished"  # tag of a policy whose rules are not comple
 
 @dataclass(frozen=True)
 class Difference:
-    """A field that is to have another value; both as people read them."""
+    """A field whose value changes, with both values in readable form."""
 
     key: str
     before: Any
@@ -33,7 +33,7 @@ class Target:
 
 @dataclass
 class Batch:
-    """What one request can do: all members of a pool, as they are to be."""
+    """All wanted members of a pool, for a single request."""
 
     pool: Target
     complete: list[Json]  # every member that stays, with all its values: a server may set absent ones to their defaults
@@ -66,7 +66,7 @@ class Step:
 
 @dataclass
 class Plan:
-    """Everything that differs in one load balancer, in the order in which it is to be done."""
+    """All differences of one load balancer, in the order in which to apply them."""
 
     name: str
     target: Target

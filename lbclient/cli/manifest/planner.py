@@ -24,7 +24,7 @@ LEAVES = (MEMBER, HEALTHMONITOR)  # nothing refers to them, so they can be repla
 
 @dataclass
 class Planner:
-    """Plans for load balancers of one file."""
+    """Makes the plans for the load balancers of one file."""
 
     names: Names
     is_pruning: bool
@@ -53,7 +53,7 @@ class Planner:
 
 @dataclass
 class _Planning:
-    """The plan of one load balancer while it is made."""
+    """The plan of one load balancer, under construction."""
 
     planner: Planner
     balancer: Declared

@@ -21,7 +21,7 @@ ARTICLES = {"mapping": "a mapping", "sequence": "a list", "scalar": "a single va
 
 
 class InvalidValue(Exception):
-    """A value that cannot be; the text says what can, and the node is where."""
+    """An invalid value; the text says what is allowed, and the node gives the position."""
 
     def __init__(self, node: yaml.Node, words: str) -> None:
         super().__init__(words)

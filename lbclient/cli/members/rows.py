@@ -27,7 +27,7 @@ TOLD = {field.name for field in MEMBER.fields} - set(FIELDS)
 
 @dataclass(frozen=True)
 class Row:
-    """One member as it was written."""
+    """One member as given by the user."""
 
     place: str  # servers.yaml:3
     values: Mapping[str, Any]  # under the API's names; a subnet by its name or ID

@@ -21,7 +21,7 @@ Shown = tuple[Sequence[str], Any]
 
 @dataclass(frozen=True)
 class Column:
-    """A heading, and the attribute below it."""
+    """A column: its heading and the attribute that it shows."""
 
     heading: str
     name: str

@@ -76,9 +76,9 @@ def _fitting(
 
 
 class SafeFormatter:
-    """Another formatter whose values steer no terminal: a table's never, those of other formats on a terminal.
+    """A wrapper that escapes control characters: always in tables, and on a terminal in other formats.
 
-    Programs that read from a pipe get values as they are. JSON and YAML escape them by themselves.
+    Programs that read from a pipe get values unchanged. JSON and YAML escape them by themselves.
     """
 
     def __init__(self, formatter: Any) -> None:

@@ -16,7 +16,7 @@ PATIENCE = 0.5  # seconds before the progress of a list is shown
 
 
 class Progress:
-    """One line of stderr that is written over, and gone at the end."""
+    """A progress line on stderr that is overwritten, and removed at the end."""
 
     def __init__(self, app: Any) -> None:
         options = getattr(app, "options", None)

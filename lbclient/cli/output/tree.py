@@ -24,7 +24,7 @@ UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 @dataclass
 class Node:
-    """One object: its words, its states, why they are so, and what is below it."""
+    """One object: its label, its states with their reasons, and its children."""
 
     label: str
     states: tuple[str, str]  # provisioning status, operating status

@@ -45,7 +45,7 @@ class Box:
 
 @dataclass
 class Diagram:
-    """A load balancer with its listeners, and its pools in the order in which listeners lead to them."""
+    """A load balancer with its listeners, and its pools in the order in which listeners link to them."""
 
     balancer: Box
     listeners: list[Box]

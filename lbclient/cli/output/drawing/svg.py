@@ -39,7 +39,7 @@ text { font: 12px "DejaVu Sans Mono", Menlo, Consolas, monospace; fill: #263238 
 
 @dataclass
 class _Placed:
-    """A box with its place."""
+    """A box with its position."""
 
     box: Box
     x: float

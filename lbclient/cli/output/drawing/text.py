@@ -22,7 +22,7 @@ def draw(diagram: Diagram, columns: int, *, is_coloured: bool = False, is_unicod
 
 
 class _Lines:
-    """What the lines have in common."""
+    """The settings that all lines share."""
 
     def __init__(self, columns: int, is_coloured: bool, pools: dict[str, str]) -> None:
         self.columns = columns

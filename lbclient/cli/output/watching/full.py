@@ -22,7 +22,7 @@ NUMBERS = {"green": 1, "yellow": 2, "red": 3, "grey": 4}  # numbers of curses' c
 
 @dataclass
 class Shown:
-    """What the screen shows, and how."""
+    """The state of the screen."""
 
     interval: float
     order: Order

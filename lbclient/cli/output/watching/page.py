@@ -22,7 +22,7 @@ KEYS = "q quit  s sort  r reverse  d details  space pause  +/- interval"
 
 @dataclass
 class Order:
-    """By what load balancers are sorted."""
+    """The sort order of load balancers."""
 
     by: str = SORTS[0]
     is_reversed: bool = False

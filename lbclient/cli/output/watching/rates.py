@@ -26,7 +26,7 @@ UP = ("ONLINE", "NO_MONITOR", "DRAINING")
 
 @dataclass(frozen=True)
 class Sample:
-    """The counters of one object at a moment."""
+    """The counters of one object at one time."""
 
     moment: float
     counters: Json
@@ -34,7 +34,7 @@ class Sample:
 
 @dataclass
 class Line:
-    """One object as it is now; a rate is None until there are two samples of it."""
+    """The current state of one object; its rates are None until there are two samples."""
 
     name: str
     state: str
@@ -51,7 +51,7 @@ Select = Callable[[], Sequence[Json]]
 
 
 class Watch:
-    """Looks at load balancers again and again."""
+    """Samples the counters of load balancers and computes their rates."""
 
     def __init__(self, api: Api, select: Select, *, is_detailed: bool = False) -> None:
         self.is_detailed = is_detailed
