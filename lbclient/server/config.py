@@ -204,7 +204,8 @@ class Config:
         number_of(int, 16 * 1024 * 1024, 2**40, "a number of bytes from 16777216"),
     )
     login_queue: int = _option(
-        "How many logins wait for their password to be checked (16); others get 429.",
+        "How many logins from one address wait for their password to be checked (16), and four times as many in all; "
+        "others get 429.",
         16,
         number_of(int, 1, 1024, "a number from 1 to 1024"),
     )
@@ -241,7 +242,7 @@ class Config:
 
     @property
     def takes_addresses(self) -> bool:
-        """Whether a load balancer takes over an address, so that this machine no longer reaches another one there."""
+        """Whether the addresses of load balancers become local, and so hide other machines with these addresses."""
         return self.attachment == "anyip"
 
     @property

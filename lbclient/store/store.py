@@ -58,7 +58,7 @@ class Store:
     def reading(self) -> Iterator[sa.Connection]:
         """Open a read-only transaction with one consistent view of the whole database.
 
-        Raises haste.TakesLong in a thread that must not wait, if SQLite has to do more than engines.SHARE of work.
+        Raises haste.TakesLong in a thread that must not wait, if SQLite needs more than engines.SHARE instructions.
         """
         with self.engine.connect() as tx:
             engines.begin_reading(tx)

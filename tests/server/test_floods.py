@@ -7,13 +7,13 @@ import re
 import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lbclient.server.web.asgi import LOGIN_THREADS, Guards
+from lbclient.server.web.asgi import LOGIN_ADDRESSES, LOGIN_THREADS, Guards
 from lbclient.server.web.limits import BODY_UNKNOWN, HEADERS_MAXIMUM, PIPELINE_MAXIMUM, VALUES_MAXIMUM, Limits, origin
 from lbclient.server.web.server import Server
 from running import RunningServer, end_server, start_server, wait_until
@@ -242,6 +242,32 @@ def test_logins_wait_in_a_short_queue_apart_from_the_others(application: Applica
             application.may_answer.set()
             found = sorted(status for each in queued for status in statuses(rest(each)))
     assert found == [200] * 3 + [429] * 7
+
+
+def test_logins_of_one_address_leave_places_in_the_queue_to_others(application: Application) -> None:
+    login = b"GET /login HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    allowed = LOGIN_THREADS + 1
+    with serving(application, logins=1) as place, ExitStack() as stack:
+
+        def refused_of(address: str) -> int:
+            """How many of one more than allowed are refused; the others stay in the queue."""
+            made = [socket.create_connection(place, DEADLINE, (address, 0)) for _ in range(allowed + 1)]
+            for each in made:
+                stack.enter_context(each)
+                each.sendall(login)
+            queued.extend(made)
+            wait_until(lambda: any(map(_has_answer, made)))
+            assert asked(place).status == 200
+            return sum(map(_has_answer, made))
+
+        queued: list[socket.socket] = []
+        assert [refused_of(f"127.0.0.{number}") for number in range(2, 2 + LOGIN_ADDRESSES)] == [1] * LOGIN_ADDRESSES
+        assert refused_of("127.0.0.77") >= 1  # there is no more room for anybody
+        application.may_answer.set()
+        for each in queued:
+            each.setblocking(True)
+        found = [status for each in queued for status in statuses(rest(each))]
+    assert found.count(200) == allowed * LOGIN_ADDRESSES
 
 
 def _has_answer(client: socket.socket) -> bool:

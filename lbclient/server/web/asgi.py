@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import sys
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from urllib.parse import unquote_to_bytes
 
 from ...store import haste
 from ..errors import BadRequest, Error, TooLarge, TooManyRequests, Unavailable
-from .limits import BODY_MAXIMUM, BODY_UNKNOWN, VALUE_COST, VALUES_MAXIMUM, Limits
+from .limits import BODY_MAXIMUM, BODY_UNKNOWN, VALUE_COST, VALUES_MAXIMUM, Limits, origin
 from .proxy_headers import HOST
 
 PASSED_OVER = 64 * 1024 * 1024  # bytes to read and discard of a body that is too large
@@ -24,6 +25,7 @@ DROPPED = "lbclient.dropped"  # if true, close the connection instead of answeri
 FAULT = "lbclient.fault"  # an exception to answer with, instead of handling the request
 MAXIMUM = "lbclient.body_maximum"  # bytes that the body may have; a larger one is not read to its end
 LOGIN_THREADS = 4
+LOGIN_ADDRESSES = 4  # that can have as many logins in the queue as one may; only so many together fill it
 LONG_THREADS = 2
 LONG_BODY = 32 * 1024  # bytes; larger bodies go to the threads for long requests
 RETRY_AFTER = 1  # seconds
@@ -65,8 +67,8 @@ class Bridge:
         self._budget = _Budget(limits.body_memory)
         # A pool of their own: otherwise many logins would occupy every thread with hashing passwords.
         self._login_pool = ThreadPoolExecutor(LOGIN_THREADS, thread_name_prefix="login")
-        self._logins = 0
-        self._most_logins = limits.logins + LOGIN_THREADS
+        self._logins: Counter[str] = Counter()  # by what connections are counted by
+        self._most_logins = limits.logins + LOGIN_THREADS  # of one address
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
@@ -127,15 +129,19 @@ class Bridge:
         return answer
 
     async def _log_in(self, environ: Environ) -> Answer:
-        """Handle a login in the threads for logins; answer 429 if their queue is full."""
-        if self._logins >= self._most_logins:
+        """Handle a login in the threads for logins; answer 429 if the queue, or the address's share of it, is full."""
+        sender = origin(environ["REMOTE_ADDR"])
+        is_full = self._logins.total() >= self._most_logins * LOGIN_ADDRESSES
+        if is_full or self._logins[sender] >= self._most_logins:
             environ[FAULT] = TooManyRequests("Too many passwords are being checked; try again later.", RETRY_AFTER)
             return self._apply(environ)
-        self._logins += 1
+        self._logins[sender] += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._login_pool, self._apply, environ)
         finally:
-            self._logins -= 1
+            self._logins[sender] -= 1
+            if not self._logins[sender]:
+                del self._logins[sender]
 
     def _apply(self, environ: Environ) -> Answer:
         begun: list[Any] = []

@@ -27,7 +27,7 @@ class Limits:
     handshake_seconds: float = 10.0  # of TLS
     look: float = 1.0  # interval between checks of the deadlines
     body_memory: int = 32 * 1024 * 1024  # bytes of all bodies larger than BODY_UNKNOWN, with the values in them
-    logins: int = 16  # logins that may wait for a thread; further ones get 429
+    logins: int = 16  # logins of one address that may wait for a thread; further ones get 429
     finish: float = 10.0  # for the requests in progress when the server stops
 
 
