@@ -1,4 +1,4 @@
-"""What every command of ours does alike, in `lbclient` and in `openstack`."""
+"""The base class of all commands, in `lbclient` and in `openstack`."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ T = TypeVar("T")
 
 LOG = logging.getLogger(__name__)
 
-INTERVAL = 2.0  # seconds between two looks
-CLEARED = "\x1b[H\x1b[2J"  # an empty terminal, and the cursor in its corner
+INTERVAL = 2.0  # seconds between two refreshes of --watch
+CLEARED = "\x1b[H\x1b[2J"  # clears the terminal and moves the cursor to its top left corner
 
 
 class Command(command.Command):
     """A command that speaks to a cloud."""
 
-    examples: tuple[str, ...] = ()  # what may stand behind the command's name
+    examples: tuple[str, ...] = ()  # arguments after the command's name, for the help
 
     @cached_property
     def services(self) -> Services:
-        """The services that the command speaks to."""
+        """Return the services that the command uses."""
         return self.connect()
 
     def connect(self) -> Services:
-        """The services of the cloud that the program was told of."""
+        """Return the services of the selected cloud."""
         from . import plugin
 
         app: Any = self.app
@@ -61,17 +61,17 @@ class Command(command.Command):
         return parser
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Add what this command takes."""
+        """Add the arguments of this command to its parser."""
 
     def get_description(self) -> str:
         return inspect.getdoc(type(self)) or ""
 
     def get_epilog(self) -> str:
-        # cliff's own looks through all installed distributions for the one that a command is from.
+        # cliff's own scans all installed distributions for the one that a command comes from.
         return ""
 
     def run(self, parsed_args: argparse.Namespace) -> int:
-        """The exit status, where an error has one of its own; else the program sees the error."""
+        """Run the command and return its exit status; raise errors that have no exit status of their own."""
         try:
             return super().run(parsed_args)
         except Error as error:
@@ -84,7 +84,7 @@ class Command(command.Command):
             self.progress.clear()
 
     def tried(self, action: Callable[[], T]) -> T:
-        """The action; once more if something was not found, and a word that looks like an ID proves to be a name."""
+        """Return the action's result; repeat it once after NotFound if a word that looks like an ID is a name."""
         try:
             return action()
         except NotFound:
@@ -93,7 +93,7 @@ class Command(command.Command):
             return action()
 
     def _load_hooks(self) -> None:
-        # lbclient has no hooks, and looking for them takes a while.
+        # lbclient has no hooks, and cliff's search for them is slow.
         if is_standalone(self.app):
             self._hooks: Any = []
         else:
@@ -119,7 +119,7 @@ class _Display(Command):
         while status == 0 and getattr(parsed_args, "watch", False):
             out.flush()
             time.sleep(parsed_args.interval)
-            vars(self).pop("names", None)  # which knows what was there
+            vars(self).pop("names", None)  # it caches objects from the last run
             if out.isatty():
                 out.write(CLEARED)
             status = super().run(parsed_args)

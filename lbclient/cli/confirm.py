@@ -1,4 +1,4 @@
-"""Asking a person before something is removed."""
+"""Confirmation on the terminal before something is removed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ DECLINED = 1  # exit status
 
 
 def asked(question: str) -> bool | None:
-    """The answer of whoever is at the terminal, or nothing where nobody is."""
+    """Return the answer of the user at the terminal; None if stdin is not a terminal."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return None
     sys.stderr.write(f"{question} [y/N] ")

@@ -1,4 +1,4 @@
-"""The global options that say which cloud, and as whom."""
+"""The global options that select the cloud and the credentials."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 PREFIX = "os_"
 
-# What is offered always. The options of the other ways to authenticate are looked up when one is typed.
+# Options that are always there. Those of the other authentication types are looked up when one of them is typed.
 OPTIONS: tuple[tuple[str, str], ...] = (
     ("cloud", "The entry of clouds.yaml to use."),
     ("auth-type", "The way to authenticate, one of keystoneauth1's plugins (password or token)."),
@@ -44,7 +44,7 @@ FORMER_OPTIONS = ("tenant-name", "tenant-id")
 
 
 def add_credentials(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
-    """Add the options; also those of every way to authenticate, if one of them is in argv."""
+    """Add the options to the parser; also those of every authentication type if argv contains one of them."""
     group = parser.add_argument_group(
         "logging in", "Each is also taken from a variable: OS_AUTH_URL for --os-auth-url."
     )
@@ -60,13 +60,13 @@ def add_credentials(parser: argparse.ArgumentParser, argv: Sequence[str]) -> Non
         action="store_true",
         help="Log in anew, and do not keep the login for the next command (LBCLIENT_AUTH_CACHE=off).",
     )
-    # As `openstack` has it, for scripts that give it.
+    # The same option as in `openstack`, for scripts that use it.
     group.add_argument("--os-loadbalancer-api-version", help=argparse.SUPPRESS)
     _add_rare(group, argv)
 
 
 def credentials(parsed: argparse.Namespace) -> dict[str, Any]:
-    """What was typed, by the names that settings have: auth_url, cloud."""
+    """Return the options that were given, under the names of settings, such as auth_url and cloud."""
     typed = {
         name.removeprefix(PREFIX): value for name, value in vars(parsed).items() if name.startswith(PREFIX) and value
     }

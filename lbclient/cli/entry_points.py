@@ -1,4 +1,4 @@
-"""Which commands there are: entry points, read without loading any command but the one that runs."""
+"""The list of commands, read from entry points; only the command that runs is loaded."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Commands(CommandManager):
         self._add(importlib.metadata.distribution(DISTRIBUTION).entry_points.select(group=namespace))
 
     def add_command(self, name: str, command_class: type[Command]) -> None:
-        """Add a command; one of cliff's own does not take the place of ours."""
+        """Add a command; a command of cliff does not replace one of lbclient."""
         if not (name in self.commands and command_class.__module__.startswith("cliff.")):
             super().add_command(name, command_class)
 

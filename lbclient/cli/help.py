@@ -1,4 +1,4 @@
-"""Help: of one command, and of all."""
+"""The help of one command, and of all commands."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from cliff import help as cliff_help
 from ..client.errors import WrongUsage
 from . import suggestions
 
-# What cliff's own options do, said as the others' are.
+# Help texts for cliff's own options, in the style of the others.
 WORDS = {
     "--help": "Show this help and exit.",
     "--format": "The output format ({default}).",
@@ -40,7 +40,7 @@ TITLES = {
     "shell formatter": "output as shell variables",
     "table formatter": "output as a table",
 }
-INDENT = "  "  # of a usage that takes several lines
+INDENT = "  "  # of further lines of a usage
 START = (
     ("demo", "play a guide, with real traffic"),
     ("lab", "a private network with a server"),
@@ -77,7 +77,7 @@ class Help(_argparse.SmartHelpFormatter):
 
 
 def _parts(usage: str, program: str) -> tuple[str, list[str]]:
-    """The beginning of a usage, and what stands behind it: an option and its value stay together."""
+    """Split a usage into its beginning and its parts; an option and its value are one part."""
     words = usage.split()
     start = len(program.split()) + 1
     text = " ".join(words[start:])
@@ -87,7 +87,7 @@ def _parts(usage: str, program: str) -> tuple[str, list[str]]:
 
 
 def complete(parser: argparse.ArgumentParser, examples: Sequence[str], app: Any) -> None:
-    """Give a command's parser its examples, and cliff's options the words of ours."""
+    """Add the examples to a command's parser, and reword the help of cliff's options."""
     parser.formatter_class = Help
     parser.epilog = _epilog(parser.prog, examples, is_document=app is None)
     for action in parser._actions:
@@ -104,7 +104,7 @@ def _epilog(program: str, examples: Sequence[str], *, is_document: bool) -> str:
         return ""
     title = "examples" if len(examples) > 1 else "example"
     lines = [f"{program} {example}".strip() for example in examples]
-    if is_document:  # where this has to be a literal block
+    if is_document:  # the manual needs a literal block
         return "\n".join((f"{title}::", "", *(f"    {line}" for line in lines)))
     return "\n".join((f"{title}:", *(f"  {line}" for line in lines)))
 
@@ -118,7 +118,7 @@ class ShowHelp(cliff_help.HelpCommand):
     examples = ("loadbalancer create", "")
 
     def get_epilog(self) -> str:
-        return ""  # cliff's own looks through everything that is installed
+        return ""  # cliff's own scans all installed distributions
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
@@ -150,12 +150,12 @@ class ShowHelp(cliff_help.HelpCommand):
 
 
 def _begins(name: Sequence[str], words: Sequence[str]) -> bool:
-    """Whether the words, which may be abbreviated, are the first of that name."""
+    """Return whether a command's name begins with these words, which may be abbreviated."""
     return len(name) > len(words) and all(part.startswith(word) for part, word in zip(name, words, strict=False))
 
 
 def listed(commands: Iterable[tuple[str, Any]], *, is_narrow: bool) -> Iterator[str]:
-    """A line for each command with what it does, or several where one is too narrow."""
+    """Yield a line for each command with its description, or several lines on a narrow terminal."""
     width = shutil.get_terminal_size().columns if is_narrow else sys.maxsize
     lines = [(name, _first_line(entry_point)) for name, entry_point in sorted(commands, key=lambda command: command[0])]
     indent = max(len(name) for name, _ in lines) + 4
@@ -174,14 +174,14 @@ def _is_known(app: Any, words: list[str]) -> bool:
 
 
 def show_all(app: Any) -> None:
-    """Print all commands and the global options, and leave."""
+    """Print all commands and the global options, and exit."""
     pager = autopage.argparse.help_pager(app.stdout)
     with pager as out:
         autopage.argparse.use_color_for_parser(app.parser, pager.to_terminal())
         description = textwrap.fill(str(app.parser.description), WIDTH)
         out.write(f"usage: {app.NAME} [<options>] <command> [<arguments>]\n\n{description}\n\nto start:\n")
         out.writelines(f"  {app.NAME} {line:<{START_WIDTH}}  {words}\n" for line, words in START)
-        from . import overview  # here, as only this needs it
+        from . import overview  # imported late: only needed here
 
         out.write("\ncommands:\n")
         for title, commands in overview.groups(app.command_manager):
@@ -192,7 +192,7 @@ def show_all(app: Any) -> None:
 
 
 def _options(parser: argparse.ArgumentParser) -> str:
-    """The help of the options alone; those for logging in come last."""
+    """Return the help of the options only, with the credentials last."""
     formatter = parser._get_formatter()
     for group in parser._action_groups:
         formatter.start_section(group.title)
@@ -205,6 +205,6 @@ def _options(parser: argparse.ArgumentParser) -> str:
 def _first_line(entry_point: Any) -> str:
     try:
         doc = entry_point.load().__doc__ or ""
-    except ImportError as error:  # its extra is not installed
+    except ImportError as error:  # the extra that it needs is not installed
         return f"(not available: {error})"
     return str(doc.strip().split("\n")[0])

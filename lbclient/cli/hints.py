@@ -1,6 +1,6 @@
-"""What to type instead, where a server does not accept what was typed: asked only after its refusal.
+"""Hints on how to correct a request, looked up only after the server has refused it.
 
-Nothing here decides what is right, the server does; so a rule that one server has and another has not does no harm.
+Only the server decides what is valid, so it does no harm if a rule here does not apply to every server.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ HTTP_OPTIONS = ("http_method", "url_path", "expected_codes")
 
 
 def hinted(refusal: BadRequest, resource: Resource, values: Values) -> BadRequest:
-    """The refusal with what may help, if anything is known to."""
+    """Return the refusal, with a hint if one is known."""
     hints = [*HINTS.get(resource.name, _nothing)(values), *_protocols(refusal.words)]
     if "has children" in refusal.words:
         hints.append("Give --cascade to delete them with it.")
@@ -43,7 +43,7 @@ def hinted(refusal: BadRequest, resource: Resource, values: Values) -> BadReques
 
 
 def conflict(refusal: Conflict, api: Api, resource: Resource, values: Values) -> Conflict:
-    """The refusal with what is in the way, and the way around it."""
+    """Return the conflict, with its cause and how to avoid it if they are known."""
     if resource is not POOL or not values.get("listener_id") or "default pool" not in refusal.words:
         return refusal
     try:

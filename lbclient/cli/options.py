@@ -1,4 +1,4 @@
-"""Fields into options, and what was typed into values."""
+"""Command-line options generated from fields, and the conversion of their arguments into API values."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from ..client.names import Names
 from ..resources import Cli, Field, Resource, Type
 from . import wording
 
-Container = Any  # what add_argument belongs to: a parser or one of its groups
+Container = Any  # an object with add_argument: a parser or one of its groups
 
 CLEAR_WORDS = ("none", "null", "void")
-SHORT_RANGE = 16  # integers with fewer values than this are shown as choices
+SHORT_RANGE = 16  # integers with fewer possible values than this are shown as choices
 TAG_FILTERS = {
     "tags": ("tags", "all of these tags"),
     "any_tags": ("tags-any", "any of these tags"),
@@ -24,12 +24,12 @@ TAG_FILTERS = {
 
 
 def fields_of(resource: Resource, verb: Cli) -> Iterator[Field]:
-    """The fields that a command has options or arguments for."""
+    """Yield the fields for which a command has options or arguments."""
     return (field for field in resource.fields if verb in field.cli)
 
 
 def add_fields(parser: argparse.ArgumentParser, resource: Resource, verb: Cli) -> None:
-    """Options (and arguments) for the fields that create, set or list take."""
+    """Add options (and arguments) for the fields of create, set or list to a parser."""
     groups = _groups(parser, resource, verb)
     for field in fields_of(resource, verb):
         if verb is Cli.CREATE and field.positional:
@@ -39,7 +39,7 @@ def add_fields(parser: argparse.ArgumentParser, resource: Resource, verb: Cli) -
 
 
 def add_unsets(parser: argparse.ArgumentParser, resource: Resource) -> None:
-    """A switch for every field that can be cleared."""
+    """Add a switch for every field that can be cleared."""
     for field in fields_of(resource, Cli.UNSET):
         flag = field.unset_flag or _flag(field)
         words = wording.cleared(field).replace("%", "%%")
@@ -47,12 +47,12 @@ def add_unsets(parser: argparse.ArgumentParser, resource: Resource) -> None:
 
 
 def flags(resource: Resource, verb: Cli) -> Iterator[str]:
-    """The options for the fields of a command."""
+    """Yield the names of the options for the fields of a command."""
     return (f"--{word}" for field in fields_of(resource, verb) for word in _flag(field).split("/"))
 
 
 def values(resource: Resource, verb: Cli, parsed: argparse.Namespace, names: Names) -> dict[str, Any]:
-    """What was typed, as the API takes it: only that, in the fields' order. Raises WrongUsage."""
+    """Return the given values in the API's form, in the fields' order, without defaults. Raises WrongUsage."""
     given = ((field, getattr(parsed, field.name)) for field in fields_of(resource, verb))
     return {field.name: _value(field, value, names) for field, value in given if value is not None}
 
@@ -62,7 +62,7 @@ def unsets(resource: Resource, parsed: argparse.Namespace) -> dict[str, None]:
 
 
 def add_tags(parser: argparse.ArgumentParser, what: str, verb: Cli) -> None:
-    """How tags are given, added or removed."""
+    """Add the options that set, add or remove tags."""
     one, none = {
         Cli.CREATE: (f"A tag for the {what}; can be repeated.", "The same as giving no tag."),
         Cli.SET: (
@@ -91,7 +91,7 @@ def tag_filters(parsed: argparse.Namespace) -> dict[str, list[str]]:
 
 
 def changed_tags(parsed: argparse.Namespace, verb: Cli, existing: Callable[[], list[str]]) -> dict[str, list[str]]:
-    """The tags that are to be stored, if any are named; what exists is asked for only where it matters."""
+    """Return the tags to store ({} if none were given); existing tags are requested only if needed."""
     named = parsed.tags or []
     if parsed.no_tags:
         return {"tags": list(dict.fromkeys(named))}
@@ -103,7 +103,7 @@ def changed_tags(parsed: argparse.Namespace, verb: Cli, existing: Callable[[], l
 
 
 def _groups(parser: argparse.ArgumentParser, resource: Resource, verb: Cli) -> dict[str, Container]:
-    """Fields of which only one can be given -> their group."""
+    """Map the names of mutually exclusive fields to their argument group."""
     offered = {field.name for field in fields_of(resource, verb)}
     groups = {}
     for alternatives in resource.alternatives:
@@ -134,7 +134,7 @@ def _add_pair(parser: Container, field: Field, flag: str, verb: Cli) -> None:
 
 
 def _described(field: Field, verb: Cli) -> dict[str, Any]:
-    """The keyword arguments of add_argument."""
+    """Return the keyword arguments of add_argument for a field."""
     described: dict[str, Any] = {"dest": field.name, "help": _help(field, verb), "type": _conversion(field)}
     if field.required and verb is Cli.CREATE:
         described["required"] = True
@@ -205,12 +205,12 @@ def _number(text: str) -> float:
 
 
 def _canonical(choices: tuple[str, ...], text: str) -> str:
-    """The choice that is meant, whatever its case; what is none is left to whoever checks."""
+    """Return the choice that matches in any case; other text is returned unchanged for argparse to check."""
     return {choice.lower(): choice for choice in choices}.get(text.lower(), text)
 
 
 def _pairs(field: Field, text: str) -> dict[str, str]:
-    """key=value,key=value: keys in any case and with hyphens or underscores."""
+    """Parse key=value,key=value; keys can be in any case, with hyphens or underscores."""
     known = {key.lower().replace("-", "_"): key for key in field.choices}
     pairs = {}
     for word in text.split(","):
@@ -236,9 +236,9 @@ def _value(field: Field, value: Any, names: Names) -> Any:
 
 
 def _look_up(field: Field, names: Names) -> Callable[[Any], Any]:
-    """How a word of a field becomes what the API takes: an ID, a key manager's reference, or the word itself."""
+    """Return the function that turns an argument into an ID, a key manager's reference, or itself."""
     if field.in_key_manager:
-        from ..client import keymanager  # here, as most commands name no certificate
+        from ..client import keymanager  # imported late: most commands use no certificate
 
         return lambda word: keymanager.reference(names, word)
     if field.refers is None:

@@ -1,4 +1,4 @@
-"""All commands in groups, as the program's help shows them."""
+"""The groups of commands in the program's help."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..client.names import KINDS
 
 ROOT = "loadbalancer"
 ITSELF = "lbclient itself"
-# What people need most comes first, and what operators need last.
+# The most used groups come first, those of operators last.
 TITLES: Mapping[str, str] = {
     ROOT: "load balancers",
     **{noun: KINDS[noun].titles for noun in ("listener", "pool", "member", "healthmonitor", "l7policy", "l7rule")},
@@ -34,7 +34,7 @@ Command = tuple[str, Any]  # its name, and its entry point
 
 
 def groups(commands: Iterable[Command]) -> Iterator[tuple[str, list[Command]]]:
-    """The title of each group, and its commands."""
+    """Yield the title of each group with its commands."""
     found: dict[str, list[Command]] = {noun: [] for noun in TITLES}
     for name, entry_point in sorted(commands, key=lambda command: command[0]):
         found[_group(name.split())].append((name, entry_point))

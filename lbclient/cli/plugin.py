@@ -1,7 +1,7 @@
-"""The same commands within `openstack`.
+"""The plugin that adds the same commands to `openstack`.
 
-With python-octaviaclient beside it, lbclient's commands win where both have one, whichever is found first: its plugin
-then stands behind the other one's, and has its commands in a group of its own, which `openstack` reads later.
+If python-octaviaclient is installed too, lbclient's commands replace those of the same name, whichever plugin is found
+first: lbclient's plugin moves behind the other one, and registers its commands in a second group that is read later.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 from .. import streams
 from ..client.services import Services
 
-streams.open_missing()  # `openstack` has looked at none of them yet
+streams.open_missing()  # before `openstack` uses any of them
 
 PEER = "octaviaclient"
 
@@ -30,7 +30,7 @@ SERVICE_TYPES = ("load-balancer", "network", "identity")
 
 
 def make_client(instance: Any) -> Services:
-    """The services, through the session that `openstack` has made."""
+    """Return the services, on the session that `openstack` has opened."""
     config = instance.get_configuration()
     keys = {service_type: f"{service_type.replace('-', '_')}_endpoint_override" for service_type in SERVICE_TYPES}
     return Services(
@@ -42,7 +42,7 @@ def make_client(instance: Any) -> Services:
 
 
 def build_option_parser(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    """Add the global option of the load-balancer service, unless the other plugin does."""
+    """Add the global option of the load-balancer service, unless the other plugin adds it."""
     from openstackclient.common.clientmanager import PLUGIN_MODULES
 
     peer = sys.modules.get(f"{PEER}.osc.plugin")
@@ -58,17 +58,17 @@ def build_option_parser(parser: argparse.ArgumentParser) -> argparse.ArgumentPar
 
 
 def _behind(peer: Any, plugins: list[ModuleType], parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    """Stand behind the other plugin. The caller goes through the list just now: its length and what is done stay."""
+    """Move behind the other plugin, in place: the caller is iterating over this list of plugins."""
     logging.getLogger("cliff.commandmanager").addFilter(_is_news)
     here, there = plugins.index(sys.modules[__name__]), plugins.index(peer)
     if there < here:
-        return parser  # it has added the option already
+        return parser  # the other plugin has added the option already
     plugins[here], plugins[there] = plugins[there], plugins[here]
     other: argparse.ArgumentParser = peer.build_option_parser(parser)
     return other
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """Not cliff's warning that a command is there twice: here it is meant so."""
+    """Return False for cliff's warning about duplicate commands: here they are intended."""
     modules = record.args.get("modules", "") if isinstance(record.args, dict) else ""
     return not ("duplicate implementations" in str(record.msg) and f"{__package__}." in str(modules))

@@ -53,7 +53,7 @@ class Shell(App):
 
     @cached_property
     def services(self) -> Services:
-        """The cloud's services; nothing is read or sent before a command asks for them."""
+        """Return the cloud's services; nothing is read or sent before they are first used."""
         from ..client.connect import connect
 
         return connect(credentials(self.options))
@@ -100,26 +100,26 @@ class Shell(App):
             file.setFormatter(logging.Formatter(self.LOG_FILE_MESSAGE_FORMAT))
             logging.getLogger().addHandler(file)
             logging.getLogger().setLevel(logging.DEBUG)
-        # It warns of what then ends in an error of ours.
+        # It logs warnings about problems that lbclient then reports as errors.
         logging.getLogger("keystoneauth").setLevel(logging.ERROR if level > logging.INFO else logging.NOTSET)
         if level > logging.INFO and not sys.warnoptions:
-            warnings.simplefilter("ignore")  # of libraries, say about certificates with --insecure
+            warnings.simplefilter("ignore")  # from libraries, for instance about certificates with --insecure
 
     def print_help_if_requested(self) -> None:
         if self.options.deferred_help:
             show_all(self)
 
     def interact(self) -> None:
-        """Show the help where no command is given; `lbclient shell` is the prompt."""
+        """Show the help if no command is given; `lbclient shell` opens the prompt."""
         show_all(self)
 
     def prompt(self) -> None:
-        """Read commands from a prompt until its end."""
+        """Read and run commands from a prompt until it is closed."""
         super().interact()
 
     def prepare_to_run_command(self, cmd: Any) -> None:
         if not isinstance(cmd, Command):
-            gc.enable()  # it may run for long
+            gc.enable()  # the prompt may run for a long time
 
     def run_subcommand(self, argv: list[str]) -> int:
         if argv[0].startswith("-"):
@@ -134,7 +134,7 @@ class Shell(App):
         return super().run_subcommand(argv)
 
     def _incomplete(self, words: Sequence[str]) -> int:
-        """List the commands that begin so; the exit status."""
+        """List the commands that begin with these words; return the exit status."""
         begun = [(name, command) for name, command in self.command_manager if name.startswith(f"{' '.join(words)} ")]
         if not begun:
             self.LOG.error("%s: %s", self.NAME, self.unknown(words))
@@ -143,5 +143,5 @@ class Shell(App):
         return 0
 
     def unknown(self, words: Sequence[str]) -> str:
-        """What to say of words that are no command."""
+        """Return the error message for words that are not a command."""
         return suggestions.unknown(words, [name for name, _ in self.command_manager], self.NAME)

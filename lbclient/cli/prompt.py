@@ -1,4 +1,4 @@
-"""A prompt for commands, one after the other."""
+"""An interactive prompt for several commands in a row."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class ShellPrompt(Command):
         return inspect.getdoc(type(self)) or ""
 
     def get_epilog(self) -> str:
-        return ""  # cliff's own looks through everything that is installed
+        return ""  # cliff's own scans all installed distributions
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
         app: Any = self.app
         app.interactive_mode = True
-        del sys.argv[1:]  # cmd2 would take them for commands
+        del sys.argv[1:]  # cmd2 would run them as commands
         app.prompt()
         return 0
 

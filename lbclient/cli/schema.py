@@ -1,4 +1,4 @@
-"""What stands in a file for a load balancer: the fields of each resource, and the parts within it."""
+"""The schema of a manifest file: the fields of each resource, and the nested parts of a load balancer."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from ..resources import (
 )
 from ..resources.tree import Part
 
-# What a resource contains; a pool that stands where one could be named is moved to the others.
+# The parts of each resource. A pool written in place of a reference is moved to the load balancer's pools.
 PARTS: Mapping[str, Sequence[Part]] = {
     name: [part for part in parts if not part.by_name] for name, parts in tree.PARTS.items()
 }
-ORDERED_BY = {L7POLICY.name: "position"}  # their order in the file decides it
-NEEDED = {LOADBALANCER.name: ("name",), POOL.name: ("name",)}  # beside what the API requires: found by it
+ORDERED_BY = {L7POLICY.name: "position"}  # derived from their order in the file
+NEEDED = {LOADBALANCER.name: ("name",), POOL.name: ("name",)}  # required to match objects
 OWNERS = ("loadbalancer", "listener", "pool")
-TRANSPORTS = {"UDP": "UDP", "SCTP": "SCTP"}  # of a listener's protocol; (TCP)
+TRANSPORTS = {"UDP": "UDP", "SCTP": "SCTP"}  # transport of a listener's protocol; default TCP
 
 
 @dataclass(frozen=True, order=True)
@@ -53,12 +53,12 @@ class Declared:
     resource: Resource
     place: Position
     values: dict[str, Any] = field(default_factory=dict)
-    places: dict[str, Position] = field(default_factory=dict)  # of each key's value
-    parts: dict[str, list[Declared]] = field(default_factory=dict)  # the sections that stand there
+    places: dict[str, Position] = field(default_factory=dict)  # position of each key's value
+    parts: dict[str, list[Declared]] = field(default_factory=dict)  # the sections that are in the file
 
 
 def keys(resource: Resource) -> Mapping[str, Field]:
-    """How a file calls a resource's fields: as the API does; a pool, which is named, without _id."""
+    """Map the keys of a file to a resource's fields: the API's names, but without _id for references to pools."""
     return _keys(resource.name)
 
 
@@ -81,13 +81,13 @@ def _is_declared(resource: Resource, each: Field) -> bool:
 
 
 def identifying(resource: Resource) -> list[str]:
-    """The keys that an object of a file cannot be without."""
+    """Return the keys that are mandatory for an object in a file."""
     required = [key for key, each in keys(resource).items() if each.required]
     return list(dict.fromkeys([*NEEDED.get(resource.name, ()), *required]))
 
 
 def identity(resource: Resource, values: Mapping[str, Any]) -> tuple[Any, ...]:
-    """What tells an object from its siblings; of what has no identity of its own, the name, if it has one."""
+    """Return what identifies an object among its siblings; by default its name, if it has one."""
     if resource is LISTENER:
         return TRANSPORTS.get(values["protocol"], "TCP"), int(values["protocol_port"])
     if resource is MEMBER:
@@ -96,7 +96,7 @@ def identity(resource: Resource, values: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def label(resource: Resource, values: Mapping[str, Any]) -> str:
-    """An object as people call it, among its siblings."""
+    """Return a readable label of an object, unique among its siblings."""
     name = values.get("name") or ""
     if resource is LISTENER:
         name = " ".join(filter(None, (name, f"({values['protocol']} {values['protocol_port']})")))
@@ -110,7 +110,7 @@ def label(resource: Resource, values: Mapping[str, Any]) -> str:
 
 
 def title(resource: Resource) -> str:
-    """What people call such an object inside a load balancer: policy, rather than L7 policy."""
+    """Return the short name of a resource inside a load balancer: policy instead of L7 policy."""
     return resource.title.removeprefix("L7 ").lower()
 
 
@@ -119,7 +119,7 @@ def endpoint(address: str, port: int) -> str:
 
 
 def rule_words(rule: Mapping[str, Any]) -> str:
-    """A rule in a few words: not PATH STARTS_WITH /shop."""
+    """Return a short description of a rule, such as "not PATH STARTS_WITH /shop"."""
     words = ("not" if rule.get("invert") else "", rule["type"], rule.get("key") or "", rule["compare_type"])
     return " ".join(filter(None, (*words, str(rule["value"]))))
 
@@ -129,7 +129,7 @@ def default(each: Field) -> Any:
 
 
 def normal(each: Field, value: Any) -> Any:
-    """A value in the form in which two spellings of the same are equal."""
+    """Return a value in its normal form, in which different spellings of the same value are equal."""
     if value is None:
         value = default(each)
     if each.type is Type.MAPPING:
@@ -146,7 +146,7 @@ def normal(each: Field, value: Any) -> Any:
 
 
 def is_same(each: Field, wanted: Any, live: Any) -> bool:
-    """Whether a value of a file is what the server has."""
+    """Return whether a value in a file equals the server's value."""
     if each.type is not Type.OBJECTS:
         return bool(normal(each, wanted) == normal(each, live))
     return len(wanted or ()) == len(live or ()) and all(
@@ -155,7 +155,7 @@ def is_same(each: Field, wanted: Any, live: Any) -> bool:
 
 
 def _network(text: str) -> str:
-    """10.0.0.7/8 is the network 10.0.0.0/8."""
+    """Return the network of an address with a prefix length: 10.0.0.0/8 for 10.0.0.7/8."""
     try:
         return str(ipaddress.ip_network(text, strict=False)) if "/" in text else text
     except ValueError:

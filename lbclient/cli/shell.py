@@ -10,14 +10,14 @@ from .. import streams
 
 INTERRUPTED = 130
 BROKEN_PIPE = 141
-COMPLETE = "__complete"  # what the scripts of shells call
+COMPLETE = "__complete"  # the command that completion scripts call
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; its exit status."""
+    """Run a command and return its exit status."""
     streams.open_missing()
     arguments = list(sys.argv[1:] if argv is None else argv)
-    # Most commands end before garbage is worth collecting; a tenth of their time is saved.
+    # Most commands end before garbage collection pays off; without it they take a tenth less time.
     gc.disable()
     try:
         if arguments[:1] == [COMPLETE]:
@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return BROKEN_PIPE
     except KeyboardInterrupt:
         return INTERRUPTED
-    except OSError as error:  # of the flush: every command tells of its own
+    except OSError as error:  # from the flush only: commands report their own errors
         streams.discard(sys.stdout.fileno())
         print(f"The output cannot be written: {error.strerror}.", file=sys.stderr)
         return 1

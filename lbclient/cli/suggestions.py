@@ -1,4 +1,4 @@
-"""What may have been meant by an unknown option, choice or command."""
+"""Suggestions for unknown options, choices and commands."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from ..client import similar
 UNKNOWN = re.compile(r"(?:unrecognized arguments|no such option): (.*)", re.DOTALL)
 NO_CHOICE = re.compile(r"argument ([^:]+): invalid choice: '?([^' ]+)'? \(choose from")
 
-MISSED_WORD = 0.1  # how much less alike a command is for each word that it has more or less
-NEARLY = 0.05  # commands whose likeness differs by less are all named
+MISSED_WORD = 0.1  # similarity subtracted for each additional or missing word of a command
+NEARLY = 0.05  # commands whose similarity differs by less are all suggested
 ABBREVIATION = 0.9
-FEW = 12  # of more commands that have a word, none is likely to be meant
+FEW = 12  # if more commands than this contain a word, none of them is suggested
 
 
 class Parser(_argparse.ArgumentParser):
     """A parser whose complaints name what is similar to the mistake."""
 
-    others: Iterable[str] = ()  # the options of the program, which are understood everywhere
-    fixed: Mapping[str, str] = {}  # options of other verbs, and what is to be said of them
+    others: Iterable[str] = ()  # the program's global options, valid with every command
+    fixed: Mapping[str, str] = {}  # options of other verbs -> the message about them
 
     def error(self, message: str) -> NoReturn:
-        """Say in one line what is wrong, what may have been meant, and where help is."""
+        """Exit with one line: the error, a suggestion, and where to find help."""
         said = f"{message}{'' if message.endswith('.') else '.'}"
         advice = next(self._questions(message), f"`{self._help()}` says more.")
         self.exit(2, f"{self.prog}: {said} {advice}\n")
@@ -53,14 +53,14 @@ class Parser(_argparse.ArgumentParser):
 
 
 def attach(parser: argparse.ArgumentParser, app: Any = None) -> None:
-    """Let a command's parser suggest, since cliff does not ask which class to take."""
+    """Make a command's parser suggest corrections; cliff has no setting for the class of its parsers."""
     parser.__class__ = Parser
     assert isinstance(parser, Parser)
     parser.others = getattr(getattr(app, "parser", None), "_option_string_actions", ())
 
 
 def unknown(typed: Sequence[str], known: Iterable[str], program: str) -> str:
-    """What to say of words that are no command: how they go on, or what may have been meant."""
+    """Return the error message for words that are not a command, with possible continuations or suggestions."""
     names = [name.split() for name in sorted(known)]
     words = list(itertools.takewhile(lambda word: not word.startswith("-"), typed))
     following = dict.fromkeys(name[len(words)] for name in names if len(name) > len(words) and _begins(name, words))
@@ -75,7 +75,7 @@ def _begins(name: Sequence[str], words: Sequence[str]) -> bool:
 
 
 def _meant(words: Sequence[str], names: Sequence[Sequence[str]]) -> list[str]:
-    """The commands that are most alike, word by word; those without their first words, where none is."""
+    """Return the most similar commands, compared word by word; if there are none, without their first words."""
     scores: dict[str, float] = {}
     for name in names:
         similarities = [_similarity(word, part) for word, part in zip(words, name, strict=False)]
@@ -93,7 +93,7 @@ def _meant(words: Sequence[str], names: Sequence[Sequence[str]]) -> list[str]:
 
 
 def containing(words: Sequence[str], names: Iterable[Sequence[str]]) -> list[Sequence[str]]:
-    """The commands that have these words somewhere, one behind the other."""
+    """Return the commands that contain these words in a row."""
     return [
         name
         for name in names
@@ -102,8 +102,8 @@ def containing(words: Sequence[str], names: Iterable[Sequence[str]]) -> list[Seq
 
 
 def _similarity(word: str, part: str) -> float:
-    """Of two words: 1 is the same. An abbreviation is nearly the same."""
-    import difflib  # here, since it is needed after a mistake only
+    """Return the similarity of two words: 1 if they are equal, and nearly 1 for an abbreviation."""
+    import difflib  # imported late: only needed after a mistake
 
     is_short = len(word) > 1 and part.startswith(word.lower())
     is_short = is_short or (len(word) in (2, 3) and bool(re.match(".*".join(map(re.escape, word.lower())), part)))

@@ -1,4 +1,4 @@
-"""The commands of tokens and of the logins that are kept."""
+"""The commands of tokens and of the token cache."""
 
 from __future__ import annotations
 

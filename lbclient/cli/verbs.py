@@ -1,4 +1,4 @@
-"""The verbs of every resource, written once."""
+"""The base classes of the commands create, set, show, list and so on, for every resource."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class Verb(Command):
     """A command about one resource."""
 
     resource: Resource
-    target = ""  # how the resource's name or ID is called in the usage; (the resource's word for it)
+    target = ""  # metavar of the resource's name or ID in the usage; default: the resource's name
 
     @property
     def what(self) -> str:
-        """The resource in a sentence."""
+        """Return the resource's name for use in a sentence."""
         return KINDS[self.resource.name].title
 
     @property
@@ -47,7 +47,7 @@ class Verb(Command):
             )
 
     def add_target(self, parser: argparse.ArgumentParser, **more: Any) -> None:
-        """The arguments that say which object is meant."""
+        """Add the arguments that name the object."""
         self.add_parent(parser)
         called = self.target or self.resource.argument or self.resource.name
         known_by = "name or ID" if self.resource.named else "ID"
@@ -61,7 +61,7 @@ class Verb(Command):
         return self.names.id(self.resource.name, word, parents)
 
     def record(self, id_: str, parents: Parents) -> Json:
-        """The object; it is not asked for again if looking up its name has told it."""
+        """Return the object, from the name lookup if that has already returned it."""
         known = self.names.record(self.resource.name, id_)
         return known or self.services.api.show(self.resource, id_, parents)
 
@@ -77,7 +77,7 @@ class Waiting(Verb):
 
     @property
     def is_awaited(self) -> bool:
-        """Whether a change takes a while."""
+        """Return whether changes of this resource are asynchronous."""
         return "provisioning_status" in self.resource
 
     def add_wait(self, parser: argparse.ArgumentParser) -> None:
@@ -102,7 +102,7 @@ class Waiting(Verb):
         )
 
     def deadline(self, parsed: argparse.Namespace) -> wait.Deadline:
-        """The end of waiting, for the turn and for the change together; it begins when it is first asked for."""
+        """Return the deadline for both waits, before and after the change; it starts with the first call."""
         if self._deadline is None:
             self._deadline = wait.Deadline(parsed.wait_timeout, self.progress if self.progress.is_shown else None)
         return self._deadline
@@ -110,14 +110,14 @@ class Waiting(Verb):
     def written(
         self, change: Callable[[], T], parsed: argparse.Namespace, values: Mapping[str, Any] | None = None
     ) -> T:
-        """What a change returns, made in its turn if that is asked for; a refusal says what may help."""
+        """Make a change and return its result, with retries on conflicts if wanted; add hints to refusals."""
         api = self.services.api
         try:
             if parsed.retry_on_conflict:
                 return wait.while_busy(api, change, self.deadline(parsed))
             return change()
         except errors.Busy as refusal:
-            from ..client import reasons  # here, as most changes are not refused
+            from ..client import reasons  # imported late: most changes are not refused
 
             if parsed.retry_on_conflict and self.deadline(parsed).is_over:
                 tried = f"it was tried for {parsed.wait_timeout:g} seconds."
@@ -133,14 +133,14 @@ class Waiting(Verb):
             raise hints.conflict(refusal, api, self.resource, values or {}) from refusal
 
     def settled(self, record: Json, parsed: argparse.Namespace, parents: Parents) -> Json:
-        """The object when the change is done, if that is to be waited for."""
+        """Return the object, with --wait after its change is complete."""
         if not parsed.wait:
             return record
         return wait.until_settled(self.services.api, self.resource, record, self.deadline(parsed), parents)
 
 
 def in_turn(parsed: argparse.Namespace, number: int) -> argparse.Namespace:
-    """The options for one of several: the one before keeps their load balancer busy."""
+    """Return the options for one of several objects: from the second on, retry while their load balancer is busy."""
     return argparse.Namespace(**{**vars(parsed), "retry_on_conflict": True}) if number else parsed
 
 
@@ -159,7 +159,7 @@ class Create(Waiting, ShowOne):
         return self.shown(self.settled(record, parsed, parents), parsed)
 
     def check(self, values: Json) -> None:
-        """Raise WrongInput for what fits no server."""
+        """Raise WrongInput for values that no server accepts."""
 
     def _create(self, parsed: argparse.Namespace) -> tuple[Parents, Json]:
         parents = self.parents(parsed)
@@ -281,7 +281,7 @@ class Delete(Waiting):
         self.add_wait(parser)
 
     def options(self, parsed: argparse.Namespace) -> Mapping[str, Any]:
-        """What stands in the query of the request."""
+        """Return the parameters of the request's query string."""
         return {}
 
     def take_action(self, parsed: argparse.Namespace) -> None:
@@ -311,7 +311,7 @@ class Delete(Waiting):
         def delete() -> None:
             api.delete(self.resource, id_, parents, self.options(parsed))
 
-        self._deadline = None  # each has its time
+        self._deadline = None  # each object has its own deadline
         self.written(delete, in_turn(parsed, 0 if is_first else 1))
         if parsed.wait:
             wait.until_gone(api, self.resource, id_, self.deadline(parsed), parents, owner)

@@ -1,4 +1,4 @@
-"""What the help of a command says of a field."""
+"""Help texts of options, generated from fields."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from ..resources import Cli, Field, Type
 
 KNOWN_BY = "(name or ID)"
 NOTHING: tuple[object, ...] = (None, "", (), {})
-NO_LIMIT = 2**31 - 1  # what fits into the database's column
+NO_LIMIT = 2**31 - 1  # the maximum of the database's column
 
 
 def given(field: Field, verb: Cli) -> str:
-    """Of the option that gives a field its value, or that filters by it."""
+    """Return the help of the option that sets a field or filters by it."""
     if verb is Cli.LIST:
         return f"Filter by {_lower(_named(field))}"
     parts = [_named(field), *_limits(field)]
@@ -21,7 +21,7 @@ def given(field: Field, verb: Cli) -> str:
 
 
 def switched(field: Field, verb: Cli, on: str) -> tuple[str, str]:
-    """Of the two switches of a claim; `on` is the name of the first."""
+    """Return the helps of the two switches of a boolean; `on` is the name of the first."""
     claim = field.help.removeprefix("Whether ").removesuffix(".")
     if verb is Cli.LIST:
         return f"Only where {claim}.", f"Only where it is not as --{on} says."
@@ -32,7 +32,7 @@ def switched(field: Field, verb: Cli, on: str) -> tuple[str, str]:
 
 
 def cleared(field: Field) -> str:
-    """Of the switch that takes a field's value away."""
+    """Return the help of the switch that clears a field."""
     if field.default not in NOTHING:
         return f"Set back to the default: {_lower(field.help)}"
     article, _, rest = field.help.partition(" ")
@@ -65,5 +65,5 @@ def _key(field: Field, key: str) -> str:
 
 
 def _lower(sentence: str) -> str:
-    """In the middle of another sentence; an abbreviation stays as it is."""
+    """Return a sentence with a lower-case first letter, unless it begins with an abbreviation."""
     return sentence if sentence[1:2].isupper() else f"{sentence[0].lower()}{sentence[1:]}"

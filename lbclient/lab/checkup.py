@@ -1,4 +1,4 @@
-"""Whether the reference server can run on this machine, and if not, what to do."""
+"""Checks whether the reference server can run on this machine, with advice."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SECONDS = 5
 
 
 def of_machine(state_directory: Path) -> Iterator[Finding]:
-    """What is found about a server with its state in this directory; nothing is changed."""
+    """Yield the findings for a server with this state directory; nothing is changed."""
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     yield _packages(missing)
     yield _haproxy(is_needed=not missing)

@@ -1,4 +1,4 @@
-"""The commands that need more than the client: lab, demo and server."""
+"""The commands that need more than the client: lab, demo, server."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cliff.command import Command
 from ..cli import help, suggestions
 from ..cli.command import positive_seconds
 
-NEEDED = ("cryptography", "falcon", "orjson", "pyroute2", "sqlalchemy", "uvicorn")  # of the extra `server`
+NEEDED = ("cryptography", "falcon", "orjson", "pyroute2", "sqlalchemy", "uvicorn")  # packages of the extra `server`
 
 
 class _ServerCommand(Command):
@@ -32,7 +32,7 @@ class _ServerCommand(Command):
         return inspect.getdoc(type(self)) or ""
 
     def get_epilog(self) -> str:
-        return ""  # cliff's own looks through everything that is installed
+        return ""  # cliff's own scans all installed distributions
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]

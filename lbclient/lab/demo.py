@@ -195,7 +195,7 @@ GUIDE: Sequence[Step] = (*LAYER_4, *LAYER_7, *DRAINING, *FAILING)
 
 
 def play(stage: Stage, steps: Sequence[Step] = GUIDE) -> int:
-    """Plays the steps up to the first false statement; the exit status."""
+    """Play the steps up to the first failed check; return the exit status."""
     begin = time.monotonic()
     try:
         for step in steps:

@@ -1,4 +1,4 @@
-"""The command that says what is wrong, and what to do."""
+"""The command doctor, which reports problems with advice."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .checkup import of_machine
 
 COLUMNS = ("check", "state", "found", "advice")
 TABLE_COLUMNS = ("check", "state", "found, and what to do")
-FRAME = 36  # what the other columns and the lines of the table take
+FRAME = 36  # width of the other columns and the table's rules
 PARTS = ("cloud", "machine")
 
 

@@ -1,4 +1,4 @@
-"""What there is inside: the reference server at work, and an environment in which commands find it."""
+"""The inside of a lab: the running reference server, and an environment in which commands find it."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ class LabEnvironment:
 
     @property
     def cache(self) -> Path:
-        """Where our commands keep logins, and stevedore what it has found: it goes with the lab."""
+        """Return the directory of the token cache and of stevedore's cache; it is removed with the lab."""
         return self.directory / "cache"
 
     def start(self, before: Mapping[str, str]) -> dict[str, str]:
-        """Starts the server and returns the environment in which commands find it. Raises NotStarted."""
+        """Start the server and return the environment in which commands find it. Raises NotStarted."""
         self._start_server()
         commands = self.directory / "bin"
         commands.mkdir()
@@ -85,25 +85,25 @@ class LabEnvironment:
 
 
 def environment(before: Mapping[str, str], commands: Path, clouds_file: Path, cache: Path) -> dict[str, str]:
-    """The caller's environment with the lab's commands and cloud in place of any other cloud and of proxies."""
+    """Return the caller's environment with the lab's commands and cloud instead of other clouds and proxies."""
     kept = {name: value for name, value in before.items() if not (name.startswith("OS_") or _is_proxy(name))}
     return {
         **kept,
         "PATH": f"{commands}:{before.get('PATH', os.defpath)}",
         "OS_CLIENT_CONFIG_FILE": str(clouds_file),
-        "OS_CLOUD": USER_CLOUD,  # not OS_USERNAME and the like: they would win over --os-cloud lbclient-admin
+        "OS_CLOUD": USER_CLOUD,  # OS_USERNAME and the like would take precedence over --os-cloud lbclient-admin
         "LBCLIENT_LAB": str(commands.parent),
-        "LBCLIENT_CACHE_HOME": str(cache),  # of lbclient alone; what other programs keep is their users'
+        "LBCLIENT_CACHE_HOME": str(cache),  # for lbclient only; caches of other programs stay the user's
     }
 
 
 def _is_proxy(name: str) -> bool:
-    """Whether a variable names a proxy: none can be reached from inside."""
+    """Return whether a variable names a proxy, since none can be reached from inside."""
     return name.lower() in ("http_proxy", "https_proxy", "all_proxy", "ftp_proxy")
 
 
 def _start_orphan(command: Sequence[str], environment: Mapping[str, str], output: int, errors: int) -> None:
-    """Starts a process that is not our child: the command of the lab, which takes our place, is not to know it."""
+    """Start a process that is not our child: the lab's command replaces this process and must not see a child."""
     child = os.fork()
     if child == 0:
         nothing = subprocess.DEVNULL
@@ -119,13 +119,13 @@ def _write_commands(directory: Path, path: str, variables: Mapping[str, str], ca
     _script(directory / "lbclient", lbclient)
     _script(directory / "openstack", f'{keeping}exec {shlex.quote(genuine)} "$@"' if genuine else lbclient)
     _script(directory / "guide-servers", f'exec {shlex.join(programs.command("lbclient.lab.webserver"))} "$@"')
-    _script(directory / "sudo", 'exec "$@"')  # inside, one is root already, and the system's sudo does not know it
+    _script(directory / "sudo", 'exec "$@"')  # users are root inside, which the system's sudo does not recognize
     cloud = [f"export {name}={shlex.quote(value)}" for name, value in variables.items() if name.startswith("OS_")]
     _script(directory / "example-openrc.sh", "\n".join(cloud))
 
 
 def _genuine_openstack(path: str) -> str | None:
-    """The openstack of this Python's environment, which has our commands, else the one on the PATH."""
+    """Return the openstack of this Python's environment, which has our commands, else the one on the PATH."""
     return shutil.which("openstack", path=str(Path(sys.executable).parent)) or shutil.which("openstack", path=path)
 
 

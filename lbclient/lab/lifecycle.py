@@ -1,4 +1,4 @@
-"""Servers for programs: in the background, or for as long as their parent lives."""
+"""Start and stop of servers for programs: in the background, or for the lifetime of their parent."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ LOG = "server.log"
 
 
 def detach(config: Config, options: Sequence[str]) -> int:
-    """Start a server in the background with these options, and return when it is ready; the exit status.
+    """Start a server in the background with these options, wait until it is ready, and return the exit status.
 
-    What it says goes to server.log in the state directory. Where it does not start, that is shown.
+    Its output goes to server.log in the state directory, and is printed if the server does not start.
     """
     directory = config.state_directory
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -56,7 +56,7 @@ def detach(config: Config, options: Sequence[str]) -> int:
 
 
 def serve_ephemerally(config: Config) -> int:
-    """Serve with everything in a temporary directory, on addresses of its own, until the parent ends; the exit status.
+    """Serve from a temporary directory on separate addresses until the parent ends; return the exit status.
 
     HAProxy processes end with the server.
     """
@@ -68,7 +68,7 @@ def serve_ephemerally(config: Config) -> int:
 
 
 def _placed(config: Config, directory: Path) -> Config:
-    """The configuration with a state directory, a port and subnets that nothing else uses, as far as none is given."""
+    """Return the configuration with an unused state directory, port and subnets for those that are not given."""
     place = loopback.find_networks()
     usual = Config()
     return dataclasses.replace(
@@ -94,7 +94,7 @@ def status(directory: Path) -> int:
 
 
 def stop(directory: Path, seconds: float) -> int:
-    """End the server of a state directory; the exit status, 0 also where there is none."""
+    """Stop the server of a state directory; return the exit status, which is 0 also if there is none."""
     ended = running.stop(directory, seconds)
     if ended is False:
         print(f"lbclient server: it has not ended after {seconds:g} seconds.", file=sys.stderr)
@@ -104,7 +104,7 @@ def stop(directory: Path, seconds: float) -> int:
 
 
 def wait(directory: Path, seconds: float) -> int:
-    """Return when the server of a state directory answers; the exit status, 1 where it does not in time."""
+    """Wait until the server of a state directory answers; return 0, or 1 after a timeout."""
     found = running.wait(directory, seconds)
     if found is None:
         print(f"lbclient server: none that uses {directory} answers after {seconds:g} seconds.", file=sys.stderr)

@@ -1,7 +1,7 @@
-"""The fallback without namespaces: addresses out of 127.0.0.0/8 and high ports, and a guard who tidies up.
+"""The fallback without namespaces: addresses in 127.0.0.0/8, high ports, and a guard process that cleans up.
 
-The guard stands between the opener and the program. Whatever becomes an orphan under it becomes its child, so that it
-can end them all: when the program ends, and when the opener does, however that dies.
+The guard is a process between the opener and the program. Orphans below it become its children, so that it can end
+all of them when the program ends, and when the opener ends, even by SIGKILL.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ ATTEMPTS = 50
 class LoopbackNetworks:
     """Two networks of 127.0.0.0/8 that nobody seems to use, and what the guide's addresses and ports are there."""
 
-    private: str  # the first three numbers of the lowest addresses
+    private: str  # the first three octets of the lowest addresses
     public: str
 
     def translate(self, text: str) -> str:
@@ -53,14 +53,14 @@ def find_networks() -> LoopbackNetworks:
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on."""
+    """Return an unused port of 127.0.0.1."""
     with socket.socket() as trial:
         trial.bind(("127.0.0.1", 0))
         return int(trial.getsockname()[1])
 
 
 def run(program: Callable[[Path], int]) -> int:
-    """Runs a function with a directory of its own, and returns its exit status when nothing is left of it."""
+    """Run a function with a temporary directory; return its exit status once all its processes have ended."""
     opener = os.getpid()
     return supervise(lambda: _guard(program, opener))
 
@@ -96,7 +96,7 @@ def _start(program: Callable[[Path], int], directory: Path) -> int:
 
 
 def _wait(child: int) -> int:
-    """The child's exit status, or that of the signal that ends all."""
+    """Return the child's exit status, or that of the signal that ends everything."""
     while True:
         number = signal.sigwait({signal.SIGCHLD, *ENDING})
         if number != signal.SIGCHLD:
@@ -115,7 +115,7 @@ def _dead_children() -> list[tuple[int, int]]:
 
 
 def _end_children() -> None:
-    """Kills the children, their orphans become children, and so on until there are none."""
+    """Kill all children, and their orphans, which then become children, until there are none."""
     while children := _children():
         for pid in children:
             os.kill(pid, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""The commands of whoever runs a server: check the configuration, back up, restore."""
+"""The commands for operators of a server: check the configuration, back up, restore."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class _Maintenance(_ServerCommand):
         return parser
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Add what this command takes."""
+        """Add the arguments of this command to its parser."""
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
         from sqlalchemy.exc import SQLAlchemyError

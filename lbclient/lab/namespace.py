@@ -1,8 +1,8 @@
-"""A private world out of Linux namespaces, with own addresses, processes and mounts, that ends with its opener.
+"""A private world made of Linux namespaces, with its own addresses, processes and mounts, that ends with its opener.
 
 The opener moves itself into new user, network, mount and PID namespaces and forks twice: an init, which lives as long
-as the world, and the program. The init dies with the opener, however that dies, and the kernel ends every process of a
-PID namespace with its init; mounts and addresses go with the last process. So nothing needs to be tidied up, ever.
+as the world, and the program. The init dies with the opener, even after SIGKILL, and the kernel ends every process of a
+PID namespace with its init; mounts and addresses disappear with the last process. So no cleanup is ever needed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 
 from .supervise import supervise
 
-ROOM = Path("/dev/shm")  # exists everywhere; a private one is mounted over it, for shared memory and for our files
+ROOM = Path("/dev/shm")  # exists everywhere; a private tmpfs is mounted over it, for shared memory and for our files
 
 CONTAINER_MARKS = ("/.dockerenv", "/run/.containerenv")
 CONTAINER_OPTIONS = " ".join(f"--security-opt {what}=unconfined" for what in ("seccomp", "apparmor", "systempaths"))
@@ -37,7 +37,7 @@ class Forbidden(Exception):
 
 
 def run(program: Callable[[], int], subnets: Sequence[str]) -> int:
-    """Runs a function in a new world, in which every address of the subnets is usable, and returns its exit status."""
+    """Run a function in a new world, in which every address of the subnets is usable; return its exit status."""
     reason = obstacle()
     if reason:
         raise Forbidden(reason)
@@ -51,7 +51,7 @@ def run(program: Callable[[], int], subnets: Sequence[str]) -> int:
 
 
 def obstacle() -> str | None:
-    """Why this process could not open a world (None: it could), found by trying in a child."""
+    """Return why this process cannot open a world, or None if it can; found by trying in a child."""
     readable, writable = os.pipe()
     child = os.fork()
     if child == 0:
@@ -77,7 +77,7 @@ def _attempt() -> str:
 
 
 def _mounts_proc() -> bool:
-    """Shows the world's own processes in /proc; the kernel refuses where a container masks parts of it."""
+    """Mount /proc for the world's own processes; return False if the kernel refuses, as where a container masks it."""
     try:
         _mount("proc", Path("/proc"), "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     except OSError:
@@ -111,7 +111,7 @@ def _sysctl(proc: Path, name: str) -> str:
 
 
 def _enter() -> None:
-    """Moves this process into new namespaces; only its children will be in the new PID namespace."""
+    """Move this process into new namespaces; only its children will be in the new PID namespace."""
     user, group = os.getuid(), os.getgid()
     _call("unshare", CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWPID)
     Path("/proc/self/setgroups").write_text("deny")
@@ -129,9 +129,9 @@ def _make_hosts_writable(hosts: Path) -> None:
 
 
 def _start_init(subnets: Sequence[str]) -> int:
-    """Forks the process 1 of the world and returns its process ID once the world is ready."""
+    """Fork process 1 of the world and return its process ID once the world is ready."""
     ready_read, ready_write = os.pipe()
-    opener_read, opener_write = os.pipe()  # nobody writes: it reads as closed when the opener is gone
+    opener_read, opener_write = os.pipe()  # never written to: reads end of file when the opener is gone
     init = os.fork()
     if init == 0:
         os.close(ready_read)
@@ -148,11 +148,11 @@ def _start_init(subnets: Sequence[str]) -> int:
 
 
 def _be_init(subnets: Sequence[str], ready: int, opener: int) -> None:
-    """Never returns: prepares what only a process inside can, then buries orphans until the kernel ends it."""
+    """Set up the world from inside, then reap orphans until the kernel ends this process; never returns."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
     try:
         _call("prctl", PR_SET_PDEATHSIG, signal.SIGKILL)
-        if select.select([opener], [], [], 0)[0]:  # the opener died before it could be said
+        if select.select([opener], [], [], 0)[0]:  # the opener died before the signal was set up
             os._exit(1)
         os.setsid()
         _mounts_proc()
@@ -169,14 +169,14 @@ def _be_init(subnets: Sequence[str], ready: int, opener: int) -> None:
 
 
 def _bury_children() -> None:
-    """Waits for the end of every child there is."""
+    """Wait until every child has ended."""
     with contextlib.suppress(ChildProcessError):
         while True:
             os.wait()
 
 
 def make_local(subnets: Sequence[str]) -> None:
-    """Makes every address of the subnets this network namespace's own."""
+    """Make every address of the subnets local to this network namespace."""
     from pyroute2 import IPRoute
 
     with IPRoute() as netlink:
@@ -187,7 +187,7 @@ def make_local(subnets: Sequence[str]) -> None:
 
 
 def _close_standard_streams() -> None:
-    """Lets a reader of the program's output see its end even while the init lives."""
+    """Redirect the standard streams to /dev/null: otherwise readers of the program would wait for the init."""
     nothing = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(nothing, stream)
@@ -198,7 +198,7 @@ def _mount(source: str, target: Path, kind: str, flags: int, options: str = "") 
 
 
 def _call(name: str, *arguments: int | bytes | None) -> None:
-    """Calls the C library and turns its error into an OSError that names the call."""
+    """Call a function of the C library. Raises OSError with the name of the function."""
     if getattr(_libc, name)(*arguments) != 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number), name)

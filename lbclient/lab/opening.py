@@ -1,4 +1,4 @@
-"""Opening a lab for a command or for the demo."""
+"""Opening of a lab for a command or for the demo."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ GREETING = (
 
 
 def open_lab(command: Sequence[str]) -> int:
-    """Runs a command, or a shell, in a new lab; its exit status."""
+    """Run a command, or a shell, in a new lab; return its exit status."""
     try:
         return namespace.run(lambda: _become(list(command)), (PRIVATE, PUBLIC))
     except namespace.Forbidden as reason:
@@ -30,7 +30,7 @@ def open_lab(command: Sequence[str]) -> int:
 
 
 def open_demo(*, is_paused: bool = False, wants_loopback: bool = False) -> int:
-    """Plays the demo in a new lab, or on loopback addresses where a lab cannot be; the exit status."""
+    """Play the demo in a new lab, or on loopback addresses if a lab is not possible; return the exit status."""
     if wants_loopback:
         return loopback.run(lambda directory: _play_on_loopback(directory, is_paused))
     reason = namespace.obstacle()

@@ -1,4 +1,4 @@
-"""Programs of ours as processes of their own."""
+"""Command lines that run modules of lbclient as separate processes."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ SAFE_PATH = "import sys; sys.path[:] = [place for place in sys.path if place]"
 
 
 def source(module: str) -> str:
-    """A program for `python -c`: a module's main, which finds modules where they are installed only."""
+    """Return source for `python -c` that runs a module's main and imports modules only from their installed places."""
     return f"{SAFE_PATH}; from {module} import main; sys.exit(main())"
 
 
 def command(module: str, *arguments: str) -> list[str]:
-    """The command line of a module's main."""
+    """Return the command line that runs a module's main."""
     return [sys.executable, "-c", source(module), *arguments]
 
 

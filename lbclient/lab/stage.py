@@ -1,4 +1,4 @@
-"""What a demo is played on: it runs command lines in a shell, fetches pages, prints what it does, and counts."""
+"""The stage of a demo: runs command lines in a shell, fetches pages, prints them, and counts checks."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Stage:
     machines: Mapping[str, Machine]
     translate: Callable[[str], str] = str
     may_edit_hosts: bool = True
-    names: dict[str, str] = field(default_factory=dict)  # host names and addresses, where /etc/hosts may not be edited
+    names: dict[str, str] = field(default_factory=dict)  # host name -> address, if /etc/hosts cannot be edited
     is_paused: bool = False
     commands: int = 0
     checks: int = 0
@@ -64,7 +64,7 @@ class Stage:
         self._print(f"\nFAILED: {text}", "1;31")
 
     def run(self, line: str, accept: Callable[[str], bool] | None = None, seconds: float = 0.0) -> str:
-        """Runs a command line, until its output is acceptable or the time is up, and shows it with its last output."""
+        """Run a command line until its output is accepted or the time is over; show it with its last output."""
         line = self.translate(line)
         self._print(f"\n$ {line}", "1")
         self.commands += 1
@@ -82,14 +82,14 @@ class Stage:
         return output
 
     def check(self, statement: str, expected: object, came: object) -> None:
-        """States something that must be so."""
+        """Compare two values and print the statement. Raises Failed if they differ."""
         self.checks += 1
         if expected != came:
             raise Failed(statement, str(expected), str(came))
         self._print(f"  ok: {self.translate(statement)}", "32")
 
     def fetch(self, url: str) -> Page:
-        """Asks for a page on a connection of its own, and shows both."""
+        """Fetch a page on a new connection, and show the request and the page."""
         with self.open(url) as answer:
             page = Page(answer.status, answer.read().decode())
         print(
@@ -99,7 +99,7 @@ class Stage:
 
     @contextlib.contextmanager
     def open(self, url: str) -> Iterator[http.client.HTTPResponse]:
-        """The answer to a request, open to be read."""
+        """Send a request and yield its open answer."""
         match = re.fullmatch(r"http://([^:/]+)(?::(\d+))?(/.*)", self.expand(url))
         assert match, url
         name, port, path = match[1], int(match[2] or 80), match[3]
@@ -113,7 +113,7 @@ class Stage:
             connection.close()
 
     def expand(self, text: str) -> str:
-        """The text with the shell's variables and this stage's addresses in it."""
+        """Return a text with the shell's variables and this stage's addresses substituted."""
         return Template(self.translate(text)).substitute(self.environment)
 
     def start(self, name: str) -> None:
@@ -130,7 +130,7 @@ class Stage:
             sys.stdin.readline()
 
     def _shell(self, line: str) -> tuple[int, str]:
-        """Runs a line as the user's shell would: what it exports is there for the next line."""
+        """Run a line as the user's shell would: exported variables stay for the next line."""
         with tempfile.TemporaryDirectory() as directory:
             exported = Path(directory) / "environment"
             script = f'{line}\nstatus=$?\nenv -0 > "{exported}"\nexit $status\n'

@@ -1,4 +1,4 @@
-"""The kinds of steps that a demo is made of. Each shows what it does and checks what it says."""
+"""The kinds of steps in a demo. Each shows what it does and checks its statements."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Protocol
 
 from .stage import Stage
 
-PATIENCE = 30.0  # seconds that something may take to become true
+PATIENCE = 30.0  # seconds to wait for a condition
 
 
 class Step(Protocol):
     """Something to play."""
 
     def play(self, stage: Stage) -> None:
-        """Raises stage.Failed where a statement turns out to be false."""
+        """Play the step. Raises stage.Failed if a statement is false."""
 
 
 @dataclass(frozen=True)
@@ -187,7 +187,7 @@ class While:
 
 
 def cell(table: str, name: str) -> str | None:
-    """The value of a field of a `show` table, or of a column of a list with one row; several rows: one a line."""
+    """Return the value of a field of a `show` table or of a list's column; several rows are joined by newlines."""
     rows = [[each.strip() for each in line.strip("|").split("|")] for line in table.splitlines() if line[:1] == "|"]
     if not rows:
         return None

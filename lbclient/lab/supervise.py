@@ -1,4 +1,4 @@
-"""One child that stands in for its parent: it gets the parent's signals and its terminal, and gives its exit status."""
+"""Supervision of one child that stands in for its parent: the child gets the parent's signals and terminal."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import time
 import traceback
 from collections.abc import Callable
 
-GRACE = 5.0  # seconds that a child has to end after a signal that asks for the end
-SI_KERNEL = 128  # the kernel sent the signal, for a key on the terminal: the whole process group got it
+GRACE = 5.0  # seconds that a child has to end after a termination signal
+SI_KERNEL = 128  # si_code of a signal sent by the kernel for a key on the terminal: the whole process group got it
 ENDING = {signal.SIGTERM, signal.SIGHUP}
 PASSED_ON = ENDING | {signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGCONT}
 STOPPING_KEYS = {signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU}
@@ -19,7 +19,7 @@ WATCHED = PASSED_ON | {signal.SIGCHLD, signal.SIGTSTP, signal.SIGTTOU}
 
 
 def supervise(program: Callable[[], int]) -> int:
-    """Runs a function in a child and returns its exit status: 128 + n for signal n, as shells have it."""
+    """Run a function in a child and return its exit status: 128 + n for signal n, as in shells."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
     terminal = _terminal()
     try:
@@ -31,7 +31,7 @@ def supervise(program: Callable[[], int]) -> int:
 
 
 def _terminal() -> int | None:
-    """The terminal that is to be the child's, if it is this process's; never in a pipe, whose other end may need it."""
+    """Return the terminal to hand to the child, if this process owns it; None in a pipe: its other end may need it."""
     if not (os.isatty(0) and os.isatty(1)):
         return None
     try:
@@ -42,7 +42,7 @@ def _terminal() -> int | None:
 
 def _take_back(terminal: int | None) -> None:
     if terminal is not None:
-        with contextlib.suppress(OSError):  # it may have hung up
+        with contextlib.suppress(OSError):  # the terminal may have hung up
             os.tcsetpgrp(terminal, os.getpgrp())
 
 
@@ -62,8 +62,8 @@ def _fork(program: Callable[[], int], mask: set[signal.Signals] | set[int], term
 
 
 def _hand_over(terminal: int, child: int) -> None:
-    """Makes the child a foreground process group; the child does the same, and whoever is first wins."""
-    with contextlib.suppress(OSError):  # it has executed another program, so it has done it itself
+    """Make the child the foreground process group; parent and child both do this to avoid a race."""
+    with contextlib.suppress(OSError):  # the child has already executed another program, and has set its group itself
         os.setpgid(child, child)
         os.tcsetpgrp(terminal, child)
 
@@ -84,7 +84,7 @@ def _status_of(program: Callable[[], int]) -> int:
 
 
 def _attend(child: int, terminal: int | None) -> int:
-    """Waits for the child's end, passes on signals, and stops where the child is stopped."""
+    """Wait for the child's end, pass on signals, and stop when the child is stopped."""
     deadline = float("inf")
     while True:
         remaining = min(deadline - time.monotonic(), 3600.0)
@@ -118,7 +118,7 @@ def _pass_on(event: signal.struct_siginfo, child: int, terminal: int | None) -> 
 
 
 def _look(child: int, terminal: int | None) -> int | None:
-    """The exit status if the child has ended; if the terminal's user stopped it, its supervisor stops as well."""
+    """Return the exit status if the child has ended; stop this process if the terminal's user stopped the child."""
     pid, status = os.waitpid(child, os.WNOHANG | os.WUNTRACED)
     if pid == 0:
         return None

@@ -1,4 +1,4 @@
-"""The small web servers of the guide, each a machine of its own: one process, one address, one or more ports."""
+"""The small web servers of the guide, each a separate machine: one process, one address, one or more ports."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from . import programs
 
 PIECE = b"still working\n"
 PACE = 0.2  # seconds between two pieces of a slow answer
-LONGEST = 120.0  # seconds of a slow answer that nobody ends
+LONGEST = 120.0  # maximum duration of a slow answer in seconds
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Machine:
     ports: tuple[int, ...] = (80,)
 
     def start(self) -> subprocess.Popen[str]:
-        """Starts it as a process and returns when it listens. Raises OSError with its own words when it cannot."""
+        """Start the server as a process and return once it listens. Raises OSError with its error message."""
         options = ["--address", self.address, "--answer", self.answer, *map(str, self.ports)]
         process = subprocess.Popen(
             programs.command("lbclient.lab.webserver", *options),
@@ -96,7 +96,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, format: str, *args: object) -> None:
-        """Nothing: the terminal belongs to the demo."""
+        """Log nothing: the terminal belongs to the demo."""
 
 
 class QuietServer(ThreadingHTTPServer):
@@ -108,7 +108,7 @@ class QuietServer(ThreadingHTTPServer):
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Serves until killed, or interrupted with the program that has started it."""
+    """Serve until killed, or interrupted together with the program that started it."""
     parser = argparse.ArgumentParser(
         prog="guide-servers", description="A web server of the guide; without arguments, all of them."
     )
@@ -144,7 +144,7 @@ def _serve(machine: Machine) -> None:
 
 
 def move(machine: Machine, translate: Callable[[str], str]) -> Machine:
-    """The machine where its address and ports are others."""
+    """Return the machine with its address and ports translated."""
     ports = tuple(int(translate(str(port))) for port in machine.ports)
     return Machine(translate(machine.answer), translate(machine.address), ports)
 

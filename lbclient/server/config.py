@@ -242,7 +242,7 @@ class Config:
 
     @property
     def takes_addresses(self) -> bool:
-        """Whether a load balancer takes over an address, so that this machine no longer reaches another one there."""
+        """Whether the addresses of load balancers become local, and so hide other machines with these addresses."""
         return self.attachment == "anyip"
 
     @property

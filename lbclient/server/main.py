@@ -317,7 +317,10 @@ def _warn_of_listeners(config: Config, host: str) -> None:
 
 
 def _warn_of_root() -> None:
-    """What faces clients should not be able to do everything; where one user is mapped, root is that user."""
+    """Warn if the server, which faces clients, runs as root.
+
+    In a user namespace with a single mapped user, root has only that user's permissions: no warning then.
+    """
     users = sum(int(line.split()[2]) for line in Path("/proc/self/uid_map").read_text().splitlines())
     if os.geteuid() == 0 and users > 1:
         LOG.warning(

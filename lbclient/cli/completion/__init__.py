@@ -1,1 +1,1 @@
-"""Completion for bash, zsh and fish: their scripts ask `lbclient __complete` what can stand at the cursor."""
+"""Completion for bash, zsh and fish: their scripts get candidates from `lbclient __complete`."""

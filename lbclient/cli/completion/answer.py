@@ -1,4 +1,4 @@
-"""What `lbclient __complete SHELL …` prints for the shells' scripts: how to go on, and one candidate a line."""
+"""The output of `lbclient __complete SHELL …` for the shells' scripts: a directive, then one candidate per line."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from contextlib import redirect_stderr
 from . import candidates, cursor, words
 from .existing import Candidate
 
-FILES, OPEN, WHOLE = ":files", ":open", ":whole"  # the first line; OPEN: no blank follows
+FILES, OPEN, WHOLE = ":files", ":open", ":whole"  # the first line; OPEN: insert no blank after the word
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Print what can stand at the cursor: `bash LINE`, `zsh WORD…` or `fish WORD…`, up to the cursor. Never fails."""
+    """Print the candidates for `bash LINE`, `zsh WORD…` or `fish WORD…`, up to the cursor. Never fails."""
     shell, *typed = arguments or ("",)
     with open(os.devnull, "r+") as nothing, redirect_stderr(nothing):
-        sys.stdin = nothing  # nobody is to be asked for a password now
+        sys.stdin = nothing  # prevents password prompts
         warnings.simplefilter("ignore")
         try:
             lines = list(_bash(typed[0]) if shell == "bash" else _others(shell, typed))
@@ -38,7 +38,7 @@ def _bash(text: str) -> Iterable[str]:
 
 
 def _others(shell: str, typed: Sequence[str]) -> Iterable[str]:
-    """A tab stands between a word and what it means."""
+    """Yield the lines for zsh and fish, with a tab between a candidate and its description."""
     current = words.read(typed[-1]).words[-1] if shell == "fish" and typed else ""
     answer = candidates.at(cursor.find([*typed[:-1], current] if shell == "fish" else typed))
     yield _directive(answer)

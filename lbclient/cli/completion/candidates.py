@@ -1,4 +1,4 @@
-"""What can stand at the cursor: words of commands, options, choices, and names of what exists in the cloud."""
+"""Completion candidates: words of commands, options, choices, and the names of objects in the cloud."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Answer:
 
 
 def at(place: Cursor) -> Answer:
-    """What can stand at that place, as far as it fits what has been typed."""
+    """Return the candidates at the cursor that match what has been typed."""
     if any(action.metavar in FILES or action.nargs == argparse.REMAINDER for action in place.takes):
         return Answer(wants_files=True)
     found = [] if place.prefix else [*_commands(place), *_options(place)]
@@ -39,7 +39,7 @@ def at(place: Cursor) -> Answer:
 
 
 def _commands(place: Cursor) -> Iterator[Candidate]:
-    """The words that a command can go on with."""
+    """Yield the next words of commands that begin with the typed ones."""
     is_help = any(action.dest == "cmd" for action in place.takes)
     if place.is_value or (place.command is not None and not is_help):
         return
@@ -55,7 +55,7 @@ def _commands(place: Cursor) -> Iterator[Candidate]:
 def _first_sentence(entry_point: Any) -> str:
     try:
         doc = entry_point.load().__doc__ or ""
-    except ImportError:  # its extra is not installed
+    except ImportError:  # the extra that it needs is not installed
         return ""
     return str(doc.strip().split("\n")[0])
 
@@ -74,7 +74,7 @@ def _options(place: Cursor) -> Iterator[Candidate]:
 
 
 def _is_free(place: Cursor, action: argparse.Action) -> bool:
-    """Whether the option can be given (once more)."""
+    """Return whether the option can still be given, or given again."""
     if action.help == argparse.SUPPRESS:
         return False
     parsers = [parser for parser in (place.parser, place.app.parser) if parser]
@@ -90,7 +90,7 @@ def _meaning(action: argparse.Action) -> str:
 
 
 def _values(place: Cursor, action: argparse.Action) -> list[Candidate]:
-    """The values of an option or an argument, with the option in front where it has to be."""
+    """Return the values of an option or argument, prefixed with the option if the word is --option=value."""
     resource: Resource | None = getattr(place.command, "resource", None)
     field = resource[action.dest] if resource and action.dest in resource else None
     if action.choices is not None:
@@ -118,7 +118,7 @@ def _columns(command: Any) -> Iterable[str]:
 
 
 def _pairs(place: Cursor, field: Field) -> list[Candidate]:
-    """key=value,key=value: the keys, or the values of a key."""
+    """Return the keys of key=value,key=value, or the values of a key."""
     done, comma, last = place.value.rpartition(",")
     key, sign, _ = last.partition("=")
     front = f"{place.prefix}{done}{comma}"
@@ -134,7 +134,7 @@ def _pairs(place: Cursor, field: Field) -> list[Candidate]:
 
 
 def _kind(action: argparse.Action, resource: Resource | None) -> str | None:
-    """What kind of thing is named there: what stands between < and >, else the command's own."""
+    """Return the kind of object that an argument names: the metavar between < and >, or the command's resource."""
     word = str(action.metavar or "").strip("<>").replace("-", "_")
     named = next((kind for kind in (word, word.replace("_", "")) if kind in KINDS), None)
     is_target = resource is not None and action.dest == "target" and not action.option_strings
@@ -146,5 +146,5 @@ def _existing(place: Cursor, kind: str) -> list[Candidate]:
     found = [each for each in names_of(place, kind) if each.word not in given or place.takes[0].option_strings]
     if place.prefix:
         return [Candidate(f"{place.prefix}{each.word}", each.meaning) for each in found]
-    # A word that begins with a dash would be taken for an option.
+    # argparse would parse a word that begins with a dash as an option.
     return [each for each in found if place.is_behind_dashes or not each.word.startswith("-")]

@@ -1,4 +1,4 @@
-"""The command that prints a shell's script."""
+"""The command that prints a shell's completion script."""
 
 from __future__ import annotations
 
@@ -27,5 +27,5 @@ class Complete(Command):
 
 
 def script(shell: str) -> str:
-    """What that shell has to read."""
+    """Return the completion script of a shell."""
     return Path(__file__).with_name(f"lbclient.{shell}").read_text(encoding="utf-8")

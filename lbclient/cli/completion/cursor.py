@@ -1,4 +1,4 @@
-"""What stands at the cursor: the beginning of a command, an option, an option's value, or an argument."""
+"""Parsing of a command line up to the cursor: a command's words, an option, an option's value, or an argument."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ class Cursor:
     app: Shell
     command: Command | None = None
     parser: argparse.ArgumentParser | None = None
-    group: tuple[str, ...] = ()  # the words of a command that is not complete yet
-    given: dict[str, list[str]] = field(default_factory=dict)  # dest -> the words for it
-    takes: list[argparse.Action] = field(default_factory=list)  # what the word can be a value of
-    is_option: bool = False  # the word can be an option's name
-    is_value: bool = False  # the word has to be an option's value
+    group: tuple[str, ...] = ()  # the words of an incomplete command
+    given: dict[str, list[str]] = field(default_factory=dict)  # dest -> its words
+    takes: list[argparse.Action] = field(default_factory=list)  # the options or arguments whose value the word can be
+    is_option: bool = False  # the word can be the name of an option
+    is_value: bool = False  # the word must be the value of an option
     is_behind_dashes: bool = False
-    prefix: str = ""  # --option= in front of the value
-    wants_meanings: bool = True  # the shell shows what candidates mean; finding that out for commands loads them
+    prefix: str = ""  # the text --option= before the value
+    wants_meanings: bool = True  # whether the shell shows descriptions; those of commands require loading them
 
     @property
     def value(self) -> str:
-        """The word, without the option that is in front of it."""
+        """Return the word without its --option= prefix."""
         return self.current[len(self.prefix) :]
 
     @property
     def options(self) -> dict[str, argparse.Action]:
-        """Every option that is understood here; those of the program are understood everywhere."""
+        """Return all options that are valid here, including the program's global options."""
         own = _options(self.parser) if self.parser else {}
         return {**_options(self.app.parser), **own}
 
 
 def find(words: Sequence[str], *, wants_meanings: bool = True) -> Cursor:
-    """The place of the last of these words, which stand behind the program's name."""
+    """Return the cursor at the last of these words, which follow the program's name."""
     *before, current = words or [""]
     app = Shell(list(before))
     place = Cursor(current, app, wants_meanings=wants_meanings)
@@ -55,7 +55,7 @@ def find(words: Sequence[str], *, wants_meanings: bool = True) -> Cursor:
 
 
 def _go(place: Cursor, words: Iterator[str]) -> list[argparse.Action]:
-    """Take the words before the cursor; which options still wait for a value."""
+    """Parse the words before the cursor; return the options that still need a value."""
     waiting: list[argparse.Action] = []
     positionals: list[str] = []
     for word in words:
@@ -78,7 +78,7 @@ def _go(place: Cursor, words: Iterator[str]) -> list[argparse.Action]:
 
 
 def _choose(place: Cursor) -> None:
-    """Take the command, if the words are one and no longer one begins with them."""
+    """Set the command if the words name one and no longer command begins with them."""
     name = " ".join(place.group)
     names = [each for each, _ in place.app.command_manager]
     if name in names and not any(each.startswith(f"{name} ") for each in names):
@@ -86,7 +86,7 @@ def _choose(place: Cursor) -> None:
 
 
 def make(app: Shell, name: str) -> tuple[Command, argparse.ArgumentParser]:
-    """A command and its parser."""
+    """Create a command and its parser."""
     chosen, _, _ = app.command_manager.find_command(name.split())
     command = chosen(app, argparse.Namespace())
     return command, command.get_parser(f"{app.NAME} {name}")
@@ -106,7 +106,7 @@ def _take_option(place: Cursor, word: str) -> list[argparse.Action]:
 
 
 def _arguments(place: Cursor, words: Sequence[str]) -> list[argparse.Action]:
-    """Give the words to the command's arguments; the argument that comes next."""
+    """Assign the words to the command's arguments; return the next argument."""
     actions = [action for action in (place.parser._actions if place.parser else ()) if not action.option_strings]
     left = list(words)
     for action in actions:
@@ -135,7 +135,7 @@ def _is_option(word: str) -> bool:
 
 
 def _named(options: dict[str, argparse.Action], name: str) -> argparse.Action | None:
-    """The option of that name, or the only one that begins so."""
+    """Return the option of this name, or the only one that begins with it."""
     if name in options:
         return options[name]
     found = {id(action): action for each, action in options.items() if name[:2] == "--" and each.startswith(name)}
@@ -147,7 +147,7 @@ def _options(parser: Any) -> dict[str, argparse.Action]:
 
 
 def _parsed(parser: argparse.ArgumentParser, place: Cursor) -> argparse.Namespace:
-    """The program's own options, as far as they have been typed."""
+    """Return the program's global options that have been typed so far."""
     words = []
     for action in {id(each): each for each in _options(parser).values()}.values():
         if action.dest.startswith("os_"):

@@ -1,4 +1,4 @@
-"""Names of what exists in the cloud, asked for quickly and without a word when that fails."""
+"""The names of objects in the cloud, with a short timeout and without error messages."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from ...client.services import Services
 from ...resources import BY_NAME
 from .cursor import Cursor
 
-SECONDS = 2.0  # how long the cloud has for its answer: whoever waits for a completion types it instead
-# What tells objects apart, beside their names.
+SECONDS = 2.0  # timeout for the cloud's answer: after this time users have typed the name themselves
+# Attributes that distinguish objects, in addition to their names.
 TELLING = (
     "address",
     "protocol_port",
@@ -37,18 +37,18 @@ class Candidate:
 
     word: str
     meaning: str = ""
-    is_whole: bool = True  # a blank can follow
+    is_whole: bool = True  # whether a blank can follow
 
 
 def names_of(place: Cursor, kind: str) -> list[Candidate]:
-    """The names of what exists; the IDs of what has no name, or not one of its own. Nothing if that takes too long."""
+    """Return names, or IDs for objects without a unique name; an empty list after a timeout or an error."""
     found: list[Candidate] = []
 
     def ask() -> None:
-        with contextlib.suppress(Exception):  # whatever is wrong: an error in the middle of a line helps nobody
+        with contextlib.suppress(Exception):  # an error message would break the prompt
             found.extend(_asked(place, kind))
 
-    # A thread, since looking a host up cannot be interrupted.
+    # In a thread, because a host name lookup cannot be interrupted.
     asking = threading.Thread(target=ask, daemon=True)
     asking.start()
     asking.join(SECONDS)
@@ -77,7 +77,7 @@ def _telling(record: Json) -> list[str]:
 
 
 def _parents(place: Cursor, kind: str, services: Services) -> Mapping[str, str] | None:
-    """The ID of what the things are inside of, in paths; None: it is not known."""
+    """Return the parents' IDs for the objects' path; None if they are not known."""
     parent = BY_NAME[kind].parent if kind in BY_NAME else None
     if not parent:
         return {}

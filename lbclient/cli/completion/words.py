@@ -1,10 +1,10 @@
-"""A line as bash has it: its words, where the one at the cursor begins for readline, and quoting what is put there."""
+"""Parsing of a bash line into words, the start of the last word for readline, and quoting of its replacement."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-BREAKS = "=:@"  # of COMP_WORDBREAKS, what our words can contain
+BREAKS = "=:@"  # the characters of COMP_WORDBREAKS that words of lbclient can contain
 SAFE = frozenset("%+,-./:=@_")
 SPECIAL_IN_DOUBLE_QUOTES = frozenset('$`"\\')
 
@@ -14,16 +14,16 @@ class Line:
     """The words up to the cursor, without quotes; the last is being typed."""
 
     words: tuple[str, ...]
-    quote: str = ""  # the quote that is still open
-    kept: int = 0  # how many characters of the last word readline leaves as they are
+    quote: str = ""  # the open quote
+    kept: int = 0  # the number of characters of the last word that readline keeps
 
     def replacement(self, word: str) -> str:
-        """What readline has to put in, so that the last word becomes this one."""
+        """Return the text for readline to insert so that the last word becomes this one."""
         return quoted(word[self.kept :], self.quote, is_start=self.kept == 0)
 
 
 def read(line: str) -> Line:
-    """The words of what stands before the cursor."""
+    """Parse the line before the cursor."""
     words: list[str] = []
     word, quote, kept, is_word = "", "", 0, False
     characters = iter(line)
@@ -49,7 +49,7 @@ def read(line: str) -> Line:
 
 
 def quoted(word: str, quote: str = "", *, is_start: bool = True) -> str:
-    """The word as it stands behind that open quote, or without one."""
+    """Return the word quoted for bash, after an open quote or without one."""
     if quote == "'":
         return word.replace("'", "'\\''")
     if quote == '"':

@@ -1,4 +1,4 @@
-"""The commands that make load balancers what a file says, or tell what is different."""
+"""The commands apply and diff: make load balancers match a file, or show the differences."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class _Declaring(Command):
         )
 
     def plans(self, parsed: argparse.Namespace) -> list[Plan]:
-        """What differs, for each load balancer of the files. Raises WrongInput when all mistakes are told."""
+        """Return the plan of each load balancer in the files. Prints all mistakes, then raises WrongInput."""
         sources = [*parsed.files, *parsed.more_files]
         if not sources:
             raise errors.WrongUsage("No file is given; - is standard input.")
@@ -132,7 +132,7 @@ class ApplyLoadBalancer(_Declaring):
 
         work = Execution(self.services.api, one, deadline, self.progress.show)
         if not work.in_one_request():
-            # A server that takes no parts may have made the load balancer without them.
+            # A server that ignores nested parts may have created the load balancer without them.
             if one.target.id and one.tree:
                 one.steps = [step for step in one.steps if step.resource is not LOADBALANCER]
             work.step_by_step()
@@ -155,12 +155,12 @@ class DiffLoadBalancer(_Declaring):
                 sys.stderr.write(message)
             raise SystemExit(1 if status else 0)
 
-        parser.exit = leave  # type: ignore[method-assign]  # argparse leaves with 2, which here means something else
+        parser.exit = leave  # type: ignore[method-assign]  # argparse exits with 2, which means "different" here
 
     def take_action(self, parsed: argparse.Namespace) -> int:
         try:
             plans = self.plans(parsed)
-        except errors.WrongUsage as error:  # whose exit status means something else here, too
+        except errors.WrongUsage as error:  # its exit status 2 means "different" here
             raise errors.WrongInput(str(error)) from error
         self.show(plans, parsed)
         return DRIFT if any(one.steps for one in plans) else 0
@@ -173,7 +173,7 @@ def _format(word: str) -> str:
 
 
 def _content(source: str) -> tuple[str, bytes]:
-    """How a file is called in messages, and what is in it."""
+    """Return the name of a file for messages, and its content."""
     try:
         return ("stdin", sys.stdin.buffer.read()) if source == STDIN else (source, Path(source).read_bytes())
     except OSError as error:

@@ -1,4 +1,4 @@
-"""A file into declared load balancers; every mistake names its line and its column."""
+"""Parsing of a file into declared load balancers; every mistake names its line and column."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from . import values
 from .values import InvalidValue, meant
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-DEEPEST = 50  # the schema's depth is about ten
+DEEPEST = 50  # maximum nesting of YAML; the schema needs about ten levels
 LIST_OF_ALL = LOADBALANCER.collection
 
 
@@ -27,7 +27,7 @@ class Mistakes(WrongInput):
 
 
 def read(source: str, content: bytes) -> list[Declared]:
-    """The load balancers of a file, with the pools that stand within listeners moved to the others. Raises Mistakes."""
+    """Return a file's load balancers, with pools from within listeners moved to the others. Raises Mistakes."""
     reader = _Reader(source)
     found = reader.documents(content)
     if not reader.mistakes and not found:
@@ -43,7 +43,7 @@ class _Reader:
     def __init__(self, source: str) -> None:
         self.source = source
         self.mistakes: list[tuple[Position, str]] = []
-        self.inner: list[Declared] = []  # pools that stand where one could be named
+        self.inner: list[Declared] = []  # pools written in place of a reference
 
     def add(self, place: Position, words: str) -> None:
         self.mistakes.append((place, words))
@@ -75,7 +75,7 @@ class _Reader:
         return []
 
     def _document(self, node: yaml.Node) -> list[Declared]:
-        """A load balancer, by itself or below its name in the API, or a list of them; or nothing."""
+        """Parse one load balancer, with or without the API's envelope, a list of them, or an empty document."""
         if values.is_null(node):
             return []
         try:
@@ -112,7 +112,7 @@ class _Reader:
         return found
 
     def _object(self, node: yaml.Node, resource: Resource, path: str) -> Declared:
-        values.pairs(node)  # it is a mapping
+        values.pairs(node)  # raises if it is not a mapping
         self._check_twice(node, path)
         mapping: Any = node
         self.loader.flatten_mapping(mapping)
@@ -166,11 +166,11 @@ class _Reader:
                 self._check_different(pool.parts.get("members", []))
 
     def _check_different(self, siblings: list[Declared]) -> None:
-        """What is found by its identity has one of its own."""
+        """Report siblings with the same identity."""
         seen: dict[Any, Declared] = {}
         for one in siblings:
             if any(one.values.get(key) is None for key in identifying(one.resource)):
-                continue  # that has been said already
+                continue  # already reported
             key = identity(one.resource, one.values)
             if key in seen:
                 self.add(one.place, f"{label(one.resource, one.values)} stands in line {seen[key].place.line} already")
@@ -178,7 +178,7 @@ class _Reader:
 
 
 def _check_depth(text: str) -> None:
-    """Raise RecursionError for what libyaml would overflow its stack with."""
+    """Raise RecursionError for nesting that would overflow libyaml's stack."""
     depth = 0
     for event in yaml.parse(text, Loader=LOADER):
         if isinstance(event, yaml.CollectionStartEvent):

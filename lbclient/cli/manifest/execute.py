@@ -1,4 +1,4 @@
-"""A plan into requests: one where one will do, else step by step, each when the one before is done."""
+"""Execution of a plan: in one request if possible, otherwise step by step, each after the one before."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Execution:
         self._notify = notify
 
     def in_one_request(self) -> bool:
-        """Make a new load balancer with all its parts; whether the server can do that. Raises errors.Error."""
+        """Create a load balancer with all its parts; False if the server cannot do that. Raises errors.Error."""
         body = self._plan.tree
         if body is None or not (body.get("listeners") or body.get("pools")):
             return False
@@ -41,7 +41,7 @@ class Execution:
         return all(len(answer.get(key) or ()) >= len(body.get(key) or ()) for key in ("listeners", "pools"))
 
     def step_by_step(self) -> None:
-        """Every change by itself. Raises errors.Error."""
+        """Make every change in its own request. Raises errors.Error."""
         count = len(self._plan.steps)
         for number, step in enumerate(self._plan.steps, 1):
             if step.batch and (step.batch.is_done or self._batch(step.batch)):
@@ -65,7 +65,7 @@ class Execution:
                 self._settle()
 
     def _held(self, step: Step) -> Json:
-        """How a policy begins that is to be enabled later; its tag tells an apply after an interrupted one."""
+        """Return the body of a policy to enable later; its tag marks it for the next apply after an interruption."""
         tags = {"tags": [*step.values.get("tags", ()), UNFINISHED]} if self._plan.has_tags else {}
         return {"admin_state_up": False, **tags}
 
@@ -78,10 +78,10 @@ class Execution:
         self._written(lambda: self._api.update(target.resource, target.id, _known(values), parents))
 
     def _batch(self, batch: Batch) -> bool:
-        """Change all members of a pool in one request; whether the server can do that."""
+        """Change all members of a pool in one request; return False if the server cannot do that."""
         batch.is_done = True
         self._notify(f"change the members of {batch.pool.label}")
-        # Who does not know the option takes the list as complete, which it is.
+        # A server without this option takes the list as complete, which it is.
         options = {"additive_only": "true"} if batch.is_additive else None
         try:
             self._written(lambda: self._api.replace_members(batch.pool.id, batch.complete, options))
@@ -89,12 +89,12 @@ class Execution:
             if refusal.status not in REFUSED_BATCHES:
                 raise
             batch.is_done = False
-            for step in self._plan.steps:  # it says what is wrong with which, or does one at a time
+            for step in self._plan.steps:  # single requests name the member at fault, or succeed one by one
                 step.batch = None if step.batch is batch else step.batch
         return batch.is_done
 
     def _written(self, change: Callable[[], Any]) -> Any:
-        """What a change returns, made in its turn, when it is done."""
+        """Make a change once the load balancer is free, wait until it is complete, and return its result."""
         answer = wait.while_busy(self._api, change, self._deadline())
         if self._plan.target.id:
             self._settle()
@@ -109,7 +109,7 @@ class Execution:
 
 
 def is_beyond_server(refusal: errors.Refused) -> bool:
-    """Whether a server refuses parts of a load balancer in the request that creates it, rather than what is in them."""
+    """Return whether a server refuses nested parts as such, rather than their content."""
     is_unknown = refusal.status == 400 and "nknown attribute" in refusal.words
     return refusal.status == 405 or (is_unknown and any(key in refusal.words for key in ("listeners", "pools")))
 
@@ -120,5 +120,5 @@ def _parents(target: Target, owner: Target | None) -> Parents:
 
 
 def _known(values: Json) -> Json:
-    """The body with IDs instead of targets."""
+    """Return the body with IDs in place of targets."""
     return {name: value.id if isinstance(value, Target) else value for name, value in values.items()}

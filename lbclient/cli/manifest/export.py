@@ -1,4 +1,4 @@
-"""The command that writes what exists as a file for apply."""
+"""The command export, which writes existing load balancers as a file for apply."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .. import verbs
 from ..output import destination
 from ..schema import PARTS, identifying, is_same, keys
 
-ALLOCATED = ("vip_port_id", "project_id")  # made for the load balancer, or its surroundings: not for another one
+ALLOCATED = ("vip_port_id", "project_id")  # specific to this load balancer or its project: not valid for another one
 LINE_WIDTH = 100
 
 
@@ -58,14 +58,14 @@ class ExportLoadBalancer(verbs.Verb):
             yield self.record(self.id(word, {}), {})
 
     def _name(self, kind: str, id_: str) -> str:
-        """The name of what a reference leads to, if nothing else has it; else the ID."""
+        """Return the name of the referenced object if it is unique, otherwise its ID."""
         what = KINDS[kind]
         service: Rest = getattr(self.services, what.service)
         try:
             found = list(service.pages(what.path, what.collection, {what.identifier: id_}))
             name = str(found[0].get(what.name) or "") if found else ""
             is_only = bool(name) and len(list(service.pages(what.path, what.collection, {what.name: name}))) == 1
-        except errors.Error:  # a file with IDs is better than none
+        except errors.Error:  # keep the ID rather than fail
             is_only = False
         return name if is_only else id_
 
@@ -76,10 +76,10 @@ class Writer:
     def __init__(self, name_of: Callable[[str, str], str], is_full: bool) -> None:
         self._name_of = functools.cache(name_of)
         self._is_full = is_full
-        self._pools: dict[str, str] = {}  # ID -> how the file calls it
+        self._pools: dict[str, str] = {}  # ID -> its name in the file
 
     def balancer(self, live: Json, *, is_unique: bool) -> Json:
-        """A load balancer with its parts; what has no name of its own is called by its ID."""
+        """Return a load balancer with its parts; objects without a unique name are named by their ID."""
         names = Counter(pool["name"] for pool in live["pools"])
         self._pools = {
             pool["id"]: pool["name"] if pool["name"] and names[pool["name"]] == 1 else pool["id"]
@@ -87,7 +87,7 @@ class Writer:
         }
         found = self._object(LOADBALANCER, live)
         if found.get("vip_subnet_id"):
-            found.pop("vip_network_id", None)  # it is the subnet's
+            found.pop("vip_network_id", None)  # implied by the subnet
         return found if is_unique and live["name"] else {**found, "name": live["id"]}
 
     def _object(self, resource: Resource, live: Json) -> Json:

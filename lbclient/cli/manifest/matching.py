@@ -1,4 +1,4 @@
-"""Which declared object is which that exists."""
+"""Matching of declared objects with existing ones."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class Match:
     """An object of the file and the one that exists; either may be missing."""
 
     declared: Declared | None
-    live: Json  # {}: there is none
+    live: Json  # {} if there is none
 
 
 def match(declared: Sequence[Declared], live: Sequence[Json], is_same: IsSame) -> list[Match]:
-    """Pairs in the file's order, then what exists beside them. Raises Ambiguous."""
+    """Return pairs in the file's order, then the existing objects that are not in it. Raises Ambiguous."""
     left = list(live)
     found: dict[int, Json] = {}
     for is_it in _ways(declared, live, is_same):
@@ -38,9 +38,9 @@ def match(declared: Sequence[Declared], live: Sequence[Json], is_same: IsSame) -
 
 
 def _ways(declared: Sequence[Declared], live: Sequence[Json], is_same: IsSame) -> list[IsSame]:
-    """How to recognise an object, the best first."""
+    """Return the comparisons that match an object, best first."""
     resource = declared[0].resource if declared else None
-    if resource is L7RULE:  # without a name: the same, or else the next one
+    if resource is L7RULE:  # rules have no name: match by content, otherwise by order
         return [is_same, lambda one, other: True]
     if resource is L7POLICY:
         return [lambda one, other: _named(one, other) and is_same(one, other), _named]

@@ -1,4 +1,4 @@
-"""What has to be done so that a load balancer is as a file says."""
+"""Plans: the steps that make a load balancer match a file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ...client.rest import Json
 from ...resources import L7RULE, LISTENER, MEMBER, Resource
 
 CREATE, CHANGE, REPLACE, DELETE = "create", "change", "replace", "delete"
-UNFINISHED = "lbclient:unfinished"  # the tag of a policy that has not all of its rules yet
+UNFINISHED = "lbclient:unfinished"  # tag of a policy whose rules are not complete yet
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,7 @@ class Batch:
     """What one request can do: all members of a pool, as they are to be."""
 
     pool: Target
-    complete: list[
-        Json
-    ]  # every member that stays, with all its values: a server may read what is absent as its default
+    complete: list[Json]  # every member that stays, with all its values: a server may set absent ones to their defaults
     is_additive: bool
     is_done: bool = False
 
@@ -50,12 +48,12 @@ class Step:
     verb: str
     target: Target
     owner: Target | None = None
-    values: Json = field(default_factory=dict)  # the body; of a replacement, that of the new object
-    shown: Mapping[str, Any] = field(default_factory=dict)  # of a new object: what stands in the file
+    values: Json = field(default_factory=dict)  # the request body; for a replacement, that of the new object
+    shown: Mapping[str, Any] = field(default_factory=dict)  # for a new object: its values in the file
     differences: Sequence[Difference] = ()
     batch: Batch | None = None
-    is_held: bool = False  # a policy that is created disabled, since it would match too much before all its rules exist
-    releases: Step | None = None  # the creation of such a policy, which is enabled behind this step
+    is_held: bool = False  # a policy created disabled, because it would match too much before all its rules exist
+    releases: Step | None = None  # the step that created such a policy, which is enabled after this step
 
     @property
     def resource(self) -> Resource:
@@ -73,16 +71,16 @@ class Plan:
     name: str
     target: Target
     steps: list[Step] = field(default_factory=list)
-    tree: Json | None = None  # of a new load balancer: the body that makes it in one request
-    has_tags: bool = True  # whether the server knows them
-    unlisted: list[str] = field(default_factory=list)  # what it has that the file does not name
+    tree: Json | None = None  # for a new load balancer: the body that creates it in one request
+    has_tags: bool = True  # whether the server supports tags
+    unlisted: list[str] = field(default_factory=list)  # existing objects that are not in the file
 
     def count(self, verb: str) -> int:
         return sum(step.verb == verb for step in self.steps)
 
 
 def text(plan: Plan) -> Iterator[str]:
-    """The plan in lines: + new, ~ changed, -/+ replaced, - removed, = left alone."""
+    """Yield the lines of a plan: + new, ~ changed, -/+ replaced, - removed, = left alone."""
     if not plan.steps and not plan.unlisted:
         return
     yield f"{plan.target.label}{f' ({plan.target.id})' if plan.target.id else ''}"
@@ -100,7 +98,7 @@ def summary(plans: Sequence[Plan]) -> str:
 
 
 def data(plan: Plan) -> Json:
-    """The plan for programs."""
+    """Return a plan as JSON data."""
     return {
         "loadbalancer": plan.name,
         "id": plan.target.id or None,
@@ -110,7 +108,7 @@ def data(plan: Plan) -> Json:
 
 
 def readable(value: Any) -> str:
-    """A value in one line."""
+    """Return a value as one line of text."""
     if isinstance(value, Mapping):
         return ", ".join(f"{key}={readable(one)}" for key, one in value.items() if one is not None) or "none"
     if isinstance(value, (list, tuple)):
@@ -140,7 +138,7 @@ def _step(step: Step) -> Json:
 COLOURS = {"+": "green", "~": "yellow", "-/+": "yellow", "-": "red", "=": "grey"}  # by the first word of a line
 SIGNS = {CREATE: "+", CHANGE: "~", REPLACE: "-/+", DELETE: "-"}
 WORDS = {CREATE: "to create", CHANGE: "to change", REPLACE: "to replace", DELETE: "to remove"}
-# What the label of an object says already.
+# Keys that are already part of an object's label.
 TOLD = {
     LISTENER.name: ("name", "protocol", "protocol_port"),
     MEMBER.name: ("name", "address", "protocol_port"),

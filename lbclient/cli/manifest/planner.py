@@ -1,4 +1,4 @@
-"""From a declared load balancer and the one that there is to a plan."""
+"""Computation of a plan from a declared load balancer and the existing one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .values import meant
 
 VIPS = ("vip_subnet_id", "vip_network_id", "vip_port_id")
 NOTHING: Mapping[str, Any] = MappingProxyType({})
-LEAVES = (MEMBER, HEALTHMONITOR)  # nothing hangs on them: they can be replaced
+LEAVES = (MEMBER, HEALTHMONITOR)  # nothing refers to them, so they can be replaced
 
 
 @dataclass
@@ -30,7 +30,7 @@ class Planner:
     is_pruning: bool
 
     def plan(self, balancer: Declared) -> Plan:
-        """What differs. Raises Mistakes for what cannot be done."""
+        """Return the plan for a load balancer. Raises Mistakes for changes that are not possible."""
         live = self._live(balancer)
         work = _Planning(self, balancer, live)
         work.plan_all()
@@ -39,7 +39,7 @@ class Planner:
         return work.plan
 
     def _live(self, balancer: Declared) -> Json | None:
-        """The load balancer of that name, or of that ID."""
+        """Return the existing load balancer of this name or ID, or None."""
         api, name = self.names.services.api, balancer.values["name"]
         found = list(api.list(LOADBALANCER, filters={"name": name}))
         if len(found) > 1:
@@ -59,7 +59,7 @@ class _Planning:
     balancer: Declared
     live: Json | None
     mistakes: list[str] = field(default_factory=list)
-    pools: dict[str, Target] = field(default_factory=dict)  # by name, and those that exist by ID, too
+    pools: dict[str, Target] = field(default_factory=dict)  # by name, existing ones also by ID
     removals: list[Step] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -78,7 +78,7 @@ class _Planning:
             self._pool(pair)
         for pair in self._matched(self.balancer, "listeners", live):
             self._listener(pair)
-        # Who refers goes before what is referred to.
+        # Remove objects before those that they refer to.
         self.plan.steps += sorted(self.removals, key=lambda step: step.resource is POOL)
         if self.live is None and not self.mistakes:
             self.plan.tree = self._body(self.balancer)
@@ -115,7 +115,7 @@ class _Planning:
         if wanted:
             target = Target(HEALTHMONITOR, label(HEALTHMONITOR, wanted[0].values), (live or {}).get("id", ""))
             self._create_or_change(Match(wanted[0], live or {}), target, pool, pool_id=pool)
-        elif live:  # null says that there is to be none
+        elif live:  # null removes the monitor
             target = Target(HEALTHMONITOR, label(HEALTHMONITOR, live), live["id"])
             self.plan.steps.append(Step(DELETE, target, pool))
 
@@ -153,13 +153,13 @@ class _Planning:
         for each in pairs:
             if each.declared is None and self._remove(L7POLICY, each.live, target, at_once=True):
                 order.remove(each.live["id"])
-        place = 0  # behind the last one that the file names
+        place = 0  # the position after the last policy from the file
         for each in pairs:
             if each.declared is not None:
                 place = self._policy(each, target, order, place)
 
     def _policy(self, pair: Match, listener: Target, order: list[str], place: int) -> int:
-        """Plan one; the place behind it, in the order that there will be."""
+        """Plan one policy; return the position after it in the resulting order."""
         assert pair.declared is not None
         declared, id_ = pair.declared, pair.live.get("id", "")
         target = Target(L7POLICY, label(L7POLICY, {**pair.live, **declared.values}), id_)
@@ -183,7 +183,7 @@ class _Planning:
         return place + 1
 
     def _finish(self, declared: Declared, live: Json, target: Target, listener: Target) -> None:
-        """Enable a policy behind its rules, since an apply that created it was interrupted before them."""
+        """Enable a policy after its rules, if the apply that created it was interrupted before."""
         tags = declared.values.get("tags") or [tag for tag in live["tags"] if tag != UNFINISHED]
         is_enabled = declared.values.get("admin_state_up") is not False
         shown = [Difference("admin_state_up", live["admin_state_up"], is_enabled)]
@@ -202,7 +202,7 @@ class _Planning:
             self.plan.steps[-1].releases = created
 
     def _matched(self, declared: Declared, key: str, live: Json) -> Iterator[Match]:
-        """What the file has with what there is, in the file's order, then what the file has not."""
+        """Yield the file's objects with the existing ones, in the file's order, then those that are not in the file."""
         if key not in declared.parts:
             return iter(())
         try:
@@ -251,7 +251,7 @@ class _Planning:
             self.plan.steps.append(Step(CHANGE, target, owner, {**values, **moved}, differences=shown))
 
     def _remove(self, resource: Resource, live: Json, owner: Target | None, *, at_once: bool = False) -> bool:
-        """Plan a removal, if that is asked for."""
+        """Plan a removal if --prune is given; return whether it is planned."""
         target = Target(resource, label(resource, live), live["id"])
         step = Step(DELETE, target, owner)
         if not self.planner.is_pruning:
@@ -269,7 +269,7 @@ class _Planning:
             if wanted is None and (each.filled or Api.PUT not in each.api):
                 continue
             if each.name == "name" and wanted == live["id"]:
-                continue  # it is called by its ID
+                continue  # the file names it by its ID
             value = self._value(declared, key)
             if not is_same(each, value.id or "new" if isinstance(value, Target) else value, live.get(each.name)):
                 found.append(each)
@@ -290,12 +290,12 @@ class _Planning:
         return f"{declared.places[shown.key]}: {shown.key}: {created}, so it cannot become {shown.after}: {way}"
 
     def _values(self, declared: Declared) -> Json:
-        """The body of a POST: what stands in the file and is not null."""
+        """Return the body of a POST: the values in the file that are not null."""
         wanted = {key: each for key, each in keys(declared.resource).items() if declared.values.get(key) is not None}
         return {each.name: self._value(declared, key) for key, each in wanted.items()}
 
     def _value(self, declared: Declared, key: str) -> Any:
-        """A value as the API takes it: names as IDs, null as the default."""
+        """Return a value in the API's form: IDs for names, and the default for null."""
         each, value = keys(declared.resource)[key], declared.values[key]
         if value is None:
             return default(each)
@@ -334,7 +334,7 @@ class _Planning:
         return {**value, key: self.planner.names.id(kind, value[key])}
 
     def _body(self, declared: Declared) -> Json:
-        """The object with all its parts, as one request creates them."""
+        """Return the body that creates an object with all its parts in one request."""
         values = self._values(declared)
         body = {
             name.removesuffix("_id") if isinstance(value, Target) else name: (
@@ -352,6 +352,6 @@ class _Planning:
 
 
 def _carried(resource: Resource, live: Json) -> Json:
-    """What a new object needs to be like one that there is."""
+    """Return the values that a new object needs to equal an existing one."""
     fields: Sequence[Field] = [each for each in keys(resource).values() if Api.GET in each.api]
     return {each.name: live[each.name] for each in fields if live.get(each.name) is not None}

@@ -1,4 +1,4 @@
-"""The values of a file: each checked by itself, as its Field says, and told what is allowed instead."""
+"""Values in a file: each is checked by its Field, and errors say what is allowed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ...resources import Field, Type
 TAG = "tag:yaml.org,2002:"
 BLANKS_AND_CONTROL_CHARACTERS = re.compile(r"[\x00-\x20\x7f]")
 CONTROL_CHARACTERS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-SHOWN_AT_MOST = 60  # characters of a wrong value
+SHOWN_AT_MOST = 60  # characters of a wrong value in a message
 ARTICLES = {"mapping": "a mapping", "sequence": "a list", "scalar": "a single value"}
 
 
@@ -29,7 +29,7 @@ class InvalidValue(Exception):
 
 
 def read(each: Field, node: yaml.Node) -> Any:
-    """The value of a field; None for null. Raises Wrong."""
+    """Return the value of a field; None for null. Raises Wrong."""
     if is_null(node):
         if each.required:
             raise InvalidValue(node, "it cannot be null")
@@ -42,7 +42,7 @@ def is_null(node: yaml.Node) -> bool:
 
 
 def text(node: yaml.Node) -> str:
-    """The characters of a single value as they stand there: 1.10 is no number, and yes is a word. Raises Wrong."""
+    """Return a scalar as written, without YAML's types: 1.10 and yes are text. Raises Wrong."""
     if not isinstance(node, yaml.ScalarNode):
         raise InvalidValue(node, f"it should be a single value, not {kind(node)}")
     return str(node.value)
@@ -66,12 +66,12 @@ def kind(node: yaml.Node) -> str:
 
 
 def shown(value: str) -> str:
-    """A wrong value in quotes, not too long."""
+    """Return a wrong value in quotes, shortened."""
     return repr(value if len(value) <= SHOWN_AT_MOST else f"{value[:SHOWN_AT_MOST]}…")
 
 
 def meant(word: str, known: Iterable[str]) -> str:
-    """A question behind a sentence whether another word was meant, if there is one like it."""
+    """Return ". Did you mean …?" if a similar word is known, otherwise an empty text."""
     question = similar.question(similar.closest(word, known))
     return f". {question}" if question else ""
 
@@ -90,7 +90,7 @@ def _string(each: Field, node: yaml.Node) -> str:
 
 
 def _choice(choices: tuple[str, ...], node: yaml.Node) -> str:
-    """The choice that is meant, whatever its case."""
+    """Return the choice that matches in any case."""
     value = text(node)
     found = {choice.lower(): choice for choice in choices}.get(value.lower())
     if found is None:
@@ -139,7 +139,7 @@ def _url(each: Field, node: yaml.Node) -> str:
 
 
 def _word(each: Field, node: yaml.Node) -> str:
-    """A name or an ID."""
+    """Return a name or an ID."""
     value = _string(each, node)
     if not value:
         raise InvalidValue(node, "it should be a name or an ID")

@@ -1,1 +1,1 @@
-"""Commands about many members or their connections: drain and set-all."""
+"""Commands for several members or their connections: drain, undrain and set-all."""

@@ -1,4 +1,4 @@
-"""Taking a member out of service without breaking a connection, and putting it back."""
+"""The commands drain and undrain: take members out of service without breaking connections, and put them back."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from ...resources import LOADBALANCER, MEMBER, POOL
 from .. import verbs
 from ..command import positive_seconds
 
-LONGEST_PAUSE = 1.0  # seconds between two counts
-STALE = 15.0  # seconds: how old the statistics of a load balancer may be; Octavia collects them every 10
+LONGEST_PAUSE = 1.0  # seconds between two counts of connections
+STALE = 15.0  # maximum age in seconds of a load balancer's statistics; Octavia collects them every 10
 
 
 class DrainMember(verbs.Waiting):
@@ -81,7 +81,7 @@ class DrainMember(verbs.Waiting):
             raise kind(f"{len(ends)} of {len(drained)} members are not known to be drained.")
 
     def _end(self, parents: Parents, record: Json, parsed: argparse.Namespace) -> None:
-        """Wait until a member is drained, and do what is to follow. Raises TimedOut."""
+        """Wait until a member is drained, then carry out --then. Raises TimedOut."""
         member = f"member {record.get('name') or record['id']}"
         is_idle = self._is_idle(parents, record, member, parsed)
         if parsed.then:
@@ -91,7 +91,7 @@ class DrainMember(verbs.Waiting):
             sys.stderr.write(f"{member[0].upper()}{member[1:]} is drained.\n")
 
     def _is_idle(self, parents: Parents, record: Json, member: str, parsed: argparse.Namespace) -> bool:
-        """Whether nothing is open any more. Raises TimedOut or Untold, unless it is to go on nevertheless."""
+        """Return whether no connection is open any more. Raises TimedOut or Untold, except with --force."""
         try:
             self._until_idle(parents, record, member, parsed)
         except errors.TimedOut as end:
@@ -104,7 +104,7 @@ class DrainMember(verbs.Waiting):
         return True
 
     def _begin(self, word: str, parsed: argparse.Namespace) -> tuple[Parents, Json]:
-        """Weight 0, with the one before kept."""
+        """Set a member's weight to 0, with the earlier weight stored in a tag."""
         api, parents = self.services.api, self.parents(parsed)
         record = self.record(self.id(word, parents), parents)
         if record["weight"] == 0:
@@ -119,7 +119,7 @@ class DrainMember(verbs.Waiting):
         return parents, self.written(lambda: api.update(MEMBER, record["id"], values, parents), parsed)
 
     def _until_idle(self, parents: Parents, record: Json, member: str, parsed: argparse.Namespace) -> None:
-        """Raises TimedOut or Untold."""
+        """Wait until a member has no connections. Raises TimedOut or Untold."""
         api, deadline = self.services.api, self.deadline(parsed)
         wait.until_settled(api, MEMBER, record, deadline, parents)
         kind: type[errors.TimedOut] = errors.OutcomeUnknown
@@ -128,7 +128,7 @@ class DrainMember(verbs.Waiting):
             try:
                 count = api.connections(parents["pool_id"], record["id"])
             except errors.ServerFailed:
-                continue  # its proxy does not answer, which may pass
+                continue  # its proxy does not answer; this may be temporary
             if count == 0:
                 return
             if count is None:
@@ -138,7 +138,7 @@ class DrainMember(verbs.Waiting):
         raise kind(f"{said} after {deadline.seconds:g} seconds; its weight stays 0.{self._persistence(parents)}")
 
     def _until_all_are_idle(self, parents: Parents, record: Json, member: str, deadline: wait.Deadline) -> None:
-        """What can be known without statistics of members: with no connection at all, there is none to this one."""
+        """Wait until the load balancer has no connections at all, if there are no statistics of members."""
         api = self.services.api
         id_ = wait.loadbalancer_id(api, MEMBER, record, parents)
         self.progress.clear()
@@ -160,7 +160,7 @@ class DrainMember(verbs.Waiting):
         )
 
     def _persistence(self, parents: Parents) -> str:
-        """A reason why connections do not end, as one more sentence."""
+        """Return a sentence about session persistence, which may keep connections open; otherwise an empty text."""
         persistence = self.services.api.show(POOL, parents["pool_id"]).get("session_persistence")
         if not persistence:
             return ""
@@ -212,11 +212,11 @@ class UndrainMember(verbs.Waiting):
         return parents, self.written(lambda: api.update(MEMBER, record["id"], values, parents), parsed, values)
 
     def _weight(self, parsed: argparse.Namespace, record: Json, tags: list[str]) -> int:
-        """Raises WrongInput where nothing tells it."""
+        """Return the weight to restore. Raises WrongInput if it is not known."""
         if parsed.weight is not None:
             return int(parsed.weight)
         if record["weight"] != 0:
-            return int(record["weight"])  # somebody has put it back otherwise
+            return int(record["weight"])  # the weight has been restored by other means
         before = drain_tags.weight_before(tags)
         if before is None:
             raise errors.WrongInput("No weight is remembered: it was not drained by lbclient. Give it with --weight.")

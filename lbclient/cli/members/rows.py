@@ -1,4 +1,4 @@
-"""Members as people write them down, in files and behind options: each with the place where it stands."""
+"""Members as given in files and options, each with its position for error messages."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ YES = ("true", "yes", "on", "1")
 NO = ("false", "no", "off", "0")
 ALIASES = {alias: field.name for field in MEMBER.fields for alias in field.aliases} | {"tag": "tags"}
 FIELDS = {field.name: field for field in MEMBER.fields if Api.POST in field.api and field.refers != "project"}
-# What a list of members has, and nobody can say: it is passed over.
+# Attributes in the output of `member list` that cannot be set: they are ignored.
 TOLD = {field.name for field in MEMBER.fields} - set(FIELDS)
 
 
@@ -30,11 +30,11 @@ class Row:
     """One member as it was written."""
 
     place: str  # servers.yaml:3
-    values: Mapping[str, Any]  # by the names of the API; a subnet by its name or ID
+    values: Mapping[str, Any]  # under the API's names; a subnet by its name or ID
 
 
 def of_option(number: int, text: str) -> Row:
-    """address=…,protocol-port=…, with double quotes around a pair that has a comma. Raises WrongInput."""
+    """Parse address=…,protocol-port=…; pairs that contain a comma need double quotes. Raises WrongInput."""
     place = f"--member {number}"
     pairs = {}
     try:
@@ -50,13 +50,13 @@ def of_option(number: int, text: str) -> Row:
 
 
 def of_file(name: str) -> list[Row]:
-    """The members of a file: CSV with a line of headings, else YAML or JSON. Raises WrongInput."""
+    """Read the members of a file: CSV with a heading line, otherwise YAML or JSON. Raises WrongInput."""
     text = _text(name)
     return checked(_of_csv(name, text) if _is_csv(name, text) else _of_yaml(name, text))
 
 
 def checked(rows: Iterable[Row]) -> list[Row]:
-    """The rows, of which no two are about the same member. Raises WrongInput."""
+    """Return the rows as a list. Raises WrongInput if two are about the same member."""
     found = list(rows)
     seen: dict[tuple[Any, ...], str] = {}
     for row in found:
@@ -68,7 +68,7 @@ def checked(rows: Iterable[Row]) -> list[Row]:
 
 
 def _is_csv(name: str, text: str) -> bool:
-    """By its name; what comes through a pipe has none, and is CSV if its first line has the headings."""
+    """Return whether a file is CSV, by its name; for stdin, by headings in its first line."""
     if name != STDIN:
         return name.lower().endswith(".csv")
     headings = {word.strip(" \"'") for word in text.partition("\n")[0].split(",")}
@@ -95,7 +95,7 @@ def _of_csv(name: str, text: str) -> Iterator[Row]:
 
 
 def _of_yaml(name: str, text: str) -> Iterator[Row]:
-    import yaml  # here, since it takes a while and other ways need none
+    import yaml  # imported late: it is slow, and only needed here
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
     try:
@@ -117,7 +117,7 @@ def _of_yaml(name: str, text: str) -> Iterator[Row]:
 
 
 def _row(place: str, given: Mapping[Any, Any]) -> Row:
-    """The values under the API's names. Raises WrongInput."""
+    """Return a row with values under the API's names. Raises WrongInput."""
     values = {}
     for word, value in given.items():
         if _name(word) in TOLD:

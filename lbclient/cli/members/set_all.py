@@ -1,4 +1,4 @@
-"""All members of a pool in one request, with what that changes."""
+"""The command set-all: replace all members of a pool in one request, and show the difference."""
 
 from __future__ import annotations
 
@@ -70,12 +70,12 @@ class SetAllMembers(verbs.Waiting):
         return parents, list(self.progress.counted(found, "member", "members"))
 
     def _looked_up(self, row: member_rows.Row) -> Json:
-        """The values with the subnet's ID for its name."""
+        """Return a row's values with the subnet's ID in place of its name."""
         subnet = row.values.get("subnet_id")
         return {**row.values, "subnet_id": self.names.id("subnet", subnet)} if subnet else dict(row.values)
 
     def _check(self, rows: list[member_rows.Row], found: batch.Difference) -> None:
-        """Raises WrongInput for what no server can change."""
+        """Raise WrongInput for changes that no server can make."""
         places = {batch.key(dict(row.values)): row.place for row in rows}
         for record, changes in found.changed:
             for name in batch.fixed(changes):
@@ -89,7 +89,7 @@ class SetAllMembers(verbs.Waiting):
             self.app.stdout.write(f"{line}\n")
 
     def _is_confirmed(self, found: batch.Difference, wanted: list[Json], parsed: argparse.Namespace) -> bool:
-        """Whether to go on. Raises WrongInput where all would go and nobody is there to be asked."""
+        """Return whether to continue. Raises WrongInput if all members would be removed and stdin is no terminal."""
         if parsed.yes or not found.removed:
             return True
         count = f"{len(found.removed)} member{'s' * (len(found.removed) > 1)}"
@@ -108,7 +108,7 @@ class SetAllMembers(verbs.Waiting):
 
 
 def lines(found: batch.Difference) -> Iterator[str]:
-    """+ is added, ~ is changed, - is removed; the last line counts."""
+    """Yield the lines of a difference: + added, ~ changed, - removed, and a summary."""
     for member in found.added:
         rest = {name: value for name, value in member.items() if name not in batch.KEY}
         yield " ".join(("+", _endpoint(member), *(f"{name}={_shown(value)}" for name, value in rest.items())))
@@ -131,7 +131,7 @@ def _called(record: Json) -> str:
 
 
 def _shown(value: Any) -> str:
-    """One word, whatever is in it; quotes where it would be more."""
+    """Return a value as one word, quoted if necessary."""
     if isinstance(value, list):
         return member_rows.BETWEEN_TAGS.join(map(str, value)) or "''"
     text = "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)

@@ -15,7 +15,7 @@ LOG = logging.getLogger(__name__)
 TARGET = "<floating-ip>"
 TARGET_HELP = "The floating IP (IP address or ID)."
 
-# Option, attribute, help, kind of what it names.
+# Option, attribute, help, kind of the object that it names.
 CREATED = (
     ("subnet", "subnet_id", "The subnet to take it from (name or ID).", "subnet"),
     ("port", "port_id", "The port that it leads to, say a load balancer's vip_port_id (name or ID).", "port"),

@@ -1,6 +1,6 @@
-"""Networks, subnets and floating IPs, as far as load balancers need them: what is shown of each, and how.
+"""Views of networks, subnets and floating IPs, limited to what load balancers need.
 
-These commands are those of `openstack`, for where it is not installed; under `openstack` its own are used.
+The commands are the same as those of `openstack`; within `openstack`, its own commands are used.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Thing:
     kind: str
     columns: tuple[Column, ...]  # of list
     rows: tuple[str, ...]  # of show
-    texts: Mapping[str, Text]  # how tables show an attribute, where it is not as it is
+    texts: Mapping[str, Text]  # attribute -> its text in tables, if it differs from the value
 
 
 def joined(values: Sequence[str]) -> str:
@@ -222,7 +222,7 @@ class NetworkCommand(Command):
         return KINDS[self.thing.kind]
 
     def find(self, word: str) -> Json:
-        """The object of that name or ID; looking up its name tells all of it."""
+        """Return the object of this name or ID; a name lookup returns the whole object."""
 
         def found() -> Json:
             id_ = self.names.id(self.thing.kind, word)
@@ -235,7 +235,7 @@ class NetworkCommand(Command):
 
     @property
     def key(self) -> str:
-        """What is around one object in JSON."""
+        """Return the key of the JSON envelope of one object."""
         return self.kind.collection.removesuffix("s")
 
     def one(self, answer: Json) -> Json:
@@ -243,7 +243,7 @@ class NetworkCommand(Command):
         return record
 
     def add_switch(self, parser: Any, switches: SWITCH, helps: Sequence[str]) -> None:
-        """Options that exclude each other, each standing for a value of an attribute."""
+        """Add mutually exclusive options, each of which stands for a value of an attribute."""
         group = parser.add_mutually_exclusive_group()
         for (flag, (name, value)), words in zip(switches.items(), helps, strict=True):
             group.add_argument(f"--{flag}", dest=name, action="store_const", const=value, help=words)
@@ -252,7 +252,7 @@ class NetworkCommand(Command):
 class ListThings(NetworkCommand, Lister):
     """All objects, or those that match."""
 
-    filters: tuple[tuple[str, str, str, str | None], ...] = ()  # option, attribute, help, kind of what it names
+    filters: tuple[tuple[str, str, str, str | None], ...] = ()  # option, attribute, help, kind of the named object
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--long", action="store_true", help="Show more columns.")
@@ -260,7 +260,7 @@ class ListThings(NetworkCommand, Lister):
             parser.add_argument(f"--{flag}", dest=name, metavar=f"<{flag}>", help=words)
 
     def switched(self, parsed: argparse.Namespace) -> Json:
-        """Filters beside the plain ones."""
+        """Return filters in addition to the plain ones."""
         return {}
 
     def take_action(self, parsed: argparse.Namespace) -> Shown:
@@ -296,7 +296,7 @@ class ShowThing(NetworkCommand, ShowOne):
 
 
 def cells(thing: Thing, names: Sequence[str], record: Json, output: str) -> list[Any]:
-    """The cells of one object, for one of cliff's output formats."""
+    """Return the cells of one object for one of cliff's output formats."""
     return [_cell(thing, name, record, output) for name in names]
 
 

@@ -1,4 +1,4 @@
-"""The commands of amphorae: what carries the traffic of load balancers."""
+"""The commands of amphorae, which carry the traffic of load balancers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands of certificates: from files into the key manager, and back out of it."""
+"""The commands of certificates: store them in the key manager from files, list, show and delete them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ...client.services import Services
 from ..command import Command, Lister, ShowOne
 
 COLUMNS = ("name", "status", "created", "container_ref")
-PARTS = ("subject", "names", "issuer", "not_before", "not_after")  # of the certificate itself
+PARTS = ("subject", "names", "issuer", "not_before", "not_after")  # columns read from the certificate itself
 ROWS = ("name", "container_ref", "status", "created", *PARTS)
 FILES = (
     ("certificate-file", "certificate", "The certificate in PEM, or certificate and key as PKCS12; its file may hold"
@@ -98,14 +98,14 @@ class DeleteCertificate(Command):
 
 
 def add_files(parser: argparse.ArgumentParser) -> None:
-    """The options of a listener whose certificate is still in files."""
+    """Add the options of a listener for a certificate in files."""
     for flag, _, words in FILES:
         parser.add_argument(f"--{flag}", metavar="<file>", help=words)
 
 
 @contextmanager
 def stored(services: Services, parsed: argparse.Namespace, name: str) -> Iterator[None]:
-    """Store what the options name, and give its reference to the listener; after a failure it is removed again."""
+    """Store the certificate from the options and set its reference; remove it again if the block fails."""
     given = [getattr(parsed, flag.replace("-", "_")) for flag, _, _ in FILES]
     if given[0] is None:
         if any(given):
@@ -126,7 +126,7 @@ def stored(services: Services, parsed: argparse.Namespace, name: str) -> Iterato
 
 
 def _content(name: str | None) -> Any:
-    """The bytes of a file. Raises WrongInput."""
+    """Return the content of a file. Raises WrongInput."""
     if name is None:
         return None
     try:
@@ -141,9 +141,9 @@ def _shown(services: Services, container: Json) -> Shown:
 
 
 def _read(pem: str) -> Json:
-    """What a certificate says; nothing where it cannot be read."""
+    """Return the columns of a certificate; {} if it cannot be parsed."""
     try:
-        from cryptography import x509  # here, since the command line alone comes without it
+        from cryptography import x509  # imported late: the command line alone does not install it
     except ImportError:
         return {}
     certificate = x509.load_pem_x509_certificate(pem.encode())

@@ -1,4 +1,4 @@
-"""The commands of events: what happened to a load balancer."""
+"""The commands of a load balancer's events."""
 
 from __future__ import annotations
 

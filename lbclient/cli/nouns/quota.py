@@ -26,7 +26,7 @@ class _OfProject(verbs.Verb):
         return self.names.id("project", word)
 
     def change(self, parsed: argparse.Namespace, values: Json) -> Json:
-        """Change some limits, under the names that every version of the API knows."""
+        """Change some limits, under names that every version of the API accepts."""
         sent = {SPELLINGS.get(name, name): value for name, value in values.items()}
         return self.services.api.update(QUOTA, self.id(parsed.target, {}), sent)
 

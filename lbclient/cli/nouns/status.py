@@ -1,4 +1,4 @@
-"""The command that shows the statuses of a load balancer and of all that it has."""
+"""The command that shows the statuses of a load balancer and its parts."""
 
 from __future__ import annotations
 

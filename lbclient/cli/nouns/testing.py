@@ -1,6 +1,6 @@
 """The commands of the testing API: faults, paces, members, snapshots and recorded requests.
 
-They reach the server that the load-balancer API is at, which has to run with --testing.
+They use the server of the load-balancer API, which must run with --testing.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ class _Testing(Command):
 
     @cached_property
     def cloud(self) -> Services:
-        """The services of the cloud itself."""
+        """Return the services of the cloud itself."""
         return super().connect()
 
     def connect(self) -> Services:
-        """The cloud's, with the testing API in place of the load-balancer API."""
+        """Return the cloud's services, with the testing API in place of the load-balancer API."""
         root = MOUNTED_AT.sub("", self.cloud.loadbalancer.base)
         return replace(self.cloud, endpoints={**self.cloud.endpoints, "load-balancer": f"{root}/testing/v1"})
 
     def run(self, parsed_args: argparse.Namespace) -> int:
-        """Raises Failed where the server has no testing API."""
+        """Run the command and return its exit status. Raises Failed if the server has no testing API."""
         try:
             return super().run(parsed_args)
         except NotFound:

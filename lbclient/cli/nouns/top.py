@@ -1,4 +1,4 @@
-"""The command that shows load balancers at work."""
+"""The command top, which shows live traffic of load balancers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..output.watching import page
 from ..output.watching.page import Order
 from ..output.watching.rates import Watch
 
-INTERVAL = 2.0  # seconds
+INTERVAL = 2.0  # seconds between two refreshes
 
 
 class TopLoadBalancer(verbs.Verb):
@@ -41,7 +41,7 @@ class TopLoadBalancer(verbs.Verb):
         parser.add_argument("--sort", choices=page.SORTS, default=page.SORTS[0], help="The first order (connections).")
 
     def take_action(self, parsed: argparse.Namespace) -> None:
-        gc.enable()  # it may run for long
+        gc.enable()  # the command may run for a long time
         watch = Watch(self.services.api, self._selection(parsed), is_detailed=bool(parsed.target))
         order = Order(parsed.sort)
         out: Any = self.app.stdout
@@ -52,7 +52,7 @@ class TopLoadBalancer(verbs.Verb):
         full.run(watch, parsed.interval, order, parsed.count)
 
     def _selection(self, parsed: argparse.Namespace) -> Callable[[], Sequence[Json]]:
-        """What is looked at: these, or all that there are then."""
+        """Return a function that returns the load balancers to show: the named ones, or all at that time."""
         api = self.services.api
         if not parsed.target:
             return lambda: list(api.list(LOADBALANCER))
@@ -74,7 +74,7 @@ class TopLoadBalancer(verbs.Verb):
                 lines = []
             moment = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
             for line in page.flat(order.sorted(lines)):
-                if line.rates:  # what is counted
+                if line.rates:  # only objects that have counters
                     out.write(f"{page.batch_row(line, moment)}\n")
             number += 1
 

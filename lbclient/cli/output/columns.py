@@ -1,4 +1,4 @@
-"""Values as tables, JSON and shells show them."""
+"""Formatting of values for tables, JSON and shells."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cliff.columns import FormattableColumn
 
 from ...resources import Field, Resource, Type
 
-PLAIN_FORMATS = ("csv", "shell", "value")  # where a list has to be one word
+PLAIN_FORMATS = ("csv", "shell", "value")  # formats in which a list must be one word
 
 
 class Cell(FormattableColumn[Any]):
@@ -29,7 +29,7 @@ class Cell(FormattableColumn[Any]):
 
 
 def row(resource: Resource, names: Sequence[str], record: dict[str, Any], output: str) -> list[Any]:
-    """The cells of one object under these columns, for one of cliff's output formats."""
+    """Return the cells of one object for these columns and one of cliff's output formats."""
     return [_cell(resource, name, record, output) for name in names]
 
 
@@ -47,7 +47,7 @@ def _cell(resource: Resource, name: str, record: dict[str, Any], output: str) ->
 
 
 def plain(value: Any) -> Any:
-    """A list or a mapping in one line, as an option takes it."""
+    """Return a list or a mapping as one line, in the form that options take."""
     if isinstance(value, dict):
         return ",".join(_pairs(value))
     if isinstance(value, list):
@@ -56,7 +56,7 @@ def plain(value: Any) -> Any:
 
 
 def _lines(field: Field, value: list[Any] | dict[str, Any]) -> str:
-    """What a table shows: one element a line."""
+    """Return a list or a mapping for a table, with one element per line."""
     if isinstance(value, dict):
         return "\n".join(_pairs(value)) or "None"
     if not value:

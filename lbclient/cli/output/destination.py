@@ -1,4 +1,4 @@
-"""Text for stdout, or for the file that --output names."""
+"""Output of text to stdout or to the file named by --output."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def add_option(parser: argparse.ArgumentParser) -> None:
 
 
 def write(text: str, path: str | None, stdout: Any) -> None:
-    """Raises WrongInput where the file cannot be written."""
+    """Write a text to a file, or to stdout if path is None. Raises WrongInput if the file cannot be written."""
     if path is None:
         stdout.write(text)
         return

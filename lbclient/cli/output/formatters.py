@@ -1,4 +1,4 @@
-"""cliff's output formats, without a search through everything that is installed."""
+"""cliff's output formats, without a scan of all installed distributions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from cliff.formatters.yaml_format import YAMLFormatter
 from ...client.safe_text import safe, safe_value
 from .columns import Cell
 
-SPECIAL = str.maketrans({character: f"\\{character}" for character in "\\$`"})  # within the shell's double quotes
+SPECIAL = str.maketrans({character: f"\\{character}" for character in "\\$`"})  # escaped in the shell's double quotes
 
 
 class ReadableShellFormatter(ShellFormatter):
@@ -62,7 +62,7 @@ class FittingTableFormatter(TableFormatter):
 def _fitting(
     names: Sequence[str], records: Sequence[Sequence[Any]], room: int
 ) -> tuple[Sequence[str], list[Sequence[Any]]]:
-    """The columns that a terminal has room for; which are left out is said on stderr."""
+    """Return the columns that fit into a terminal; print the names of the others on stderr."""
     from . import table
 
     rows = [[_text(value) for value in record] for record in records]
@@ -113,8 +113,8 @@ def _safe(value: Any) -> Any:
 
 
 def _written(column_names: Sequence[str], records: Sequence[Sequence[Any]], stdout: TextIO, room: int) -> bool:
-    """Write the list in that width, if it does not fit as it is; whether it was."""
-    from . import table  # here, since a pipe needs none of it
+    """Write a list that is wider than the terminal, fitted to its width; return False if it fits anyway."""
+    from . import table  # imported late: only terminals need it
 
     rows = [[_text(value) for value in record] for record in records]
     if table.natural_width(column_names, rows) <= room:
@@ -124,7 +124,7 @@ def _written(column_names: Sequence[str], records: Sequence[Sequence[Any]], stdo
 
 
 def _write(names: Sequence[str], records: Sequence[Sequence[Any]], stdout: TextIO, width: int | None = None) -> None:
-    """Write the list in that width; without one, as wide as it is."""
+    """Write a list in the given width, or in its natural width if there is none."""
     from . import table
 
     rows = [[_text(value) for value in record] for record in records]

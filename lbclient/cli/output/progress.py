@@ -1,4 +1,4 @@
-"""What a person at a terminal sees while a command takes its time; a pipe or a file gets nothing of it."""
+"""Progress on a terminal while a command waits; pipes and files get none."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-LINE_START = "\r\x1b[K"  # back to the start, and nothing behind it
-PATIENCE = 0.5  # seconds in which a list may come without a word
+LINE_START = "\r\x1b[K"  # return to the start of the line and clear it
+PATIENCE = 0.5  # seconds before the progress of a list is shown
 
 
 class Progress:
@@ -25,7 +25,7 @@ class Progress:
         self._line = ""
 
     def __call__(self, text: str, seconds: float) -> None:
-        """Show what is waited for, and for how long until now."""
+        """Show what the command waits for, and for how many seconds so far."""
         self.show(f"{text}, {seconds:.0f} s")
 
     def show(self, text: str) -> None:
@@ -45,7 +45,7 @@ class Progress:
             self._line = ""
 
     def counted(self, found: Iterable[T], title: str, titles: str) -> Iterator[T]:
-        """The same things; how many have come is shown as soon as it takes a while."""
+        """Yield the same items; show how many have arrived once it takes longer than PATIENCE."""
         start = last = time.monotonic()
         for number, one in enumerate(found, 1):
             now = time.monotonic()
@@ -57,10 +57,10 @@ class Progress:
 
 
 def _cut(line: str, width: int) -> str:
-    """As much of a line as fits into that many columns; some characters take two of them."""
+    """Return as much of a line as fits into a number of columns; wide characters take two."""
     if line.isascii():
         return line if len(line) <= width else f"{line[: width - 1]}…"
-    import unicodedata  # here, as few lines need it
+    import unicodedata  # imported late: few lines need it
 
     columns = 0
     for place, char in enumerate(line):

@@ -1,4 +1,4 @@
-"""What a terminal can show: colours for states, widths of characters, lines that fit."""
+"""Terminal output: colours of states, widths of characters, wrapping and cutting of lines."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ LEAST_WIDTH = 40
 
 
 def colour_of(state: str) -> str:
-    """How a state is painted; what is on its way is yellow."""
+    """Return the colour of a state; transitional states are yellow."""
     return COLOURS.get(state, "yellow" if state.startswith("PENDING_") else "")
 
 
 def is_coloured(stream: Any, wish: str = AUTO) -> bool:
-    """Whether colours are written: on a terminal, unless NO_COLOR is set."""
+    """Return whether to write colours: by default on a terminal, unless NO_COLOR is set."""
     if wish != AUTO:
         return wish == ALWAYS
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def is_unicode(stream: Any) -> bool:
-    """Whether lines and corners can be written."""
+    """Return whether the stream's encoding has box-drawing characters."""
     try:
         "└─…".encode(getattr(stream, "encoding", None) or "ascii")
     except (UnicodeEncodeError, LookupError):
@@ -50,7 +50,7 @@ def columns() -> int:
 
 
 def wrapped(line: str, stream: Any) -> list[str]:
-    """The line in as many as a terminal needs; a pipe takes it whole."""
+    """Wrap a line to the width of a terminal; for a pipe, return it unchanged."""
     if not stream.isatty() or width(line) <= columns():
         return [line]
     return textwrap.wrap(line, columns(), subsequent_indent=" " * 8, break_on_hyphens=False)
@@ -61,17 +61,17 @@ def paint(text: str, colour: str, is_on: bool) -> str:
 
 
 def clean(text: str) -> str:
-    """The text without anything that would steer a terminal."""
+    """Return a text without characters that control a terminal."""
     return "".join(char if char.isprintable() else "?" for char in text)
 
 
 def width(text: str) -> int:
-    """The columns that the text takes: two for a wide character, none for one that is put over another."""
+    """Return the width of a text in columns: two for a wide character, none for a combining one."""
     return sum(_width(char) for char in text)
 
 
 def fit(text: str, room: int) -> str:
-    """The text in exactly that many columns, cut with an ellipsis or filled with blanks."""
+    """Return a text in exactly this many columns, cut with an ellipsis or padded with blanks."""
     return f"{cut(text, room)}{' ' * max(0, room - width(cut(text, room)))}"
 
 

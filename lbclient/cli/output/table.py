@@ -1,4 +1,4 @@
-"""Tables that are no wider than a terminal: columns shrink evenly, and headings take several lines as values do."""
+"""Tables that fit into a terminal: columns shrink evenly, and headings and values wrap."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 
-FRAME = 3  # a column's rule and its blanks
-BREAKABLE = re.compile(r"(?<=[-_ ,;/:.=])")  # behind these a word may go on in the next line
+FRAME = 3  # width of a column's rule and its blanks
+BREAKABLE = re.compile(r"(?<=[-_ ,;/:.=])")  # a word may be broken after these characters
 NARROWEST = 4
-READABLE = 8  # a column that is narrower breaks most words
-# What stays in one piece: IDs with and without hyphens, and addresses.
+READABLE = 8  # minimum readable width of a column
+# Text that is never broken: IDs with and without hyphens, and addresses.
 WHOLE = re.compile(
     r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}|\d+\.\d+\.\d+\.\d+|(?:[0-9a-f]{0,4}:){2,7}[0-9a-f.]{0,15}"
 )
-# What leaves first where a terminal is too narrow; then IDs of other things, one status, and the rest from the right.
+# Columns to leave out first on a narrow terminal; then IDs of other objects, one status, and the rest from the right.
 LEAVING = ("project_id", "provider", "lb_algorithm", "admin_state_up", "enabled")
 LAST = ("operating_status", "name", "id")
 
@@ -22,12 +22,12 @@ Row = Sequence[str]
 
 
 def natural_width(headings: Row, rows: Sequence[Row]) -> int:
-    """How many characters wide the table is without breaking a line."""
+    """Return the width of the table in characters without wrapping."""
     return sum(_widest(column) + FRAME for column in zip(headings, *rows, strict=True)) + 1
 
 
 def lines(headings: Row, rows: Sequence[Row], is_number: Sequence[bool], width: int) -> Iterator[str]:
-    """The table, in that width."""
+    """Yield the lines of the table in the given width."""
     widths = _widths(headings, rows, width - 1 - FRAME * len(headings))
     rule = "+" + "+".join("-" * (each + 2) for each in widths) + "+"
     yield rule
@@ -39,7 +39,7 @@ def lines(headings: Row, rows: Sequence[Row], is_number: Sequence[bool], width: 
 
 
 def staying(headings: Row, rows: Sequence[Row], width: int) -> list[int]:
-    """The columns that a terminal of that width has room for without breaking an ID, by their numbers."""
+    """Return the numbers of the columns that fit into a terminal of this width without breaking an ID."""
     columns = zip(headings, *rows, strict=True)
     least = [FRAME + max(_unbroken(column[1:]), min(READABLE, _widest(column))) for column in columns]
     left: list[int] = []
@@ -47,14 +47,14 @@ def staying(headings: Row, rows: Sequence[Row], width: int) -> list[int]:
         if sum(least) - sum(least[other] for other in left) < width:
             break
         left.append(number)
-    for number in reversed(left[1:]):  # where a wide one has left, others may stay
+    for number in reversed(left[1:]):  # once a wide column is left out, others may fit
         if sum(least) - sum(least[other] for other in left if other != number) < width:
             left.remove(number)
     return [number for number in range(len(headings)) if number not in left]
 
 
 def _rank(heading: str, number: int) -> tuple[int, int]:
-    """When a column leaves: the lowest goes first."""
+    """Return a column's rank: the lowest is left out first."""
     name = heading.lower()
     if name in LEAVING:
         return LEAVING.index(name), 0
@@ -66,12 +66,12 @@ def _rank(heading: str, number: int) -> tuple[int, int]:
 
 
 def _unbroken(values: Row) -> int:
-    """How wide a column has to be for what stays in one piece."""
+    """Return the minimum width of a column so that no ID or address is broken."""
     return max((len(found[0]) for value in values for found in WHOLE.finditer(value)), default=0)
 
 
 def _widths(headings: Row, rows: Sequence[Row], room: int) -> list[int]:
-    """The columns' widths: the widest shrink until all fit; words of headings are broken only if nothing else helps."""
+    """Return the columns' widths: the widest shrink until all fit; words of headings are broken as a last resort."""
     natural = [_widest(column) for column in zip(headings, *rows, strict=True)]
     wholes = [max(_cells(piece.rstrip()) for piece in BREAKABLE.split(heading)) for heading in headings]
     unbroken = [_unbroken([row[number] for row in rows]) for number in range(len(headings))]
@@ -85,7 +85,7 @@ def _widths(headings: Row, rows: Sequence[Row], room: int) -> list[int]:
 
 
 def _grown(widths: list[int], natural: Sequence[int], room: int) -> list[int]:
-    """What is left of the room goes to the columns that can use it, from the left."""
+    """Distribute the remaining room to the columns that can use it, from the left."""
     left = room - sum(widths)
     for number, wide in enumerate(natural):
         more = min(left, wide - widths[number])
@@ -108,7 +108,7 @@ def _padded(text: str, width: int, is_right: bool) -> str:
 
 
 def _broken(text: str, width: int) -> list[str]:
-    """The lines of a value."""
+    """Wrap a value into lines."""
     done: list[str] = []
     for line in text.split("\n"):
         current = ""
@@ -122,7 +122,7 @@ def _broken(text: str, width: int) -> list[str]:
 
 
 def _words(line: str, width: int) -> Iterator[str]:
-    """What stays together where it fits: IDs, addresses, and what stands between two places to break."""
+    """Yield the unbreakable pieces of a line: IDs, addresses, and the text between two break points."""
     whole = [found.span() for found in WHOLE.finditer(line) if len(found[0]) <= width]
     start = 0
     for found in BREAKABLE.finditer(line):
@@ -134,7 +134,7 @@ def _words(line: str, width: int) -> Iterator[str]:
 
 
 def _parts(word: str, width: int) -> Iterator[str]:
-    """A word in parts that each fit."""
+    """Split a word into parts that fit into the width."""
     part = ""
     for character in word:
         if part and _cells(part + character) > width and character != " ":
@@ -149,7 +149,7 @@ def _widest(values: Row) -> int:
 
 
 def _cells(text: str) -> int:
-    """How many characters of a terminal it takes."""
+    """Return the width of a text in terminal columns."""
     if text.isascii():
         return len(text)
     return sum(_cell(character) for character in text)

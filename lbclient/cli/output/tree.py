@@ -1,4 +1,4 @@
-"""The statuses of a load balancer and of all that it has, as a tree."""
+"""The statuses of a load balancer and its parts as a tree."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ...client.rest import Json
 from ..schema import endpoint
 from . import screen
 
-LEAST_ROOM = 20  # for a reason
+LEAST_ROOM = 20  # columns for a reason
 STATES = ("provisioning_status", "operating_status")
 TOLD = {"id", "name", "type", "address", "protocol_port", "protocol", *STATES}
 LINES = {"branch": "├─ ", "last": "└─ ", "trunk": "│  ", "none": "   "}
 ASCII = {"branch": "|- ", "last": "`- ", "trunk": "|  ", "none": "   "}
-# Part of the answer -> how one of it is called; None: by its type.
+# Key in the answer -> name of one object; None: the object's type is its name.
 KINDS = {"listeners": "listener", "pools": "pool", "health_monitor": "health monitor", "members": "member"}
 UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
@@ -27,27 +27,27 @@ class Node:
     """One object: its words, its states, why they are so, and what is below it."""
 
     label: str
-    states: tuple[str, str]  # of provisioning, and of operating
+    states: tuple[str, str]  # provisioning status, operating status
     reasons: list[str]
     children: list[Node] = field(default_factory=list)
 
 
 def tree(answer: Json, kind: str = "load balancer", now: datetime | None = None) -> Node:
-    """The answer of …/status; what a server tells beside the states is shown as their reasons."""
+    """Build the tree from the answer of …/status; additional attributes are shown as reasons of the states."""
     parts = {key: value for key, value in answer.items() if isinstance(value, (list, dict)) and key in KINDS}
     node = Node(
         _label(answer, kind),
         (_state(answer, STATES[0]), _state(answer, STATES[1])),
         [screen.clean(line) for line in _reasons(answer, now or datetime.now(timezone.utc))],
     )
-    for key in KINDS:  # a monitor before the members that it checks
+    for key in KINDS:  # in this order, a monitor comes before the members that it checks
         found = parts.get(key) or []
         node.children += [tree(one, KINDS[key], now) for one in (found if isinstance(found, list) else [found]) if one]
     return node
 
 
 def drawn(node: Node, lines: Mapping[str, str], is_coloured: bool, room: int = 0) -> Iterator[str]:
-    """The tree with its states in columns; 0: as wide as it needs."""
+    """Yield the lines of the tree, with the states in columns; room is the width, 0 for no limit."""
     rows = list(_rows(node, lines, "", ""))
     widths = [max(screen.width(states[number]) for _, states, _ in rows) for number in range(len(STATES))]
     widest = max(screen.width(label) for label, _, _ in rows)
@@ -72,7 +72,7 @@ def _wrapped(reason: str, room: int) -> list[str]:
 def _rows(
     node: Node, lines: Mapping[str, str], before: str, below: str
 ) -> Iterator[tuple[str, tuple[str, str], list[tuple[str, str]]]]:
-    """(the label behind its branch, the states, lines with reasons), from the top."""
+    """Yield (label with its branch, states, lines with reasons) for each node, from the top."""
     deeper = f"{below}{lines['trunk'] if node.children else lines['none']}"
     yield f"{before}{node.label}", node.states, [(deeper, reason) for reason in node.reasons]
     for number, child in enumerate(node.children, 1):
@@ -92,7 +92,7 @@ def _label(answer: Json, kind: str) -> str:
 
 
 def _reasons(answer: Json, now: datetime) -> Iterator[str]:
-    """Whatever a server tells beside what is shown already."""
+    """Yield the attributes in an answer that are not shown elsewhere."""
     for key, value in answer.items():
         if key in TOLD or key in KINDS or value in (None, "", [], {}):
             continue
@@ -111,16 +111,16 @@ def _words(value: Any, now: datetime) -> str:
 
 
 def _check(check: Mapping[str, Any], now: datetime) -> str:
-    """What was found, how the server calls that, and for how long it is the same."""
+    """Return the result of a health check, the server's short form of it, and how long it has been the same."""
     status = f" ({check['status']})" if check.get("status") else ""
     rest = [_words(one, now) for key, one in check.items() if key not in ("reason", "status") and one is not None]
-    # The time is that of the first check with this result, as far as servers tell one.
+    # The time is that of the first check with this result, if the server reports one.
     times = [f"for {one.removesuffix(' ago')}" if one.endswith(" ago") else one for one in rest]
     return ", ".join([f"{check['reason']}{status}", *times])
 
 
 def age(text: str, now: datetime) -> str:
-    """A time (UTC) as how long ago it is; any other text as it is."""
+    """Return the age of a time (UTC); any other text unchanged."""
     try:
         then = datetime.fromisoformat(text.replace("Z", "+00:00"))
     except ValueError:

@@ -41,9 +41,10 @@ def check(services: Services, tx: sa.Connection, resource: Resource, project_id:
 
 
 def remaining(services: Services, tx: sa.Connection, resource: Resource, project_id: str) -> int | None:
-    """Return how many more objects of this kind a project may have; None if unlimited, as without authentication.
+    """Return how many more objects of this kind a project may have; None if unlimited.
 
-    Locks the project's row, so that concurrent requests cannot both take the last one.
+    Without authentication, nothing is limited. Otherwise locks the project's row, so that concurrent requests cannot
+    both take the last one.
     """
     if services.config.auth == "noauth":
         return None

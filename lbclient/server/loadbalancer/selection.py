@@ -44,9 +44,8 @@ class Shape:
     filters: tuple[Filter, ...]
     scope: tuple[str, ...]  # columns that must have a given value
     order: Order
-    marker: (
-        tuple[bool, ...] | None
-    )  # for each column of the order, whether the marker's row is not null there; None: no marker
+    # For each column of the order, whether the marker's row has a value there; None without a marker.
+    marker: tuple[bool, ...] | None
 
 
 def rows(

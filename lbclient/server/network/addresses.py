@@ -55,7 +55,7 @@ def take(
     claims: Claims | None = None,
     holder: str = "",
 ) -> str:
-    """Give a port an address of a subnet, the wanted one or the next free one of its allocation pools; return it.
+    """Allocate an address of a subnet to a port and return it: the wanted one, or the next free one of the pools.
 
     With claims, the address must be allowed to carry traffic, and it is claimed for the holder. Raises
     errors.BadRequest and errors.Conflict.

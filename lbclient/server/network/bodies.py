@@ -119,7 +119,7 @@ def _boolean(attribute: Attribute, value: Any) -> bool:
 
 
 def check_boolean(value: Any, name: str) -> bool:
-    """Check a boolean that is not an attribute of its own. Raises errors.BadRequest."""
+    """Check a boolean inside another attribute's value. Raises errors.BadRequest."""
     checked: bool = check(Attribute(name, Type.BOOLEAN), value)
     return checked
 

@@ -76,7 +76,7 @@ def _none_of(path: str, plural: str, name: str) -> tuple[Route, ...]:
     return Route("GET", path, list_none), Route("GET", f"{path}/{{id_}}", show_none)
 
 
-# What clients ask for that there is nothing of: (path, key, what it is in errors).
+# Resources that clients request but that never have any objects: (path, key, title in errors).
 NONE = (
     ("address-groups", "address_groups", "Address Group"),
     ("address-scopes", "address_scopes", "Address Scope"),

@@ -1,1 +1,1 @@
-"""Pictures of a load balancer: one diagram, and each way to draw it."""
+"""Pictures of a load balancer: the diagram, and its renderings as text, SVG, Mermaid and DOT."""

@@ -1,4 +1,4 @@
-"""What a picture of a load balancer shows: boxes with rows, and where the rows lead."""
+"""The diagram of a load balancer: boxes with rows, and links from rows to pools."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class Row:
 
     text: str
     state: str = ""
-    leads: str = ""  # the ID of the pool that it leads to
-    end: str = ""  # what the text ends with, which is seen even where the text has no room
+    leads: str = ""  # the ID of the pool that the row links to
+    end: str = ""  # end of the text, shown even if the rest is cut
 
     @property
     def whole(self) -> str:
@@ -53,7 +53,7 @@ class Diagram:
 
 
 def of(whole: Json) -> Diagram:
-    """The diagram of a load balancer that was read as a whole."""
+    """Return the diagram of a load balancer that was read with all its parts."""
     listeners = [_listener(listener) for listener in whole["listeners"]]
     order = [row.leads for box in listeners for row in box.rows if row.leads]
     pools = {pool["id"]: _pool(pool) for pool in whole["pools"]}

@@ -1,4 +1,4 @@
-"""The diagram in the languages of Mermaid and of Graphviz."""
+"""The diagram in the languages of Mermaid and Graphviz."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LINE = "#546e7a"
 
 
 def mermaid(diagram: Diagram) -> Iterator[str]:
-    """A flowchart."""
+    """Yield the lines of a Mermaid flowchart."""
     ids = _ids(diagram)
     yield "flowchart LR"
     for box in _boxes(diagram):
@@ -33,7 +33,7 @@ def mermaid(diagram: Diagram) -> Iterator[str]:
 
 
 def dot(diagram: Diagram) -> Iterator[str]:
-    """A digraph."""
+    """Yield the lines of a Graphviz digraph."""
     ids = _ids(diagram)
     yield f"digraph {_quoted(diagram.balancer.name)} {{"
     yield "    rankdir=LR"
@@ -61,7 +61,7 @@ def _boxes(diagram: Diagram) -> list[Box]:
 
 
 def _ids(diagram: Diagram) -> dict[str, str]:
-    """Short words for IDs."""
+    """Map the IDs of boxes to short identifiers."""
     listeners = {box.id: f"l{number}" for number, box in enumerate(diagram.listeners, 1)}
     return {
         diagram.balancer.id: "lb",
@@ -79,7 +79,7 @@ def _class(state: str) -> str:
 
 
 def _entities(text: str) -> str:
-    """Text in which nothing means anything to Mermaid or to HTML."""
+    """Return a text with the special characters of Mermaid and HTML escaped."""
     return "".join(char if char.isalnum() or char in " .,:/-_" else f"#{ord(char)};" for char in text)
 
 

@@ -9,7 +9,7 @@ from html import escape
 from .. import screen
 from .diagram import Box, Diagram
 
-CHARACTER = 7.3  # the width of one in a monospaced font of SIZE, a little more than it is
+CHARACTER = 7.3  # width of a character in a monospaced font of SIZE, rounded up a little
 SIZE = 12
 ROW = 20.0
 PADDING = 12.0
@@ -17,7 +17,7 @@ HEADER = 46.0
 GAP = 26.0  # between boxes of a column
 AISLE = 90.0  # between columns
 MARGIN = 20.0
-MOST_CHARACTERS = 56  # of a line in a box; the rest is cut
+MOST_CHARACTERS = 56  # in a line of a box; longer lines are cut
 DOTS = {"green": "good", "yellow": "fair", "red": "bad"}
 
 STYLE = """
@@ -63,7 +63,7 @@ class _Placed:
 
 
 def draw(diagram: Diagram) -> Iterator[str]:
-    """The picture, line by line."""
+    """Yield the lines of the picture."""
     columns = _columns(diagram)
     placed = [each for column in columns for each in column]
     wide = max(each.right for each in placed) + MARGIN
@@ -90,7 +90,7 @@ def draw(diagram: Diagram) -> Iterator[str]:
 
 
 def _columns(diagram: Diagram) -> list[list[_Placed]]:
-    """The boxes with their places: each column in the middle of the height."""
+    """Return the boxes with their positions; columns are centred vertically."""
     columns = []
     x = MARGIN
     for boxes in ([diagram.balancer], diagram.listeners, diagram.pools):

@@ -1,4 +1,4 @@
-"""The diagram in box-drawing characters, for a terminal of at least 80 columns or less."""
+"""The diagram as text in box-drawing characters, fitted to a number of columns."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PLAIN = str.maketrans("┌┐└┘─│├┤┬▶→…", "++++-|+++>>~")
 
 
 def draw(diagram: Diagram, columns: int, *, is_coloured: bool = False, is_unicode: bool = True) -> Iterator[str]:
-    """The picture, line by line; no line is longer than that."""
+    """Yield the lines of the picture, none of them wider than the given number of columns."""
     names = {box.id: box.name for box in diagram.pools}
     below = [*diagram.listeners, *diagram.pools]
     lines = _Lines(columns, is_coloured, names)
@@ -53,7 +53,7 @@ class _Lines:
         return f"{screen.cut(row.text, wide - screen.width(end))}{end}"
 
     def _sides(self, left: str, right: str, wide: int) -> str:
-        """One text at each side; the left one gives way."""
+        """Return a line with a text at each side; the left text is cut if necessary."""
         room = wide - screen.width(right) - (1 if right else 0)
         painted = screen.paint(right, screen.colour_of(right), self.is_coloured)
         return f"{screen.fit(left, room)}{' ' if right else ''}{painted}"

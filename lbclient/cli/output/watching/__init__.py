@@ -1,1 +1,1 @@
-"""Load balancers at work: what is counted, as rates, on a screen or in lines."""
+"""Live traffic of load balancers: rates from counters, on a full screen or in lines."""

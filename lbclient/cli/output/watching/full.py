@@ -1,4 +1,4 @@
-"""Load balancers at work on a whole terminal."""
+"""The full-screen display of live traffic."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from . import page
 from .page import Order, Piece
 from .rates import Line, Watch
 
-LOOK = 0.1  # seconds after which keys and news are looked for
-SHORTEST, LONGEST = 0.5, 60.0  # seconds of an interval
-NUMBERS = {"green": 1, "yellow": 2, "red": 3, "grey": 4}  # of curses' colour pairs
+LOOK = 0.1  # seconds between two checks for keys and new data
+SHORTEST, LONGEST = 0.5, 60.0  # limits of the interval in seconds
+NUMBERS = {"green": 1, "yellow": 2, "red": 3, "grey": 4}  # numbers of curses' colour pairs
 
 
 @dataclass
@@ -27,10 +27,10 @@ class Shown:
     interval: float
     order: Order
     lines: list[Line] = field(default_factory=list)
-    looks: int = 0  # how often was looked
+    looks: int = 0  # number of refreshes so far
     trouble: str = ""
     is_paused: bool = False
-    first: int = 0  # the first row that is seen
+    first: int = 0  # the first visible row
 
 
 class Looking(threading.Thread):
@@ -51,7 +51,7 @@ class Looking(threading.Thread):
                 except errors.Error as error:
                     self._shown.trouble = str(error)
                 self._shown.looks += 1
-            # The second look comes soon: there are no rates before it.
+            # The second refresh comes soon, because rates need two samples.
             self._soon.wait(min(self._shown.interval, 1.0) if self._shown.looks == 1 else self._shown.interval)
             self._soon.clear()
 
@@ -60,7 +60,7 @@ class Looking(threading.Thread):
 
 
 def run(watch: Watch, interval: float, order: Order, count: int | None) -> None:
-    """Show until q is pressed, or so many times. Raises WrongInput for a terminal that cannot do it."""
+    """Show the display until q is pressed or count is reached. Raises WrongInput if the terminal is unsuitable."""
     shown = Shown(interval, order)
     looking = Looking(watch, shown)
     try:
@@ -144,7 +144,7 @@ def _writer(window: Any) -> Callable[[int, list[Piece]], None]:
     high, wide = window.getmaxyx()
 
     def put(y: int, pieces: list[Piece]) -> None:
-        """One line; what has no room is cut, and the last column stays free, since writing there scrolls."""
+        """Write one line, cut to the width; the last column stays empty because writing there scrolls."""
         if y >= high:
             return
         x = 0

@@ -1,4 +1,4 @@
-"""What is seen of load balancers at work: a page of coloured pieces, or plain lines."""
+"""The content of the live display: a page of coloured pieces, or plain lines."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Order:
         return Order(SORTS[(SORTS.index(self.by) + 1) % len(SORTS)], self.is_reversed)
 
     def sorted(self, lines: Sequence[Line]) -> list[Line]:
-        """The busiest, the worst or the first letter first."""
+        """Return the lines sorted by state (worst first), by name, or by a figure (largest first)."""
         by_name = sorted(lines, key=lambda line: line.name)
         if self.by == "state":
             rank = {state: number for number, state in enumerate(WORST_FIRST)}
@@ -46,12 +46,12 @@ def figure(line: Line, name: str) -> float | None:
 
 
 def flat(lines: Sequence[Line]) -> list[Line]:
-    """With what is below each."""
+    """Return the lines, each followed by those below it."""
     return [one for line in lines for one in (line, *line.below)]
 
 
 def heading(columns: int, order: Order) -> str:
-    """The names of the columns; an arrow is at the one that decides the order."""
+    """Return the headings, with an arrow at the sort column."""
     arrow = "↑" if order.is_reversed else "↓"
     shown = _shown(columns)
     marked = {name: f"{HEADINGS[name]}{arrow if order.by == name else ''}" for name in shown}
@@ -62,7 +62,7 @@ def heading(columns: int, order: Order) -> str:
 
 
 def row(line: Line, columns: int) -> list[Piece]:
-    """One object as wide as the screen; what has no figures takes their room for its name."""
+    """Return the row of an object in the screen's width; the name of one without figures uses their space."""
     if not line.rates:
         return [_painted(line), (f" {_label(line, columns - STATE_WIDTH - 1)}", "")]
     cells = [f"{_cell(line, name):>{WIDTHS[name]}}" for name in _shown(columns)]
@@ -82,7 +82,7 @@ def batch_heading() -> str:
 
 
 def batch_row(line: Line, moment: str) -> str:
-    """One object for a pipe: figures without units, and the name, which may have blanks, at the end."""
+    """Return the row of an object for a pipe: figures without units, then the name, which may have blanks."""
     figures = [figure(line, name) for name in HEADINGS]
     cells = ["-" if value is None else f"{value:.1f}" for value in figures]
     cells[1] = cells[1].removesuffix(".0")
@@ -93,12 +93,12 @@ def batch_row(line: Line, moment: str) -> str:
 
 
 def amount(value: float) -> str:
-    """Bytes in a second with three digits or so."""
+    """Return bytes per second with a unit and about three digits."""
     for unit in BYTE_UNITS:
         if value < 999.5 or unit == BYTE_UNITS[-1]:
             return f"{value:.0f} {unit}" if unit == "B" or value >= 99.95 else f"{value:.1f} {unit}"
         value /= 1000
-    raise AssertionError  # the loop ends with the last unit
+    raise AssertionError  # the loop always returns at the last unit
 
 
 def _cell(line: Line, name: str) -> str:
@@ -117,7 +117,7 @@ def _painted(line: Line) -> Piece:
 
 
 def _shown(columns: int) -> list[str]:
-    """The columns that there is room for; the last ones give way."""
+    """Return the columns that fit; the last ones are left out first."""
     shown = list(WIDTHS)
     while len(shown) > 1 and columns - _taken(shown) < NAME_LEAST:
         shown.pop(-2 if shown[-1] == "errors" and len(shown) > 2 else -1)

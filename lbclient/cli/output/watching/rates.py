@@ -1,4 +1,4 @@
-"""From counters to rates: two samples, and the seconds between them."""
+"""Rates from counters: the difference of two samples divided by the seconds between them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from ....resources import LISTENER, LOADBALANCER, POOL
 from ..screen import clean
 from ..tree import tree
 
-# Name of a rate -> the counter that it is of.
+# Name of a rate -> its counter.
 COUNTERS = {
     "connections": "total_connections",
     "received": "bytes_in",
     "sent": "bytes_out",
     "errors": "request_errors",
 }
-NOT_OFFERED = (403, 404, 405)  # what a server answers that does not count a pool's traffic
+NOT_OFFERED = (403, 404, 405)  # answers of servers without counters of pools
 UP = ("ONLINE", "NO_MONITOR", "DRAINING")
 
 
@@ -41,7 +41,7 @@ class Line:
     provisioning: str = ""
     operating: str = ""
     depth: int = 0
-    tail: str = ""  # the end of the name, which is seen even where the name has no room
+    tail: str = ""  # end of the name, shown even if the rest is cut
     active: int | None = None
     rates: Mapping[str, float | None] = field(default_factory=dict)
     below: list[Line] = field(default_factory=list)
@@ -56,18 +56,18 @@ class Watch:
     def __init__(self, api: Api, select: Select, *, is_detailed: bool = False) -> None:
         self.is_detailed = is_detailed
         self._api = api
-        self._select = select  # the load balancers as they are now
+        self._select = select  # returns the current load balancers
         self._before: dict[str, Sample] = {}
-        self._counts_pools = True  # beyond Octavia; until a server says that it does not
+        self._counts_pools = True  # an addition to Octavia; False once a server has refused
 
     def look(self) -> list[Line]:
-        """Every load balancer that is still there. Raises errors.Error."""
+        """Take a sample and return a line for every load balancer that still exists. Raises errors.Error."""
         now: dict[str, Sample] = {}
         found = []
         for balancer in self._select():
             try:
                 found.append(self._balancer(balancer, now))
-            except errors.NotFound:  # deleted since it was listed
+            except errors.NotFound:  # deleted after it was listed
                 continue
         self._before = now
         return found
@@ -91,7 +91,7 @@ class Watch:
                 yield from self._pool(pool, now)
 
     def _pool(self, pool: Json, now: dict[str, Sample]) -> Iterator[Line]:
-        """A pool with how many of its members are up, and those that are not."""
+        """Yield a pool with the number of its members that are up, and the members that are not."""
         node = tree(pool, "pool")
         members = [child for child in node.children if child.label.startswith("member ")]
         down = [member for member in members if member.states[1] not in UP]
@@ -119,7 +119,7 @@ class Watch:
 
 
 def rates(before: Sample | None, after: Sample) -> dict[str, float | None]:
-    """What was counted in a second; None where it cannot be told, as after counters began anew."""
+    """Return the rates per second; None if they are unknown, for instance after counters restarted."""
     found: dict[str, float | None] = {}
     for name, counter in COUNTERS.items():
         new, old = after.counters.get(counter), before.counters.get(counter) if before else None
@@ -131,5 +131,5 @@ def rates(before: Sample | None, after: Sample) -> dict[str, float | None]:
 
 
 def _state(provisioning: str, operating: str) -> str:
-    """The one of the two that says more."""
+    """Return the more informative of the two statuses."""
     return operating if provisioning in ("ACTIVE", "") else provisioning

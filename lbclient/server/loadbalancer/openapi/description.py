@@ -28,5 +28,5 @@ def routes(described: Sequence[Route]) -> tuple[Route, ...]:
     def browse(services: Services, request: Request) -> Answer:
         return Answer(page.render(of(services, request)).encode(), headers=HTML)
 
-    # The router strips .json from every path, so openapi.json is served by openapi.
+    # The middleware strips .json from every path, so that openapi serves openapi.json.
     return (Route("GET", "/openapi", show, is_open=True), Route("GET", "/openapi.html", browse, is_open=True))

@@ -14,7 +14,7 @@ from ...errors import Conflict, InvalidInput
 
 Values = dict[str, Any]
 
-WITHOUT_KEY = ("HOST_NAME", "PATH", "FILE_TYPE")  # an update of these types removes the rule's key
+WITHOUT_KEY = ("HOST_NAME", "PATH", "FILE_TYPE")  # updating a rule of these types removes its key
 RULES_MAXIMUM = 50  # per policy
 ONE_WORD = r'[!-~]+|"[ -~\t]*"'  # RFC 7230: visible ASCII, or printable ASCII with blanks in quotes
 COOKIE_VALUE = r"[!#-:<-\[\]-~]+"  # RFC 6265: no quotes, semicolons and backslashes

@@ -27,7 +27,7 @@ def check(tx: sa.Connection, pool_id: str, values: Values) -> None:
 
 
 def check_addresses(services: Services, values: Values) -> None:
-    """Check that a member's address and monitor address are not reserved: metadata services, this machine's own, ….
+    """Check that a member's address and monitor address are not reserved, such as those of a metadata service.
 
     Raises ValidationFailure.
     """

@@ -119,7 +119,7 @@ class _Filling:
 
 
 def _known(resource: Resource, owner: dict[str, str]) -> dict[str, str]:
-    """Return the owner's ID if a body of this resource has it as an attribute; the path has it otherwise."""
+    """Return the owner's ID if it is an attribute in bodies of this resource, not a part of the path; otherwise {}."""
     names = {field.name for field in resource.fields}
     return {name: id_ for name, id_ in owner.items() if name in names}
 
