@@ -209,16 +209,9 @@ def _endpoint(cloud: Cloud) -> Finding:
     try:
         return Finding("endpoint", OK, f"{service.base}, named by {where}.")
     except errors.NotConfigured as error:
-        regions = _regions(cloud.services.access(), service.service_type)
+        regions = service.regions()
         known = f"It is in the region {' or '.join(regions)}: set OS_REGION_NAME. " if regions else ""
         return Finding("endpoint", PROBLEM, str(error), f"{known}Or set OS_LOAD_BALANCER_ENDPOINT_OVERRIDE.")
-
-
-def _regions(access: Any, service_type: str) -> list[str]:
-    """Return the regions in which the catalog has a service."""
-    catalog = access.service_catalog.catalog if access else ()
-    endpoints = [each for entry in catalog if entry["type"] == service_type for each in entry.get("endpoints", ())]
-    return sorted({str(each["region"]) for each in endpoints if each.get("region")})
 
 
 def _version(cloud: Cloud) -> Finding:

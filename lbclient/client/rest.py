@@ -82,14 +82,31 @@ class Rest:
             marker = following["marker"]
             params = {**(params or {}), **{key: following[key] for key in ("marker", "limit") if key in following}}
 
+    def regions(self) -> list[str]:
+        """The regions in which the catalog has the service."""
+        session: Any = self.session
+        session = getattr(session, "full", session)
+        get_access = getattr(session.auth, "get_access", None)
+        access = get_access(session) if get_access else None
+        catalog = (access.service_catalog.catalog if access else None) or ()
+        mine = [entry for entry in catalog if entry["type"] == self.service_type]
+        endpoints = [each for entry in mine for each in entry.get("endpoints", ())]
+        return sorted({str(each["region"]) for each in endpoints if each.get("region")})
+
     def _from_catalog(self) -> str:
-        with errors.translated():
-            endpoint = self.session.get_endpoint(
-                service_type=self.service_type,
-                interface=self.interface,
-                region_name=self.region_name,
-                skip_discovery=True,
-            )
+        try:
+            with errors.translated():
+                endpoint = self.session.get_endpoint(
+                    service_type=self.service_type,
+                    interface=self.interface,
+                    region_name=self.region_name,
+                    skip_discovery=True,
+                )
+        except errors.NotConfigured as error:
+            known = self.regions() if self.region_name else []
+            if self.region_name in known or not known:
+                raise
+            raise errors.NotConfigured(f"{error} The catalog has it in {' and '.join(known)}.") from error
         if not endpoint:
             where = f" in region {self.region_name}" if self.region_name else ""
             variable = f"OS_{self.service_type.upper().replace('-', '_')}_ENDPOINT_OVERRIDE"

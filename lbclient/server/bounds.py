@@ -12,6 +12,7 @@ VALUES = 200  # per filter
 TAGS = 50  # per filter by tags
 FEW = 8  # the number of arguments that are handled quickly
 SHORT = 50  # the number of rows that are presented quickly
+USUAL_KEYS = 2  # to sort by; an order of more is unlikely to be repeated
 USUAL = 300  # characters of a query; a longer one, or one with many values, is unlikely to be repeated
 
 Pairs = Sequence[tuple[str, str]]
@@ -31,7 +32,8 @@ def check(query: Pairs) -> None:
 def is_usual(query: Pairs) -> bool:
     """Whether a query is small and likely to be repeated: only the statements of such queries are cached."""
     size = sum(len(name) + len(value) for name, value in query)
-    return size <= USUAL and sum(value.count(",") + 1 for _, value in query) <= FEW
+    keys = sum(name == "sort_key" for name, _ in query)
+    return size <= USUAL and keys <= USUAL_KEYS and sum(value.count(",") + 1 for _, value in query) <= FEW
 
 
 def rows(limit: int) -> int:

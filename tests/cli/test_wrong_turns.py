@@ -10,12 +10,17 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+import yaml
 
 from certificates import authority, certified
 
 LOGIN = ("--os-username", "u", "--os-password", "p", "--os-project-name", "x")
 DIRECT = ("--os-auth-type", "none", "--os-endpoint", "http://lb.invalid")
 LISTENERS = "http://lb.invalid/v2.0/lbaas"
+
+
+def clouds(cloud: Any) -> Any:
+    return yaml.safe_load((cloud.state_directory / "clouds.yaml").read_text())["clouds"]
 
 
 def said(result: Any, status: int = 1) -> str:
@@ -145,6 +150,16 @@ def test_an_address_of_something_else(run_main, cloud, monkeypatch, path, domain
     monkeypatch.delenv("OS_CLOUD", raising=False)
     line = said(run_main(*LOGIN, *domain, "--os-auth-url", f"{cloud.url}{path}", "loadbalancer", "list"))
     assert line.startswith("What answers at auth_url is no identity service. Give the address of Keystone as auth_url;")
+
+
+def test_a_region_that_only_the_catalog_can_tell(run_main, cloud, monkeypatch):
+    [entry] = [each["auth"] for name, each in clouds(cloud).items() if name == "lbclient"]
+    monkeypatch.delenv("OS_CLOUD", raising=False)
+    monkeypatch.delenv("OS_CLIENT_CONFIG_FILE", raising=False)
+    for name, value in {**entry, "region_name": "Elsewhere"}.items():
+        monkeypatch.setenv(f"OS_{name.upper()}", value)
+    line = said(run_main("loadbalancer", "list"))
+    assert "in Elsewhere region not found. The catalog has it in RegionOne." in line
 
 
 def test_an_identity_service_that_fails(run_main, requests_mock, monkeypatch):

@@ -34,8 +34,8 @@ def reset(store: Store, path: Path, name: str, auth_url: str) -> None:
         if user_id is None or project_id is None:
             raise NoSuchUser(f"There is no user {name} with a project of that name: a first start makes them.")
         tx.execute(sa.update(USER).where(USER.c.id == user_id).values(password=hashed, enabled=True))
-        revoke(tx, "user", user_id)
         touch(tx)
+        revoke(tx, "user", user_id)  # by the new revision: tokens of the one before end
         login = Login(name, project_id, password)
         before = known.get(CLOUDS[name])
         url = before["auth"].get("auth_url", auth_url) if before else auth_url

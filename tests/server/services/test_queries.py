@@ -122,6 +122,14 @@ def test_neither_does_a_short_query_of_many_values(front: Any, demo: Any, path: 
     assert set(front.store.engine._compiled_cache) == before
 
 
+@pytest.mark.parametrize("path", [f"{NETWORKING}/networks", f"{NETWORKING}/ports"])
+def test_neither_does_an_odd_order(front: Any, demo: Any, path: str) -> None:
+    demo.get(path)
+    before = set(front.store.engine._compiled_cache)
+    demo.get(f"{path}?sort_key=description&sort_key=name&sort_key=id")
+    assert set(front.store.engine._compiled_cache) == before
+
+
 def test_what_takes_long_is_left_to_threads(front: Any, demo: Any) -> None:
     networks = f"{NETWORKING}/networks"
     for query in (
