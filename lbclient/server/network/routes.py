@@ -84,6 +84,8 @@ NONE = (
     ("availability_zones", "availability_zones", "Availability Zone"),
     ("flavors", "flavors", "Flavor"),
     ("local_ips", "local_ips", "Local IP"),
+    ("log/loggable-resources", "loggable_resources", "Loggable Resource"),
+    ("log/logs", "logs", "Log"),
     ("metering/metering-label-rules", "metering_label_rules", "Metering Label Rule"),
     ("metering/metering-labels", "metering_labels", "Metering Label"),
     ("ndp_proxies", "ndp_proxies", "NDP Proxy"),

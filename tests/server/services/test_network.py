@@ -321,6 +321,8 @@ NOTHING = (
     "availability_zones",
     "flavors",
     "local_ips",
+    "log/loggable-resources",
+    "log/logs",
     "metering/metering-label-rules",
     "metering/metering-labels",
     "ndp_proxies",
