@@ -58,7 +58,7 @@ def add_credentials(parser: argparse.ArgumentParser, argv: Sequence[str]) -> Non
     group.add_argument(
         "--no-auth-cache",
         action="store_true",
-        help="Log in anew, and do not keep the login for the next command (LBCLIENT_AUTH_CACHE=off).",
+        help="Log in again, and do not cache the token (LBCLIENT_AUTH_CACHE=off).",
     )
     # The same option as in `openstack`, for scripts that use it.
     group.add_argument("--os-loadbalancer-api-version", help=argparse.SUPPRESS)

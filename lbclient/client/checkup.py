@@ -146,7 +146,7 @@ def _files(cloud: Cloud) -> Finding:
     if is_open:
         what = " ".join(str(path) for path in is_open)
         return Finding("clouds.yaml", WARNING, f"Others can read {what}.", f"chmod 600 {what}")
-    return Finding("clouds.yaml", OK, f"{files[0]} has the clouds {names}; nobody else can read it.")
+    return Finding("clouds.yaml", OK, f"{files[0]} has the clouds {names}; no other user can read it.")
 
 
 def _is_open(path: Path) -> bool:
@@ -157,7 +157,7 @@ def _identity(cloud: Cloud) -> Finding:
     url = cloud.settings.get("auth_url")
     if not url:
         kind = cloud.settings.get("auth_type") or "admin_token"
-        return Finding("identity", SKIPPED, f"Nobody logs in with the authentication type {kind}.")
+        return Finding("identity", SKIPPED, f"The authentication type {kind} needs no login.")
     answer, seconds = cloud.get(str(url), is_authenticated=False)
     body = _json(answer)
     if answer.status_code >= 400 or not isinstance(body.get("version", body.get("versions")), dict):
@@ -190,7 +190,7 @@ def _login(cloud: Cloud) -> Finding:
     with errors.translated():
         access = cloud.services.access()
     if access is None:
-        return Finding("login", SKIPPED, "Nobody logs in.")
+        return Finding("login", SKIPPED, "No login is needed.")
     seconds = time.monotonic() - start
     scope = f"in project {access.project_name or access.project_id}" if access.project_id else "without a project"
     roles = ", ".join(access.role_names) or "none"

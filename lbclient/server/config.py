@@ -54,9 +54,9 @@ class Config:
             "read": file_path,
         },
     )
-    bind_host: str = _option("The address to listen on (127.0.0.1).", "127.0.0.1")
+    bind_host: str = _option("The address to listen on. Default: 127.0.0.1.", "127.0.0.1")
     bind_port: int = _option(
-        "The port to listen on (9876); 0 is any free one.",
+        "The port to listen on; 0 for any free one. Default: 9876.",
         9876,
         number_of(int, 0, 65535, "a port number from 0 to 65535"),
     )
@@ -73,13 +73,13 @@ class Config:
         metadata={"help": "The PEM file of its private key (the same file), without a passphrase.", "read": file_path},
     )
     attachment: Literal["lab", "loopback", "anyip"] = _option(
-        "How load balancers get their addresses: loopback (addresses of 127.0.0.0/8), lab (inside lbclient lab), "
-        "anyip (local routes on this machine; needs root).",
+        "How load balancers get their addresses: loopback (addresses in 127.0.0.0/8), lab (inside lbclient lab) or "
+        "anyip (local routes on this machine; needs root). Default: loopback.",
         "loopback",
         one_of("lab", "loopback", "anyip"),
     )
-    haproxy: str | None = _option("The HAProxy to run (the wheel's, else the one on PATH).", None)
-    database: str | None = _option("An SQLAlchemy URL (SQLite in the state directory).", None)
+    haproxy: str | None = _option("The HAProxy to run. Default: the wheel's, otherwise the one on PATH.", None)
+    database: str | None = _option("The SQLAlchemy URL of the database. Default: SQLite in the state directory.", None)
     providers: Providers = dataclasses.field(
         default_factory=lambda: USUAL,
         metadata={
@@ -88,15 +88,15 @@ class Config:
             "read": read_providers,
         },
     )
-    default_provider: str = _option("The provider of a load balancer that names none (octavia).", "octavia")
+    default_provider: str = _option("The provider of load balancers that name none. Default: octavia.", "octavia")
     auth: Literal["keystone", "noauth"] = _option(
-        "Who sends a request: keystone (its token tells) or noauth (its headers X-Project-Id, X-User-Id and X-Roles "
-        "are believed; keystone).",
+        "How requests are authenticated: keystone (by their token) or noauth (the headers X-Project-Id, X-User-Id and "
+        "X-Roles are believed). Default: keystone.",
         "keystone",
         one_of("keystone", "noauth"),
     )
     remote_noauth: bool = _option(
-        "Let --auth noauth listen beyond loopback, where whoever reaches it is an admin.", False, switch
+        "Allow --auth noauth on addresses beyond loopback: every client that reaches it is an admin.", False, switch
     )
     policy_file: Path | None = dataclasses.field(
         default=None,
@@ -107,30 +107,30 @@ class Config:
         },
     )
     keystone_url: str | None = _option(
-        "The URL of another Keystone, whose tokens count (the one beside this API).", None
+        "The URL of an existing Keystone whose tokens are accepted. Default: the Keystone of this server.", None
     )
-    keystone_username: str = _option("Who asks that Keystone what tokens stand for (octavia).", "octavia")
+    keystone_username: str = _option("The user that validates tokens at that Keystone. Default: octavia.", "octavia")
     keystone_password_file: Path | None = dataclasses.field(
         default=None, metadata={"help": "The file with that user's password.", "read": file_path}
     )
-    keystone_project: str = _option("The project of that user (service).", "service")
-    keystone_domain: str = _option("The domain of that user and project, by name (Default).", "Default")
+    keystone_project: str = _option("The project of that user. Default: service.", "service")
+    keystone_domain: str = _option("The name of the domain of that user and project. Default: Default.", "Default")
     barbican_url: str | None = _option(
-        "The URL of another Barbican, which that Keystone's tokens open (the one beside this API).", None
+        "The URL of an existing Barbican that accepts these tokens. Default: the key manager of this server.", None
     )
     network: Literal["neutron", "noop"] = _option(
-        "Where VIPs come from: neutron (the networks beside this API) or noop (every ID exists; neutron).",
+        "Where VIPs come from: neutron (the networks of this server) or noop (every ID exists). Default: neutron.",
         "neutron",
         one_of("neutron", "noop"),
     )
     certificates: Literal["barbican", "noop"] = _option(
-        "Where certificates come from: barbican (the key manager beside this API) or noop (every reference is one; "
-        "barbican).",
+        "Where certificates come from: barbican (the key manager of this server) or noop (every reference exists). "
+        "Default: barbican.",
         "barbican",
         one_of("barbican", "noop"),
     )
-    private_cidr: str | None = _option("The subnet private-subnet, made at the first start.", None, cidr_of)
-    public_cidr: str | None = _option("The subnet public-subnet, made at the first start.", None, cidr_of)
+    private_cidr: str | None = _option("The CIDR of private-subnet, which the first start creates.", None, cidr_of)
+    public_cidr: str | None = _option("The CIDR of public-subnet, which the first start creates.", None, cidr_of)
     vip_ranges: tuple[Network, ...] | None = _option(
         "Where projects may have VIPs and floating IPs in networks of their own, with commas between (with anyip "
         "nowhere, with loopback 127.0.0.0/8 without 127.0.0.0/16, in a lab everywhere). A range that lies within "
@@ -153,9 +153,9 @@ class Config:
             "is_once": True,
         },
     )
-    demo: bool = _option("Make a project demo with a user demo, and the cloud lbclient for it.", False, switch)
+    demo: bool = _option("Create a project demo with a user demo, and the cloud lbclient for them.", False, switch)
     busy_wait: float = _option(
-        "How many seconds a write waits for its turn on a busy load balancer (1); strict, or 0, is an immediate 409.",
+        "How many seconds a write waits for a busy load balancer; strict, or 0, answers 409 at once. Default: 1.",
         1.0,
         patience,
     )
@@ -171,7 +171,7 @@ class Config:
         switch,
     )
     secret_bytes: int = _option(
-        "How many bytes a secret of the key manager may have (20000).",
+        "The largest secret of the key manager, in bytes. Default: 20000.",
         20000,
         number_of(int, 1, 1_000_000, "a number from 1 to 1000000"),
     )
@@ -179,33 +179,33 @@ class Config:
         "Build links from X-Forwarded-Proto, -Host and -Prefix; only behind a proxy that sets them.", False, switch
     )
     threads: int = _option(
-        "How many requests are worked on at a time (16).", 16, number_of(int, 1, 256, "a number from 1 to 256")
+        "How many requests are handled at a time. Default: 16.", 16, number_of(int, 1, 256, "a number from 1 to 256")
     )
     connections: int = _option(
-        "How many connections to the API may be open (512); at most a quarter of the descriptors that this process may "
-        "have. Where there are more, those that keep the server waiting longest are closed.",
+        "How many connections to the API may be open, at most a quarter of this process's file descriptors. Beyond it, "
+        "the connections that have kept the server waiting longest are closed. Default: 512.",
         512,
         number_of(int, 8, 16384, "a number from 8 to 16384"),
     )
     connections_per_address: int = _option(
-        "How many of them may come from one address, or one /64 of IPv6 (128); with --proxy-headers, all.",
+        "How many of them may come from one address, or one /64 of IPv6; with --proxy-headers, all. Default: 128.",
         128,
         number_of(int, 4, 16384, "a number from 4 to 16384"),
     )
     request_timeout: float = _option(
-        "How many seconds the head of a request may take to arrive, and its body; a large body has a second more for "
-        "each 32 kB (10).",
+        "How many seconds the head of a request may take to arrive, and how many its body; each 32 kB of a body add a "
+        "second. Default: 10.",
         10.0,
         number_of(float, 1, 600, "seconds from 1 to 600"),
     )
     body_memory: int = _option(
-        "How many bytes of memory large request bodies may take in all (33554432); others get 503 meanwhile.",
+        "How many bytes of memory all large request bodies may take; others get 503 meanwhile. Default: 33554432.",
         32 * 1024 * 1024,
         number_of(int, 16 * 1024 * 1024, 2**40, "a number of bytes from 16777216"),
     )
     login_queue: int = _option(
-        "How many logins from one address wait for their password to be checked (16), and four times as many in all; "
-        "others get 429.",
+        "How many logins from one address may wait for their password to be checked, and a quarter of how many in all; "
+        "others get 429. Default: 16.",
         16,
         number_of(int, 1, 1024, "a number from 1 to 1024"),
     )
@@ -217,8 +217,10 @@ class Config:
             "read": quotas,
         },
     )
-    log_format: Literal["text", "json"] = _option("The format of the log (text).", "text", one_of("text", "json"))
-    debug: bool = _option("Log more.", False, switch)
+    log_format: Literal["text", "json"] = _option(
+        "The format of the log. Default: text.", "text", one_of("text", "json")
+    )
+    debug: bool = _option("Log more details.", False, switch)
 
     @property
     def database_url(self) -> str:

@@ -88,7 +88,7 @@ def balancer(play: Play, name: str) -> Iterator[str]:
 
 def test_whose_commands_they_are(play: Play) -> None:
     said = play("help", "loadbalancer", "quota", "defaults", "show")
-    assert ("for which nobody has set one" in said) is not play.is_genuine
+    assert ("projects without a quota of their own" in said) is not play.is_genuine
 
 
 def test_flavors(play: Play, name: str) -> None:

@@ -82,7 +82,7 @@ class _Declaring(Command):
 
 
 class ApplyLoadBalancer(_Declaring):
-    """Make load balancers what a file says.
+    """Make load balancers match a file.
 
     What does not exist is created, what differs is changed; what is as the file says is not touched. Fields and
     sections that the file does not have are left alone.

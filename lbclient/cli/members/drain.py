@@ -19,13 +19,13 @@ STALE = 15.0  # maximum age in seconds of a load balancer's statistics; Octavia 
 
 
 class DrainMember(verbs.Waiting):
-    """Drain a member: nothing new comes to it, and what is open may finish.
+    """Drain a member: it gets no new connections, and open ones may finish.
 
     Its weight becomes 0; the one before is kept in a tag of the member, for undrain. With --wait the command ends when
     no connection is open any more (exit status 0), or when the time is over with some still open (3).
 
-    How many are open is told by lbclient's server. Where a server does not tell it, the command waits until the whole
-    load balancer has no connection; if that does not happen in time, nobody knows of this member (exit status 4).
+    lbclient's server reports how many are open. With other servers, the command waits until the whole load balancer
+    has no connection; if that does not happen in time, the state of this member is unknown (exit status 4).
     """
 
     resource = MEMBER

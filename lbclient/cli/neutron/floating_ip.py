@@ -98,7 +98,7 @@ class _ChangeFloatingIp(views.NetworkCommand):
 
 
 class SetFloatingIp(_ChangeFloatingIp):
-    """Let a floating IP lead to a port, or change other settings of it."""
+    """Associate a floating IP with a port, or change its other settings."""
 
     examples = ("--port ae5e8208-8839-48fa-b141-66d2c12e9409 203.0.113.10",)
 
@@ -120,7 +120,7 @@ class SetFloatingIp(_ChangeFloatingIp):
 
 
 class UnsetFloatingIp(_ChangeFloatingIp):
-    """Let a floating IP lead nowhere, or clear other settings of it."""
+    """Disassociate a floating IP from its port, or clear its other settings."""
 
     examples = ("--port 203.0.113.10",)
 

@@ -74,7 +74,7 @@ class _Act(verbs.Waiting):
 
 
 class ConfigureAmphora(_Act):
-    """Give an amphora its configuration once more."""
+    """Send an amphora its configuration once more."""
 
     examples = ("--wait 3f3ebd4e-2c6d-4d0c-93a5-3f5f8f9f2f0a",)
 
@@ -83,7 +83,7 @@ class ConfigureAmphora(_Act):
 
 
 class FailoverAmphora(_Act):
-    """Put a new amphora in the place of one."""
+    """Trigger a failover: replace an amphora by a new one."""
 
     examples = ("--wait 3f3ebd4e-2c6d-4d0c-93a5-3f5f8f9f2f0a",)
 

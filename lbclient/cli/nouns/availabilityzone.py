@@ -7,7 +7,7 @@ from .. import verbs
 
 
 class CreateAvailabilityZone(verbs.Create):
-    """Create an availability zone: a place, under a name that can be chosen for a new load balancer."""
+    """Create an availability zone: a name for a place, which new load balancers can choose."""
 
     resource = AVAILABILITYZONE
     examples = ("--name east --availabilityzoneprofile east-profile",)
@@ -35,7 +35,7 @@ class SetAvailabilityZone(verbs.Set):
 
 
 class UnsetAvailabilityZone(verbs.Unset):
-    """Clear settings of an availability zone: they get their defaults again."""
+    """Reset settings of an availability zone to their defaults."""
 
     resource = AVAILABILITYZONE
     examples = ("--description east",)

@@ -7,7 +7,7 @@ from .. import verbs
 
 
 class CreateAvailabilityZoneProfile(verbs.Create):
-    """Create an availability zone profile: what zones of it mean to a provider."""
+    """Create an availability zone profile: what its zones mean to a provider."""
 
     resource = AVAILABILITYZONEPROFILE
     examples = ("""--name east-profile --provider octavia --availability-zone-data '{"compute_zone": "east"}'""",)
@@ -28,14 +28,14 @@ class ShowAvailabilityZoneProfile(verbs.Show):
 
 
 class SetAvailabilityZoneProfile(verbs.Set):
-    """Change an availability zone profile; all but its name only while no zone has it."""
+    """Change an availability zone profile; only its name while a zone uses it."""
 
     resource = AVAILABILITYZONEPROFILE
     examples = ("--name east east-profile",)
 
 
 class DeleteAvailabilityZoneProfile(verbs.Delete):
-    """Delete availability zone profiles that no zone has."""
+    """Delete availability zone profiles that no zone uses."""
 
     resource = AVAILABILITYZONEPROFILE
     examples = ("east-profile",)

@@ -7,7 +7,7 @@ from .. import verbs
 
 
 class CreateFlavor(verbs.Create):
-    """Create a flavor: what a profile means, under a name that can be chosen for a new load balancer."""
+    """Create a flavor: a name for a flavor profile, which new load balancers can choose."""
 
     resource = FLAVOR
     examples = ("--name small --flavorprofile single",)
@@ -35,14 +35,14 @@ class SetFlavor(verbs.Set):
 
 
 class UnsetFlavor(verbs.Unset):
-    """Clear settings of a flavor: they get their defaults again."""
+    """Reset settings of a flavor to their defaults."""
 
     resource = FLAVOR
     examples = ("--description small",)
 
 
 class DeleteFlavor(verbs.Delete):
-    """Delete flavors that no load balancer has."""
+    """Delete flavors that no load balancer uses."""
 
     resource = FLAVOR
     examples = ("small",)

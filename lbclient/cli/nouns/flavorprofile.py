@@ -7,7 +7,7 @@ from .. import verbs
 
 
 class CreateFlavorProfile(verbs.Create):
-    """Create a flavor profile: what flavors of it mean to a provider."""
+    """Create a flavor profile: what its flavors mean to a provider."""
 
     resource = FLAVORPROFILE
     examples = ("""--name single --provider octavia --flavor-data '{"loadbalancer_topology": "SINGLE"}'""",)
@@ -28,14 +28,14 @@ class ShowFlavorProfile(verbs.Show):
 
 
 class SetFlavorProfile(verbs.Set):
-    """Change a flavor profile; all but its name only while no flavor has it."""
+    """Change a flavor profile; only its name while a flavor uses it."""
 
     resource = FLAVORPROFILE
     examples = ("--name one single",)
 
 
 class DeleteFlavorProfile(verbs.Delete):
-    """Delete flavor profiles that no flavor has."""
+    """Delete flavor profiles that no flavor uses."""
 
     resource = FLAVORPROFILE
     examples = ("single",)

@@ -35,7 +35,7 @@ class SetHealthMonitor(verbs.Set):
 
 
 class UnsetHealthMonitor(verbs.Unset):
-    """Clear settings of a health monitor: they get their defaults again."""
+    """Reset settings of a health monitor to their defaults."""
 
     resource = HEALTHMONITOR
     examples = ("--expected-codes check",)

@@ -35,7 +35,7 @@ class SetL7Policy(verbs.Set):
 
 
 class UnsetL7Policy(verbs.Unset):
-    """Clear settings of an L7 policy: they get their defaults again."""
+    """Reset settings of an L7 policy to their defaults."""
 
     resource = L7POLICY
     examples = ("--description shop",)

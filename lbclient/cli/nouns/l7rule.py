@@ -35,7 +35,7 @@ class SetL7Rule(verbs.Set):
 
 
 class UnsetL7Rule(verbs.Unset):
-    """Clear settings of a rule of an L7 policy: they get their defaults again."""
+    """Reset settings of a rule of an L7 policy to their defaults."""
 
     resource = L7RULE
     examples = ("--invert shop 4924fcf2-c508-47f1-a40a-afab0bca9e5f",)

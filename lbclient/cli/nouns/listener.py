@@ -63,7 +63,7 @@ class SetListener(verbs.Set):
 
 
 class UnsetListener(verbs.Unset):
-    """Clear settings of a listener: they get their defaults again."""
+    """Reset settings of a listener to their defaults."""
 
     resource = LISTENER
     examples = ("--connection-limit web",)

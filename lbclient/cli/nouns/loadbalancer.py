@@ -51,7 +51,7 @@ class SetLoadBalancer(verbs.Set):
 
 
 class UnsetLoadBalancer(verbs.Unset):
-    """Clear settings of a load balancer: they get their defaults again."""
+    """Reset settings of a load balancer to their defaults."""
 
     resource = LOADBALANCER
     examples = ("--description lb1",)
@@ -74,7 +74,7 @@ class DeleteLoadBalancer(verbs.Delete):
 
 
 class FailoverLoadBalancer(verbs.Waiting):
-    """Start what carries the traffic of a load balancer anew."""
+    """Trigger a failover: replace the HAProxy process, or the amphora, of a load balancer."""
 
     resource = LOADBALANCER
     examples = ("--wait lb1",)

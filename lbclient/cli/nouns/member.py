@@ -31,7 +31,7 @@ class ShowMember(verbs.Show):
 class SetMember(verbs.Set):
     """Change a member of a pool.
 
-    A weight of 0 drains it: what is open may finish, and nothing new comes.
+    A weight of 0 drains it: it gets no new connections, and open ones may finish.
     """
 
     resource = MEMBER
@@ -39,7 +39,7 @@ class SetMember(verbs.Set):
 
 
 class UnsetMember(verbs.Unset):
-    """Clear settings of a member: they get their defaults again."""
+    """Reset settings of a member to their defaults."""
 
     resource = MEMBER
     examples = ("--weight servers one",)

@@ -39,7 +39,7 @@ class SetPool(verbs.Set):
 
 
 class UnsetPool(verbs.Unset):
-    """Clear settings of a pool: they get their defaults again."""
+    """Reset settings of a pool to their defaults."""
 
     resource = POOL
     examples = ("--session-persistence servers",)

@@ -20,7 +20,7 @@ class ListProvider(verbs.List):
 
 
 class ListProviderCapability(verbs.Verb, Lister):
-    """List what flavor profiles and availability zone profiles can tell a provider."""
+    """List the capabilities that flavor profiles and availability zone profiles can set for a provider."""
 
     resource = PROVIDER
     examples = ("octavia", "--flavor octavia")

@@ -32,7 +32,7 @@ class _OfProject(verbs.Verb):
 
 
 class ListQuota(verbs.List):
-    """List the quotas of projects for which somebody has set one."""
+    """List the quotas of projects that have a quota of their own."""
 
     resource = QUOTA
     examples = ("--project demo",)
@@ -45,7 +45,7 @@ class ShowQuota(_OfProject, verbs.Show):
 
 
 class ShowQuotaDefaults(verbs.Verb, ShowOne):
-    """Show the quota of projects for which nobody has set one."""
+    """Show the default quota, that of projects without a quota of their own."""
 
     resource = QUOTA
     examples = ("",)
@@ -72,7 +72,7 @@ class SetQuota(_OfProject, ShowOne):
 
 
 class UnsetQuota(_OfProject):
-    """Clear limits of a project: they get their defaults again."""
+    """Reset limits of a project to their defaults."""
 
     examples = ("--loadbalancer demo",)
 
@@ -89,7 +89,7 @@ class UnsetQuota(_OfProject):
 
 
 class ResetQuota(_OfProject):
-    """Clear all limits of a project: they get their defaults again."""
+    """Reset all limits of a project to their defaults."""
 
     examples = ("demo",)
 

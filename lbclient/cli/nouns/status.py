@@ -12,7 +12,7 @@ from ..output import screen, tree
 
 
 class ShowLoadBalancerStatus(verbs.Verb):
-    """Show the statuses of a load balancer and of all that it has.
+    """Show the statuses of a load balancer and all of its parts.
 
     On a terminal they are a tree; elsewhere, and with -f json, they are the API's answer.
     """
