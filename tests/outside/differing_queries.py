@@ -8,7 +8,7 @@ from tests.outside.differences import Call, Pair
 from tests.outside.differing_requests import BASE, LEAST, OTHER, PROJECT, UNKNOWN, attempt, path
 
 from lbclient.resources import ALL, AMPHORA, FLAVORS_AND_ZONES, QUOTA
-from lbclient.server.app import LOAD_BALANCING
+from lbclient.server.loadbalancer.routes import LOAD_BALANCING
 
 QUERIES = (
     *(

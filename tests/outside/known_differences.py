@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from tests.outside.differences import Difference
 
-from lbclient.server.app import LOAD_BALANCING, VERSIONS
+from lbclient.server.loadbalancer.routes import LOAD_BALANCING, VERSIONS
 
 CONTROL = re.compile(r"\\u00(0[0-8bcef]|1[0-9a-f]|7f)|\\ud800|%00")
 

@@ -14,10 +14,10 @@ from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 
 from lbclient import resources
-from lbclient.server import app as server
+from lbclient.server.loadbalancer import routes
 from lbclient.server.loadbalancer.openapi import document
 
-DOCUMENT = document.build(server.LOAD_BALANCING)
+DOCUMENT = document.build(routes.LOAD_BALANCING)
 SERVER = {"url": "http://127.0.0.1:9876/load-balancer/v2.0"}
 
 

@@ -13,11 +13,11 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from lbclient import resources
 from lbclient.resources import Api
-from lbclient.server import app
+from lbclient.server.loadbalancer import routes
 from lbclient.server.loadbalancer.openapi import document
 from lbclient.server.web.routing import Route
 
-DOCUMENT = document.build(app.LOAD_BALANCING)
+DOCUMENT = document.build(routes.LOAD_BALANCING)
 OPERATIONS = [
     (method.upper(), path, operation)
     for path, methods in DOCUMENT["paths"].items()
@@ -31,7 +31,7 @@ LISTS = [
 SCHEMAS = DOCUMENT["components"]["schemas"]
 
 
-@pytest.mark.parametrize("route", app.LOAD_BALANCING, ids=lambda route: f"{route.method} {route.path}")
+@pytest.mark.parametrize("route", routes.LOAD_BALANCING, ids=lambda route: f"{route.method} {route.path}")
 def test_every_route_says_what_it_does(route: Route) -> None:
     assert route.operation is not None, f"{route.method} {route.path}: name its operation in the table of routes"
     described = DOCUMENT["paths"][route.path][route.method.lower()]
@@ -48,7 +48,7 @@ def test_it_is_valid(api: Any) -> None:
 
 
 def test_it_is_the_whole_api() -> None:
-    assert len(OPERATIONS) == len(app.LOAD_BALANCING) >= 76
+    assert len(OPERATIONS) == len(routes.LOAD_BALANCING) >= 76
     assert len({each["operationId"] for _, _, each in OPERATIONS}) == len(OPERATIONS)
 
 
