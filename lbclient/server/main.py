@@ -142,14 +142,9 @@ def _running(config: Config) -> Iterator[tuple[str, int]]:
     state.claim(config.state_directory, store.database_id(), count, is_adopting=config.adopt)
     rules = Enforcer(config.policy_path)
     tokens = Tokens(store, config.state_directory / "fernet-keys")
-    directory = config.state_directory / state.INSTANCES
     kit = Kit(config.state_directory / kit_module.DIRECTORY) if config.testing else None
-    dataplane = LocalDataPlane(
-        store, directory, haproxy, attachment(config.attachment), is_noop=partial(is_noop, config.providers), pace=kit
-    )
+    dataplane = _dataplane(config, store, haproxy, kit)
     dataplane.take_over()
-    if kit:
-        kit.paces.on_release(dataplane.wake)
     keystone = _keystone(config)
     services = Services(
         store,
@@ -162,16 +157,7 @@ def _running(config: Config) -> Iterator[tuple[str, int]]:
         kit,
         _settlements(config, store, dataplane, kit),
     )
-    server = Server(
-        app.build(services),
-        config.bind_host,
-        config.bind_port,
-        config.threads,
-        app.quickness(services),
-        app.guards(services),
-        _limits(config),
-        certificate,
-    )
+    server = _server(config, services, certificate)
     server.bind()
     _warn_of_listeners(config, server.address[0])
     _warn_of_root()
@@ -190,6 +176,35 @@ def _running(config: Config) -> Iterator[tuple[str, int]]:
         server.stop()
         dataplane.stop()
         store.close()
+
+
+def _dataplane(config: Config, store: Store, haproxy: str, kit: Kit | None) -> LocalDataPlane:
+    """The data plane of this machine, held back by the paces of the testing API if there is one."""
+    dataplane = LocalDataPlane(
+        store,
+        config.state_directory / state.INSTANCES,
+        haproxy,
+        attachment(config.attachment),
+        is_noop=partial(is_noop, config.providers),
+        pace=kit,
+    )
+    if kit:
+        kit.paces.on_release(dataplane.wake)
+    return dataplane
+
+
+def _server(config: Config, services: Services, certificate: Certificate | None) -> Server:
+    """The HTTP server, which listens nowhere yet."""
+    return Server(
+        app.build(services),
+        config.bind_host,
+        config.bind_port,
+        config.threads,
+        app.quickness(services),
+        app.guards(services),
+        _limits(config),
+        certificate,
+    )
 
 
 def _limits(config: Config) -> Limits:
