@@ -48,7 +48,7 @@ ALLOWED: dict[str, set[str]] = {
     "dataplane.haproxy": {"dataplane", "dataplane.config", "dataplane.relay"},
     "dataplane.observe": {"dataplane", "dataplane.config", "dataplane.haproxy", "dataplane.relay", "store"},
     "dataplane.relay": {"dataplane"},
-    "testing": set(),
+    "testing": {"lab"},
     "lab": {"cli", "cli.output", "client", "server"},
 }
 # Modules that put things together, and the few that know more than their package.

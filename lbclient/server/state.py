@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ..store import files
+
 MARK = "database-id"  # the file with the ID of the database that belongs to the directory
 INSTANCES = "haproxy"  # the directory with a subdirectory for each load balancer
 
@@ -62,9 +64,7 @@ def claim(directory: Path, database_id: str, count: int, *, is_adopting: bool) -
 
 def mark(directory: Path, database_id: str) -> None:
     """Mark the directory as belonging to this database."""
-    aside = directory / f".{MARK}"
-    aside.write_text(f"{database_id}\n")
-    aside.replace(directory / MARK)
+    files.replace(directory / MARK, f"{database_id}\n")
 
 
 def _instances(directory: Path) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,12 +11,9 @@ from typing import Any
 
 import requests
 
+from ..lab import programs
+
 STOP_SECONDS = 20.0
-# Nothing of ours is imported from the working directory, where a user's secrets.py may be.
-PROGRAM = (
-    "import sys; sys.path[:] = [place for place in sys.path if place]; "
-    "from lbclient.cli.shell import main; sys.exit(main())"
-)
 
 
 class NotStarted(Exception):
@@ -57,7 +53,7 @@ class Server:
     @classmethod
     def start(cls, options: Sequence[str] = ()) -> Server:
         """Start one that ends with this process. Raises NotStarted."""
-        command = [sys.executable, "-c", PROGRAM, "server", "--ephemeral", "--testing", *options]
+        command = programs.command("lbclient.cli.shell", "server", "--ephemeral", "--testing", *options)
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
