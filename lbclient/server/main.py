@@ -223,6 +223,7 @@ def _limits(config: Config) -> Limits:
         body_seconds=config.request_timeout,
         body_memory=config.body_memory,
         logins=config.login_queue,
+        streams=most // 2,
     )
 
 
