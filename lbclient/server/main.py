@@ -21,6 +21,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from .. import streams
 from ..dataplane.haproxy.attachments import AttachmentFailed, attachment
 from ..dataplane.haproxy.binary import NotFound, find_haproxy
+from ..dataplane.haproxy.links import Assignment
 from ..dataplane.local import LocalDataPlane
 from ..store import settling
 from ..store.migrations import Unfit
@@ -204,7 +205,7 @@ def _dataplane(config: Config, store: Store, haproxy: str, kit: Kit | None) -> L
         store,
         config.state_directory / state.INSTANCES,
         haproxy,
-        attachment(config.attachment),
+        attachment(config.attachment, [Assignment(*each) for each in config.interface]),
         is_noop=partial(is_noop, config.providers),
         pace=kit,
     )
@@ -242,6 +243,7 @@ def _limits(config: Config) -> Limits:
         body_seconds=config.request_timeout,
         body_memory=config.body_memory,
         logins=config.login_queue,
+        streams=most // 2,
     )
 
 
@@ -360,7 +362,7 @@ def _warn_of_root() -> None:
     if os.geteuid() == 0 and users > 1:
         LOG.warning(
             "the server and the HAProxy processes, which face clients, run as root; a user of its own with "
-            "CAP_NET_BIND_SERVICE and CAP_NET_ADMIN is enough (contrib/systemd/lbclient.service)"
+            "CAP_NET_BIND_SERVICE, CAP_NET_ADMIN and CAP_NET_RAW is enough (contrib/systemd/lbclient.service)"
         )
 
 
