@@ -134,16 +134,18 @@ class Store:
     ) -> bool:
         """Settle the changes that the snapshot saw: mark rows ACTIVE or delete them, or set ERROR with the reason.
 
-        On success, operating statuses become those that `expect` returns when given the current ones. Rows that have
-        changed since the snapshot are left for the next round. Returns whether the load balancer is still PENDING_*.
+        Listeners that cannot listen, as the snapshot says, are set to ERROR alone. On success, operating statuses
+        become those that `expect` returns when given the current ones. Rows that have changed since the snapshot are
+        left for the next round. Returns whether the load balancer is still PENDING_*.
         """
-        is_nothing_new = error is None and _is_settled(snapshot)
+        is_nothing_new = error is None and not snapshot.failures and _is_settled(snapshot)
         if is_nothing_new and (outcome is None or outcome.how == "nothing"):
             return False
         with self.writing(is_durable=False) as tx:
             known = reading.operating_statuses(tx, snapshot.loadbalancer.id)
             changed = _changed(known, expect(known)) if error is None else {}
-            return settling.settle(tx, snapshot.loadbalancer, snapshot.seen, error, outcome, changed)
+            failures = {} if error is not None else snapshot.failures
+            return settling.settle(tx, snapshot.loadbalancer, snapshot.seen, error, outcome, changed, failures)
 
     def settle_noop(self, loadbalancer_id: str, reported: Mapping[str, str] = noop.NOTHING) -> None:
         """Settle all changes of a load balancer of the no-op provider, whose members get the reported statuses."""

@@ -146,6 +146,8 @@ def _checked(name: str, value: Any) -> Any:
 def create_listener(change: Change, who: Context, values: Values) -> Record:
     listener_rules.check(values)
     listener_rules.check_port_is_free(change.tx, change.loadbalancer.id, values)
+    if not drivers.is_noop(change.services.config.providers, change.loadbalancer.provider):
+        listener_rules.check_right_to_listen(change.services, values)
     listener_rules.check_cidrs(change.loadbalancer, values["allowed_cidrs"])
     if values["default_pool_id"]:
         pool = pool_rules.of(change.tx, change.loadbalancer, values["default_pool_id"])
