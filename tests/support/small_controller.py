@@ -77,8 +77,11 @@ class SmallController:
             if service["metadata"].get("finalizers") and not service["metadata"].get("deletionTimestamp"):
                 self._ensure(service)
 
-    def _service_changed(self, service: Json) -> None:
-        if service["spec"].get("type") != "LoadBalancer":
+    def _service_changed(self, event: Json) -> None:
+        """Act on the Service as it is now, which events may lag behind."""
+        answer = requests.get(f"{self._url}/api/v1/namespaces/default/services/{event['metadata']['name']}", timeout=10)
+        service = answer.json()
+        if answer.status_code == 404 or service["spec"].get("type") != "LoadBalancer":
             return
         finalizers = service["metadata"].get("finalizers", [])
         if service["metadata"].get("deletionTimestamp"):
