@@ -82,6 +82,17 @@ class Rest:
             marker = following["marker"]
             params = {**(params or {}), **{key: following[key] for key in ("marker", "limit") if key in following}}
 
+    def follow(self, path: str, params: Parameters | None = None) -> Iterator[Json]:
+        """Yield the messages of a stream of server-sent events; connect again when it breaks, and miss none.
+
+        Raises Refused, and Unreachable if the server cannot be reached for a minute.
+        """
+        from . import following  # imported late: few commands need it, and it needs keystoneauth1's session
+
+        session: Any = self.session
+        with errors.translated():
+            yield from following.follow(getattr(session, "full", session), f"{self.base}{path}", params or {})
+
     def regions(self) -> list[str]:
         """The regions in which the catalog has the service."""
         session: Any = self.session

@@ -28,7 +28,8 @@ from .testing.kinds import kind_of
 from .testing.middleware import Tested
 from .testing.routes import MOUNT as TESTING
 from .testing.routes import ROUTES as TESTING_ROUTES
-from .web.asgi import FAULT, Environ, Guards
+from .web import sse
+from .web.asgi import FAULT, STREAM, Environ, Guards
 from .web.json_bodies import JSON, is_load_balancing, read
 from .web.proxy_headers import Forwarded
 from .web.routing import Answer, Request, Route
@@ -174,7 +175,7 @@ def _responder(services: Services, base: str, route: Route) -> Callable[..., Non
             raise errors.Undecodable("The path is not in UTF-8.")
         if services.barbican and isinstance(request.body, dict) and is_load_balancing(req.path):
             services.barbican.copy(who, token(req), request.body)
-        _write(resp, route.handler(services, request, **arguments))
+        _write(req, resp, route.handler(services, request, **arguments))
 
     return respond
 
@@ -209,11 +210,13 @@ def _query(req: falcon.Request) -> tuple[tuple[str, str], ...]:
     return query
 
 
-def _write(resp: falcon.Response, answer: Answer) -> None:
+def _write(req: falcon.Request, resp: falcon.Response, answer: Answer) -> None:
     resp.status = answer.status
     for name, value in answer.headers.items():
         resp.set_header(name, value)
-    if isinstance(answer.body, bytes):
+    if answer.stream is not None:
+        req.env[STREAM] = answer.stream
+    elif isinstance(answer.body, bytes):
         resp.data = answer.body
     elif answer.body is not None:
         resp.content_type = "application/json"
@@ -234,6 +237,8 @@ class Middleware:
 
 
 def _accepts_json(req: falcon.Request) -> bool:
+    if "follow" in req.params and req.client_accepts(sse.MEDIA_TYPE):
+        return True
     return "/" not in req.accept or req.client_accepts(JSON)  # an invalid media type is ignored
 
 

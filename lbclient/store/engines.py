@@ -31,7 +31,9 @@ ANSWER_SECONDS = 12.0  # wait for PostgreSQL's answer; longer than the time in w
 RECOVERY_SECONDS = 2.0  # time after such a timeout in which requests fail at once
 STATEMENTS = 256  # prepared statements kept per connection
 # A plan prepared while a table had few rows would go on scanning the table when it has grown, although it has indices.
-PLANS = "-c enable_seqscan=off"
+# Without them, a scan counts as so expensive that PostgreSQL would compile the plan to machine code first, which takes
+# a hundred times as long as a small statement.
+PLANS = "-c enable_seqscan=off -c jit=off"
 PREPARED_AFTER = 2  # runs of a statement, after which PostgreSQL prepares it; most statements are repeated
 # SQLite instructions that a thread that must not wait may use: a small request takes hundreds, fifty rows take 2,000.
 # The rest of the budget is checked after every EACH instructions.

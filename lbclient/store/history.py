@@ -6,28 +6,45 @@ import json
 import math
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
 import sqlalchemy as sa
 
+from .feed import Told
 from .observed_tables import EVENT
 from .prepared import Prepared, insert
+from .tables import LOADBALANCER, TABLES
 
 KEPT = 200  # events per load balancer
 LONGEST = 1000  # maximum characters of an attribute's value and of a reason
+
+_ID: sa.BindParameter[str] = sa.bindparam("row_id")
+
+
+def _naming(table: sa.Table) -> list[sa.Column[Any]]:
+    """Return the columns that people know a row by: its name, and a member's address and port."""
+    return [table.c[name] for name in ("name", "address", "protocol_port") if name in table.c]
+
 
 # Prepared once, because each write uses them.
 _MINE = EVENT.c.loadbalancer_id == sa.bindparam("owner")
 _FIRST_TOO_MANY = sa.select(EVENT.c.serial).where(_MINE).order_by(EVENT.c.serial.desc()).offset(KEPT).limit(1)
 TRIM = Prepared(sa.delete(EVENT).where(_MINE, EVENT.c.serial <= _FIRST_TOO_MANY.scalar_subquery()))
-SETTLE = Prepared(
-    sa.update(EVENT).where(_MINE, EVENT.c.revision <= sa.bindparam("until"), EVENT.c.how.is_(None)),
-    ("how", "milliseconds", "reason"),
-)
+_UNSETTLED = (_MINE, EVENT.c.revision <= sa.bindparam("until"), EVENT.c.how.is_(None))
+SETTLE = Prepared(sa.update(EVENT).where(*_UNSETTLED), ("how", "milliseconds", "reason", "touched"))
 INSERT = insert(EVENT, *EVENT.c.keys())
+_TOUCHED = Prepared(sa.select(EVENT).where(_MINE, EVENT.c.touched == sa.bindparam("touched")).order_by(EVENT.c.serial))
+_OPEN = Prepared(sa.select(EVENT).where(*_UNSETTLED).order_by(EVENT.c.serial))
+_OWNER = Prepared(sa.select(LOADBALANCER.c.project_id, LOADBALANCER.c.name).where(LOADBALANCER.c.id == _ID))
+_NAMES = {
+    name: Prepared(sa.select(*_naming(table)).where(table.c.id == _ID))
+    for name, table in TABLES.items()
+    if "name" in table.c
+}
+TOLD = "lbclient.events"  # the key under which a transaction keeps the events to publish after its commit
 
 
 @dataclass(frozen=True)
@@ -39,6 +56,7 @@ class Event:
     resource_id: str
     attributes: Mapping[str, Any] | None = None  # the attributes that a request gave
     user_id: str | None = None
+    user_name: str | None = None
     revision: int | None = None
     status: str | None = None  # the new operating status
     how: str | None = None
@@ -60,19 +78,53 @@ def now() -> str:
     return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
 
 
+class _Clock:
+    """Numbers for events in the order of commits: the time in nanoseconds, or one more than the last number."""
+
+    def __init__(self) -> None:
+        self._last = 0
+
+    def tick(self) -> int:
+        """Return the next number; only one transaction writes at a time."""
+        self._last = max(time.time_ns(), self._last + 1)
+        return self._last
+
+
+_clock = _Clock()
+
+
 def record(tx: sa.Connection, loadbalancer_id: str, events: Sequence[Event]) -> None:
     """Add events to the history of a load balancer and delete the oldest beyond KEPT."""
     if not events:
         return
-    now = time.time_ns()
-    INSERT.run_each(
-        tx,
-        (
-            _shortened(each) | {"id": str(uuid.uuid4()), "loadbalancer_id": loadbalancer_id, "serial": now + number}
-            for number, each in enumerate(events[-KEPT:])
-        ),
-    )
+    owner = _OWNER.first(tx, row_id=loadbalancer_id)
+    project_id, name = (owner.project_id, owner.name) if owner else (None, None)
+    rows = []
+    for each in events[-KEPT:]:
+        serial = _clock.tick()
+        known = {"id": str(uuid.uuid4()), "loadbalancer_id": loadbalancer_id, "serial": serial, "touched": serial}
+        named = {"project_id": project_id, "loadbalancer_name": name, "resource_name": _name(tx, each)}
+        rows.append(_shortened(each) | known | named)
+    INSERT.run_each(tx, rows)
     TRIM.run(tx, owner=loadbalancer_id)
+    _tell(tx, rows)
+
+
+def _name(tx: sa.Connection, event: Event) -> str | None:
+    """Return the name of the object that an event is about; a member without one is known by address and port."""
+    found = _NAMES[event.resource].first(tx, row_id=event.resource_id) if event.resource in _NAMES else None
+    if found is None:
+        return None
+    if found.name or not getattr(found, "address", None):
+        return found.name or None
+    address = f"[{found.address}]" if ":" in found.address else found.address
+    return f"{address}:{found.protocol_port}"
+
+
+def _tell(tx: sa.Connection, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Have events published once the transaction has been committed."""
+    told = tx.info.setdefault(TOLD, [])
+    told += [Told(row["touched"], row["loadbalancer_id"], row["project_id"], row) for row in rows]
 
 
 def settle(tx: sa.Connection, loadbalancer_id: str, revision: int, outcome: Outcome | None, error: str | None) -> None:
@@ -84,11 +136,19 @@ def settle(tx: sa.Connection, loadbalancer_id: str, revision: int, outcome: Outc
     milliseconds = math.ceil(outcome.milliseconds) if outcome else None
     values: dict[str, Any] = {"how": how, "milliseconds": milliseconds, "reason": error and error[:LONGEST]}
     changes = {"owner": loadbalancer_id, "until": revision}
-    if SETTLE.run(tx, **changes, **values) == 0 and how != "nothing":
+    touched = _clock.tick()
+    if SETTLE.run(tx, **changes, **values, touched=touched):
+        _tell(tx, (row._mapping for row in _TOUCHED.all(tx, owner=loadbalancer_id, touched=touched)))
+    elif how != "nothing":
         record(tx, loadbalancer_id, [Event("apply", "loadbalancer", loadbalancer_id, **values)])
 
 
-def forget(tx: sa.Connection, loadbalancer_id: str) -> None:
+def forget(tx: sa.Connection, loadbalancer_id: str, revision: int, outcome: Outcome | None) -> None:
+    """Delete the history of a load balancer that has been deleted; those who follow it learn how that was applied."""
+    how = outcome.how if outcome else "nothing"
+    values = {"how": how, "milliseconds": math.ceil(outcome.milliseconds) if outcome else None}
+    rows = _OPEN.all(tx, owner=loadbalancer_id, until=revision)
+    _tell(tx, [{**row._mapping, **values, "touched": _clock.tick()} for row in rows])
     tx.execute(sa.delete(EVENT).where(EVENT.c.loadbalancer_id == loadbalancer_id))
 
 

@@ -33,17 +33,24 @@ EVENT = sa.Table(
     metadata,
     sa.Column("id", sa.String(36), primary_key=True),
     sa.Column("loadbalancer_id", sa.String(36), nullable=False),
+    sa.Column("loadbalancer_name", sa.Text),
+    sa.Column("project_id", sa.Text),
     sa.Column("serial", sa.BigInteger, nullable=False),  # nanoseconds since 1970: the order of events
+    sa.Column("touched", sa.BigInteger, nullable=False),  # the same of the last change of this row
     sa.Column("revision", sa.BigInteger),  # the load balancer's revision after a change
     sa.Column("created_at", sa.String(23), nullable=False),
     sa.Column("action", sa.String(8), nullable=False),
     sa.Column("resource", sa.String(16), nullable=False),
     sa.Column("resource_id", sa.String(36), nullable=False),
+    sa.Column("resource_name", sa.Text),
     sa.Column("attributes", Json),
     sa.Column("user_id", sa.String(64)),
+    sa.Column("user_name", sa.Text),
     sa.Column("status", sa.Text),
     sa.Column("how", sa.String(8)),
     sa.Column("milliseconds", sa.Integer),
     sa.Column("reason", sa.Text),
     sa.Index("ix_loadbalancer_event_order", "loadbalancer_id", "serial"),
+    sa.Index("ix_loadbalancer_event_touched", "touched"),
+    sa.Index("ix_loadbalancer_event_project_id", "project_id", "touched"),
 )

@@ -80,7 +80,7 @@ def settle(
     status = provisioning_status(tx, id_)
     if status is None:
         network_tables.release(tx, id_)
-        history.forget(tx, id_)
+        history.forget(tx, id_, loadbalancer.revision, outcome)
         return False
     observing.keep_statuses(tx, id_, statuses or {}, {})
     history.settle(tx, id_, loadbalancer.revision, outcome, error)

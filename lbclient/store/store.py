@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from . import engines, haste, migrations, noop, observing, prepared, reading, settling
+from . import engines, haste, history, migrations, noop, observing, prepared, reading, settling
+from .feed import Feed
 from .history import Outcome as Outcome
 from .observing import Check as Check
 from .observing import Key, Totals
@@ -34,6 +35,7 @@ class Store:
         self.engine = engines.engine(url).execution_options(vault=vault)
         self._group_commit = engines.group_commit(self.engine)
         self._kept = count(1)
+        self.feed = Feed()
         self._turn = threading.Lock()  # passed on at once; SQLite's own lock makes waiters sleep and poll
 
     @property
@@ -75,8 +77,11 @@ class Store:
         """
         with haste.holding(self._turn), self.engine.connect() as tx:
             engines.begin_writing(tx, is_durable)
+            tx.info.pop(history.TOLD, None)  # of a transaction that was rolled back
             yield tx
+            told = tx.info.pop(history.TOLD, ())
             prepared.commit(tx)
+            self.feed.publish(told)
         if is_durable and self._group_commit:
             haste.pay(self._flush)
 

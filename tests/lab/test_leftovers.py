@@ -49,7 +49,10 @@ def test_no_login_and_no_cache_stays(open_lab: Lab, unprivileged: Sequence[str],
     line = [*unprivileged, *home, *lbclient("lab", "--", "sh", "-c", script)]
     done = subprocess.run(line, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
-    assert list(folder.rglob("*")) == []
+    # `openstack` keeps entry points, whatever plugins there are, unless Python itself is below /tmp.
+    entry_points = folder / ".cache" / "python-entrypoints"
+    left = {each for each in folder.rglob("*") if entry_points not in (each, *each.parents)}
+    assert left <= {entry_points.parent}
 
 
 @pytest.mark.parametrize("options", [(), ("--loopback",)], ids=["lab", "loopback"])

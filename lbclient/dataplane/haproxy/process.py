@@ -30,6 +30,7 @@ RELOAD_SECONDS = 5.0
 RELOAD_ATTEMPTS = 2
 HUNG_SECONDS = 5.0
 SILENT_SECONDS = 2.0  # for an answer of a master that has not reloaded when asked
+ENDING_SECONDS = 0.5  # for the sockets of an HAProxy that ends by itself
 DRAIN_SECONDS = 5.0  # for the connections of a worker whose master is replaced
 NO_STATES = "1\n"
 LOG = logging.getLogger(__name__)
@@ -135,6 +136,8 @@ class Instance:
         self._put_aside(wanted)
         if ports.refusal(wanted.binds):
             process_table.end(self.directory)  # an HAProxy of this directory may be left without its pidfile
+            # One that ends by itself has no command line to be recognised by, and still holds its sockets for a moment.
+            wait_until(lambda: not ports.refusal(wanted.binds), ENDING_SECONDS)
         self._check_ports(wanted.binds)
         os.replace(self.directory / NEXT, self.directory / CONFIG)
         try:

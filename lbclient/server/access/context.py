@@ -13,6 +13,7 @@ class Context:
     project_id: str | None  # None: a token without scope
     roles: frozenset[str]
     domain_id: str = "default"
+    user_name: str = ""  # empty if only the ID is known
 
     @property
     def is_admin(self) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import falcon
 
 from ...resources import LOADBALANCER
@@ -18,6 +20,18 @@ def sender(services: Services, req: falcon.Request) -> Context:
     if services.config.auth == "noauth":
         return _named(req)
     return (services.keystone or services.tokens).check(token(req))
+
+
+def recheck(services: Services, req: falcon.Request) -> Callable[[], Context]:
+    """Return a function that identifies the sender again later, when the request is gone. It raises as sender() does.
+
+    Without authentication, the headers of the request are believed as before.
+    """
+    if services.config.auth == "noauth":
+        who = _named(req)
+        return lambda: who
+    sent = token(req)
+    return lambda: (services.keystone or services.tokens).check(sent)
 
 
 def token(req: falcon.Request) -> str:

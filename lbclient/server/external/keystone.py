@@ -86,7 +86,7 @@ def _context(found: dict[str, Any]) -> Context:
     """Return the sender that the body of a token describes."""
     project = found.get("project", {}).get("id")
     roles = frozenset(role["name"] for role in found.get("roles", ()))
-    return Context(found["user"]["id"], project, roles, found["user"]["domain"]["id"])
+    return Context(found["user"]["id"], project, roles, found["user"]["domain"]["id"], found["user"].get("name", ""))
 
 
 def _seconds(time_: str) -> float:

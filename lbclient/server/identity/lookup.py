@@ -33,6 +33,7 @@ class TokenOwner:
             project_id=self.project.id if self.project else None,
             roles=frozenset(role.name for role in self.roles),
             domain_id=self.user.domain_id,
+            user_name=self.user.name,
         )
 
 

@@ -64,7 +64,7 @@ def _listed(value: str | Sequence[str] | None) -> list[str]:
 
 def _acting(who: Context, project_id: str) -> Context:
     """The caller as a member of the load balancer's project, since those who may change it may use its secrets."""
-    return Context(who.user_id, project_id, who.roles | {"member"}, who.domain_id)
+    return Context(who.user_id, project_id, who.roles | {"member"}, who.domain_id, who.user_name)
 
 
 class _Reader:

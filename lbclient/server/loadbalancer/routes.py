@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import ModuleType
 
 from ...resources import ALL, AMPHORA, EVENT, FLAVORS_AND_ZONES, LISTENER, LOADBALANCER, POOL, PROVIDER, QUOTA, Resource
+from ...resources.event import ALL_PATH
 from ...resources.provider import CAPABILITIES
 from ..web.routing import Route
 from . import events, handlers, healthcheck, quotas, stats
@@ -53,7 +54,8 @@ LOAD_BALANCING = (
         amphorae.fail_over_loadbalancer,
         operation=to.do(LOADBALANCER, "failover_loadbalancer", "Put a new proxy in place of its own"),
     ),
-    Route("GET", EVENT.path, events.list_of, operation=to.list_all(EVENT)),
+    Route("GET", EVENT.path, events.list_of, operation=to.follow(to.list_all(EVENT))),
+    Route("GET", ALL_PATH, events.list_all, operation=to.follow(to.list_every(EVENT))),
     Route("GET", "/lbaas/listeners/{id}/stats", stats.of(LISTENER), operation=to.statistics(LISTENER), waits=True),
     Route("GET", "/lbaas/pools/{id}/stats", stats.of(POOL), operation=to.statistics(POOL), waits=True),
     Route("PUT", "/lbaas/pools/{pool_id}/members", batch.update_members, operation=to.update_members(), waits=True),

@@ -17,11 +17,14 @@ from ...store import haste
 from ..errors import BadRequest, Error, TooLarge, TooManyRequests, Unavailable
 from .limits import BODY_MAXIMUM, BODY_UNKNOWN, VALUE_COST, VALUES_MAXIMUM, Limits, origin
 from .proxy_headers import HOST
+from .routing import Stream
+from .streaming import Streams, gone
 
 PASSED_OVER = 64 * 1024 * 1024  # bytes to read and discard of a body that is too large
 PATIENCE = 1.0  # seconds to wait for more of them
 
 DROPPED = "lbclient.dropped"  # if true, close the connection instead of answering
+STREAM = "lbclient.stream"  # a routing.Stream to send as the body of the answer
 FAULT = "lbclient.fault"  # an exception to answer with, instead of handling the request
 MAXIMUM = "lbclient.body_maximum"  # bytes that the body may have; a larger one is not read to its end
 LOGIN_THREADS = 4
@@ -64,6 +67,7 @@ class Bridge:
         # Few threads of their own: long requests queue behind each other, and do not delay others.
         self._long_pool = ThreadPoolExecutor(LONG_THREADS, thread_name_prefix="long")
         self._payments = Payments()
+        self._streams = Streams(pool, limits)
         self._budget = _Budget(limits.body_memory)
         # A pool of their own: otherwise many logins would occupy every thread with hashing passwords.
         self._login_pool = ThreadPoolExecutor(LOGIN_THREADS, thread_name_prefix="login")
@@ -85,7 +89,11 @@ class Bridge:
             status, headers, content = await self._answer(environ)
         if environ.get(DROPPED):
             scope["lbclient.close"]()
-            await _gone(receive)
+            await gone(receive)
+            return
+        stream: Stream | None = environ.get(STREAM)
+        if stream is not None:
+            await self._streams.send(stream, headers, receive, send)
             return
         environ.clear()  # frees the body before the answer is sent, which may take long
         await send({"type": "http.response.start", "status": status, "headers": headers})
@@ -93,6 +101,10 @@ class Bridge:
         if body.is_left:
             await body.pass_over()
             await send({"type": "http.response.body", "body": b""})
+
+    def end_streams(self) -> None:
+        """End all streams, and every later one at once; callable from any thread."""
+        self._streams.end()
 
     def close(self) -> None:
         self._payments.close()
@@ -184,12 +196,6 @@ class Payments:
     def close(self) -> None:
         """Shut the thread down; no more calls may be made."""
         self._pool.shutdown(wait=False)
-
-
-async def _gone(receive: Any) -> None:
-    """Wait until the connection has been closed: uvicorn would answer by itself if the application returned before."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 class _Budget:

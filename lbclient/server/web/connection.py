@@ -111,6 +111,10 @@ class Connection(HttpToolsProtocol):
             self.send_400_response("The request is not complete.")
         return False
 
+    def pause_writing(self) -> None:
+        self._heard_at = time.monotonic()  # a stream may have been sent for hours before the client stopped reading
+        super().pause_writing()
+
     def resume_writing(self) -> None:
         self._heard_at = time.monotonic()
         super().resume_writing()

@@ -28,6 +28,9 @@ class Limits:
     look: float = 1.0  # interval between checks of the deadlines
     body_memory: int = 32 * 1024 * 1024  # bytes of all bodies larger than BODY_UNKNOWN, with the values in them
     logins: int = 16  # logins of one address that may wait for a thread; further ones get 429
+    streams: int = 256  # that may be open; further ones get 503
+    stream_silence: float = 10.0  # until a heartbeat: proxies close silent connections, often after 30 or 60 seconds
+    stream_check: float = 30.0  # interval between checks whether the client may still see a stream
     finish: float = 10.0  # for the requests in progress when the server stops
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     import falcon
@@ -25,13 +25,36 @@ class Request:
     base: str = ""  # the URL of the API's version, for links: http://host:9876/load-balancer/v2.0
 
 
+class Stream(Protocol):
+    """A body without an end, sent as its parts become available; it occupies no thread while it waits for them."""
+
+    heartbeat: bytes  # sent when there was nothing else for a while
+
+    def open(self, wake: Callable[[], None]) -> None:
+        """Begin; `wake` is to be called, in any thread, whenever take() may have something."""
+        ...
+
+    def take(self) -> bytes | None:
+        """Return what is available, or nothing; None at the end. Runs on the event loop: it must not block."""
+        ...
+
+    def check(self) -> None:
+        """Check again whether the client may see this, in a thread. Raises errors.Error, which ends the stream."""
+        ...
+
+    def close(self) -> None:
+        """End; called exactly once after open()."""
+        ...
+
+
 @dataclass(frozen=True)
 class Answer:
-    """A body (None: empty; bytes: sent unchanged; anything else: as JSON), a status, and additional headers."""
+    """A body (None: empty; bytes or a stream: sent unchanged; anything else: as JSON), a status, and more headers."""
 
     body: Any = None
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
+    stream: Stream | None = None
 
 
 Handler = Callable[..., Answer]  # handler(services, request, **path_arguments)

@@ -92,6 +92,7 @@ class Server:
     def stop(self) -> None:
         """Stop accepting connections and wait for the requests in progress, up to Limits.finish seconds."""
         self._server.should_exit = True
+        self._bridge.end_streams()
         if self._thread.is_alive():
             self._thread.join(self._limits.finish + 1)
         elif self._socket:

@@ -173,10 +173,31 @@ def test_a_haproxy_without_its_directory_is_ended(running: Running, webs) -> Non
     (one,) = webs("one")
     tree = web(members={"one": member(one)})
     running.apply(tree)
+    until(lambda: master_answers(running))  # it writes into its directory until then
     shutil.rmtree(running.instance.directory)
     assert running.put().how == "started"
     assert get(tree["listeners"]["web"]["protocol_port"]).name == "one"
     assert len(process_table.family(running.instance.directory)) == 2
+
+
+def master_answers(running: Running) -> bool:
+    try:
+        return "<PID>" in runtime.ask(running.instance.directory, runtime.MASTER_SOCKET, "show proc")
+    except runtime.Unreachable:
+        return False
+
+
+def test_a_port_is_waited_for_that_becomes_free_in_a_moment(running: Running, webs) -> None:
+    """An HAProxy that ends by itself is not recognised any more, and its sockets close last."""
+    (one,) = webs("one")
+    tree = web(members={"one": member(one)})
+    port = tree["listeners"]["web"]["protocol_port"]
+    with socket.create_server(("127.0.0.1", port)) as held:
+        later = threading.Timer(0.2, held.close)
+        later.start()
+        assert running.apply(tree).how == "started"
+        later.join()
+    assert get(port).name == "one"
 
 
 def test_a_master_that_executes_itself_anew_is_waited_for(

@@ -268,14 +268,19 @@ CREATE INDEX ix_loadbalancer_serial ON loadbalancer (serial);
 CREATE TABLE loadbalancer_event (
 	id VARCHAR(36) NOT NULL, 
 	loadbalancer_id VARCHAR(36) NOT NULL, 
+	loadbalancer_name TEXT, 
+	project_id TEXT, 
 	serial BIGINT NOT NULL, 
+	touched BIGINT NOT NULL, 
 	revision BIGINT, 
 	created_at VARCHAR(23) NOT NULL, 
 	action VARCHAR(8) NOT NULL, 
 	resource VARCHAR(16) NOT NULL, 
 	resource_id VARCHAR(36) NOT NULL, 
+	resource_name TEXT, 
 	attributes TEXT, 
 	user_id VARCHAR(64), 
+	user_name TEXT, 
 	status TEXT, 
 	how VARCHAR(8), 
 	milliseconds INTEGER, 
@@ -283,6 +288,8 @@ CREATE TABLE loadbalancer_event (
 	PRIMARY KEY (id)
 );
 CREATE INDEX ix_loadbalancer_event_order ON loadbalancer_event (loadbalancer_id, serial);
+CREATE INDEX ix_loadbalancer_event_project_id ON loadbalancer_event (project_id, touched);
+CREATE INDEX ix_loadbalancer_event_touched ON loadbalancer_event (touched);
 CREATE TABLE member (
 	id VARCHAR(36) NOT NULL, 
 	name TEXT, 

@@ -42,6 +42,18 @@ def list_all(resource: Resource) -> Operation:
     return Operation(f"list_{resource.collection}", summary, resource, answer, query=query)
 
 
+def list_every(resource: Resource) -> Operation:
+    """GET of a collection beyond that of one parent."""
+    summary = f"List {plural(resource)} of everything that the sender may see"
+    return replace(list_all(resource), id=f"list_all_{resource.collection}", summary=summary)
+
+
+def follow(operation: Operation) -> Operation:
+    """Add the parameter that turns a list into a stream of server-sent events."""
+    text = "Answer with server-sent events from now on; Last-Event-ID adds those that were missed."
+    return replace(operation, query=(*operation.query, Parameter("follow", {"type": "boolean"}, text)))
+
+
 def list_short(resource: Resource, key: str, what: str) -> Operation:
     """GET of a short collection, without paging; its elements have the attributes of the resource."""
     answer = wrapped(key, list_of(ref(name_of(resource))))

@@ -105,7 +105,8 @@ class Change:
     def note(self, action: str, resource: str, id_: str, attributes: Mapping[str, Any] | None = None) -> None:
         """Note an event for the load balancer's history; finish() writes it."""
         user_id = self._who.user_id if self._who else None
-        self._events.append(Event(action, resource, id_, attributes, user_id, self.revision))
+        user_name = self._who.user_name or None if self._who else None
+        self._events.append(Event(action, resource, id_, attributes, user_id, user_name, self.revision))
 
     def note_new(self, resource: Resource, row: Record) -> None:
         self.note("create", resource.name, row.id, _telling(resource, row._mapping))

@@ -1,0 +1,78 @@
+"""The latest events in memory, in the order of their commits, for whoever follows them."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+KEPT = 4096  # events, of all load balancers together
+
+Wake = Callable[[], None]
+
+
+class Missed(Exception):
+    """Events after the position are no longer kept."""
+
+
+@dataclass
+class Told:
+    """One event as it was committed; it comes again, with the same ID, once it has been applied."""
+
+    serial: int  # nanoseconds: later events have greater numbers
+    loadbalancer_id: str
+    project_id: str | None
+    values: Mapping[str, Any]  # the columns of the event
+    text: bytes = b""  # how a stream sends it; made once by the first stream, for all of them
+
+
+class Feed:
+    """A ring buffer of events with readers that each have a position. Thread-safe."""
+
+    def __init__(self, kept: int = KEPT) -> None:
+        self._kept: deque[Told] = deque(maxlen=kept)
+        self._count = 0
+        self._lock = threading.Lock()
+        self._readers: dict[int, Wake] = {}
+
+    @property
+    def position(self) -> int:
+        """The position behind the latest event."""
+        return self._count
+
+    def publish(self, told: Iterable[Told]) -> None:
+        """Add events and wake all readers; called after the commit, in its order."""
+        with self._lock:
+            before = self._count
+            for each in told:
+                self._kept.append(each)
+                self._count += 1
+            readers = list(self._readers.values()) if self._count > before else []
+        for wake in readers:
+            wake()
+
+    def after(self, position: int) -> tuple[list[Told], int]:
+        """Return the events after a position, and the new position. Raises Missed."""
+        with self._lock:
+            count = self._count - position
+            if count > len(self._kept):
+                raise Missed
+            return list(self._kept)[len(self._kept) - count :] if count else [], self._count
+
+    def since(self, serial: int) -> tuple[list[Told], int] | None:
+        """Return the events after one that was seen, and the new position; None if that one is older than all here."""
+        with self._lock:
+            if not self._kept or self._kept[0].serial > serial:
+                return None
+            return [each for each in self._kept if each.serial > serial], self._count
+
+    def watch(self, reader: object, wake: Wake) -> None:
+        """Have `wake` called after each commit with events, in the thread of the commit: it must not block."""
+        with self._lock:
+            self._readers[id(reader)] = wake
+
+    def unwatch(self, reader: object) -> None:
+        with self._lock:
+            self._readers.pop(id(reader), None)
