@@ -191,6 +191,11 @@ class Config:
         False,
         switch,
     )
+    dashboard: bool | None = _option(
+        "Offer the dashboard at /dashboard. Default: where the server listens on a loopback address.",
+        None,
+        switch,
+    )
     secret_bytes: int = _option(
         "The largest secret of the key manager, in bytes. Default: 20000.",
         20000,
@@ -274,6 +279,11 @@ class Config:
         if self.settle_wait is not None:
             return self.settle_wait
         return SETTLE_WAIT if self.busy_wait else 0.0
+
+    @property
+    def has_dashboard(self) -> bool:
+        """Whether the dashboard is offered."""
+        return is_loopback(self.bind_host) if self.dashboard is None else self.dashboard
 
     @property
     def policy_path(self) -> Path:

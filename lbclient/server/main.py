@@ -19,6 +19,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from .. import streams
+from ..dashboard.application import Mounted, Options
+from ..dashboard.sessions import Session
 from ..dataplane.haproxy.attachments import AttachmentFailed, attachment
 from ..dataplane.haproxy.binary import NotFound, find_haproxy
 from ..dataplane.haproxy.links import Assignment
@@ -31,6 +33,7 @@ from ..vault import sealing as vault
 from ..vault.keys import DamagedKey
 from ..vault.sealing import Vault
 from . import app, logs, notify, running, state
+from .access.context import Context
 from .access.enforcer import Enforcer, InvalidPolicyFile
 from .config import Config, ConfigError, add_arguments, from_arguments, is_loopback
 from .errors import Unavailable
@@ -46,6 +49,7 @@ from .settlements import Settlements
 from .testing import kit as kit_module
 from .testing import seeding, worlds
 from .testing.kit import Kit
+from .web.asgi import Guards
 from .web.limits import Limits
 from .web.server import ListenError, Server
 from .web.tls import Certificate, CertificateError
@@ -216,15 +220,39 @@ def _dataplane(config: Config, store: Store, haproxy: str, kit: Kit | None) -> L
 
 def _server(config: Config, services: Services, certificate: Certificate | None) -> Server:
     """The HTTP server, which listens nowhere yet."""
+    api, is_quick, guards = app.build(services), app.quickness(services), app.guards(services)
+    pages = Mounted(api, _dashboard(config, services))
     return Server(
-        app.build(services),
+        pages,
         config.bind_host,
         config.bind_port,
         config.threads,
-        app.quickness(services),
-        app.guards(services),
+        lambda environ: not pages.is_page(environ) and is_quick(environ),
+        Guards(
+            lambda environ: (pages.is_known if pages.is_page(environ) else guards.is_known)(environ),
+            lambda environ: (pages.is_login if pages.is_page(environ) else guards.is_login)(environ),
+        ),
         _limits(config),
         certificate,
+    )
+
+
+def _dashboard(config: Config, services: Services) -> Options:
+    """What the pages for browsers need to know of this server."""
+
+    def allows(session: Session, action: str) -> bool:
+        project_id = session.project.id or None
+        who = Context(session.user_id, project_id, session.roles)
+        return services.rules.allows(who, action, project_id or "")
+
+    outside = {"identity": services.keystone.url if services.keystone else None, "key-manager": config.barbican_url}
+    return Options(
+        is_enabled=config.has_dashboard,
+        is_noauth=config.auth == "noauth",
+        has_testing=services.testing is not None,
+        has_proxy_headers=config.proxy_headers,
+        outside={kind: address for kind, address in outside.items() if address},
+        allows=allows,
     )
 
 
