@@ -62,6 +62,7 @@ _SHOW_ERROR = {
 }
 _STATUS = Prepared(sa.select(LOADBALANCER.c.provisioning_status).where(LOADBALANCER.c.id == sa.bindparam("row_id")))
 _REVISION = Prepared(sa.select(LOADBALANCER.c.revision).where(LOADBALANCER.c.id == sa.bindparam("row_id")))
+_LOCK = Prepared(sa.select(LOADBALANCER).where(LOADBALANCER.c.id == sa.bindparam("row_id")).with_for_update())
 _FORGET_COUNTERS = Prepared(sa.delete(STATISTICS).where(STATISTICS.c.listener_id == sa.bindparam("row_id")))
 
 
@@ -111,6 +112,11 @@ def _settle_rows(
 def now() -> str:
     """Return the time in UTC and whole seconds, in the format of created_at and updated_at."""
     return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def lock(tx: sa.Connection, loadbalancer_id: str) -> Record | None:
+    """Lock the row of a load balancer until the end of the transaction and return it; None if it does not exist."""
+    return _LOCK.first(tx, row_id=loadbalancer_id)
 
 
 def provisioning_status(tx: sa.Connection, loadbalancer_id: str) -> str | None:
