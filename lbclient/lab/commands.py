@@ -6,7 +6,9 @@ import argparse
 import importlib.util
 import inspect
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from cliff.command import Command
 
@@ -96,6 +98,7 @@ class Server(_ServerCommand):
         "--bind-port 9877 --state-directory /var/lib/lbclient",
         "--detach --demo",
         "--ephemeral --testing",
+        "--ephemeral --seed shop.yaml",
     )
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -112,6 +115,13 @@ class Server(_ServerCommand):
             help="Keep everything in a temporary directory, on a free port and on addresses of its own, and end with "
             "the parent process, HAProxy processes included.",
         )
+        parser.add_argument(
+            "--seed",
+            metavar="<file>",
+            type=Path,
+            help="Create the projects, users, networks and load balancers of a YAML file, at the first start with a "
+            "seed: all of them or, if something is wrong, nothing.",
+        )
         add_arguments(parser)
         return parser
 
@@ -122,12 +132,27 @@ class Server(_ServerCommand):
         given = vars(parsed_args)
         try:
             wanted = config.from_arguments(given)
+            seed = self._seed(parsed_args.seed)
         except config.ConfigError as error:
             print(f"lbclient server: {error}", file=sys.stderr)
             return 2
         if parsed_args.detach:
-            return lifecycle.detach(wanted, config.words(given))
-        return lifecycle.serve_ephemerally(wanted) if parsed_args.ephemeral else main.serve(wanted)
+            more = [] if seed is None else [f"--seed={parsed_args.seed.absolute()}"]
+            return lifecycle.detach(wanted, [*config.words(given), *more])
+        return lifecycle.serve_ephemerally(wanted, seed) if parsed_args.ephemeral else main.serve(wanted, seed)
+
+    def _seed(self, path: Path | None) -> Callable[[Any], None] | None:
+        """Return what loads a seed file. Raises ConfigError."""
+        if path is None:
+            return None
+        from ..server.config import ConfigError
+        from ..server.testing.seeding import SeedError
+        from . import seeding
+
+        try:
+            return seeding.read(path).load
+        except SeedError as error:
+            raise ConfigError(str(error)) from None
 
 
 class _RunningServer(_ServerCommand):

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ..server import main, running
 from ..server.config import Config
+from ..server.testing.seeding import Seed
 from . import loopback, programs
 
 PR_SET_PDEATHSIG = 1
@@ -33,7 +34,7 @@ def detach(config: Config, options: Sequence[str]) -> int:
     readable, writable = os.pipe()
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a") as log:
         process = subprocess.Popen(
-            programs.command("lbclient.server.main", *options),
+            programs.command("lbclient.cli.shell", "server", *options),
             stdin=subprocess.DEVNULL,
             stdout=writable,
             stderr=log,
@@ -55,7 +56,7 @@ def detach(config: Config, options: Sequence[str]) -> int:
     return status if status > 0 else 1
 
 
-def serve_ephemerally(config: Config) -> int:
+def serve_ephemerally(config: Config, seed: Seed | None) -> int:
     """Serve from a temporary directory on separate addresses until the parent ends; return the exit status.
 
     HAProxy processes end with the server.
@@ -64,7 +65,7 @@ def serve_ephemerally(config: Config) -> int:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:
         return 128 + signal.SIGTERM
-    return loopback.run(lambda directory: main.serve(_placed(config, directory)))
+    return loopback.run(lambda directory: main.serve(_placed(config, directory), seed))
 
 
 def _placed(config: Config, directory: Path) -> Config:

@@ -13,7 +13,19 @@ from typing import Any, Literal, cast
 
 from .loadbalancer.drivers import USUAL, Providers
 from .loadbalancer.drivers import read as read_providers
-from .option_values import Network, cidr_of, cidrs, file_path, number_of, one_of, patience, quotas, switch
+from .option_values import (
+    InterfaceNetwork,
+    Network,
+    cidr_of,
+    cidrs,
+    file_path,
+    interfaces,
+    number_of,
+    one_of,
+    patience,
+    quotas,
+    switch,
+)
 
 SECTION = "server"
 QUOTAS = "quotas"  # a section of its own
@@ -25,6 +37,7 @@ LOOPBACK = ipaddress.IPv4Network("127.0.0.0/8")
 OWN_LOOPBACK = ipaddress.IPv4Network("127.0.0.0/16")  # where the machine's own services listen
 USUAL_RANGES: Mapping[str, tuple[Network, ...]] = {
     "anyip": (),
+    "interface": (),
     "loopback": tuple(sorted(LOOPBACK.address_exclude(OWN_LOOPBACK))),
     "lab": (ipaddress.IPv4Network("0.0.0.0/0"), ipaddress.IPv6Network("::/0")),
 }
@@ -72,11 +85,19 @@ class Config:
         default=None,
         metadata={"help": "The PEM file of its private key (the same file), without a passphrase.", "read": file_path},
     )
-    attachment: Literal["lab", "loopback", "anyip"] = _option(
-        "How load balancers get their addresses: loopback (addresses in 127.0.0.0/8), lab (inside lbclient lab) or "
-        "anyip (local routes on this machine; needs root). Default: loopback.",
+    attachment: Literal["lab", "loopback", "anyip", "interface"] = _option(
+        "How load balancers get their addresses: loopback (addresses in 127.0.0.0/8), lab (inside lbclient lab), "
+        "anyip (local routes on this machine, for networks that are routed to it; needs CAP_NET_ADMIN) or interface "
+        "(addresses on its interfaces, announced to their links; needs CAP_NET_ADMIN and CAP_NET_RAW). "
+        "Default: loopback.",
         "loopback",
-        one_of("lab", "loopback", "anyip"),
+        one_of("lab", "loopback", "anyip", "interface"),
+    )
+    interface: tuple[InterfaceNetwork, ...] = _option(
+        "Which interfaces get the addresses of which networks, with attachment interface, as eth0=192.0.2.0/24 with "
+        "commas between. Default: each address goes to the interface in whose network it is.",
+        (),
+        interfaces,
     )
     haproxy: str | None = _option("The HAProxy to run. Default: the wheel's, otherwise the one on PATH.", None)
     database: str | None = _option("The SQLAlchemy URL of the database. Default: SQLite in the state directory.", None)
@@ -133,14 +154,14 @@ class Config:
     public_cidr: str | None = _option("The CIDR of public-subnet, which the first start creates.", None, cidr_of)
     vip_ranges: tuple[Network, ...] | None = _option(
         "Where projects may have VIPs and floating IPs in networks of their own, with commas between (with anyip "
-        "nowhere, with loopback 127.0.0.0/8 without 127.0.0.0/16, in a lab everywhere). A range that lies within "
-        "loopback or link-local addresses, or is one of this machine's own addresses, allows these, too.",
+        "and interface nowhere, with loopback 127.0.0.0/8 without 127.0.0.0/16, in a lab everywhere). A range that "
+        "lies within loopback or link-local addresses, or is one of this machine's own addresses, allows these, too.",
         None,
         cidrs,
     )
     member_ranges: tuple[Network, ...] = _option(
-        "Which loopback, link-local and own addresses of this machine members may have with anyip, as networks with "
-        "commas between (none; the other attachments allow all).",
+        "Which loopback, link-local and own addresses of this machine members may have with anyip and interface, as "
+        "networks with commas between (none; the other attachments allow all).",
         (),
         cidrs,
     )
@@ -168,6 +189,11 @@ class Config:
     testing: bool = _option(
         "Offer the testing API (/testing/v1): faults, pace, recorded requests, snapshots. On loopback addresses only.",
         False,
+        switch,
+    )
+    dashboard: bool | None = _option(
+        "Offer the dashboard at /dashboard. Default: where the server listens on a loopback address.",
+        None,
         switch,
     )
     secret_bytes: int = _option(
@@ -259,7 +285,7 @@ class Config:
     @property
     def takes_addresses(self) -> bool:
         """Whether the addresses of load balancers become local, and so hide other machines with these addresses."""
-        return self.attachment == "anyip"
+        return self.attachment in ("anyip", "interface")
 
     @property
     def settle_seconds(self) -> float:
@@ -267,6 +293,11 @@ class Config:
         if self.settle_wait is not None:
             return self.settle_wait
         return SETTLE_WAIT if self.busy_wait else 0.0
+
+    @property
+    def has_dashboard(self) -> bool:
+        """Whether the dashboard is offered."""
+        return is_loopback(self.bind_host) if self.dashboard is None else self.dashboard
 
     @property
     def policy_path(self) -> Path:
@@ -313,6 +344,10 @@ def shown(config: Config) -> dict[str, str]:
             from sqlalchemy.engine import make_url  # not at the top: this module also loads without the extra `server`
 
             value = make_url(value).render_as_string(hide_password=True)
+        elif isinstance(value, tuple):
+            value = ",".join(map(str, value))
+        elif isinstance(value, Mapping):
+            value = ",".join(f"{name}={limit}" for name, limit in value.items())
         if value is not None:
             found[option.name] = str(value).lower() if isinstance(value, bool) else str(value)
     return found
@@ -384,6 +419,8 @@ def _checked(config: Config) -> Config:
         )
     if config.tls_key and not config.tls_certificate:
         raise ConfigError("tls_key needs tls_certificate.")
+    if config.interface and config.attachment != "interface":
+        raise ConfigError(f"interface needs attachment interface; it is {config.attachment}.")
     for cidr in (config.networks or ()) if config.attachment == "loopback" else ():
         network = ipaddress.ip_network(cidr)
         if not (isinstance(network, ipaddress.IPv4Network) and network.subnet_of(LOOPBACK)):

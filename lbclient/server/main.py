@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -19,8 +19,11 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from .. import streams
+from ..dashboard.application import Mounted, Options
+from ..dashboard.sessions import Session
 from ..dataplane.haproxy.attachments import AttachmentFailed, attachment
 from ..dataplane.haproxy.binary import NotFound, find_haproxy
+from ..dataplane.haproxy.links import Assignment
 from ..dataplane.local import LocalDataPlane
 from ..store import settling
 from ..store.migrations import Unfit
@@ -30,6 +33,7 @@ from ..vault import sealing as vault
 from ..vault.keys import DamagedKey
 from ..vault.sealing import Vault
 from . import app, logs, notify, running, state
+from .access.context import Context
 from .access.enforcer import Enforcer, InvalidPolicyFile
 from .config import Config, ConfigError, add_arguments, from_arguments, is_loopback
 from .errors import Unavailable
@@ -44,8 +48,9 @@ from .services import Services
 from .settlements import Settlements
 from .telemetry.request_log import RequestFile, RequestLog
 from .testing import kit as kit_module
-from .testing import worlds
+from .testing import seeding, worlds
 from .testing.kit import Kit
+from .web.asgi import Guards
 from .web.limits import Limits
 from .web.server import ListenError, Server
 from .web.tls import Certificate, CertificateError
@@ -73,6 +78,7 @@ REFUSALS = (
     Unavailable,
     Unfit,
     clouds_yaml.Damaged,
+    seeding.SeedError,
     state.StateError,
 )
 
@@ -90,8 +96,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     return serve(config)
 
 
-def serve(config: Config) -> int:
-    """Serve until SIGTERM or SIGINT and return the exit status. HAProxy processes keep running."""
+def serve(config: Config, seed: seeding.Seed | None = None) -> int:
+    """Serve until SIGTERM or SIGINT and return the exit status. HAProxy processes keep running.
+
+    `seed` is called once for each state directory, before the server is ready.
+    """
     logs.configure(config.log_format, config.debug)
     os.umask(0o077)
     sys.setswitchinterval(SWITCH)
@@ -100,7 +109,7 @@ def serve(config: Config) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: is_over.set())
     try:
-        with state.held(config.state_directory), _running(config) as address:
+        with state.held(config.state_directory), _running(config, seed) as address:
             with running.announced(config.state_directory, _reachable(config, *address), config.clouds_file):
                 print(f"lbclient server is listening on {_url(config, *address)}", flush=True)
                 notify.tell("READY=1")
@@ -131,7 +140,7 @@ def reset_password(config: Config, name: str) -> int:
 
 
 @contextmanager
-def _running(config: Config) -> Iterator[tuple[str, int]]:
+def _running(config: Config, seed: seeding.Seed | None) -> Iterator[tuple[str, int]]:
     """Run the server and the data plane; yield the address and port that the server listens on."""
     certificate = None
     if config.tls_certificate:
@@ -169,16 +178,32 @@ def _running(config: Config) -> Iterator[tuple[str, int]]:
     else:
         authority = config.tls_certificate if certificate and certificate.is_self_signed else None
         _prepare(config, store, f"{_reachable(config, *server.address)}/identity", authority)
+    seeding.undo(services, config.state_directory)
     if kit:
         worlds.prepare(services, kit)
     server.start()  # requests until the data plane starts are stored, and it then applies them
-    dataplane.start()
     try:
+        if seed:
+            _seed(services, _reachable(config, *server.address), seed)
+        dataplane.start()
         yield server.address
     finally:
         server.stop()
         dataplane.stop()
         store.close()
+
+
+def _seed(services: Services, url: str, seed: seeding.Seed) -> None:
+    """Load the seed at the first start that has one. Raises SeedError and ConfigError."""
+    if services.keystone or services.config.auth != "keystone":
+        raise ConfigError("--seed: it needs the users of this server: --auth keystone without --keystone-url.")
+    waiting = services.settlements.paused() if services.settlements else nullcontext()
+    with waiting:
+        is_new = seeding.load(services, services.config.state_directory, url, seed)
+    if is_new and services.testing:
+        worlds.save(services, services.testing, worlds.INITIAL)
+    elif not is_new:
+        LOG.info("a seed was loaded at an earlier start; this one is not")
 
 
 def _dataplane(config: Config, store: Store, haproxy: str, kit: Kit | None) -> LocalDataPlane:
@@ -187,7 +212,7 @@ def _dataplane(config: Config, store: Store, haproxy: str, kit: Kit | None) -> L
         store,
         config.state_directory / state.INSTANCES,
         haproxy,
-        attachment(config.attachment),
+        attachment(config.attachment, [Assignment(*each) for each in config.interface]),
         is_noop=partial(is_noop, config.providers),
         pace=kit,
     )
@@ -198,15 +223,39 @@ def _dataplane(config: Config, store: Store, haproxy: str, kit: Kit | None) -> L
 
 def _server(config: Config, services: Services, certificate: Certificate | None) -> Server:
     """The HTTP server, which listens nowhere yet."""
+    api, is_quick, guards = app.build(services), app.quickness(services), app.guards(services)
+    pages = Mounted(api, _dashboard(config, services))
     return Server(
-        app.build(services),
+        pages,
         config.bind_host,
         config.bind_port,
         config.threads,
-        app.quickness(services),
-        app.guards(services),
+        lambda environ: not pages.is_page(environ) and is_quick(environ),
+        Guards(
+            lambda environ: (pages.is_known if pages.is_page(environ) else guards.is_known)(environ),
+            lambda environ: (pages.is_login if pages.is_page(environ) else guards.is_login)(environ),
+        ),
         _limits(config),
         certificate,
+    )
+
+
+def _dashboard(config: Config, services: Services) -> Options:
+    """What the pages for browsers need to know of this server."""
+
+    def allows(session: Session, action: str) -> bool:
+        project_id = session.project.id or None
+        who = Context(session.user_id, project_id, session.roles)
+        return services.rules.allows(who, action, project_id or "")
+
+    outside = {"identity": services.keystone.url if services.keystone else None, "key-manager": config.barbican_url}
+    return Options(
+        is_enabled=config.has_dashboard,
+        is_noauth=config.auth == "noauth",
+        has_testing=services.testing is not None,
+        has_proxy_headers=config.proxy_headers,
+        outside={kind: address for kind, address in outside.items() if address},
+        allows=allows,
     )
 
 
@@ -354,7 +403,7 @@ def _warn_of_root() -> None:
     if os.geteuid() == 0 and users > 1:
         LOG.warning(
             "the server and the HAProxy processes, which face clients, run as root; a user of its own with "
-            "CAP_NET_BIND_SERVICE and CAP_NET_ADMIN is enough (contrib/systemd/lbclient.service)"
+            "CAP_NET_BIND_SERVICE, CAP_NET_ADMIN and CAP_NET_RAW is enough (contrib/systemd/lbclient.service)"
         )
 
 

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import configparser
 import ipaddress
+import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..resources.quota import LIMITS, UNLIMITED
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+INTERFACE = re.compile(r"[^\s/=,]{1,15}")
+
+
+class InterfaceNetwork(NamedTuple):
+    """A network whose addresses belong on an interface."""
+
+    interface: str
+    network: Network
+
+    def __str__(self) -> str:
+        return f"{self.interface}={self.network}"
 
 
 def one_of(*choices: str) -> Callable[[str], str]:
@@ -58,6 +70,21 @@ def cidr_of(value: str) -> str:
 
 def cidrs(value: str) -> tuple[Network, ...]:
     return tuple(ipaddress.ip_network(cidr_of(part.strip())) for part in value.split(",") if part.strip())
+
+
+def interfaces(value: str) -> tuple[InterfaceNetwork, ...]:
+    """Parse networks of interfaces such as eth0=192.0.2.0/24,eth1=2001:db8::/64."""
+    return tuple(_assignment(part.strip()) for part in value.split(",") if part.strip())
+
+
+def _assignment(text: str) -> InterfaceNetwork:
+    name, _, network = text.partition("=")
+    if not INTERFACE.fullmatch(name.strip()):
+        raise ValueError("an interface and its network, like eth0=192.0.2.0/24")
+    try:
+        return InterfaceNetwork(name.strip(), ipaddress.ip_network(network.strip()))
+    except ValueError:
+        raise ValueError("an interface and its network, like eth0=192.0.2.0/24") from None
 
 
 def quotas(value: str) -> dict[str, int]:

@@ -25,11 +25,21 @@ class Settlements:
         self._places = threading.Semaphore(at_once)
         self._lock = threading.Lock()
         self._waiting: dict[str, list[threading.Event]] = {}
+        self._is_paused = False
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Let no write wait until the end of the block, in which nothing is reconciled."""
+        self._is_paused = True
+        try:
+            yield
+        finally:
+            self._is_paused = False
 
     @contextmanager
     def expected(self, loadbalancer_ids: Sequence[str]) -> Iterator[Callable[[], None]]:
         """Register for changes of these load balancers; yield a function that waits until they have settled."""
-        if not loadbalancer_ids or not self._places.acquire(blocking=False):
+        if self._is_paused or not loadbalancer_ids or not self._places.acquire(blocking=False):
             yield lambda: None
             return
         events = [(id_, self._register(id_)) for id_ in dict.fromkeys(loadbalancer_ids)]

@@ -5,16 +5,16 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from . import haste
 
 
 class Figures:
-    """How many transactions were committed, and how long they waited and wrote, in seconds."""
+    """How many transactions have ended, and how long they waited and wrote, in seconds."""
 
     def __init__(self) -> None:
-        self.committed = 0
+        self.finished = 0
         self.waited = 0.0
         self.writing = 0.0
         self._waiting = 0
@@ -26,25 +26,29 @@ class Figures:
         return self._waiting
 
     @contextmanager
-    def turn(self, lock: threading.Lock) -> Iterator[None]:
-        """Hold the lock of the writers, as haste.holding() does, and measure the wait for it and the work under it."""
+    def turn(self, lock: threading.Lock | None) -> Iterator[None]:
+        """Hold the lock of the writers, if any, as haste.holding() does; measure the wait for it and the work."""
         begun = time.perf_counter()
         self._count(1)
         is_mine = False
         try:
-            with haste.holding(lock):
+            with haste.holding(lock) if lock else nullcontext():
                 is_mine = True
                 self._count(-1)
                 started = time.perf_counter()
-                self.waited += started - begun
                 try:
                     yield
-                    self.committed += 1
                 finally:
-                    self.writing += time.perf_counter() - started
+                    self._add(started - begun, time.perf_counter() - started)
         finally:
             if not is_mine:
                 self._count(-1)
+
+    def _add(self, waited: float, writing: float) -> None:
+        with self._lock:
+            self.finished += 1
+            self.waited += waited
+            self.writing += writing
 
     def _count(self, change: int) -> None:
         with self._lock:

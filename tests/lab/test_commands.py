@@ -51,7 +51,7 @@ def test_the_server_from_start_to_end(tmp_path: Path) -> None:
     [
         (["--bind-port", "x"], "--bind-port: 'x' is not allowed"),
         (["--config-file", "/nonexistent.ini"], "/nonexistent.ini: No such file or directory"),
-        (["--attachment", "cable"], "one of lab, loopback, anyip"),
+        (["--attachment", "cable"], "one of lab, loopback, anyip, interface"),
     ],
 )
 def test_options_that_do_not_fit_are_usage_errors(options: list[str], word: str) -> None:

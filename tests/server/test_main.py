@@ -134,7 +134,12 @@ def test_answers_name_the_host_that_was_asked(state: Path) -> None:
     [
         (["--bind-port=x"], "--bind-port: 'x' is not allowed: a port number from 0 to 65535."),
         (["--bind-port=70000"], "--bind-port: '70000' is not allowed: a port number from 0 to 65535."),
-        (["--attachment=x"], "--attachment: 'x' is not allowed: one of lab, loopback, anyip."),
+        (
+            ["--attachment=interface", "--interface=eth0"],
+            "--interface: 'eth0' is not allowed: an interface and its network",
+        ),
+        (["--interface=eth0=192.0.2.0/24"], "interface needs attachment interface; it is loopback."),
+        (["--attachment=x"], "--attachment: 'x' is not allowed: one of lab, loopback, anyip, interface."),
         (["--busy-wait=-1"], "--busy-wait: '-1' is not allowed: seconds from 0 to 60, or strict."),
         (["--busy-wait=nan"], "--busy-wait: 'nan' is not allowed: seconds from 0 to 60, or strict."),
         (["--private-cidr=10.0.0.0/24"], "10.0.0.0/24 is not allowed: with attachment loopback"),

@@ -45,7 +45,7 @@ def test_haproxy_outlives_the_unit() -> None:
 def test_the_unit_has_no_more_of_root_than_addresses_and_ports() -> None:
     service = unit()["Service"]
     assert service["User"] == "lbclient"
-    assert service["CapabilityBoundingSet"].split() == ["CAP_NET_BIND_SERVICE", "CAP_NET_ADMIN"]
+    assert service["CapabilityBoundingSet"].split() == ["CAP_NET_BIND_SERVICE", "CAP_NET_ADMIN", "CAP_NET_RAW"]
 
 
 def test_systemd_takes_the_unit(tmp_path: Path) -> None:

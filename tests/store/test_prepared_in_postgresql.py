@@ -46,3 +46,11 @@ def test_a_plan_made_for_an_empty_table_uses_its_indices(url: str) -> None:
             plan = "\n".join(tx.scalars(sa.text("EXPLAIN SELECT name FROM loadbalancer WHERE id = ''")))
     assert "Index" in plan
     assert "Seq Scan" not in plan
+
+
+def test_a_scan_is_not_compiled_to_machine_code(url: str) -> None:
+    """That takes longer than the scan of any table here."""
+    with closing(Store(url)) as store, store.reading() as tx:
+        plan = "\n".join(tx.scalars(sa.text("EXPLAIN ANALYZE SELECT description FROM loadbalancer")))
+    assert "Seq Scan" in plan
+    assert "JIT" not in plan

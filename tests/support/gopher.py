@@ -32,7 +32,8 @@ class Gopher:
         answer = requests.post(f"{auth['auth_url']}/v3/auth/tokens", json=body, timeout=20)
         assert answer.status_code == 201, answer.text
         self.project_id = answer.json()["token"]["project"]["id"]
-        self._headers = {"X-Auth-Token": answer.headers["X-Subject-Token"], "Accept": "application/json"}
+        self.token = answer.headers["X-Subject-Token"]
+        self._headers = {"X-Auth-Token": self.token, "Accept": "application/json"}
         self.endpoints = {
             service["type"]: next(each["url"] for each in service["endpoints"] if each["interface"] == "public")
             for service in answer.json()["token"]["catalog"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import yaml
@@ -26,22 +27,27 @@ class Mistakes(WrongInput):
         self.lines = lines
 
 
-def read(source: str, content: bytes) -> list[Declared]:
-    """Return a file's load balancers, with pools from within listeners moved to the others. Raises Mistakes."""
-    reader = _Reader(source)
+def read(source: str, content: bytes, sections: Mapping[str, Section] | None = None) -> list[Declared]:
+    """Return a file's load balancers, with pools from within listeners moved to the others. Raises Mistakes.
+
+    `sections` are read by functions of the caller; in a file that has any of them, there need be no load balancer.
+    """
+    reader = Reader(source, sections or {})
     found = reader.documents(content)
-    if not reader.mistakes and not found:
+    if not reader.mistakes and not found and not reader.has_sections:
         reader.add(Position(source, 1, 1), "there is no load balancer in it")
     if reader.mistakes:
         raise Mistakes(source, [f"{place}: {words}" for place, words in sorted(reader.mistakes)])
     return found
 
 
-class _Reader:
+class Reader:
     """The parser of one file, with the mistakes found so far."""
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, sections: Mapping[str, Section]) -> None:
         self.source = source
+        self.sections = sections
+        self.has_sections = False
         self.mistakes: list[tuple[Position, str]] = []
         self.inner: list[Declared] = []  # pools written in place of a reference
 
@@ -80,6 +86,8 @@ class _Reader:
             return []
         try:
             pairs = values.pairs(node)
+            if any(isinstance(key, yaml.ScalarNode) and key.value in self.sections for key, _ in pairs):
+                return self._with_sections(node)
             if [key.value for key, _ in pairs if isinstance(key, yaml.ScalarNode)] == [LIST_OF_ALL]:
                 return self._objects(pairs[0][1], Part(LIST_OF_ALL, LOADBALANCER), LIST_OF_ALL)
             if len(pairs) == 1 and pairs[0][0].value == LOADBALANCER.key:
@@ -88,6 +96,21 @@ class _Reader:
         except InvalidValue as wrong:
             self.add(self.place(wrong.node), str(wrong))
             return []
+
+    def _with_sections(self, node: yaml.Node) -> list[Declared]:
+        """Parse a document of sections, which can have a list of load balancers beside them."""
+        self.has_sections = True
+        self.check_twice(node, "")
+        found: list[Declared] = []
+        for key, value in values.pairs(node):
+            if key.value == LIST_OF_ALL:
+                found += self._objects(value, Part(LIST_OF_ALL, LOADBALANCER), LIST_OF_ALL)
+            elif key.value in self.sections:
+                self.sections[key.value](self, value)
+            else:
+                known = sorted([*self.sections, LIST_OF_ALL])
+                self.add(self.place(key), f"{key.value}: there is no such section; there are {', '.join(known)}")
+        return found
 
     def _objects(self, node: yaml.Node, part: Part, path: str) -> list[Declared]:
         if not part.is_list:
@@ -113,7 +136,7 @@ class _Reader:
 
     def _object(self, node: yaml.Node, resource: Resource, path: str) -> Declared:
         values.pairs(node)  # raises if it is not a mapping
-        self._check_twice(node, path)
+        self.check_twice(node, path)
         mapping: Any = node
         self.loader.flatten_mapping(mapping)
         found = Declared(resource, self.place(node))
@@ -143,7 +166,8 @@ class _Reader:
             return pool.values.get("name")
         return values.read(each, node)
 
-    def _check_twice(self, node: yaml.Node, path: str) -> None:
+    def check_twice(self, node: yaml.Node, path: str) -> None:
+        """Report keys that a mapping has twice."""
         seen: dict[str, int] = {}
         for key, _ in values.pairs(node):
             word = values.text(key)
@@ -175,6 +199,9 @@ class _Reader:
             if key in seen:
                 self.add(one.place, f"{label(one.resource, one.values)} stands in line {seen[key].place.line} already")
             seen.setdefault(key, one)
+
+
+Section = Callable[[Reader, yaml.Node], None]
 
 
 def _check_depth(text: str) -> None:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 import socket
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, Protocol
 
-from . import local_routes, neighbours
+from . import local_routes
+from .links import Assignment
 from .local_routes import AttachmentFailed as AttachmentFailed
 from .local_routes import is_local
+from .on_interfaces import OnInterfaces, refuse_duplicate
 
-LOG = logging.getLogger(__name__)
-Kind = Literal["lab", "loopback", "anyip"]
+Kind = Literal["lab", "loopback", "anyip", "interface"]
 
 
 class Attachment(Protocol):
@@ -88,7 +88,8 @@ class AnyIP:
                 for address in addresses:
                     self._holders.setdefault(address, set()).add(holder)
             if self._is_alone:
-                for address in local_routes.ours() - set(self._holders):
+                unwanted = local_routes.ours() - set(self._holders)
+                for address in unwanted | local_routes.misplaced():
                     local_routes.remove(address)
 
     def stop(self) -> None:
@@ -98,7 +99,7 @@ class AnyIP:
     def prepare(self, holder: str, addresses: Sequence[str]) -> None:
         for address in addresses:
             if not is_local(address):
-                _refuse_duplicate(address)
+                refuse_duplicate(local_routes.link_of(address), address)
         with self._lock:
             for address in addresses:
                 if not is_local(address):
@@ -123,22 +124,8 @@ class AnyIP:
         return None
 
 
-def _refuse_duplicate(address: str) -> None:
-    """Raise AttachmentFailed if another machine answers for the address."""
-    interface = local_routes.link_of(address)
-    if interface is None:
-        return
-    try:
-        found = neighbours.find(interface, address)
-    except OSError as error:  # for example without CAP_NET_RAW
-        LOG.warning("cannot ask on %s whether another machine has %s: %s", interface, address, error)
-        return
-    if found:
-        raise AttachmentFailed(
-            f"Address {address} is in use by another machine: "
-            f"{found.hardware_address} answers for it on {found.interface}."
-        )
-
-
-def attachment(kind: Kind) -> Attachment:
+def attachment(kind: Kind, assignments: Sequence[Assignment] = ()) -> Attachment:
+    """Return the attachment of a kind; the assignments of networks to interfaces are those of `interface`."""
+    if kind == "interface":
+        return OnInterfaces(assignments)
     return Loopback() if kind == "loopback" else AnyIP(is_alone=kind == "anyip")

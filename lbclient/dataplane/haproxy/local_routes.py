@@ -18,7 +18,7 @@ LOOPBACK_DEVICE = "lo"
 LOCAL_TABLE = 255
 UNICAST = 1  # RTN_UNICAST
 PROTOCOL = 108  # of our IPv4 routes: `ip route show table local proto 108`
-METRIC = 27746  # of our IPv6 addresses, which have to be configured: see `ip -6 addr show dev lo`
+METRIC = 27746  # of our addresses of interfaces: see `ip addr show`. IPv6 addresses of `lo` have to be configured.
 NO_DAD = 0x02  # IFA_F_NODAD: usable at once
 USABLE_SECONDS = 5.0
 DISCARD_PORT = 9
@@ -58,7 +58,7 @@ def is_reachable(address: str) -> bool:
 
 def add(address: str) -> None:
     """Route an address to this machine. Raises AttachmentFailed."""
-    with _netlink(f"Address {address} cannot be attached to this machine") as routes:
+    with netlink(f"Address {address} cannot be attached to this machine") as routes:
         device = routes.link_lookup(ifname=LOOPBACK_DEVICE)[0]
         if ":" in address:
             wanted = {"index": device, "address": address, "prefixlen": 128}
@@ -70,34 +70,40 @@ def add(address: str) -> None:
 
 
 def remove(address: str) -> None:
-    """Detach an address if it carries our mark. Raises AttachmentFailed."""
-    if address not in ours():
-        return
-    with _netlink(f"Address {address} cannot be taken back") as routes:
+    """Detach an address if it carries our mark, from wherever it is. Raises AttachmentFailed."""
+    with netlink(f"Address {address} cannot be taken back") as routes:
         device = routes.link_lookup(ifname=LOOPBACK_DEVICE)[0]
-        if ":" in address:
-            routes.addr("del", index=device, address=address, prefixlen=128)
-        else:
+        for index, found, is_ours in list(_addresses(routes)):
+            if is_ours and found == address:
+                routes.addr("del", index=index, address=address, prefixlen=128 if ":" in address else 32)
+        if address in set(_our_routes(routes)):
             routes.route("del", **_route(address, device))
 
 
 def ours() -> set[str]:
     """Return the addresses that carry our mark. Raises AttachmentFailed."""
-    with _netlink("The routes of this machine cannot be read") as routes:
-        return {*_our_routes(routes), *(address for address, is_ours in _addresses(routes) if is_ours)}
+    with netlink("The routes of this machine cannot be read") as routes:
+        return {*_our_routes(routes), *(address for _, address, is_ours in _addresses(routes) if is_ours)}
+
+
+def misplaced() -> set[str]:
+    """Return the addresses with our mark that another attachment has given to an interface. Raises AttachmentFailed."""
+    with netlink("The addresses of this machine cannot be read") as routes:
+        device = routes.link_lookup(ifname=LOOPBACK_DEVICE)[0]
+        return {address for index, address, is_ours in _addresses(routes) if is_ours and index != device}
 
 
 def foreign() -> set[str]:
     """Return the addresses of this machine that do not carry our mark. Raises AttachmentFailed."""
-    with _netlink("The addresses of this machine cannot be read") as routes:
-        return {address for address, is_ours in _addresses(routes) if not is_ours}
+    with netlink("The addresses of this machine cannot be read") as routes:
+        return {address for _, address, is_ours in _addresses(routes) if not is_ours}
 
 
 def link_of(address: str) -> str | None:
     """Return the interface whose link the address belongs to; None if it is behind a router or has no route."""
     from pyroute2 import NetlinkError
 
-    with _netlink("The routes of this machine cannot be read") as routes:
+    with netlink("The routes of this machine cannot be read") as routes:
         try:
             (route,) = routes.route("get", dst=address)
         except NetlinkError:
@@ -109,7 +115,7 @@ def link_of(address: str) -> str | None:
 
 def check_rights() -> None:
     """Raise AttachmentFailed if this process may not change routes."""
-    with _netlink("Addresses cannot be attached to this machine") as routes:
+    with netlink("Addresses cannot be attached to this machine") as routes:
         device = routes.link_lookup(ifname=LOOPBACK_DEVICE)[0]
         try:
             routes.route("del", **_route(NO_ADDRESS, device))
@@ -132,7 +138,8 @@ def claim_namespace() -> socket.socket:
     except OSError:
         claim.close()
         raise AttachmentFailed(
-            "Another lbclient server attaches addresses in this network namespace: there can be one with anyip."
+            "Another lbclient server attaches addresses in this network namespace: "
+            "there can be one with anyip or interface."
         ) from None
     return claim
 
@@ -148,15 +155,15 @@ def _our_routes(routes: IPRoute) -> Iterator[str]:
             yield str(ipaddress.ip_address(route.get_attr("RTA_DST")))
 
 
-def _addresses(routes: IPRoute) -> Iterator[tuple[str, bool]]:
-    """Yield every address of the machine, and whether it is marked as ours."""
+def _addresses(routes: IPRoute) -> Iterator[tuple[int, str, bool]]:
+    """Yield the interface of every address of the machine, the address, and whether it is marked as ours."""
     for found in routes.get_addr():
         text = found.get_attr("IFA_LOCAL") or found.get_attr("IFA_ADDRESS")
-        yield str(ipaddress.ip_address(text)), found.get_attr("IFA_RT_PRIORITY") == METRIC
+        yield found["index"], str(ipaddress.ip_address(text)), found.get_attr("IFA_RT_PRIORITY") == METRIC
 
 
 @contextlib.contextmanager
-def _netlink(trouble: str) -> Iterator[IPRoute]:
+def netlink(trouble: str) -> Iterator[IPRoute]:
     """Open a netlink connection for routes. Raises AttachmentFailed, with a text that begins with `trouble`."""
     from pyroute2 import IPRoute, NetlinkError  # slow to import and rarely needed
 

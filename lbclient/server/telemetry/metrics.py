@@ -119,9 +119,7 @@ class _State:
 
     def _database(self) -> Iterator[Metric]:
         figures = self._services.store.figures
-        yield CounterMetricFamily(
-            "lbclient_database_transactions", "Write transactions that were committed.", value=figures.committed
-        )
+        yield CounterMetricFamily("lbclient_database_transactions", "Write transactions.", value=figures.finished)
         yield CounterMetricFamily(
             "lbclient_database_wait_seconds",
             "Time that write transactions waited for their turn.",

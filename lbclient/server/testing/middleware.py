@@ -67,7 +67,8 @@ class Tested:
             user_agent=req.user_agent or "",
             project_id=self._project(req),
             status=None if req.env.get(DROPPED) else resp.status_code,
-            milliseconds=round((time.perf_counter() - req.context.begun) * 1000, 3),
+            # A request that another middleware refused has not begun here.
+            milliseconds=round((time.perf_counter() - getattr(req.context, "begun", time.perf_counter())) * 1000, 3),
             fault=struck.id if struck else None,
             request=_sent(req),
             answer=bytes(resp.data or b"")[:BODY_KEPT],

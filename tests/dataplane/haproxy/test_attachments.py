@@ -5,54 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from lbclient.dataplane.haproxy import attachments
-
-Run = Callable[..., str]
-PREPARED = """
-import os, signal, socket, sys, uuid
-from pathlib import Path
-from pyroute2 import IPRoute
-from lbclient.dataplane.haproxy import attachments, local_routes
-
-kernel = IPRoute()
-LO = kernel.link_lookup(ifname="lo")[0]
-kernel.link("set", index=LO, state="up")
-V4, V6 = "198.51.100.7", "2001:db8::7"
-
-
-def refused(call, *arguments):
-    try:
-        call(*arguments)
-    except attachments.AttachmentFailed as error:
-        return str(error)
-    raise AssertionError("was not refused")
-"""
-
-
-@pytest.fixture
-def in_namespace() -> Run:
-    """Runs Python in a network namespace in which it is root; what it printed."""
-    return runner(["unshare", "--user", "--map-root-user", "--net"])
-
-
-def runner(namespace: list[str]) -> Run:
-    if subprocess.run([*namespace, "true"], capture_output=True).returncode != 0:
-        pytest.skip("no user namespaces here")
-
-    def run(script: str, *arguments: str) -> str:
-        support = str(Path(__file__).parents[2] / "support")
-        command = [*namespace, sys.executable, "-c", PREPARED + script, *arguments]
-        environment = {**os.environ, "PYTHONPATH": support}
-        result = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
-        assert result.returncode == 0, result.stderr
-        return result.stdout
-
-    return run
+from machines import CAPABILITIES, IN_NAMESPACE, LINKED, SERVED, USER, Run, runner
 
 
 def test_anyip_makes_any_address_local(in_namespace: Run) -> None:
@@ -121,28 +79,6 @@ assert local_routes.ours() == set()
     in_namespace(script)
 
 
-LINKED = """
-import subprocess
-from lbclient.dataplane.haproxy import neighbours
-
-other = subprocess.Popen(["unshare", "--net", "sh", "-c", "echo; read word"], stdin=-1, stdout=-1)
-other.stdout.readline()
-kernel.link("add", ifname="left", kind="veth", peer={"ifname": "right"})
-LEFT, RIGHT = (kernel.link_lookup(ifname=name)[0] for name in ("left", "right"))
-kernel.link("set", index=RIGHT, net_ns_pid=other.pid)
-
-
-def there(line):
-    subprocess.run(["nsenter", f"--net=/proc/{other.pid}/ns/net", "ip", *line.split()], check=True)
-
-
-there("link set right up address 02:00:00:00:00:07")
-kernel.link("set", index=LEFT, state="up")
-kernel.addr("add", index=LEFT, address="198.51.100.1", prefixlen=24)
-kernel.addr("add", index=LEFT, address="2001:db8::1", prefixlen=64, flags=2)
-"""
-
-
 @pytest.mark.parametrize(
     ("taken", "free", "routed"),
     [("198.51.100.7", "198.51.100.8", "203.0.113.9"), ("2001:db8::7", "2001:db8::8", "2001:db8:9::9")],
@@ -184,72 +120,6 @@ other.stdin.close()
 other.wait()
 """
     in_namespace(LINKED + script)
-
-
-USER = 64321
-CAPABILITIES = {"net_bind_service": 10, "net_admin": 12}
-
-
-@pytest.fixture
-def in_namespace_without_root() -> Run:
-    """Runs Python in a network namespace in which it is a usual user with two capabilities; what it printed."""
-    wanted = ",".join(("-all", *(f"+{name}" for name in CAPABILITIES)))
-    command = ["unshare", "--user", f"--map-user={USER}", f"--map-group={USER}", "--net", "--keep-caps"]
-    command += ["setpriv", f"--bounding-set={wanted}", f"--inh-caps={wanted}", f"--ambient-caps={wanted}"]
-    return runner(command)
-
-
-SERVED = """
-import requests, sqlalchemy
-from lbclient.dataplane.haproxy import process_table
-from running import end_server, start_server, wait_until
-
-state = Path(sys.argv[1])
-OPTIONS = ("--attachment=anyip", "--auth=noauth", "--private-cidr=198.51.100.0/24", "--public-cidr=203.0.113.0/24")
-
-
-class Server:
-    def __init__(self):
-        self.running = start_server(state, *OPTIONS)
-
-    def ask(self, method, path, body=None):
-        answer = requests.request(method, self.running.url + path, json=body, timeout=20)
-        assert answer.status_code < 300, answer.text
-        return answer.json() if answer.content else None
-
-    def served(self):
-        subnets = {each["name"]: each for each in self.ask("GET", "/networking/v2.0/subnets")["subnets"]}
-        place = {"vip_subnet_id": subnets["private-subnet"]["id"], "project_id": "p" * 32}
-        made = self.ask("POST", "/v2.0/lbaas/loadbalancers", {"loadbalancer": place})["loadbalancer"]
-        self.path = "/v2.0/lbaas/loadbalancers/" + made["id"]
-        wait_until(self.is_settled)
-        listener = {"loadbalancer_id": made["id"], "protocol": "HTTP", "protocol_port": 80}
-        self.ask("POST", "/v2.0/lbaas/listeners", {"listener": listener})
-        wait_until(self.is_settled)
-        self.external = subnets["public-subnet"]["network_id"]
-        floating = {"floating_network_id": self.external, "port_id": made["vip_port_id"], "project_id": "p" * 32}
-        body = {"floatingip": floating}
-        self.floating = self.ask("POST", "/networking/v2.0/floatingips", body)["floatingip"]
-        addresses = {made["vip_address"], self.floating["floating_ip_address"]}
-        wait_until(lambda: local_routes.ours() == addresses)
-        wait_until(lambda: all(map(answers, addresses)))
-        return made
-
-    def is_settled(self):
-        status = self.ask("GET", self.path)["loadbalancer"]["provisioning_status"]
-        assert status != "ERROR", self.ask("GET", self.path)
-        return status == "ACTIVE"
-
-
-def answers(address):
-    try:
-        return requests.get(f"http://{address}/", timeout=5).status_code == 503
-    except requests.ConnectionError:
-        return False
-
-server = Server()
-try:
-"""
 
 
 def test_a_server_gives_back_what_it_took(in_namespace: Run, tmp_path: Path) -> None:
@@ -332,3 +202,24 @@ def test_without_privileges_a_server_does_not_start(tmp_path: Path, kind: str) -
         "lbclient server: Addresses cannot be attached to this machine without CAP_NET_ADMIN: "
         "run the server as root, or inside `lbclient lab`.\n"
     )
+
+
+def test_a_port_that_the_server_has_no_right_to_is_refused_at_once(tmp_path: Path) -> None:
+    dropped = ["setpriv", "--bounding-set=-net_bind_service", "--inh-caps=-net_bind_service"]
+    run = runner([*IN_NAMESPACE, *dropped], "--private-cidr=127.10.0.0/24 --public-cidr=127.20.0.0/24")
+    script = """
+    SUBNET = server.ask("GET", "/networking/v2.0/subnets?name=private-subnet")["subnets"][0]["id"]
+    place = {"vip_subnet_id": SUBNET, "project_id": "p" * 32}
+    for port, provider in ((80, "octavia"), (1024, "octavia"), (80, "noop_driver")):
+        listener = {"protocol": "HTTP", "protocol_port": port}
+        body = {"loadbalancer": {**place, "provider": provider, "listeners": [listener]}}
+        answer = requests.post(server.running.url + "/v2.0/lbaas/loadbalancers", json=body, timeout=20)
+        print(answer.status_code, answer.json().get("faultstring"))
+finally:
+    end_server(server.running)
+"""
+    said = run(SERVED + script, str(tmp_path)).splitlines()
+    assert said[1:] == ["201 None", "201 None"]
+    assert said[0].startswith("400 ")
+    assert "protocol_port" in said[0]
+    assert "CAP_NET_BIND_SERVICE" in said[0]

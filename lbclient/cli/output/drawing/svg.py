@@ -62,8 +62,8 @@ class _Placed:
         return self.y + HEADER + PADDING / 2 + (number + 0.5) * ROW
 
 
-def draw(diagram: Diagram) -> Iterator[str]:
-    """Yield the lines of the picture."""
+def draw(diagram: Diagram, *, is_styled: bool = True) -> Iterator[str]:
+    """Yield the lines of the picture; without styles, those of the page that it stands in apply."""
     columns = _columns(diagram)
     placed = [each for column in columns for each in column]
     wide = max(each.right for each in placed) + MARGIN
@@ -71,7 +71,8 @@ def draw(diagram: Diagram) -> Iterator[str]:
     title = escape(f"Topology of {diagram.balancer.name}")
     yield f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide:g} {high:g}" width="{wide:g}" height="{high:g}">'
     yield f"<title>{title}</title>"
-    yield f"<style>\n{STYLE}\n</style>"
+    if is_styled:
+        yield f"<style>\n{STYLE}\n</style>"
     yield (
         '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" orient="auto">'
         '<path class="tip" d="M0,0 L8,4 L0,8 z"/></marker></defs>'

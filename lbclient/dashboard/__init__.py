@@ -1,0 +1,1 @@
+"""The dashboard: pages for browsers, which use the API as any other client does."""

@@ -1,0 +1,40 @@
+"""The menu of every page: what the policy permits the user to see."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .visit import Visit
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A link in the menu."""
+
+    title: str
+    path: str
+    action: str = ""  # the permission that it needs; "": none
+    is_minor: bool = False  # stands behind the others, in a menu of its own
+
+
+ENTRIES = (
+    Entry("Load balancers", "/dashboard"),
+    Entry("Quotas", "/dashboard/quotas", "quota:get_one"),
+    Entry("Flavors", "/dashboard/flavors", "flavor:get_all", is_minor=True),
+    Entry("Flavor profiles", "/dashboard/flavorprofiles", "flavor-profile:get_all", is_minor=True),
+    Entry("Availability zones", "/dashboard/availabilityzones", "availability-zone:get_all", is_minor=True),
+    Entry(
+        "Zone profiles",
+        "/dashboard/availabilityzoneprofiles",
+        "availability-zone-profile:get_all",
+        is_minor=True,
+    ),
+    Entry("Amphorae", "/dashboard/amphorae", "amphora:get_all", is_minor=True),
+)
+
+
+def of(visit: Visit) -> list[Entry]:
+    """Return the entries that the user of a session sees."""
+    return [entry for entry in ENTRIES if not entry.action or visit.may(entry.action)]
