@@ -8,7 +8,8 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -82,6 +83,14 @@ class State:
     outcome: Outcome | None = None
 
 
+Around = Callable[[str, Snapshot], AbstractContextManager[Callable[[str], None]]]
+
+
+@contextmanager
+def _nothing(id_: str, snapshot: Snapshot) -> Iterator[Callable[[str], None]]:
+    yield lambda how: None
+
+
 class Reconciler:
     """Worker threads that bring HAProxy processes and relays in line with the store."""
 
@@ -94,8 +103,13 @@ class Reconciler:
         limits: Limits | None = None,
         is_noop: Callable[[str], bool] = lambda provider: False,
         pace: Pace | None = None,
+        around: Around = _nothing,
     ) -> None:
-        """Create a reconciler; is_noop(provider) returns whether load balancers of that provider run no processes."""
+        """Create a reconciler; is_noop(provider) returns whether load balancers of that provider run no processes.
+
+        Configurations are applied inside a block of around(id, snapshot), which is told how that took effect.
+        """
+        self._around = around
         self._store = store
         self._directory = directory.absolute()
         self._binary = haproxy_path
@@ -290,7 +304,9 @@ class Reconciler:
             configuration = render(snapshot, self._settings)
             if configuration.is_needed:
                 self._attachment.prepare(id_, snapshot.addresses)
-            snapshot, configuration, applied = self._listen(id_, snapshot, configuration)
+            with self._around(id_, snapshot) as report:
+                snapshot, configuration, applied = self._listen(id_, snapshot, configuration)
+                report(applied.how)
             outcome = _logged(id_, applied)
             self._attachment.keep_only(id_, snapshot.addresses)
         except (Refused, AttachmentFailed) as refusal:

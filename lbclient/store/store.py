@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from . import engines, haste, history, migrations, noop, observing, prepared, reading, settling
 from .feed import Feed
+from .feed import Tail as Tail
 from .figures import Figures
 from .history import Outcome as Outcome
 from .observing import Check as Check

@@ -102,6 +102,10 @@ L7RULE = TABLES["l7rule"]
 # The reason why a load balancer is in ERROR, as last reported by the data plane.
 LOADBALANCER.append_column(sa.Column("fault", sa.Text))
 
+# What is logged of the traffic: the fields of resources.logging.LOGGING. A listener with null has its load balancer's.
+for _table_with_logs in (LOADBALANCER, LISTENER):
+    _table_with_logs.append_column(sa.Column("logging", Json))
+
 # Its amphora: the HAProxy process that carries its traffic. A new ID means a new process.
 AMPHORA_COLUMNS = ("amphora_id", "amphora_created_at", "cached_zone", "compute_flavor")
 for _name in AMPHORA_COLUMNS:

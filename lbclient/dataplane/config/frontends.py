@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from ...store.snapshot import Record, Snapshot
 from ..relay.interface import EXPORTER_SOCKET, METRICS_SOCKET
-from . import cfg, policies, tls
+from . import cfg, policies, tls, traffic
 from .backends import HTTP_LISTENERS, Backend, endpoint
 from .udp import PROMETHEUS
 
@@ -58,6 +58,7 @@ def section(listener: Record, snapshot: Snapshot, chosen: Chosen, most_connectio
         ("frontend", listener.id),
         (
             *_socket(listener, snapshot, most_connections),
+            *traffic.lines(listener, snapshot, is_http(listener)),
             *_allowed(listener),
             *(_http(listener, snapshot, chosen) if is_http(listener) else ()),
             *_default(listener, chosen),

@@ -9,7 +9,7 @@ from math import inf
 
 from ...store.snapshot import Snapshot
 from ..relay.plan import Plan
-from . import backends, cfg, descriptors, frontends, tls, udp, unsupported
+from . import backends, cfg, descriptors, frontends, tls, traffic, udp, unsupported
 
 FINGERPRINT = "description"  # the keyword for the label, which HAProxy repeats in `show info`: it shows what is loaded
 FINGERPRINTS = "-"  # separates the fingerprint of the configuration from the generation of its files
@@ -73,6 +73,7 @@ def render(snapshot: Snapshot, settings: Settings | None = None) -> Configuratio
         most_connections=descriptors.connections(settings.most_connections, settings.most_files, len(binds), servers),
     )
     body = (
+        *traffic.ring(listeners, snapshot),
         *_tables(distinct),
         *(frontends.section(each, snapshot, chosen, settings.most_connections) for each in listeners),
         *(backends.section(each, snapshot) for each in distinct),

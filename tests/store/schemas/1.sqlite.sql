@@ -211,6 +211,7 @@ CREATE TABLE listener (
 	hsts_preload BOOLEAN, 
 	serial BIGINT NOT NULL, 
 	revision BIGINT NOT NULL, 
+	logging TEXT, 
 	PRIMARY KEY (id)
 );
 CREATE INDEX ix_listener_default_pool_id ON listener (default_pool_id);
@@ -253,6 +254,7 @@ CREATE TABLE loadbalancer (
 	serial BIGINT NOT NULL, 
 	revision BIGINT NOT NULL, 
 	fault TEXT, 
+	logging TEXT, 
 	amphora_id TEXT, 
 	amphora_created_at TEXT, 
 	cached_zone TEXT, 
