@@ -11,7 +11,7 @@ from . import history, network_tables, observing
 from .history import Outcome
 from .observing import Key
 from .prepared import Prepared, update
-from .snapshot import Record
+from .records import LoadBalancerRecord
 from .tables import LISTENER, LOADBALANCER, MEMBER, POOL, STATISTICS, TABLES
 
 Seen = Mapping[Key, int]  # the revision of each row in the snapshot
@@ -64,7 +64,7 @@ _FORGET_COUNTERS = Prepared(sa.delete(STATISTICS).where(STATISTICS.c.listener_id
 
 def settle(
     tx: sa.Connection,
-    loadbalancer: Record,
+    loadbalancer: LoadBalancerRecord,
     seen: Seen,
     error: str | None,
     outcome: Outcome | None = None,
@@ -87,7 +87,7 @@ def settle(
     return status.startswith("PENDING_")
 
 
-def _settle_rows(tx: sa.Connection, loadbalancer: Record, seen: Seen, error: str | None) -> None:
+def _settle_rows(tx: sa.Connection, loadbalancer: LoadBalancerRecord, seen: Seen, error: str | None) -> None:
     """Settle each row that has not changed since the snapshot; store an error and its reason in the load balancer."""
     gone = [key for key, revision in seen.items() if _is_removed(tx, *key, revision, error)]
     _forget(tx, gone)
