@@ -39,6 +39,10 @@ class DataPlane(Protocol):
         """Return why this machine can never use an address for a load balancer; None if it can."""
         ...
 
+    def port_refusal(self, port: int) -> str | None:
+        """Return why this machine can never listen on a port; None if it may."""
+        ...
+
     def active_connections(self, loadbalancer_id: str, pool_id: str, member_id: str) -> int | None:
         """Return the number of open connections to a member; None if HAProxy does not answer."""
         ...

@@ -30,6 +30,9 @@ class FakeDataPlane:
     def address_refusal(self, address: str) -> str | None:
         return self.attachment.refusal(address) if self.attachment else None
 
+    def port_refusal(self, port: int) -> str | None:
+        return None
+
     def active_connections(self, loadbalancer_id: str, pool_id: str, member_id: str) -> int | None:
         return 0
 
