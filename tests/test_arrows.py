@@ -43,7 +43,7 @@ ALLOWED: dict[str, set[str]] = {
     "server.network": API,
     "server.testing": API | {BALANCING, "server.identity"},
     "server.web": {"server", "server.access", "store"},
-    "dashboard": {"cli", "cli.output.drawing", "client", "server.web"},
+    "dashboard": {"cli", "cli.manifest", "cli.output.drawing", "client", "server.web"},
     "dataplane": {"dataplane.config", "dataplane.haproxy", "store"},
     "dataplane.config": {"dataplane.relay", "store", "vault"},
     "dataplane.haproxy": {"dataplane", "dataplane.config", "dataplane.relay"},
