@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -69,6 +70,11 @@ def _paths(client: Client, made: Any) -> Iterator[str]:
     yield from ("/dashboard/pools", "/dashboard/listeners", f"/dashboard/quotas/{client.project_id}")
 
 
+def _one_of_each(paths: list[str]) -> list[str]:
+    """One page of each kind: a form, a list, an object, …"""
+    return list({re.sub(r"[0-9a-f-]{32,}", "id", path).rpartition("/")[2]: path for path in paths}.values())
+
+
 ALL: dict[str, Any] = {}
 CONTRAST: dict[str, Any] = {"runOnly": ["color-contrast"]}  # what differs in the dark
 
@@ -80,7 +86,7 @@ def test_no_page_has_a_violation_of_accessibility_or_of_the_policy(
     pages = Pages(browser, site.url, color_scheme=scheme)
     pages.log_in(client.name, client.password)
     found = {}
-    for path in paths:
+    for path in paths if rules is ALL else _one_of_each(paths):
         assert pages.open(path) == (404 if path == "/dashboard/nothing" else 200), path
         for closed in pages.tab.query_selector_all("details:not(.operation)"):
             closed.evaluate("one => { one.open = true; }")
