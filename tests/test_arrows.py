@@ -41,6 +41,7 @@ ALLOWED: dict[str, set[str]] = {
     "server.loadbalancer.rules": {"server", "store"},
     "server.loadbalancer.writes": API | {BALANCING, f"{BALANCING}.rules", "server.keymanager", "server.network"},
     "server.network": API,
+    "server.telemetry": API | {BALANCING},
     "server.testing": API | {BALANCING, "server.identity"},
     "server.web": {"server", "server.access", "store"},
     "dashboard": {"cli", "cli.manifest", "cli.output.drawing", "client", "server.web"},
@@ -61,13 +62,21 @@ EXCEPTIONS = {
         "dataplane.haproxy",
         BALANCING,
         "server.network",
+        "server.telemetry",
         "server.testing",
         "server.web",
         "vault",
     },
-    "server/app.py": {"server.keymanager", "server.network", "server.testing", "server.web", BALANCING},
+    "server/app.py": {
+        "server.keymanager",
+        "server.network",
+        "server.telemetry",
+        "server.testing",
+        "server.web",
+        BALANCING,
+    },
     "server/loadbalancer/routes.py": {f"{BALANCING}.{name}" for name in ("openapi", "operators", "writes")},
-    "server/services.py": {"server.testing"},  # for types
+    "server/services.py": {"server.telemetry", "server.testing"},
     "server/config.py": {BALANCING},  # the providers that can be configured
     "server/access/sender.py": {BALANCING},  # a project's ID is checked as that of a load balancer's project
     "server/loadbalancer/handlers.py": {f"{BALANCING}.writes"},

@@ -87,7 +87,9 @@ def _listener(listener: Record, snapshot: Snapshot, rows: Rows, error: str | Non
     row = rows.get((listener.id, "FRONTEND"))
     if row is None:
         return "ERROR" if error is None else "OFFLINE"
-    return LISTENER.get(row["status"], "ERROR")
+    status = LISTENER.get(row["status"], "ERROR")
+    # One that cannot listen on some of its addresses serves on the others.
+    return "DEGRADED" if status == "ONLINE" and ("listener", listener.id) in snapshot.failures else status
 
 
 def _pool(pool: Record, snapshot: Snapshot, rows: Rows, *, is_referenced: bool) -> Statuses:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import threading
 import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
@@ -83,11 +84,13 @@ class _Clock:
 
     def __init__(self) -> None:
         self._last = 0
+        self._lock = threading.Lock()
 
     def tick(self) -> int:
-        """Return the next number; only one transaction writes at a time."""
-        self._last = max(time.time_ns(), self._last + 1)
-        return self._last
+        """Return the next number."""
+        with self._lock:
+            self._last = max(time.time_ns(), self._last + 1)
+            return self._last
 
 
 _clock = _Clock()
@@ -127,14 +130,21 @@ def _tell(tx: sa.Connection, rows: Iterable[Mapping[str, Any]]) -> None:
     told += [Told(row["touched"], row["loadbalancer_id"], row["project_id"], row) for row in rows]
 
 
-def settle(tx: sa.Connection, loadbalancer_id: str, revision: int, outcome: Outcome | None, error: str | None) -> None:
-    """Store with the changes up to a revision how they were applied, or why not.
+def settle(
+    tx: sa.Connection,
+    loadbalancer_id: str,
+    revision: int,
+    outcome: Outcome | None,
+    error: str | None,
+    reason: str | None,
+) -> None:
+    """Store with the changes up to a revision how they were applied, or why not, wholly or in a part.
 
     If there are no such changes, but something was applied, record an event of its own.
     """
     how = "refused" if error is not None else outcome.how if outcome else "nothing"
     milliseconds = math.ceil(outcome.milliseconds) if outcome else None
-    values: dict[str, Any] = {"how": how, "milliseconds": milliseconds, "reason": error and error[:LONGEST]}
+    values: dict[str, Any] = {"how": how, "milliseconds": milliseconds, "reason": reason and reason[:LONGEST]}
     changes = {"owner": loadbalancer_id, "until": revision}
     touched = _clock.tick()
     if SETTLE.run(tx, **changes, **values, touched=touched):

@@ -35,6 +35,21 @@ class Snapshot:
     certificates: Mapping[str, Material | None] = field(
         default_factory=dict
     )  # by reference, as stored in the rows; None: not in the key manager, or expired
+    unbound: Mapping[tuple[str, str], str] = field(
+        default_factory=dict
+    )  # (listener ID, address) -> why it cannot listen there; found when the snapshot is applied
+
+    def bound(self, listener: Record) -> tuple[str, ...]:
+        """Return the addresses that a listener can listen on."""
+        return tuple(each for each in self.addresses if (listener.id, each) not in self.unbound)
+
+    @property
+    def failures(self) -> dict[tuple[str, str], str]:
+        """Return why listeners cannot listen on all addresses, by (resource name, ID)."""
+        found: dict[tuple[str, str], list[str]] = {}
+        for (id_, _), reason in self.unbound.items():
+            found.setdefault(("listener", id_), []).append(reason)
+        return {key: " ".join(reasons) for key, reasons in found.items()}
 
     @cached_property
     def pools_by_id(self) -> Mapping[str, Record]:

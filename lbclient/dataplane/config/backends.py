@@ -73,9 +73,10 @@ def used(listener: Record, snapshot: Snapshot) -> list[str]:
 
 
 def enabled_listeners(snapshot: Snapshot) -> list[Record]:
+    """Return the listeners that are enabled and can listen on an address."""
     if not snapshot.loadbalancer.admin_state_up:
         return []
-    return [listener for listener in snapshot.listeners if listener.admin_state_up]
+    return [listener for listener in snapshot.listeners if listener.admin_state_up and snapshot.bound(listener)]
 
 
 def backends(snapshot: Snapshot) -> dict[tuple[str, str], Backend]:

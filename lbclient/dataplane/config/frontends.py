@@ -71,7 +71,7 @@ def is_http(listener: Record) -> bool:
 
 def _socket(listener: Record, snapshot: Snapshot, most_connections: int) -> Iterator[cfg.Line]:
     yield cfg.line("mode", "http" if is_http(listener) else "tcp")
-    for address in snapshot.addresses:
+    for address in snapshot.bound(listener):
         # Without it HAProxy does not recognize the sockets of its old worker and loses connections, also IPv4 ones.
         only = ("v6only",) if ":" in address else ()
         yield cfg.line("bind", endpoint(address, listener.protocol_port), *only, *tls.bind(listener))

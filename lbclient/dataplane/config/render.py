@@ -66,7 +66,7 @@ def render(snapshot: Snapshot, settings: Settings | None = None) -> Configuratio
     chosen = backends.backends(snapshot)
     distinct = list({backend.name: backend for backend in chosen.values()}.values())
     listeners = backends.enabled_listeners(snapshot)
-    binds = tuple((address, each.protocol_port) for each in listeners for address in snapshot.addresses)
+    binds = tuple((address, each.protocol_port) for each in listeners for address in snapshot.bound(each))
     servers = tuple(server for each in distinct for server in backends.servers(each, snapshot))
     settings = replace(
         settings,

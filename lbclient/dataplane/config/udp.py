@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from ...store.snapshot import Record, Snapshot
 from ..relay.plan import Listener, Member, Monitor, Persistence, Plan, Pool
 from . import cfg, monitors
+from .backends import enabled_listeners
 
 PROTOCOL = "UDP"
 PROMETHEUS = "PROMETHEUS"
@@ -28,7 +29,7 @@ def without(snapshot: Snapshot) -> Snapshot:
 
 def plan(snapshot: Snapshot, most_flows: int) -> Plan:
     """Return the plan of the relay, which is needed only if there is an enabled UDP or PROMETHEUS listener."""
-    enabled = [each for each in snapshot.listeners if each.admin_state_up and snapshot.loadbalancer.admin_state_up]
+    enabled = enabled_listeners(snapshot)
     listeners = [each for each in enabled if each.protocol == PROTOCOL]
     used = {each.default_pool_id for each in listeners}
     is_asked = any(each.protocol == PROMETHEUS for each in enabled)
@@ -45,7 +46,7 @@ def _listener(listener: Record, snapshot: Snapshot) -> Listener:
     return Listener(
         id=listener.id,
         port=listener.protocol_port,
-        addresses=tuple(snapshot.addresses),
+        addresses=snapshot.bound(listener),
         pool_id=listener.default_pool_id,
         limit=listener.connection_limit,
         # Datagrams of either side keep a flow alive. A timeout of 0 means none.

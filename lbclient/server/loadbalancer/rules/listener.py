@@ -12,6 +12,7 @@ from ....store.prepared import by
 from ....store.snapshot import Record
 from ....store.tables import LISTENER
 from ...errors import BadRequest, Conflict, InvalidInput, ValidationFailure
+from ...services import Services
 
 Values = dict[str, Any]
 
@@ -54,6 +55,13 @@ def check_port_is_free(tx: sa.Connection, loadbalancer_id: str, values: Values) 
                 "Another Listener on this Load Balancer is already using "
                 f"protocol {other.protocol} and protocol_port {values['protocol_port']}"
             )
+
+
+def check_right_to_listen(services: Services, values: Values) -> None:
+    """Check that this server may listen on the port at all. Raises InvalidInput."""
+    refusal = services.dataplane.port_refusal(values["protocol_port"])
+    if refusal:
+        raise InvalidInput("protocol_port", values["protocol_port"], refusal)
 
 
 def check_cidrs(loadbalancer: Record, cidrs: list[str] | None) -> None:
