@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import threading
 import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
@@ -83,11 +84,13 @@ class _Clock:
 
     def __init__(self) -> None:
         self._last = 0
+        self._lock = threading.Lock()
 
     def tick(self) -> int:
-        """Return the next number; only one transaction writes at a time."""
-        self._last = max(time.time_ns(), self._last + 1)
-        return self._last
+        """Return the next number."""
+        with self._lock:
+            self._last = max(time.time_ns(), self._last + 1)
+            return self._last
 
 
 _clock = _Clock()
