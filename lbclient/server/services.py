@@ -70,3 +70,8 @@ class Services:
     testing: Kit | None = None  # None: the testing API is disabled
     settlements: Settlements | None = None  # None: writes are answered at once
     throttle: Throttle = field(default_factory=Throttle)
+
+    def wake(self, loadbalancer_ids: Iterable[str]) -> None:
+        """Reconcile load balancers soon; called after a commit."""
+        for loadbalancer_id in dict.fromkeys(loadbalancer_ids):
+            self.dataplane.wake(loadbalancer_id)
