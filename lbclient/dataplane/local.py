@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..store.snapshot import Snapshot
 from ..store.store import Store
+from .figures import Figures
 from .haproxy import binding, connections, process_table
 from .haproxy.attachments import Attachment
 from .observe.observer import Observer
@@ -82,6 +83,10 @@ class LocalDataPlane:
     def active_connections(self, loadbalancer_id: str, pool_id: str, member_id: str) -> int | None:
         """Return the number of open connections to a member; None if the proxy does not answer."""
         return connections.open_to(self._directory, loadbalancer_id, pool_id, member_id)
+
+    def figures(self) -> Figures:
+        """Return counters for metrics."""
+        return self._reconciler.figures()
 
     def observe(self, loadbalancer_id: str) -> None:
         """Observe a load balancer now and store the results; return when that is done, or after a few seconds."""

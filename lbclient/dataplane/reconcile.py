@@ -23,6 +23,7 @@ from .config import udp
 from .config.cfg import Refused
 from .config.render import Configuration, Settings, render
 from .fair_share import Limits
+from .figures import Figures, Reconciled
 from .haproxy import binary, process_table
 from .haproxy.attachments import Attachment, AttachmentFailed
 from .haproxy.binding import Taken
@@ -109,6 +110,7 @@ class Reconciler:
         self._watchers: list[Callable[[str], None]] = []
         self._threads: list[threading.Thread] = []
         self._hiring = threading.Lock()
+        self._reconciled = Reconciled()
 
     def wake(self, loadbalancer_id: str) -> None:
         """Queue a load balancer for reconciling; may be called from any thread, at any time."""
@@ -194,39 +196,47 @@ class Reconciler:
     def _work(self) -> None:
         while (id_ := self._queue.take()) is not None:
             self._hire()
+            begun = time.perf_counter()
+            how = "failed"
             try:
-                self._reconcile(id_)
+                how = self._reconcile(id_)
             except Exception:
                 LOG.exception("load balancer %s: could not be reconciled, will be tried again", id_)
                 self._queue.wake(id_, RETRY_SECONDS, is_low_priority=True)
             finally:
                 self._queue.done(id_)
+                self._reconciled.add(how, time.perf_counter() - begun)
             for tell in self._watchers:
                 try:
                     tell(id_)
                 except Exception:
                     LOG.exception("load balancer %s: a watcher could not be notified", id_)
 
-    def _reconcile(self, id_: str) -> None:
+    def figures(self) -> Figures:
+        """Return the counters of reconciles, the lengths of the queue and the number of HAProxy processes."""
+        return self._reconciled.figures(*self._queue.lengths(), len(process_table.below(self._directory)))
+
+    def _reconcile(self, id_: str) -> str:
+        """Reconcile a load balancer; return how HAProxy took the change, for the metrics."""
         remaining = self._pace.remaining(id_)
         if remaining:
             if math.isfinite(remaining):
                 self._queue.wake(id_, remaining)
-            return
+            return "held back"
         failure = self._pace.failure(id_)
         snapshot = self._store.snapshot(id_)
         if snapshot is not None and failure is not None:
             self._fail(id_, snapshot, failure)
-            return
+            return "refused"
         if snapshot is not None and self._is_noop(snapshot.loadbalancer.provider):
             self._settle_noop(id_)
-            return
+            return "nothing"
         if snapshot is None or snapshot.is_deleted:
             self._remove(id_, snapshot)
-            return
+            return "removed"
         if self._queue.resize(id_, sum(map(len, snapshot.members.values())) >= LARGE):
             self.wake(id_)  # it is taken again as a large one, without blocking ordinary ones
-            return
+            return "requeued"
         previous = self._states.get(id_)
         state = self._apply(id_, snapshot)
         self._states[id_] = state
@@ -237,6 +247,7 @@ class Reconciler:
             self.wake(id_)
         if state.error is not None or state.snapshot.unbound:
             self._queue.wake(id_, RETRY_SECONDS, is_low_priority=True)
+        return "refused" if state.error is not None else state.outcome.how if state.outcome else "nothing"
 
     def _remove(self, id_: str, snapshot: Snapshot | None) -> None:
         """End the processes of a load balancer that is deleted or that the store does not know."""

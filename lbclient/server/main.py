@@ -47,6 +47,7 @@ from .network.demo_networks import create_demo_networks
 from .rereading import Reread, reread
 from .services import Services
 from .settlements import Settlements
+from .telemetry.request_log import RequestFile, RequestLog
 from .testing import kit as kit_module
 from .testing import seeding, worlds
 from .testing.kit import Kit
@@ -174,8 +175,10 @@ def _running(config: Config, seed: seeding.Seed | None) -> Iterator[tuple[str, i
         Barbican(config.barbican_url, store) if config.barbican_url else None,
         kit,
         _settlements(config, store, dataplane, kit),
+        request_log=_request_log(config),
     )
     server = _server(config, services, certificate)
+    server.watch(services.metrics.watch)
     server.bind()
     _warn_of_listeners(config, server.address[0])
     _warn_of_root()
@@ -299,6 +302,16 @@ def _settlements(config: Config, store: Store, dataplane: LocalDataPlane, kit: K
     made = Settlements(is_settled, config.settle_seconds, max(1, config.threads // 2))
     dataplane.on_reconciled(made.tell)
     return made
+
+
+def _request_log(config: Config) -> RequestLog:
+    """Return the log of requests. Raises ConfigError if its file cannot be opened."""
+    if config.request_log is None:
+        return RequestLog()
+    try:
+        return RequestFile(config.request_log, config.log_format)
+    except OSError as error:
+        raise ConfigError(f"request_log: {config.request_log} cannot be written: {error.strerror}.") from None
 
 
 def _keystone(config: Config) -> Keystone | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from .identity.throttle import Throttle
+from .telemetry.metrics import Metrics
+from .telemetry.request_log import RequestLog
 
 if TYPE_CHECKING:
     from ..store.snapshot import Snapshot
@@ -55,6 +57,41 @@ class DataPlane(Protocol):
         """Kill the processes of a load balancer, as in a crash; return how many there were."""
         ...
 
+    def figures(self) -> Figures:
+        """Return counters for metrics."""
+        ...
+
+
+class Figures(Protocol):
+    """Counters and lengths of the data plane."""
+
+    @property
+    def reconciles(self) -> Mapping[str, int]:
+        """The number of reconciles by how HAProxy took the change."""
+        ...
+
+    @property
+    def reconciled(self) -> int: ...
+
+    @property
+    def seconds(self) -> float: ...
+
+    @property
+    def durations(self) -> tuple[tuple[float, int], ...]:
+        """Pairs of seconds and how many reconciles took at most that long."""
+        ...
+
+    @property
+    def queued(self) -> int: ...
+
+    @property
+    def working(self) -> int: ...
+
+    @property
+    def processes(self) -> int:
+        """The number of running HAProxy processes."""
+        ...
+
 
 @dataclass(frozen=True)
 class Services:
@@ -70,6 +107,8 @@ class Services:
     testing: Kit | None = None  # None: the testing API is disabled
     settlements: Settlements | None = None  # None: writes are answered at once
     throttle: Throttle = field(default_factory=Throttle)
+    metrics: Metrics = field(default_factory=Metrics)
+    request_log: RequestLog = field(default_factory=RequestLog)
 
     def wake(self, loadbalancer_ids: Iterable[str]) -> None:
         """Reconcile load balancers soon; called after a commit."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
 from .network_tables import FIXED_IP, PORT, SECURITY_GROUP_RULE
-from .snapshot import Record
+from .records import ListenerRecord, LoadBalancerRecord
 from .tables import LOADBALANCER
 
 NUMBERS = {"tcp": "6", "udp": "17"}
@@ -15,7 +16,9 @@ EVERYWHERE = {"IPv4": "0.0.0.0/0", "IPv6": "::/0"}
 UDP = "UDP"
 
 
-def admitted(tx: sa.Connection, loadbalancer: Record, listeners: Iterable[Record]) -> dict[str, tuple[str, ...]]:
+def admitted(
+    tx: sa.Connection, loadbalancer: LoadBalancerRecord, listeners: Iterable[ListenerRecord]
+) -> dict[str, tuple[str, ...]]:
     """Return the networks that may reach each listener, by its ID; nothing if the VIP has no security groups.
 
     As in Neutron, groups only admit: without a rule for it, a listener is reached from nowhere.
@@ -34,7 +37,7 @@ def admitted(tx: sa.Connection, loadbalancer: Record, listeners: Iterable[Record
     }
 
 
-def _concerns(rule: Record, listener: Record) -> bool:
+def _concerns(rule: sa.Row[Any], listener: ListenerRecord) -> bool:
     protocol = "udp" if listener.protocol == UDP else "tcp"
     if rule.protocol not in (None, protocol, NUMBERS[protocol]):
         return False
@@ -42,7 +45,7 @@ def _concerns(rule: Record, listener: Record) -> bool:
     return low is None or high is None or low <= listener.protocol_port <= high
 
 
-def _networks(tx: sa.Connection, rule: Record) -> list[str]:
+def _networks(tx: sa.Connection, rule: sa.Row[Any]) -> list[str]:
     if rule.remote_group_id is None:
         return [rule.remote_ip_prefix or EVERYWHERE[rule.ethertype]]
     joined = sa.join(FIXED_IP, PORT, FIXED_IP.c.port_id == PORT.c.id)

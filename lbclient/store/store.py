@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from . import engines, haste, history, migrations, noop, observing, prepared, reading, settling
 from .feed import Feed
+from .figures import Figures
 from .history import Outcome as Outcome
 from .observing import Check as Check
 from .observing import Key, Totals
@@ -36,6 +37,7 @@ class Store:
         self._group_commit = engines.group_commit(self.engine)
         self._kept = count(1)
         self.feed = Feed()
+        self.figures = Figures()
         self._turn = threading.Lock()  # passed on at once; SQLite's own lock makes waiters sleep and poll
 
     @property
@@ -80,7 +82,7 @@ class Store:
         A power cut may undo a transaction that is not durable. Raises haste.WouldWait in a thread that must not wait,
         if another write transaction is running.
         """
-        with haste.holding(self._turn), self._begun(is_durable) as tx:
+        with self.figures.turn(self._turn), self._begun(is_durable) as tx:
             yield tx
         if is_durable and self._group_commit:
             haste.pay(self._flush)
@@ -97,7 +99,7 @@ class Store:
             with self.writing(is_durable) as tx:
                 yield tx
             return
-        with self._begun(is_durable, is_shared=True) as tx:
+        with self.figures.turn(None), self._begun(is_durable, is_shared=True) as tx:
             yield tx
 
     @contextmanager

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from ...store.snapshot import Record, Snapshot
+from ...store.records import ListenerRecord
+from ...store.snapshot import Snapshot
 from ..relay.interface import EXPORTER_SOCKET, METRICS_SOCKET
 from . import cfg, policies, tls
 from .backends import HTTP_LISTENERS, Backend, endpoint
@@ -53,7 +54,7 @@ METRICS = (
 Chosen = Mapping[tuple[str, str], Backend]
 
 
-def section(listener: Record, snapshot: Snapshot, chosen: Chosen, most_connections: int) -> cfg.Section:
+def section(listener: ListenerRecord, snapshot: Snapshot, chosen: Chosen, most_connections: int) -> cfg.Section:
     return cfg.Section(
         ("frontend", listener.id),
         (
@@ -65,11 +66,11 @@ def section(listener: Record, snapshot: Snapshot, chosen: Chosen, most_connectio
     )
 
 
-def is_http(listener: Record) -> bool:
+def is_http(listener: ListenerRecord) -> bool:
     return bool(listener.protocol in (*HTTP_LISTENERS, PROMETHEUS))
 
 
-def _socket(listener: Record, snapshot: Snapshot, most_connections: int) -> Iterator[cfg.Line]:
+def _socket(listener: ListenerRecord, snapshot: Snapshot, most_connections: int) -> Iterator[cfg.Line]:
     yield cfg.line("mode", "http" if is_http(listener) else "tcp")
     for address in snapshot.bound(listener):
         # Without it HAProxy does not recognize the sockets of its old worker and loses connections, also IPv4 ones.
@@ -85,7 +86,7 @@ def _socket(listener: Record, snapshot: Snapshot, most_connections: int) -> Iter
         yield cfg.line("tcp-request", "inspect-delay", listener.timeout_tcp_inspect)
 
 
-def _allowed(listener: Record, clients: tuple[str, ...] | None) -> Iterator[cfg.Line]:
+def _allowed(listener: ListenerRecord, clients: tuple[str, ...] | None) -> Iterator[cfg.Line]:
     """Yield the rules that refuse clients outside these networks, with 403 for HTTP, else by closing the connection.
 
     Each address family is compared only with its own networks: HAProxy would otherwise match 10.0.0.1 with ::/0, and
@@ -104,7 +105,7 @@ def _allowed(listener: Record, clients: tuple[str, ...] | None) -> Iterator[cfg.
         yield cfg.line(*refuse, "if", is_family, *((f"!{name}",) if networks else ()))
 
 
-def _http(listener: Record, snapshot: Snapshot, chosen: Chosen) -> Iterator[cfg.Line]:
+def _http(listener: ListenerRecord, snapshot: Snapshot, chosen: Chosen) -> Iterator[cfg.Line]:
     yield from tls.transport_security(listener)
     yield from policies.lines(listener, snapshot)
     # After the policies, which judge the request as the client sent it.
@@ -113,7 +114,7 @@ def _http(listener: Record, snapshot: Snapshot, chosen: Chosen) -> Iterator[cfg.
         yield cfg.line("use_backend", chosen[listener.id, pool_id].name, "if", *policies.choice(pool_id))
 
 
-def _headers(listener: Record) -> Iterator[cfg.Line]:
+def _headers(listener: ListenerRecord) -> Iterator[cfg.Line]:
     wanted = {name for name, value in (listener.insert_headers or {}).items() if str(value).lower() == "true"}
     if "X-Forwarded-For" in wanted:
         yield cfg.line("option", "forwardfor")
@@ -123,16 +124,16 @@ def _headers(listener: Record) -> Iterator[cfg.Line]:
             yield cfg.line("http-request", "set-header", name, value)
 
 
-def metrics(listeners: Sequence[Record]) -> tuple[cfg.Section, ...]:
+def metrics(listeners: Sequence[ListenerRecord]) -> tuple[cfg.Section, ...]:
     """Return the sections that serve PROMETHEUS listeners; none if there is no such listener."""
     return METRICS if any(each.protocol == PROMETHEUS for each in listeners) else ()
 
 
-def _default(listener: Record, chosen: Chosen) -> Iterator[cfg.Line]:
+def _default(listener: ListenerRecord, chosen: Chosen) -> Iterator[cfg.Line]:
     """Yield the default backend. Without one, HTTP clients get 503 and TCP connections are closed."""
     if listener.protocol == PROMETHEUS:
         yield cfg.line("default_backend", "metrics")
         return
-    backend = chosen.get((listener.id, listener.default_pool_id))
+    backend = chosen.get((listener.id, listener.default_pool_id)) if listener.default_pool_id else None
     if backend:
         yield cfg.line("default_backend", backend.name)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 import ipaddress
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from ...store.snapshot import Record, Snapshot
+from ...store.records import HealthMonitorRecord, ListenerRecord, MemberRecord, NamedRecord, PoolRecord
+from ...store.snapshot import Snapshot
 from ..relay.plan import Listener, Member, Monitor, Persistence, Plan, Pool
 from . import cfg, monitors
 from .backends import enabled_listeners
@@ -43,7 +44,7 @@ def plan(snapshot: Snapshot, most_flows: int) -> Plan:
     )
 
 
-def _listener(listener: Record, snapshot: Snapshot) -> Listener:
+def _listener(listener: ListenerRecord, snapshot: Snapshot) -> Listener:
     timeouts = listener.timeout_client_data, listener.timeout_member_data
     clients = snapshot.clients(listener)
     return Listener(
@@ -58,7 +59,7 @@ def _listener(listener: Record, snapshot: Snapshot) -> Listener:
     )
 
 
-def _pool(pool: Record, snapshot: Snapshot) -> Pool:
+def _pool(pool: PoolRecord, snapshot: Snapshot) -> Pool:
     monitor = monitors.of(pool, snapshot)
     members = snapshot.members[pool.id] if pool.admin_state_up else ()
     return Pool(
@@ -70,7 +71,7 @@ def _pool(pool: Record, snapshot: Snapshot) -> Pool:
     )
 
 
-def _member(member: Record) -> Member:
+def _member(member: MemberRecord) -> Member:
     return Member(
         id=member.id,
         address=cfg.address(member.address),
@@ -83,7 +84,7 @@ def _member(member: Record) -> Member:
     )
 
 
-def _monitor(monitor: Record) -> Monitor:
+def _monitor(monitor: HealthMonitorRecord) -> Monitor:
     version = monitor.http_version or "1.0"
     return Monitor(
         type=monitor.type,
@@ -105,7 +106,7 @@ def _codes(text: str) -> Iterable[tuple[int, int]]:
         yield int(low), int(high or low)
 
 
-def persistence(pool: Record) -> Persistence | None:
+def persistence(pool: PoolRecord) -> Persistence | None:
     """Return how long a client stays with a member, and the prefix lengths that identify it; None without persistence.
 
     Raises ValueError if the persistence_granularity is not valid.
@@ -130,10 +131,10 @@ def _prefixes(granularity: str) -> tuple[int, int]:
 
 def _names(snapshot: Snapshot) -> dict[str, dict[str, str]]:
     members = [each for pool in snapshot.pools for each in snapshot.members[pool.id]]
-    kinds = {
+    kinds: Mapping[str, Iterable[NamedRecord]] = {
         "loadbalancer": (snapshot.loadbalancer,),
         "listener": snapshot.listeners,
         "pool": snapshot.pools,
         "member": members,
     }
-    return {kind: {each.id: each.name or "" for each in records} for kind, records in kinds.items()}
+    return {kind: {each.id: each.name for each in records} for kind, records in kinds.items()}

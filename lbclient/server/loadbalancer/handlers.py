@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from ...resources import L7POLICY, LISTENER, LOADBALANCER, POOL, Resource
 from ...store import haste
-from ...store.snapshot import Record
+from ...store.records import Record
 from ...store.tables import TABLES
 from ..errors import BadRequest, ValidationFailure
 from ..services import Services
