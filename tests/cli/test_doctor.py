@@ -275,6 +275,31 @@ def test_namespaces_that_are_forbidden() -> None:
     assert "lbclient demo --loopback" in findings["namespaces"]["advice"]
 
 
+@pytest.mark.parametrize(
+    ("setting", "check", "words"),
+    [("arp_ignore", "ARP", "left (8)"), ("rp_filter", "reverse path", "(rp_filter 1): left, right")],
+)
+def test_settings_that_keep_clients_away(setting: str, check: str, words: str) -> None:
+    value = {"arp_ignore": 8, "rp_filter": 1}[setting]
+    prepared = "ip link add left type veth peer name right && echo 0 > /proc/sys/net/ipv4/conf/all/rp_filter"
+    places = ("left",) if setting == "arp_ignore" else ("left", "right")
+    for name in ("left", "right"):
+        prepared += f" && echo {value if name in places else 0} > /proc/sys/net/ipv4/conf/{name}/{setting}"
+    unshare = ["unshare", "--user", "--map-root-user", "--net", "sh", "-c", prepared + ' && exec "$@"', "sh"]
+    if not shutil.which("unshare") or subprocess.run([*unshare, "true"], capture_output=True).returncode:
+        pytest.skip("no network namespaces here")
+    done = subprocess.run(
+        [*unshare, *lbclient("doctor", "--only", "machine", "-f", "json")], capture_output=True, text=True, timeout=60
+    )
+    findings = {finding["check"]: finding for finding in json.loads(done.stdout)}
+    assert (done.returncode, findings[check]["state"]) == (0, "warning")
+    assert words in findings[check]["found"]
+    assert f"{setting}={1 if check == 'ARP' else 2}" in findings[check]["advice"]
+    assert findings["addresses"]["state"] == "ok"
+    others = {"ARP", "reverse path"} - {check}
+    assert all(findings[other]["state"] == "ok" for other in others)
+
+
 def test_the_port(monkeypatch, cloud) -> None:
     def port() -> tuple[str, str]:
         (finding,) = [each for each in checkup.of_machine(Path("/")) if each.check == "port"]

@@ -66,7 +66,7 @@ def render(snapshot: Snapshot, settings: Settings | None = None) -> Configuratio
     chosen = backends.backends(snapshot)
     distinct = list({backend.name: backend for backend in chosen.values()}.values())
     listeners = backends.enabled_listeners(snapshot)
-    binds = tuple((address, each.protocol_port) for each in listeners for address in snapshot.addresses)
+    binds = tuple((address, each.protocol_port) for each in listeners for address in snapshot.bound(each))
     servers = tuple(server for each in distinct for server in backends.servers(each, snapshot))
     settings = replace(
         settings,
@@ -81,7 +81,7 @@ def render(snapshot: Snapshot, settings: Settings | None = None) -> Configuratio
     in_use = [each.pool for each in distinct if each.is_first and each.pool.admin_state_up]
     files = tls.files(snapshot, listeners, in_use)
     generation = tls.generation(files)
-    amphora_id = snapshot.loadbalancer.amphora_id
+    amphora_id = snapshot.loadbalancer.amphora_id or ""
     fingerprint = _hash((*_preamble(amphora_id, "", generation, settings), *body), [each.name for each in files])
     label = FINGERPRINTS.join(filter(None, (fingerprint, generation)))
     return Configuration(

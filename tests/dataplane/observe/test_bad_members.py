@@ -130,7 +130,9 @@ def silent() -> Iterator[Nobody]:
 
 
 @pytest.mark.parametrize(
-    ("behave", "status"), [(hang, 504), (garbage, 502), (hang_up, 502), (drip, 504)], ids=lambda each: str(each)
+    ("behave", "status"),
+    [(hang, 504), (garbage, 502), (hang_up, 502), (drip, 504)],
+    ids=["hang", "garbage", "hang_up", "drip"],
 )
 def test_what_a_client_is_told(world: DataPlaneRig, bad, behave: Any, status: int) -> None:
     given = tree(bad(behave))
