@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ...store.snapshot import Record, Snapshot
+from ...store.records import HealthMonitorRecord, ListenerRecord, MemberRecord, PoolRecord
+from ...store.snapshot import Snapshot
 from . import cfg, monitors, policies, tls
 
 SOURCE_PORT = "txn.source_port"
@@ -39,7 +40,7 @@ class Backend:
     """
 
     name: str
-    pool: Record
+    pool: PoolRecord
     mode: str
     connect_timeout: int
     server_timeout: int
@@ -66,13 +67,13 @@ class Server:
         return ("weight", str(self.weight)) + (() if self.is_enabled else ("disabled",))
 
 
-def used(listener: Record, snapshot: Snapshot) -> list[str]:
+def used(listener: ListenerRecord, snapshot: Snapshot) -> list[str]:
     """Return the IDs of the pools that a listener can send a request to, its default pool first."""
     candidates = (listener.default_pool_id, *policies.pools(listener, snapshot))
-    return list(dict.fromkeys(each for each in candidates if each in snapshot.pools_by_id))
+    return list(dict.fromkeys(each for each in candidates if each and each in snapshot.pools_by_id))
 
 
-def enabled_listeners(snapshot: Snapshot) -> list[Record]:
+def enabled_listeners(snapshot: Snapshot) -> list[ListenerRecord]:
     """Return the listeners that are enabled and can listen on an address."""
     if not snapshot.loadbalancer.admin_state_up:
         return []
@@ -96,7 +97,7 @@ def backends(snapshot: Snapshot) -> dict[tuple[str, str], Backend]:
     return found
 
 
-def mode_of(pool: Record, listener: Record) -> str:
+def mode_of(pool: PoolRecord, listener: ListenerRecord) -> str:
     """Return the mode, http or tcp: for PROXY pools that of the listener, else that of the pool's own protocol."""
     if pool.protocol in PROXY:
         return "http" if listener.protocol in HTTP_LISTENERS else "tcp"
@@ -150,7 +151,7 @@ def _persistence(backend: Backend) -> Iterator[cfg.Line]:
             yield cfg.line("stick-table", "type", "ipv6", "size", TABLE_SIZE, "peers", PEERS)
         yield cfg.line("stick", "on", "src", *table)
     if kind == "APP_COOKIE":
-        name = cfg.clean(wanted["cookie_name"], "The cookie_name of a pool's session persistence")
+        name = cfg.clean(wanted.get("cookie_name") or "", "The cookie_name of a pool's session persistence")
         if backend.is_first:
             yield cfg.line("stick-table", "type", "string", "len", 128, "size", TABLE_SIZE, "peers", PEERS)
         yield cfg.line("stick", "store-response", cfg.call("res.cook", name), *table)
@@ -161,7 +162,7 @@ def has_table(backend: Backend) -> bool:
     return (backend.pool.session_persistence or {}).get("type") in ("SOURCE_IP", "APP_COOKIE")
 
 
-def _server(backend: Backend, member: Record, monitor: Record | None) -> Iterator[object]:
+def _server(backend: Backend, member: MemberRecord, monitor: HealthMonitorRecord | None) -> Iterator[object]:
     pool = backend.pool
     yield endpoint(member.address, member.protocol_port)
     yield from PROXY_TLS if backend.tells_of_tls else PROXY.get(pool.protocol, ())

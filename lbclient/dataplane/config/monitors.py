@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ...store.snapshot import Record, Snapshot
+from ...store.records import HealthMonitorRecord, MemberRecord, PoolRecord
+from ...store.snapshot import Snapshot
 from . import cfg
 
 CHECKS: dict[str, tuple[str, ...]] = {
@@ -23,13 +24,13 @@ HTTP1 = "http/1.1"
 SHORTEST_DELAY = 1  # s; a delay of 0 would check without a pause
 
 
-def of(pool: Record, snapshot: Snapshot) -> Record | None:
+def of(pool: PoolRecord, snapshot: Snapshot) -> HealthMonitorRecord | None:
     """Return the pool's monitor if it is enabled; None otherwise."""
     monitor = snapshot.healthmonitors.get(pool.id)
     return monitor if monitor is not None and monitor.admin_state_up else None
 
 
-def lines(monitor: Record) -> Iterator[cfg.Line]:
+def lines(monitor: HealthMonitorRecord) -> Iterator[cfg.Line]:
     """Yield the lines of a backend about its checks."""
     # Only backends have a log: a frontend would log every connection.
     yield cfg.line("log", f"unix@{HEALTH_EVENTS_SOCKET}", "local0", "notice")
@@ -43,11 +44,11 @@ def lines(monitor: Record) -> Iterator[cfg.Line]:
     yield cfg.line("default-server", "inter", f"{delay}s", "rise", monitor.max_retries, "fall", fall(monitor))
 
 
-def fall(monitor: Record) -> int:
+def fall(monitor: HealthMonitorRecord) -> int:
     return monitor.max_retries_down or 3
 
 
-def _http(monitor: Record) -> Iterator[cfg.Line]:
+def _http(monitor: HealthMonitorRecord) -> Iterator[cfg.Line]:
     version = monitor.http_version or "1.0"
     method, path = monitor.http_method or "GET", cfg.clean(monitor.url_path or "/", "The url_path of a health monitor")
     yield cfg.line("option", "httpchk")
@@ -60,7 +61,7 @@ def _http(monitor: Record) -> Iterator[cfg.Line]:
     yield cfg.line("http-check", "expect", "status", codes)
 
 
-def words(monitor: Record, member: Record, pool: Record) -> Iterator[object]:
+def words(monitor: HealthMonitorRecord, member: MemberRecord, pool: PoolRecord) -> Iterator[object]:
     """Yield the options of a server about its checks."""
     yield from CHECKS[monitor.type]
     if monitor.type == "PING":
@@ -81,7 +82,7 @@ def words(monitor: Record, member: Record, pool: Record) -> Iterator[object]:
         yield from ("port", member.monitor_port)
 
 
-def following(monitor: Record, member: Record, pool: Record) -> Iterator[object]:
+def following(monitor: HealthMonitorRecord, member: MemberRecord, pool: PoolRecord) -> Iterator[object]:
     """Yield the options of a server in a further backend of the pool: it tracks the checks in the first backend."""
     if monitor.type != "PING":
         yield from ("track", f"{pool.id}/{member.id}")

@@ -81,7 +81,7 @@ def render(snapshot: Snapshot, settings: Settings | None = None) -> Configuratio
     in_use = [each.pool for each in distinct if each.is_first and each.pool.admin_state_up]
     files = tls.files(snapshot, listeners, in_use)
     generation = tls.generation(files)
-    amphora_id = snapshot.loadbalancer.amphora_id
+    amphora_id = snapshot.loadbalancer.amphora_id or ""
     fingerprint = _hash((*_preamble(amphora_id, "", generation, settings), *body), [each.name for each in files])
     label = FINGERPRINTS.join(filter(None, (fingerprint, generation)))
     return Configuration(

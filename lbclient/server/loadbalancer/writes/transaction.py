@@ -14,8 +14,8 @@ from ....resources import Api, Resource
 from ....store import addresses, haste, history, noop, prepared, settling
 from ....store.history import Event
 from ....store.prepared import Prepared
+from ....store.records import LoadBalancerRecord, Record
 from ....store.settling import now as now
-from ....store.snapshot import Record
 from ....store.tables import LISTENER, LOADBALANCER, POOL, TABLES
 from ...access.context import Context
 from ...errors import Busy, Conflict, NotFound, QuotaMet
@@ -50,7 +50,7 @@ class Change:
         self,
         services: Services,
         tx: sa.Connection,
-        loadbalancer: Record,
+        loadbalancer: LoadBalancerRecord,
         is_new: bool = False,
         who: Context | None = None,
     ) -> None:
