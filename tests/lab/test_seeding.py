@@ -19,7 +19,7 @@ from lbclient.lab.programs import LBCLIENT
 from lbclient.server.testing.seeding import Access, SeedError
 from running import RunningServer, end_server, lbclient, own_networks, processes_with, start_server, wait_until
 
-EXAMPLE = Path(__file__).parents[2] / "doc" / "source" / "examples" / "seed.yaml"
+EXAMPLE = Path(__file__).parents[2] / "doc" / "source" / "examples" / "testing" / "seed.yaml"
 PLAIN = "  - {name: plain, vip_subnet_id: private-subnet, provider: noop_driver}\n"
 
 
