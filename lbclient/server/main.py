@@ -177,6 +177,7 @@ def _running(config: Config, seed: seeding.Seed | None) -> Iterator[tuple[str, i
         _settlements(config, store, dataplane, kit),
         request_log=_request_log(config),
     )
+    seeding.undo(services, config.state_directory)  # before users are created, whose passwords go to clouds.yaml
     server = _server(config, services, certificate)
     server.watch(services.metrics.watch)
     server.bind()
@@ -187,7 +188,6 @@ def _running(config: Config, seed: seeding.Seed | None) -> Iterator[tuple[str, i
     else:
         authority = config.tls_certificate if certificate and certificate.is_self_signed else None
         _prepare(config, store, f"{_reachable(config, *server.address)}/identity", authority)
-    seeding.undo(services, config.state_directory)
     if kit:
         worlds.prepare(services, kit)
     server.start()  # requests until the data plane starts are stored, and it then applies them
