@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import sqlalchemy as sa
 
 from .. import resources
-from . import network_tables, tls_material
+from . import admission, network_tables, tls_material
 from .prepared import Prepared, by
 from .records import L7PolicyRecord, LoadBalancerRecord, Record
 from .snapshot import Snapshot
@@ -70,6 +70,7 @@ def snapshot(
         l7rules=_grouped(kept["l7policy"], kept["l7rule"], "l7policy_id"),
         seen={**unsettled, ("loadbalancer", loadbalancer.id): loadbalancer.revision},
         certificates=tls_material.of_rows(tx, kept["listener"], kept["pool"]),
+        admitted=admission.admitted(tx, loadbalancer, kept["listener"]),
     )
 
 

@@ -41,6 +41,9 @@ class Snapshot:
     certificates: Mapping[str, Material | None] = field(
         default_factory=dict
     )  # by reference, as stored in the rows; None: not in the key manager, or expired
+    admitted: Mapping[str, tuple[str, ...]] = field(
+        default_factory=dict
+    )  # by listener ID: the networks that security groups of the VIP admit; no entry without such groups
     unbound: Mapping[tuple[str, str], str] = field(
         default_factory=dict
     )  # (listener ID, address) -> why it cannot listen there; found when the snapshot is applied
@@ -48,6 +51,12 @@ class Snapshot:
     def bound(self, listener: ListenerRecord) -> tuple[str, ...]:
         """Return the addresses that a listener can listen on."""
         return tuple(each for each in self.addresses if (listener.id, each) not in self.unbound)
+
+    def clients(self, listener: ListenerRecord) -> tuple[str, ...] | None:
+        """Return the networks from which clients may come; None for any."""
+        if listener.id in self.admitted:
+            return self.admitted[listener.id]
+        return tuple(listener.allowed_cidrs) if listener.allowed_cidrs else None
 
     @property
     def failures(self) -> dict[tuple[str, str], str]:

@@ -59,7 +59,7 @@ def section(listener: ListenerRecord, snapshot: Snapshot, chosen: Chosen, most_c
         ("frontend", listener.id),
         (
             *_socket(listener, snapshot, most_connections),
-            *_allowed(listener),
+            *_allowed(listener, snapshot.clients(listener)),
             *(_http(listener, snapshot, chosen) if is_http(listener) else ()),
             *_default(listener, chosen),
         ),
@@ -86,19 +86,19 @@ def _socket(listener: ListenerRecord, snapshot: Snapshot, most_connections: int)
         yield cfg.line("tcp-request", "inspect-delay", listener.timeout_tcp_inspect)
 
 
-def _allowed(listener: ListenerRecord) -> Iterator[cfg.Line]:
-    """Yield the rules that refuse clients outside allowed_cidrs, with 403 for HTTP, else by closing the connection.
+def _allowed(listener: ListenerRecord, clients: tuple[str, ...] | None) -> Iterator[cfg.Line]:
+    """Yield the rules that refuse clients outside these networks, with 403 for HTTP, else by closing the connection.
 
     Each address family is compared only with its own networks: HAProxy would otherwise match 10.0.0.1 with ::/0, and
     2002:a00:1:: with 10.0.0.0/8.
     """
-    if not listener.allowed_cidrs:
+    if clients is None:
         return
     refuse = ("http-request", "deny") if is_http(listener) else ("tcp-request", "connection", "reject")
     yield cfg.line("acl", "ipv6", "src", "-m", "sub", "--", ":")
     for name, is_family, networks in (
-        ("allowed4", "!ipv6", [each for each in listener.allowed_cidrs if ":" not in each]),
-        ("allowed6", "ipv6", [each for each in listener.allowed_cidrs if ":" in each]),
+        ("allowed4", "!ipv6", [each for each in clients if ":" not in each]),
+        ("allowed6", "ipv6", [each for each in clients if ":" in each]),
     ):
         for network in networks:
             yield cfg.line("acl", name, "src", "--", network)

@@ -16,6 +16,8 @@ from .backends import enabled_listeners
 PROTOCOL = "UDP"
 PROMETHEUS = "PROMETHEUS"
 CHECKS = ("UDP-CONNECT", "TCP", "HTTP")
+ANYONE = ()
+NOBODY = ("::/128",)  # no datagram comes from the unspecified address
 PERSISTENCE_SECONDS = 360  # the default in Octavia's amphorae, where the kernel (LVS) forwards UDP
 
 
@@ -44,6 +46,7 @@ def plan(snapshot: Snapshot, most_flows: int) -> Plan:
 
 def _listener(listener: ListenerRecord, snapshot: Snapshot) -> Listener:
     timeouts = listener.timeout_client_data, listener.timeout_member_data
+    clients = snapshot.clients(listener)
     return Listener(
         id=listener.id,
         port=listener.protocol_port,
@@ -52,7 +55,7 @@ def _listener(listener: ListenerRecord, snapshot: Snapshot) -> Listener:
         limit=listener.connection_limit,
         # Datagrams of either side keep a flow alive. A timeout of 0 means none.
         idle=max(timeouts) / 1000 if all(timeouts) else 0,
-        allowed=tuple(listener.allowed_cidrs or ()),
+        allowed=ANYONE if clients is None else clients or NOBODY,
     )
 
 
