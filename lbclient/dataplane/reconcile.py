@@ -24,7 +24,7 @@ from .config.render import Configuration, Settings, render
 from .fair_share import Limits
 from .haproxy import binary, process_table
 from .haproxy.attachments import Attachment, AttachmentFailed
-from .haproxy.process import Applied, Instance
+from .haproxy.process import Applied, Instance, Running
 from .statuses import expected
 from .work_queue import WorkQueue
 
@@ -33,6 +33,8 @@ LOW_PRIORITY_STARTS = 3  # HAProxy processes started at a time with low priority
 LARGE = 2000  # members; a load balancer with at least this many is queued as a large one
 MOST_WORKERS = 32  # threads; most of them only wait for an HAProxy that hangs
 RETRY_SECONDS = 5.0  # some failures go away by themselves, such as a port in use by another program
+LINGERING_PAUSE = 1.0  # seconds until the first attempt to delete servers that had connections; doubled each time
+LONGEST_LINGERING_PAUSE = 60.0
 CRASH_PAUSE = 1.0  # seconds between starts of an HAProxy that keeps ending
 
 
@@ -76,6 +78,7 @@ class State:
     error: str | None
     applied_at: float
     outcome: Outcome | None = None
+    running: Running | None = None
 
 
 class Reconciler:
@@ -102,6 +105,8 @@ class Reconciler:
         self._queue = WorkQueue(self._limits)
         self._projects: dict[str, str] = {}
         self._states: dict[str, State] = {}
+        self._settled: dict[str, Snapshot] = {}  # the last one of each that was settled without an error
+        self._lingering: dict[str, float] = {}  # seconds until the next attempt to delete the servers that linger
         self._pace = pace or Unpaced()
         self._watchers: list[Callable[[str], None]] = []
         self._threads: list[threading.Thread] = []
@@ -211,7 +216,7 @@ class Reconciler:
                 self._queue.wake(id_, remaining)
             return
         failure = self._pace.failure(id_)
-        snapshot = self._store.snapshot(id_)
+        snapshot = self._store.snapshot(id_, self._settled.get(id_))
         if snapshot is not None and failure is not None:
             self._fail(id_, snapshot, failure)
             return
@@ -232,6 +237,18 @@ class Reconciler:
             self.wake(id_)
         if state.error is not None:
             self._queue.wake(id_, RETRY_SECONDS, is_low_priority=True)
+            return
+        self._settled[id_] = snapshot
+        self._wait_for_lingering(id_, state)
+
+    def _wait_for_lingering(self, id_: str, state: State) -> None:
+        """Try again later to delete servers that still have connections."""
+        if state.running is None or not state.running.lingering.since:
+            self._lingering.pop(id_, None)
+            return
+        pause = self._lingering.get(id_, LINGERING_PAUSE)
+        self._lingering[id_] = min(2 * pause, LONGEST_LINGERING_PAUSE)
+        self._queue.wake(id_, pause, is_low_priority=True)
 
     def _remove(self, id_: str, snapshot: Snapshot | None) -> None:
         """End the processes of a load balancer that is deleted or that the store does not know."""
@@ -260,6 +277,8 @@ class Reconciler:
     def _end(self, id_: str) -> None:
         """End the processes of a load balancer and detach its addresses, before others can be given them."""
         self._states.pop(id_, None)
+        self._settled.pop(id_, None)
+        self._lingering.pop(id_, None)
         self.instance(id_).remove()
         self._attachment.keep_only(id_, ())
 
@@ -267,14 +286,17 @@ class Reconciler:
         configuration = None
         error = None
         outcome = None
+        running = None
+        previous = self._states.get(id_)
         try:
             reason = self.unsupported(snapshot)
             if reason:
                 raise Refused(reason)
-            configuration = render(snapshot, self._settings)
+            configuration = render(snapshot, self._settings, previous.configuration if previous else None)
             if configuration.is_needed:
                 self._attachment.prepare(id_, snapshot.addresses)
-            outcome = _logged(id_, self.instance(id_).apply(configuration))
+            applied = self.instance(id_).apply(configuration, previous.running if previous else None)
+            outcome, running = _logged(id_, applied), applied.running
             self._attachment.keep_only(id_, snapshot.addresses)
         except (Refused, AttachmentFailed) as refusal:
             error = str(refusal)
@@ -288,7 +310,7 @@ class Reconciler:
             self._start_last_good(id_, snapshot)
         if error is not None and error != self._error(id_):
             LOG.warning("load balancer %s: %s", id_, error)
-        return State(snapshot, configuration, error, time.monotonic(), outcome)
+        return State(snapshot, configuration, error, time.monotonic(), outcome, running)
 
     def _start_last_good(self, id_: str, snapshot: Snapshot) -> None:
         """Start the last good configuration when the wanted one cannot be applied, also after a reboot."""
@@ -315,8 +337,9 @@ def _says_the_same(previous: State | None, state: State) -> bool:
 
 def _logged(id_: str, applied: Applied) -> Outcome:
     level = logging.DEBUG if applied.how == "nothing" else logging.INFO
-    LOG.log(level, "load balancer %s: %s in %.1f ms", id_, applied.how, applied.milliseconds)
-    return Outcome(applied.how, applied.milliseconds)
+    why = f" ({applied.reason})" if applied.reason else ""
+    LOG.log(level, "load balancer %s: %s in %.1f ms%s", id_, applied.how, applied.milliseconds, why)
+    return Outcome(applied.how, applied.milliseconds, applied.reason)
 
 
 def _is_uuid(name: str) -> bool:

@@ -71,6 +71,7 @@ class Outcome:
 
     how: str
     milliseconds: float
+    reason: str | None = None  # for a reload: what could not be changed at run time
 
 
 def now() -> str:
@@ -134,7 +135,8 @@ def settle(tx: sa.Connection, loadbalancer_id: str, revision: int, outcome: Outc
     """
     how = "refused" if error is not None else outcome.how if outcome else "nothing"
     milliseconds = math.ceil(outcome.milliseconds) if outcome else None
-    values: dict[str, Any] = {"how": how, "milliseconds": milliseconds, "reason": error and error[:LONGEST]}
+    reason = error if error is not None or outcome is None else outcome.reason
+    values: dict[str, Any] = {"how": how, "milliseconds": milliseconds, "reason": reason and reason[:LONGEST]}
     changes = {"owner": loadbalancer_id, "until": revision}
     touched = _clock.tick()
     if SETTLE.run(tx, **changes, **values, touched=touched):

@@ -36,6 +36,9 @@ class Snapshot:
         default_factory=dict
     )  # by reference, as stored in the rows; None: not in the key manager, or expired
 
+    # IDs of the members that changed since the snapshot that this one continues; None if all were read.
+    touched: frozenset[str] | None = field(default=None, compare=False)
+
     @cached_property
     def pools_by_id(self) -> Mapping[str, Record]:
         """Pools by ID."""
