@@ -124,6 +124,10 @@ class FairShare:
             times.append(self._later[0][0])
         return min(times, default=None)
 
+    def lengths(self, now: float) -> tuple[int, int]:
+        """Return how many IDs are due, and how many are being worked on."""
+        return sum(entry.due <= now for entry in self._entries.values()), len(self._work)
+
     def _advance(self, now: float) -> None:
         """Move due entries to the ready ones, and mark work that takes too long as slow, which frees its slot."""
         while self._later and self._later[0][0] <= now:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from ..store.snapshot import Snapshot
 from ..store.store import Store
-from .haproxy import connections, process_table
+from .figures import Figures
+from .haproxy import binding, connections, process_table
 from .haproxy.attachments import Attachment
 from .observe.observer import Observer
 from .reconcile import Pace, Reconciler
@@ -75,9 +76,17 @@ class LocalDataPlane:
         """Return why an address can never be attached to this machine for a load balancer; None if it may."""
         return self._attachment.refusal(address)
 
+    def port_refusal(self, port: int) -> str | None:
+        """Return why HAProxy can never listen on a port here; None if it may."""
+        return binding.low_port_refusal(port)
+
     def active_connections(self, loadbalancer_id: str, pool_id: str, member_id: str) -> int | None:
         """Return the number of open connections to a member; None if the proxy does not answer."""
         return connections.open_to(self._directory, loadbalancer_id, pool_id, member_id)
+
+    def figures(self) -> Figures:
+        """Return counters for metrics."""
+        return self._reconciler.figures()
 
     def observe(self, loadbalancer_id: str) -> None:
         """Observe a load balancer now and store the results; return when that is done, or after a few seconds."""

@@ -19,11 +19,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from ..store.snapshot import Snapshot
 from ..store.store import Outcome, Store
 from . import support
+from .config import udp
 from .config.cfg import Refused
 from .config.render import Configuration, Settings, render
 from .fair_share import Limits
+from .figures import Figures, Reconciled
 from .haproxy import binary, process_table
 from .haproxy.attachments import Attachment, AttachmentFailed
+from .haproxy.binding import Taken
 from .haproxy.process import Applied, Instance, Running
 from .statuses import expected
 from .work_queue import WorkQueue
@@ -35,6 +38,7 @@ MOST_WORKERS = 32  # threads; most of them only wait for an HAProxy that hangs
 RETRY_SECONDS = 5.0  # some failures go away by themselves, such as a port in use by another program
 LINGERING_PAUSE = 1.0  # seconds until the first attempt to delete servers that had connections; doubled each time
 LONGEST_LINGERING_PAUSE = 60.0
+BIND_ATTEMPTS = 3
 CRASH_PAUSE = 1.0  # seconds between starts of an HAProxy that keeps ending
 
 
@@ -75,7 +79,7 @@ class State:
 
     snapshot: Snapshot
     configuration: Configuration | None
-    error: str | None
+    error: str | None  # of the load balancer as a whole; those of single listeners are in the snapshot
     applied_at: float
     outcome: Outcome | None = None
     running: Running | None = None
@@ -111,6 +115,7 @@ class Reconciler:
         self._watchers: list[Callable[[str], None]] = []
         self._threads: list[threading.Thread] = []
         self._hiring = threading.Lock()
+        self._reconciled = Reconciled()
 
     def wake(self, loadbalancer_id: str) -> None:
         """Queue a load balancer for reconciling; may be called from any thread, at any time."""
@@ -196,50 +201,63 @@ class Reconciler:
     def _work(self) -> None:
         while (id_ := self._queue.take()) is not None:
             self._hire()
+            begun = time.perf_counter()
+            how = "failed"
             try:
-                self._reconcile(id_)
+                how = self._reconcile(id_)
             except Exception:
                 LOG.exception("load balancer %s: could not be reconciled, will be tried again", id_)
                 self._queue.wake(id_, RETRY_SECONDS, is_low_priority=True)
             finally:
                 self._queue.done(id_)
+                self._reconciled.add(how, time.perf_counter() - begun)
             for tell in self._watchers:
                 try:
                     tell(id_)
                 except Exception:
                     LOG.exception("load balancer %s: a watcher could not be notified", id_)
 
-    def _reconcile(self, id_: str) -> None:
+    def figures(self) -> Figures:
+        """Return the counters of reconciles, the lengths of the queue and the number of HAProxy processes."""
+        return self._reconciled.figures(*self._queue.lengths(), len(process_table.below(self._directory)))
+
+    def _reconcile(self, id_: str) -> str:
+        """Reconcile a load balancer; return how HAProxy took the change, for the metrics."""
         remaining = self._pace.remaining(id_)
         if remaining:
             if math.isfinite(remaining):
                 self._queue.wake(id_, remaining)
-            return
+            return "held back"
         failure = self._pace.failure(id_)
         snapshot = self._store.snapshot(id_, self._settled.get(id_))
         if snapshot is not None and failure is not None:
             self._fail(id_, snapshot, failure)
-            return
+            return "refused"
         if snapshot is not None and self._is_noop(snapshot.loadbalancer.provider):
             self._settle_noop(id_)
-            return
+            return "nothing"
         if snapshot is None or snapshot.is_deleted:
             self._remove(id_, snapshot)
-            return
+            return "removed"
         if self._queue.resize(id_, sum(map(len, snapshot.members.values())) >= LARGE):
             self.wake(id_)  # it is taken again as a large one, without blocking ordinary ones
-            return
+            return "requeued"
         previous = self._states.get(id_)
         state = self._apply(id_, snapshot)
+        if previous is None or previous.snapshot.unbound != state.snapshot.unbound:
+            state = replace(state, snapshot=replace(state.snapshot, touched=None))
         self._states[id_] = state
-        expect = partial(expected, snapshot)
-        if not _says_the_same(previous, state) and self._store.settle(snapshot, state.error, state.outcome, expect):
+        expect = partial(expected, state.snapshot)
+        if not _says_the_same(previous, state) and self._store.settle(
+            state.snapshot, state.error, state.outcome, expect
+        ):
             self.wake(id_)
-        if state.error is not None:
+        if state.error is not None or state.snapshot.unbound:
             self._queue.wake(id_, RETRY_SECONDS, is_low_priority=True)
-            return
-        self._settled[id_] = snapshot
-        self._wait_for_lingering(id_, state)
+        if state.error is None:
+            self._settled[id_] = snapshot
+            self._wait_for_lingering(id_, state)
+        return "refused" if state.error is not None else state.outcome.how if state.outcome else "nothing"
 
     def _wait_for_lingering(self, id_: str, state: State) -> None:
         """Try again later to delete servers that still have connections."""
@@ -295,7 +313,7 @@ class Reconciler:
             configuration = render(snapshot, self._settings, previous.configuration if previous else None)
             if configuration.is_needed:
                 self._attachment.prepare(id_, snapshot.addresses)
-            applied = self.instance(id_).apply(configuration, previous.running if previous else None)
+            snapshot, configuration, applied = self._listen(id_, snapshot, configuration, previous)
             outcome, running = _logged(id_, applied), applied.running
             self._attachment.keep_only(id_, snapshot.addresses)
         except (Refused, AttachmentFailed) as refusal:
@@ -308,9 +326,26 @@ class Reconciler:
             LOG.exception("load balancer %s: could not be applied", id_)
         if error is not None:
             self._start_last_good(id_, snapshot)
-        if error is not None and error != self._error(id_):
-            LOG.warning("load balancer %s: %s", id_, error)
+        for reason in filter(None, (error, *snapshot.failures.values())):
+            if reason not in self._errors(id_):
+                LOG.warning("load balancer %s: %s", id_, reason)
         return State(snapshot, configuration, error, time.monotonic(), outcome, running)
+
+    def _listen(
+        self, id_: str, snapshot: Snapshot, configuration: Configuration, previous: State | None
+    ) -> tuple[Snapshot, Configuration, Applied]:
+        """Apply the configuration, without the addresses and ports that cannot be bound.
+
+        Returns the snapshot with what could not be bound, and what was applied. Raises Refused.
+        """
+        running = previous.running if previous else None
+        for _ in range(BIND_ATTEMPTS):  # HAProxy and the relay refuse one after the other
+            try:
+                return snapshot, configuration, self.instance(id_).apply(configuration, running)
+            except Taken as taken:
+                snapshot = _without(snapshot, taken)
+                configuration = render(snapshot, self._settings, configuration)
+        return snapshot, configuration, self.instance(id_).apply(configuration)
 
     def _start_last_good(self, id_: str, snapshot: Snapshot) -> None:
         """Start the last good configuration when the wanted one cannot be applied, also after a reboot."""
@@ -321,18 +356,33 @@ class Reconciler:
         except (Refused, AttachmentFailed, OSError) as failure:
             LOG.debug("load balancer %s: what ran last does not run either: %s", id_, failure)
 
-    def _error(self, id_: str) -> str | None:
+    def _errors(self, id_: str) -> set[str | None]:
         state = self._states.get(id_)
-        return state.error if state else None
+        return {state.error, *state.snapshot.failures.values()} if state else set()
 
 
 def _says_the_same(previous: State | None, state: State) -> bool:
     """Return whether a retry ended in the same error over the same rows, which the store already has."""
     return (
         previous is not None
-        and state.error is not None
-        and (previous.error, previous.snapshot.seen) == (state.error, state.snapshot.seen)
+        and (state.error is not None or bool(state.snapshot.unbound))
+        and _said(previous) == _said(state)
     )
+
+
+def _said(state: State) -> tuple[object, ...]:
+    return state.error, state.snapshot.failures, state.snapshot.seen
+
+
+def _without(snapshot: Snapshot, taken: Taken) -> Snapshot:
+    """Return the snapshot in which no listener listens where it cannot."""
+    unbound = {
+        (each.id, address): reason
+        for (address, port), reason in taken.reasons.items()
+        for each in snapshot.listeners
+        if each.protocol_port == port and (each.protocol == udp.PROTOCOL) == taken.is_datagram
+    }
+    return replace(snapshot, unbound={**snapshot.unbound, **unbound})
 
 
 def _logged(id_: str, applied: Applied) -> Outcome:

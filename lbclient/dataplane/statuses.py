@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from ..store.snapshot import Record, Snapshot
+from ..store.records import HealthMonitorRecord, ListenerRecord, MemberRecord, Part, PoolRecord
+from ..store.snapshot import Snapshot
 from .config import backends, monitors
 from .haproxy.runtime import Row, Rows
 
@@ -65,7 +66,7 @@ def _reduced(snapshot: Snapshot, known: Mapping[tuple[str, str], str]) -> Snapsh
     return replace(snapshot, members=members)
 
 
-def _expected_rows(pool: Record, snapshot: Snapshot, known: Mapping[tuple[str, str], str]) -> Rows:
+def _expected_rows(pool: PoolRecord, snapshot: Snapshot, known: Mapping[tuple[str, str], str]) -> Rows:
     """Return the rows expected of a pool and its members; a disabled pool has no rows for members."""
     monitor = monitors.of(pool, snapshot)
     members = snapshot.members[pool.id] if pool.admin_state_up else ()
@@ -74,7 +75,9 @@ def _expected_rows(pool: Record, snapshot: Snapshot, known: Mapping[tuple[str, s
     return {**rows, (pool.id, "BACKEND"): {"status": "UP" if is_served or not rows else "DOWN"}}
 
 
-def _expected_row(member: Record, monitor: Record | None, known: Mapping[tuple[str, str], str]) -> Row:
+def _expected_row(
+    member: MemberRecord, monitor: HealthMonitorRecord | None, known: Mapping[tuple[str, str], str]
+) -> Row:
     if not member.admin_state_up:
         status = "MAINT"
     elif monitor is None:
@@ -98,16 +101,18 @@ def _of(kind: str, found: Mapping[tuple[str, str], str]) -> set[str]:
     return {status for (name, _), status in found.items() if name == kind}
 
 
-def _listener(listener: Record, snapshot: Snapshot, rows: Rows, error: str | None) -> str:
+def _listener(listener: ListenerRecord, snapshot: Snapshot, rows: Rows, error: str | None) -> str:
     if not (snapshot.loadbalancer.admin_state_up and listener.admin_state_up):
         return "OFFLINE"
     row = rows.get((listener.id, "FRONTEND"))
     if row is None:
         return "ERROR" if error is None else "OFFLINE"
-    return LISTENER.get(row["status"], "ERROR")
+    status = LISTENER.get(row["status"], "ERROR")
+    # One that cannot listen on some of its addresses serves on the others.
+    return "DEGRADED" if status == "ONLINE" and ("listener", listener.id) in snapshot.failures else status
 
 
-def _pool(pool: Record, snapshot: Snapshot, rows: Rows, *, is_referenced: bool) -> Statuses:
+def _pool(pool: PoolRecord, snapshot: Snapshot, rows: Rows, *, is_referenced: bool) -> Statuses:
     """Return the statuses of a pool and its members."""
     monitor = monitors.of(pool, snapshot)
     found: Statuses = {}
@@ -129,7 +134,7 @@ def _referenced(snapshot: Snapshot, rows: Rows) -> set[str]:
     return {pool_id for listener in reporting for pool_id in backends.used(listener, snapshot)}
 
 
-def _member(member: Record, monitor: Record | None, row: Row | None) -> str:
+def _member(member: MemberRecord, monitor: HealthMonitorRecord | None, row: Row | None) -> str:
     if not member.admin_state_up:
         return "OFFLINE"
     if row is None:
@@ -148,7 +153,7 @@ def is_drained(row: Row) -> bool:
 
 def _plain(snapshot: Snapshot, error: str | None) -> Statuses:
     """Return the statuses of monitors, policies and rules, which HAProxy does not report: ONLINE once in effect."""
-    kinds: tuple[tuple[str, Iterable[Record]], ...] = (
+    kinds: tuple[tuple[str, Iterable[Part]], ...] = (
         ("healthmonitor", snapshot.healthmonitors.values()),
         ("l7policy", (each for policies in snapshot.l7policies.values() for each in policies)),
         ("l7rule", (each for rules in snapshot.l7rules.values() for each in rules)),
@@ -160,5 +165,5 @@ def _plain(snapshot: Snapshot, error: str | None) -> Statuses:
     }
 
 
-def _is_active(record: Record, error: str | None) -> bool:
+def _is_active(record: Part, error: str | None) -> bool:
     return error is None or record.provisioning_status == "ACTIVE"

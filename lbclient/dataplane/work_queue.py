@@ -64,6 +64,11 @@ class WorkQueue:
         with self._changed:
             return id_ not in self._share
 
+    def lengths(self) -> tuple[int, int]:
+        """Return how many IDs are due and wait for a worker, and how many are being worked on."""
+        with self._changed:
+            return self._share.lengths(time.monotonic())
+
     def has_waiting_worker(self) -> bool:
         with self._changed:
             return self._waiting > 0

@@ -16,6 +16,7 @@ from ..dataplane.haproxy import binary
 from . import namespace
 from .commands import NEEDED
 from .environment import PORT
+from .link_checkup import of_links
 
 INSTALL = "pip install 'lbclient[server]'"
 HOST = "127.0.0.1"
@@ -31,6 +32,7 @@ def of_machine(state_directory: Path) -> Iterator[Finding]:
     yield _namespaces()
     yield _port()
     yield _low_ports()
+    yield from of_links()
     yield _state(state_directory)
 
 

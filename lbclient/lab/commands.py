@@ -7,6 +7,7 @@ import importlib.util
 import inspect
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -130,8 +131,9 @@ class Server(_ServerCommand):
         from . import lifecycle
 
         given = vars(parsed_args)
+        read = partial(config.from_arguments, given)
         try:
-            wanted = config.from_arguments(given)
+            wanted = read()
             seed = self._seed(parsed_args.seed)
         except config.ConfigError as error:
             print(f"lbclient server: {error}", file=sys.stderr)
@@ -139,7 +141,7 @@ class Server(_ServerCommand):
         if parsed_args.detach:
             more = [] if seed is None else [f"--seed={parsed_args.seed.absolute()}"]
             return lifecycle.detach(wanted, [*config.words(given), *more])
-        return lifecycle.serve_ephemerally(wanted, seed) if parsed_args.ephemeral else main.serve(wanted, seed)
+        return lifecycle.serve_ephemerally(wanted, seed) if parsed_args.ephemeral else main.serve(wanted, seed, read)
 
     def _seed(self, path: Path | None) -> Callable[[Any], None] | None:
         """Return what loads a seed file. Raises ConfigError."""

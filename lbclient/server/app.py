@@ -14,7 +14,7 @@ from urllib.parse import unquote
 import falcon
 import orjson
 
-from ..store import faults
+from ..store import faults, haste
 from . import bounds, errors
 from .access.context import ANONYMOUS
 from .access.sender import sender, token
@@ -24,6 +24,8 @@ from .loadbalancer import drivers, listing
 from .loadbalancer.routes import DESCRIPTION, LOAD_BALANCING, VERSIONS
 from .network.routes import ROUTES as NETWORKING
 from .services import Services
+from .telemetry.middleware import Telemetry
+from .telemetry.page import ROUTES as TELEMETRY
 from .testing.kinds import kind_of
 from .testing.middleware import Tested
 from .testing.routes import MOUNT as TESTING
@@ -38,6 +40,7 @@ Wsgi = Any  # a Falcon application, whose type parameters are not needed
 
 LOG = logging.getLogger(__name__)
 
+LONG_PATHS = frozenset(route.path for route in LOAD_BALANCING)
 SMALL = 16 * 1024  # bytes of a body that is parsed quickly
 
 
@@ -45,7 +48,7 @@ def build(services: Services) -> Wsgi:
     """Build the WSGI application: each service below its name, the load-balancer API also at the root."""
     proxy: list[Any] = [Forwarded()] if services.config.proxy_headers else []
     tested = [Tested(services, services.testing)] if services.testing else []
-    app = falcon.App(middleware=[*proxy, Middleware(), *tested])
+    app = falcon.App(middleware=[*proxy, Telemetry(services), Middleware(), *tested])
     app.req_options.strip_url_path_trailing_slash = True
     for kind in (Exception, falcon.HTTPError):  # Falcon has a handler of its own for the latter
         app.add_error_handler(kind, partial(_answer_error, services))
@@ -92,7 +95,7 @@ def _discovery(services: Services) -> Iterator[str]:
     for place, _, routes in _mounts(services):
         if place != TESTING:
             for route in routes:
-                if route.method == "GET" and route.is_open and route not in DESCRIPTION:
+                if route.method == "GET" and route.is_open and not route.waits and route not in DESCRIPTION:
                     yield (place + route.path).rstrip("/")
 
 
@@ -125,7 +128,7 @@ def _last(path: str) -> str:
 
 def _mounts(services: Services) -> list[tuple[str, str, tuple[Route, ...]]]:
     """Return tuples of the prefix of the paths, the prefix of links, and the routes."""
-    mounts: list[tuple[str, str, tuple[Route, ...]]] = [("/networking", "/networking", NETWORKING)]
+    mounts: list[tuple[str, str, tuple[Route, ...]]] = [("", "", TELEMETRY), ("/networking", "/networking", NETWORKING)]
     if services.testing:
         mounts.append((TESTING, TESTING, TESTING_ROUTES))
     if services.keystone is None:
@@ -152,9 +155,17 @@ class _Methods:
     """A Falcon resource with the responders of one path."""
 
     def __init__(self, services: Services, methods: dict[str, tuple[str, Route]]) -> None:
+        self.labels = {method: _labels(base, route) for method, (base, route) in methods.items()}
         self.kinds = {method: kind_of(base, method, route.path) for method, (base, route) in methods.items()}
         for method, (base, route) in methods.items():
             setattr(self, f"on_{method.lower()}", _responder(services, base, route))
+
+
+def _labels(base: str, route: Route) -> tuple[str, str]:
+    """Return the service and the path of a route, the same for every place where it is mounted, for metrics."""
+    service = base.split("/")[1] if base.startswith(("/identity", "/networking", "/key-manager", "/testing")) else ""
+    path = f"/lbaas{route.path}" if f"/lbaas{route.path}" in LONG_PATHS and not service else route.path
+    return service or "load-balancer", path
 
 
 def _responder(services: Services, base: str, route: Route) -> Callable[..., None]:
@@ -162,11 +173,20 @@ def _responder(services: Services, base: str, route: Route) -> Callable[..., Non
     known = _known_arguments(route)
 
     def respond(req: falcon.Request, resp: falcon.Response, **places: str) -> None:
-        who = ANONYMOUS if route.is_open else sender(services, req)
+        try:
+            handle(req, resp, **places)
+        except haste.WouldWait:
+            req.context.is_repeated = True  # the request is handled again, in another thread
+            raise
+
+    def handle(req: falcon.Request, resp: falcon.Response, **places: str) -> None:
+        who = req.context.who = ANONYMOUS if route.is_open else sender(services, req)
         query = _query(req)
         if known is not None:
             _check_arguments(known, query)
         request = Request(req, who, read(req, route.body), query, req.prefix + base)
+        if route.hashes:
+            req.context.login = request.body
         arguments = dict(zip(names, places.values(), strict=True))
         # PostgreSQL cannot compare text with a NUL; the key manager accepts only UUIDs and refuses others itself.
         if "\0" in "".join(places.values()) and not req.path.startswith("/key-manager"):

@@ -243,6 +243,20 @@ class Config:
             "read": quotas,
         },
     )
+    metrics: Literal["loopback", "login", "all", "off"] = _option(
+        "Who may read the server's metrics at /metrics: loopback (clients on this machine, and beyond it those with a "
+        "token of a role that reads every project), login (those with such a token), all or off. Default: loopback.",
+        "loopback",
+        one_of("loopback", "login", "all", "off"),
+    )
+    request_log: Path | None = dataclasses.field(
+        default=None,
+        metadata={
+            "help": "The file to log the API's requests to, in the format of log_format: who, from where, what, and "
+            "the status of the answer. It is opened again after it was renamed. Default: none.",
+            "read": file_path,
+        },
+    )
     log_format: Literal["text", "json"] = _option(
         "The format of the log. Default: text.", "text", one_of("text", "json")
     )

@@ -44,8 +44,10 @@ from .identity.bootstrap import Login, bootstrap, create_demo
 from .identity.tokens import Tokens
 from .loadbalancer.drivers import is_noop
 from .network.demo_networks import create_demo_networks
+from .rereading import Reread, reread
 from .services import Services
 from .settlements import Settlements
+from .telemetry.request_log import RequestFile, RequestLog
 from .testing import kit as kit_module
 from .testing import seeding, worlds
 from .testing.kit import Kit
@@ -87,18 +89,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     streams.open_missing()
     parser = argparse.ArgumentParser(prog="lbclient server", description=__doc__)
     add_arguments(parser)
+    read = partial(from_arguments, vars(parser.parse_args(argv)))
     try:
-        config = from_arguments(vars(parser.parse_args(argv)))
+        config = read()
     except ConfigError as error:
         print(f"lbclient server: {error}", file=sys.stderr)
         return 2
-    return serve(config)
+    return serve(config, read=read)
 
 
-def serve(config: Config, seed: seeding.Seed | None = None) -> int:
+def serve(config: Config, seed: seeding.Seed | None = None, read: Reread | None = None) -> int:
     """Serve until SIGTERM or SIGINT and return the exit status. HAProxy processes keep running.
 
-    `seed` is called once for each state directory, before the server is ready.
+    `seed` is called once for each state directory, before the server is ready; `read` after each SIGHUP. In a terminal,
+    SIGHUP ends the server: the terminal has been closed.
     """
     logs.configure(config.log_format, config.debug)
     os.umask(0o077)
@@ -107,13 +111,19 @@ def serve(config: Config, seed: seeding.Seed | None = None) -> int:
     is_over = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: is_over.set())
+    is_asked = threading.Event()
+    if read and not (sys.stdin and sys.stdin.isatty()):
+        signal.signal(signal.SIGHUP, lambda *_: is_asked.set())
     try:
         with state.held(config.state_directory), _running(config, seed) as address:
             with running.announced(config.state_directory, _reachable(config, *address), config.clouds_file):
                 print(f"lbclient server is listening on {_url(config, *address)}", flush=True)
                 notify.tell("READY=1")
-                while not is_over.wait(LOOK_UP):
-                    pass  # a signal just before a wait without a timeout would go unnoticed
+                LOG.info("the state is in %s; to log in: %s", config.state_directory, _login(config))
+                while not is_over.wait(LOOK_UP):  # a signal just before a wait without a timeout would go unnoticed
+                    if read and is_asked.is_set():
+                        is_asked.clear()
+                        config = reread(config, read)
             LOG.info("stopping")
             notify.tell("STOPPING=1")
     except REFUSALS as error:
@@ -165,8 +175,11 @@ def _running(config: Config, seed: seeding.Seed | None) -> Iterator[tuple[str, i
         Barbican(config.barbican_url, store) if config.barbican_url else None,
         kit,
         _settlements(config, store, dataplane, kit),
+        request_log=_request_log(config),
     )
+    seeding.undo(services, config.state_directory)  # before users are created, whose passwords go to clouds.yaml
     server = _server(config, services, certificate)
+    server.watch(services.metrics.watch)
     server.bind()
     _warn_of_listeners(config, server.address[0])
     _warn_of_root()
@@ -175,7 +188,6 @@ def _running(config: Config, seed: seeding.Seed | None) -> Iterator[tuple[str, i
     else:
         authority = config.tls_certificate if certificate and certificate.is_self_signed else None
         _prepare(config, store, f"{_reachable(config, *server.address)}/identity", authority)
-    seeding.undo(services, config.state_directory)
     if kit:
         worlds.prepare(services, kit)
     server.start()  # requests until the data plane starts are stored, and it then applies them
@@ -292,6 +304,16 @@ def _settlements(config: Config, store: Store, dataplane: LocalDataPlane, kit: K
     return made
 
 
+def _request_log(config: Config) -> RequestLog:
+    """Return the log of requests. Raises ConfigError if its file cannot be opened."""
+    if config.request_log is None:
+        return RequestLog()
+    try:
+        return RequestFile(config.request_log, config.log_format)
+    except OSError as error:
+        raise ConfigError(f"request_log: {config.request_log} cannot be written: {error.strerror}.") from None
+
+
 def _keystone(config: Config) -> Keystone | None:
     """Return the external Keystone, or None if none is configured. Raises ConfigError."""
     try:
@@ -392,6 +414,14 @@ def _warn_of_root() -> None:
             "the server and the HAProxy processes, which face clients, run as root; a user of its own with "
             "CAP_NET_BIND_SERVICE, CAP_NET_ADMIN and CAP_NET_RAW is enough (contrib/systemd/lbclient.service)"
         )
+
+
+def _login(config: Config) -> str:
+    if config.auth == "noauth":
+        return "no login is needed (noauth)"
+    if config.keystone_url:
+        return f"as a user of {config.keystone_url}"
+    return f"export OS_CLIENT_CONFIG_FILE={config.clouds_file} OS_CLOUD=lbclient-admin"
 
 
 def _url(config: Config, host: str, port: int) -> str:

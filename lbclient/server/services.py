@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from .identity.throttle import Throttle
+from .telemetry.metrics import Metrics
+from .telemetry.request_log import RequestLog
 
 if TYPE_CHECKING:
     from ..store.snapshot import Snapshot
@@ -39,6 +41,10 @@ class DataPlane(Protocol):
         """Return why this machine can never use an address for a load balancer; None if it can."""
         ...
 
+    def port_refusal(self, port: int) -> str | None:
+        """Return why this machine can never listen on a port; None if it may."""
+        ...
+
     def active_connections(self, loadbalancer_id: str, pool_id: str, member_id: str) -> int | None:
         """Return the number of open connections to a member; None if HAProxy does not answer."""
         ...
@@ -49,6 +55,41 @@ class DataPlane(Protocol):
 
     def kill(self, loadbalancer_id: str) -> int:
         """Kill the processes of a load balancer, as in a crash; return how many there were."""
+        ...
+
+    def figures(self) -> Figures:
+        """Return counters for metrics."""
+        ...
+
+
+class Figures(Protocol):
+    """Counters and lengths of the data plane."""
+
+    @property
+    def reconciles(self) -> Mapping[str, int]:
+        """The number of reconciles by how HAProxy took the change."""
+        ...
+
+    @property
+    def reconciled(self) -> int: ...
+
+    @property
+    def seconds(self) -> float: ...
+
+    @property
+    def durations(self) -> tuple[tuple[float, int], ...]:
+        """Pairs of seconds and how many reconciles took at most that long."""
+        ...
+
+    @property
+    def queued(self) -> int: ...
+
+    @property
+    def working(self) -> int: ...
+
+    @property
+    def processes(self) -> int:
+        """The number of running HAProxy processes."""
         ...
 
 
@@ -66,3 +107,10 @@ class Services:
     testing: Kit | None = None  # None: the testing API is disabled
     settlements: Settlements | None = None  # None: writes are answered at once
     throttle: Throttle = field(default_factory=Throttle)
+    metrics: Metrics = field(default_factory=Metrics)
+    request_log: RequestLog = field(default_factory=RequestLog)
+
+    def wake(self, loadbalancer_ids: Iterable[str]) -> None:
+        """Reconcile load balancers soon; called after a commit."""
+        for loadbalancer_id in dict.fromkeys(loadbalancer_ids):
+            self.dataplane.wake(loadbalancer_id)

@@ -38,9 +38,13 @@ PREPARED_AFTER = 2  # runs of a statement, after which PostgreSQL prepares it; m
 # SQLite instructions that a thread that must not wait may use: a small request takes hundreds, fifty rows take 2,000.
 # The rest of the budget is checked after every EACH instructions.
 SHARE, EACH = 8_000, 1_000
-# One lock for all writers, as on SQLite: reading first and writing later is safe without row locks. Its number is
-# arbitrary.
-BEGIN_WRITING = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock(27746)"
+# A lock for all writers. Most transactions hold it alone, as on SQLite: reading first and writing later is safe without
+# row locks. Changes of load balancers share it, and lock the rows that they depend on. Its number is arbitrary.
+READ_COMMITTED = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED"
+BEGIN_WRITING = f"{READ_COMMITTED}; SELECT pg_advisory_xact_lock(27746)"
+BEGIN_CHANGING = f"{READ_COMMITTED}; SELECT pg_advisory_xact_lock_shared(27746)"
+# Locks by name are held until the end of the transaction. Their space differs from that of the lock above.
+LOCK_NAME = "SELECT pg_advisory_xact_lock(27747, hashtext(%(name)s))"
 # Observed and settled statuses need not wait for the disk: if a power cut undoes them, they are found again.
 NOT_DURABLE = "SET LOCAL synchronous_commit = off"
 
@@ -140,10 +144,14 @@ def limited(connection: sa.Connection) -> Iterator[None]:
         driver.set_progress_handler(None, 0)
 
 
-def begin_writing(connection: sa.Connection, is_durable: bool) -> None:
-    """Begin the only write transaction. Raises haste.WouldWait in a thread that must not wait, if SQLite is locked."""
+def begin_writing(connection: sa.Connection, is_durable: bool, is_shared: bool = False) -> None:
+    """Begin a write transaction, the only one unless PostgreSQL lets it be shared.
+
+    Raises haste.WouldWait in a thread that must not wait, if SQLite is locked.
+    """
     if connection.dialect.name == "postgresql":
-        _say(connection, BEGIN_WRITING if is_durable else f"{BEGIN_WRITING}; {NOT_DURABLE}")
+        begin = BEGIN_CHANGING if is_shared else BEGIN_WRITING
+        _say(connection, begin if is_durable else f"{begin}; {NOT_DURABLE}")
         return
     # SQLite checkpoints its log at the end of a transaction, which waits for the disk several times.
     _say(connection, f"PRAGMA wal_autocheckpoint={0 if haste.is_in_haste() else LOG_PAGES}")
@@ -158,6 +166,12 @@ def begin_writing(connection: sa.Connection, is_durable: bool) -> None:
         raise haste.WouldWait from None  # another program holds the lock
     finally:
         _say(connection, WAIT)
+
+
+def lock(connection: sa.Connection, name: str) -> None:
+    """Hold a lock of that name until the end of the transaction; SQLite has one writer at a time anyway."""
+    if connection.dialect.name == "postgresql":
+        prepared.execute(connection, LOCK_NAME, {"name": name}).close()
 
 
 def checkpoint_log(connection: sa.Connection) -> None:

@@ -66,7 +66,12 @@ class Feed:
         with self._lock:
             if not self._kept or self._kept[0].serial > serial:
                 return None
-            return [each for each in self._kept if each.serial > serial], self._count
+            kept = list(self._kept)
+            # Transactions that end at the same time may be published in either order: go on behind the event itself.
+            place = next((place for place, each in enumerate(kept) if each.serial == serial), None)
+            if place is None:
+                return [each for each in kept if each.serial > serial], self._count
+            return kept[place + 1 :], self._count
 
     def watch(self, reader: object, wake: Wake) -> None:
         """Have `wake` called after each commit with events, in the thread of the commit: it must not block."""

@@ -8,9 +8,10 @@ from dataclasses import replace
 import sqlalchemy as sa
 
 from .. import resources
-from . import network_tables, tls_material
+from . import admission, network_tables, tls_material
 from .prepared import Prepared, by
-from .snapshot import Record, Snapshot
+from .records import L7PolicyRecord, LoadBalancerRecord, MemberRecord, Record
+from .snapshot import Snapshot
 from .tables import HEALTHMONITOR, L7POLICY, L7RULE, LISTENER, LOADBALANCER, MEMBER, POOL, STATISTICS, TABLES
 
 BOOKKEEPING = ("provisioning_status", "operating_status", "fault", "revision", "updated_at")
@@ -153,10 +154,11 @@ def snapshot(
         l7rules=_grouped(kept["l7policy"], kept["l7rule"], "l7policy_id"),
         seen={**unsettled, ("loadbalancer", loadbalancer.id): loadbalancer.revision},
         certificates=tls_material.of_rows(tx, kept["listener"], kept["pool"]),
+        admitted=admission.admitted(tx, loadbalancer, kept["listener"]),
     )
 
 
-def addresses(tx: sa.Connection, loadbalancer: Record) -> tuple[str, ...]:
+def addresses(tx: sa.Connection, loadbalancer: LoadBalancerRecord) -> tuple[str, ...]:
     """Return all addresses of a load balancer: the VIP, additional VIPs, floating IPs."""
     ports = [loadbalancer.vip_port_id, *(vip["port_id"] for vip in loadbalancer.additional_vips)]
     vips = [loadbalancer.vip_address, *(vip["ip_address"] for vip in loadbalancer.additional_vips)]
@@ -195,11 +197,9 @@ def _grouped(owners: Iterable[Record], rows: Iterable[Record], key: str) -> dict
     return {owner: tuple(group) for owner, group in groups.items()}
 
 
-def _serial(row: Record) -> int:
-    serial: int = row.serial
-    return serial
+def _serial(row: MemberRecord) -> int:
+    return row.serial
 
 
-def _position(policy: Record) -> int:
-    position: int = policy.position
-    return position
+def _position(policy: L7PolicyRecord) -> int:
+    return policy.position

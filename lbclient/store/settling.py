@@ -11,7 +11,7 @@ from . import history, network_tables, observing
 from .history import Outcome
 from .observing import Key
 from .prepared import Prepared, update
-from .snapshot import Record
+from .records import LoadBalancerRecord
 from .tables import LISTENER, LOADBALANCER, MEMBER, POOL, STATISTICS, TABLES
 
 Seen = Mapping[Key, int]  # the revision of each row in the snapshot
@@ -52,54 +52,71 @@ _FAIL = {
     for name, table in TABLES.items()
 }
 _REMOVE = {name: Prepared(sa.delete(table).where(_seen(table), ~_is_kept(table))) for name, table in TABLES.items()}
-_SHOW_ERROR = Prepared(
-    sa.update(LOADBALANCER)
-    .where(LOADBALANCER.c.id == sa.bindparam("row_id"), LOADBALANCER.c.provisioning_status == "ACTIVE")
-    .values(provisioning_status="ERROR", updated_at=_AT)
-)
+_SHOW_ERROR = {
+    table.name: Prepared(
+        sa.update(table)
+        .where(table.c.id == sa.bindparam("row_id"), table.c.provisioning_status == "ACTIVE")
+        .values(provisioning_status="ERROR", updated_at=_AT)
+    )
+    for table in (LOADBALANCER, LISTENER)
+}
 _STATUS = Prepared(sa.select(LOADBALANCER.c.provisioning_status).where(LOADBALANCER.c.id == sa.bindparam("row_id")))
 _REVISION = Prepared(sa.select(LOADBALANCER.c.revision).where(LOADBALANCER.c.id == sa.bindparam("row_id")))
+_LOCK = Prepared(sa.select(LOADBALANCER).where(LOADBALANCER.c.id == sa.bindparam("row_id")).with_for_update())
 _FORGET_COUNTERS = Prepared(sa.delete(STATISTICS).where(STATISTICS.c.listener_id == sa.bindparam("row_id")))
 
 
 def settle(
     tx: sa.Connection,
-    loadbalancer: Record,
+    loadbalancer: LoadBalancerRecord,
     seen: Seen,
     error: str | None,
     outcome: Outcome | None = None,
     statuses: Mapping[Key, str] | None = None,
+    failures: Mapping[Key, str] | None = None,
 ) -> bool:
     """Mark seen rows ACTIVE or delete them, or set ERROR, and store changed operating statuses.
 
+    `failures` are the reasons for which single listeners are set to ERROR, while the rest is settled.
     If the load balancer is deleted, its ports and history go with it. Returns whether it is still PENDING_*, because
     it has changed since the snapshot.
     """
     id_ = loadbalancer.id
-    _settle_rows(tx, loadbalancer, seen, error)
+    failures = failures or {}
+    _settle_rows(tx, loadbalancer, seen, error, failures)
+    reason = error or " ".join(failures.values()) or None
+    if loadbalancer.fault != reason:
+        update(LOADBALANCER, "fault").run(tx, row_id=loadbalancer.id, fault=reason)
     status = provisioning_status(tx, id_)
     if status is None:
         network_tables.release(tx, id_)
         history.forget(tx, id_, loadbalancer.revision, outcome)
         return False
     observing.keep_statuses(tx, id_, statuses or {}, {})
-    history.settle(tx, id_, loadbalancer.revision, outcome, error)
+    history.settle(tx, id_, loadbalancer.revision, outcome, error, reason)
     return status.startswith("PENDING_")
 
 
-def _settle_rows(tx: sa.Connection, loadbalancer: Record, seen: Seen, error: str | None) -> None:
-    """Settle each row that has not changed since the snapshot; store an error and its reason in the load balancer."""
-    gone = [key for key, revision in seen.items() if _is_removed(tx, *key, revision, error)]
+def _settle_rows(
+    tx: sa.Connection, loadbalancer: LoadBalancerRecord, seen: Seen, error: str | None, failures: Mapping[Key, str]
+) -> None:
+    """Settle each row that has not changed since the snapshot; show errors in rows that were ACTIVE."""
+    gone = [key for key, revision in seen.items() if _is_removed(tx, *key, revision, error or failures.get(key))]
     _forget(tx, gone)
-    if loadbalancer.fault != error:
-        update(LOADBALANCER, "fault").run(tx, row_id=loadbalancer.id, fault=error)
     if error is not None:
-        _SHOW_ERROR.run(tx, row_id=loadbalancer.id, at=now())
+        _SHOW_ERROR[LOADBALANCER.name].run(tx, row_id=loadbalancer.id, at=now())
+    for name, id_ in failures:
+        _SHOW_ERROR[name].run(tx, row_id=id_, at=now())
 
 
 def now() -> str:
     """Return the time in UTC and whole seconds, in the format of created_at and updated_at."""
     return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def lock(tx: sa.Connection, loadbalancer_id: str) -> LoadBalancerRecord | None:
+    """Lock the row of a load balancer until the end of the transaction and return it; None if it does not exist."""
+    return _LOCK.first(tx, row_id=loadbalancer_id)
 
 
 def provisioning_status(tx: sa.Connection, loadbalancer_id: str) -> str | None:

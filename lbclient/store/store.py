@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from . import engines, haste, history, migrations, noop, observing, prepared, reading, settling
 from .feed import Feed
+from .figures import Figures
 from .history import Outcome as Outcome
 from .observing import Check as Check
 from .observing import Key, Totals
@@ -36,7 +37,13 @@ class Store:
         self._group_commit = engines.group_commit(self.engine)
         self._kept = count(1)
         self.feed = Feed()
+        self.figures = Figures()
         self._turn = threading.Lock()  # passed on at once; SQLite's own lock makes waiters sleep and poll
+
+    @property
+    def has_one_writer(self) -> bool:
+        """Whether changing() is as exclusive as writing()."""
+        return self.engine.dialect.name == "sqlite"
 
     @property
     def is_local(self) -> bool:
@@ -75,15 +82,35 @@ class Store:
         A power cut may undo a transaction that is not durable. Raises haste.WouldWait in a thread that must not wait,
         if another write transaction is running.
         """
-        with haste.holding(self._turn), self.engine.connect() as tx:
-            engines.begin_writing(tx, is_durable)
+        with self.figures.turn(self._turn), self._begun(is_durable) as tx:
+            yield tx
+        if is_durable and self._group_commit:
+            haste.pay(self._flush)
+
+    @contextmanager
+    def changing(self, is_durable: bool = True) -> Iterator[sa.Connection]:
+        """Open a write transaction that changes load balancers.
+
+        On PostgreSQL it runs beside others of its kind, in any number of processes, but not beside writing(). It has to
+        lock what it depends on, before reading it: the load balancer's row, and whatever engines.lock() names. On
+        SQLite it is the same as writing().
+        """
+        if self.has_one_writer:
+            with self.writing(is_durable) as tx:
+                yield tx
+            return
+        with self.figures.turn(None), self._begun(is_durable, is_shared=True) as tx:
+            yield tx
+
+    @contextmanager
+    def _begun(self, is_durable: bool, is_shared: bool = False) -> Iterator[sa.Connection]:
+        with self.engine.connect() as tx:
+            engines.begin_writing(tx, is_durable, is_shared)
             tx.info.pop(history.TOLD, None)  # of a transaction that was rolled back
             yield tx
             told = tx.info.pop(history.TOLD, ())
             prepared.commit(tx)
             self.feed.publish(told)
-        if is_durable and self._group_commit:
-            haste.pay(self._flush)
 
     def _flush(self) -> None:
         """Flush everything that has been committed to disk. Raises sa.exc.OperationalError."""
@@ -138,23 +165,27 @@ class Store:
     ) -> bool:
         """Settle the changes that the snapshot saw: mark rows ACTIVE or delete them, or set ERROR with the reason.
 
-        On success, operating statuses become those that `expect` returns when given the current ones. Rows that have
-        changed since the snapshot are left for the next round. Returns whether the load balancer is still PENDING_*.
+        Listeners that cannot listen, as the snapshot says, are set to ERROR alone. On success, operating statuses
+        become those that `expect` returns when given the current ones. Rows that have changed since the snapshot are
+        left for the next round. Returns whether the load balancer is still PENDING_*.
         """
-        is_nothing_new = error is None and _is_settled(snapshot)
+        is_nothing_new = error is None and not snapshot.failures and _is_settled(snapshot)
         if is_nothing_new and (outcome is None or outcome.how == "nothing"):
             return False
-        with self.writing(is_durable=False) as tx:
+        with self.changing(is_durable=False) as tx:
+            settling.lock(tx, snapshot.loadbalancer.id)
             known = _known(tx, snapshot)
             changed = _changed(known, expect(known)) if error is None else {}
-            return settling.settle(tx, snapshot.loadbalancer, snapshot.seen, error, outcome, changed)
+            failures = {} if error is not None else snapshot.failures
+            return settling.settle(tx, snapshot.loadbalancer, snapshot.seen, error, outcome, changed, failures)
 
     def settle_noop(self, loadbalancer_id: str, reported: Mapping[str, str] = noop.NOTHING) -> None:
         """Settle all changes of a load balancer of the no-op provider, whose members get the reported statuses."""
         with self.reading() as tx:
             if noop.is_settled(tx, loadbalancer_id):
                 return
-        with self.writing(is_durable=False) as tx:
+        with self.changing(is_durable=False) as tx:
+            settling.lock(tx, loadbalancer_id)
             noop.settle(tx, loadbalancer_id, reported)
 
     def observed(
@@ -179,7 +210,8 @@ class Store:
         found = {id_: each for id_, each in told.items() if each and ("member", id_) in known}
         if not changed and found == checked:
             return
-        with self.writing(is_durable=False) as tx:
+        with self.changing(is_durable=False) as tx:
+            settling.lock(tx, loadbalancer_id)
             if revision not in (None, settling.revision(tx, loadbalancer_id)):
                 return
             observing.keep_statuses(tx, loadbalancer_id, changed, reasons or {})

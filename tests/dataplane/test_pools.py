@@ -184,7 +184,7 @@ def test_sessions_stay_where_the_worker_before_had_no_tables(running: Running, w
 def session(port: int, persistence: str, number: int) -> tuple[dict[str, Any], str]:
     """How the client shows who it is, and the member that it was given."""
     if persistence == "SOURCE_IP":
-        given = {"source": f"127.0.1.{number + 1}"}
+        given: dict[str, Any] = {"source": f"127.0.1.{number + 1}"}
         return given, get(port, **given).name
     answer = get(port, f"/login/{number}")
     cookies = [each.partition(";")[0] for each in answer.headers.get_all("Set-Cookie") or []]

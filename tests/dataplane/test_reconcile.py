@@ -84,20 +84,60 @@ def test_a_drained_member_of_the_file_comes_back_at_run_time(world: DataPlaneRig
     until(lambda: world.operating("member", "m1") == "NO_MONITOR")
 
 
-def test_a_taken_port_is_an_error_that_heals(world: DataPlaneRig, webs) -> None:
+@pytest.mark.parametrize("protocol", ["TCP", "UDP"])
+@pytest.mark.parametrize("is_first", [False, True])
+def test_a_taken_port_is_an_error_of_its_listener_alone(
+    world: DataPlaneRig, webs, datagrams, protocol: str, is_first: bool
+) -> None:
     (one,) = webs("one")
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        port = other.getsockname()[1]
-        good = web(members={"m1": member(one)})
+    good = web(members={"m1": member(one)})
+    if not is_first:
         world.change(good)
-        bad = {"listeners": {"bad": {"protocol": "TCP", "protocol_port": port, "default_pool": "pool"}}}
-        assert world.change(bad) == "ERROR"
+    kind = socket.SOCK_STREAM if protocol == "TCP" else socket.SOCK_DGRAM
+    with socket.socket(type=kind) as other:
+        other.bind(("127.0.0.1", 0))
+        if protocol == "TCP":
+            other.listen()
+        port = other.getsockname()[1]
+        bad = {"listeners": {"bad": {"protocol": protocol, "protocol_port": port}}}
+        assert world.change(good, bad) == "ACTIVE"
         assert world.fault() == f"Cannot listen on 127.0.0.1 port {port}: the port is in use by another program."
+        assert (world.provisioning("listener", "bad"), world.provisioning("listener", "web")) == ("ERROR", "ACTIVE")
+        until(lambda: world.operating("listener", "bad") == "ERROR")
+        assert world.operating("listener", "web") == "ONLINE"
         assert get(good["listeners"]["web"]["protocol_port"]).name == "one"
+        assert world.change({"pools": {"pool": {"members": {"m2": member(one, weight=0)}}}}) == "ACTIVE"
+        assert world.provisioning("listener", "bad") == "ERROR"
         assert str(port) not in (world.instance.directory / "haproxy.cfg").read_text()
-    until(lambda: world.provisioning() == "ACTIVE")
-    assert get(port).name == "one"
+    until(lambda: world.provisioning("listener", "bad") == "ACTIVE", 20)
+    until(lambda: world.operating("listener", "bad") == "ONLINE")
     assert world.fault() is None
+
+
+def test_a_listener_serves_on_the_addresses_that_it_can_have(world: DataPlaneRig, webs) -> None:
+    (one,) = webs("one")
+    tree = web(members={"m1": member(one)})
+    port = tree["listeners"]["web"]["protocol_port"]
+    with socket.create_server(("127.0.0.9", port)):
+        assert world.change(tree, {"addresses": ["127.0.0.1", "127.0.0.9"]}) == "ACTIVE"
+        assert world.provisioning("listener", "web") == "ERROR"
+        until(lambda: world.operating("listener", "web") == "DEGRADED")
+        assert "127.0.0.9" in (world.fault() or "")
+        assert get(port).name == "one"
+    until(lambda: world.provisioning("listener", "web") == "ACTIVE", 20)
+    assert get(port, address="127.0.0.9").name == "one"
+
+
+def test_all_ports_taken_end_no_load_balancer(world: DataPlaneRig, webs) -> None:
+    (one,) = webs("one")
+    tree = web(members={"m1": member(one)})
+    port = tree["listeners"]["web"]["protocol_port"]
+    with socket.create_server(("127.0.0.1", port)):
+        assert world.change(tree) == "ACTIVE"
+        assert world.provisioning("listener", "web") == "ERROR"
+        until(lambda: world.operating() == "ERROR")
+    until(lambda: world.provisioning("listener", "web") == "ACTIVE", 20)
+    assert get(port).name == "one"
 
 
 def test_an_address_of_somebody_else_is_an_error(world: DataPlaneRig) -> None:

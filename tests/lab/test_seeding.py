@@ -19,7 +19,7 @@ from lbclient.lab.programs import LBCLIENT
 from lbclient.server.testing.seeding import Access, SeedError
 from running import RunningServer, end_server, lbclient, own_networks, processes_with, start_server, wait_until
 
-EXAMPLE = Path(__file__).parents[2] / "doc" / "source" / "examples" / "seed.yaml"
+EXAMPLE = Path(__file__).parents[2] / "doc" / "source" / "examples" / "testing" / "seed.yaml"
 PLAIN = "  - {name: plain, vip_subnet_id: private-subnet, provider: noop_driver}\n"
 
 
@@ -223,11 +223,12 @@ sys.exit(main())
 
 
 def test_a_server_killed_in_the_middle_of_a_seed_starts_without_it(state: Path, seed: Path) -> None:
-    options = ["--demo", "--bind-port=0", f"--state-directory={state}", *own_networks(), f"--seed={seed}"]
+    options = ["--bind-port=0", f"--state-directory={state}", *own_networks(), f"--seed={seed}"]
     done = subprocess.run([sys.executable, "-c", KILLED, "server", *options], capture_output=True, timeout=120)
     assert done.returncode == -signal.SIGKILL
     server = start_server(state)
     try:
+        Gopher(server)  # the user demo is new at this start
         gopher = Gopher(server, "lbclient-admin")
         found: Any = gopher.ask("GET", "v3/projects", service="identity")["projects"]
         assert sorted(each["name"] for each in found) == ["admin", "demo"]

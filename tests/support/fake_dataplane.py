@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from lbclient.dataplane.figures import Figures, Reconciled
 from lbclient.dataplane.haproxy.attachments import Attachment
 from lbclient.store.snapshot import Snapshot
 
@@ -30,7 +31,16 @@ class FakeDataPlane:
     def address_refusal(self, address: str) -> str | None:
         return self.attachment.refusal(address) if self.attachment else None
 
+    def port_refusal(self, port: int) -> str | None:
+        return None
+
     def active_connections(self, loadbalancer_id: str, pool_id: str, member_id: str) -> int | None:
+        return 0
+
+    def figures(self) -> Figures:
+        return Reconciled().figures(0, 0, 0)
+
+    def kill(self, loadbalancer_id: str) -> int:
         return 0
 
     def observe(self, loadbalancer_id: str) -> None:

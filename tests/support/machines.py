@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 Run = Callable[..., str]
+IN_NAMESPACE = ["unshare", "--user", "--map-root-user", "--net"]
+NETWORKS = "--private-cidr=198.51.100.0/24 --public-cidr=203.0.113.0/24"
 PREPARED = """
 import os, signal, socket, sys, uuid
 from pathlib import Path
@@ -32,7 +34,7 @@ def refused(call, *arguments):
 """
 
 
-def runner(namespace: list[str], attached: str = "--attachment=anyip") -> Run:
+def runner(namespace: list[str], attached: str = f"--attachment=anyip {NETWORKS}") -> Run:
     """Return what runs a script in a network namespace; its servers attach addresses with these options."""
     if subprocess.run([*namespace, "true"], capture_output=True).returncode != 0:
         pytest.skip("no user namespaces here")
@@ -81,7 +83,7 @@ from running import end_server, start_server, wait_until
 
 state = Path(sys.argv[1])
 ATTACHED = os.environ["ATTACHED"].split()
-OPTIONS = (*ATTACHED, "--auth=noauth", "--private-cidr=198.51.100.0/24", "--public-cidr=203.0.113.0/24")
+OPTIONS = (*ATTACHED, "--auth=noauth")
 
 
 class Server:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from ...store.snapshot import Record, Snapshot
+from ...store.records import ListenerRecord, MemberRecord, PoolRecord
+from ...store.snapshot import Snapshot
 from . import cfg, monitors, policies, tls
 
 SOURCE_PORT = "txn.source_port"
@@ -40,7 +41,7 @@ class Backend:
     """
 
     name: str
-    pool: Record
+    pool: PoolRecord
     mode: str
     connect_timeout: int
     server_timeout: int
@@ -69,7 +70,7 @@ class Server:
     line: cfg.Line = NO_LINE
     added: tuple[str, ...] = ()  # further words that it needs if it is added at run time
     is_tested: bool = False  # HAProxy itself runs checks
-    member: Record = field(default=None, compare=False, repr=False)
+    member: MemberRecord | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ class Template:
     tracked: str  # the backend whose checks are followed; "" for none
     is_dynamic: bool  # servers can be added and deleted at run time
 
-    def server(self, member: Record) -> Server:
+    def server(self, member: MemberRecord) -> Server:
         host = cfg.address(member.address)
         words: tuple[object, ...] = (endpoint(member.address, member.protocol_port), *self.first)
         if self.is_tested:
@@ -125,16 +126,17 @@ class Rendered:
     servers: Mapping[str, Server]
 
 
-def used(listener: Record, snapshot: Snapshot) -> list[str]:
+def used(listener: ListenerRecord, snapshot: Snapshot) -> list[str]:
     """Return the IDs of the pools that a listener can send a request to, its default pool first."""
     candidates = (listener.default_pool_id, *policies.pools(listener, snapshot))
-    return list(dict.fromkeys(each for each in candidates if each in snapshot.pools_by_id))
+    return list(dict.fromkeys(each for each in candidates if each and each in snapshot.pools_by_id))
 
 
-def enabled_listeners(snapshot: Snapshot) -> list[Record]:
+def enabled_listeners(snapshot: Snapshot) -> list[ListenerRecord]:
+    """Return the listeners that are enabled and can listen on an address."""
     if not snapshot.loadbalancer.admin_state_up:
         return []
-    return [listener for listener in snapshot.listeners if listener.admin_state_up]
+    return [listener for listener in snapshot.listeners if listener.admin_state_up and snapshot.bound(listener)]
 
 
 def backends(snapshot: Snapshot) -> dict[tuple[str, str], Backend]:
@@ -154,7 +156,7 @@ def backends(snapshot: Snapshot) -> dict[tuple[str, str], Backend]:
     return found
 
 
-def mode_of(pool: Record, listener: Record) -> str:
+def mode_of(pool: PoolRecord, listener: ListenerRecord) -> str:
     """Return the mode, http or tcp: for PROXY pools that of the listener, else that of the pool's own protocol."""
     if pool.protocol in PROXY:
         return "http" if listener.protocol in HTTP_LISTENERS else "tcp"
@@ -239,7 +241,7 @@ def _persistence(backend: Backend) -> Iterator[cfg.Line]:
             yield cfg.line("stick-table", "type", "ipv6", "size", TABLE_SIZE, "peers", PEERS)
         yield cfg.line("stick", "on", "src", *table)
     if kind == "APP_COOKIE":
-        name = cfg.clean(wanted["cookie_name"], "The cookie_name of a pool's session persistence")
+        name = cfg.clean(wanted.get("cookie_name") or "", "The cookie_name of a pool's session persistence")
         if backend.is_first:
             yield cfg.line("stick-table", "type", "string", "len", 128, "size", TABLE_SIZE, "peers", PEERS)
         yield cfg.line("stick", "store-response", cfg.call("res.cook", name), *table)

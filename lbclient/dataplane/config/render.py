@@ -90,7 +90,7 @@ def render(
     chosen = backends.backends(snapshot)
     distinct = list({backend.name: backend for backend in chosen.values()}.values())
     listeners = backends.enabled_listeners(snapshot)
-    binds = tuple((address, each.protocol_port) for each in listeners for address in snapshot.addresses)
+    binds = tuple((address, each.protocol_port) for each in listeners for address in snapshot.bound(each))
     followed = {each.pool.id for each in distinct if not each.is_first}
     before = previous.backends if previous is not None else {}
     made = {
@@ -111,7 +111,7 @@ def render(
     in_use = [each.pool for each in distinct if each.is_first and each.pool.admin_state_up]
     files = tls.files(snapshot, listeners, in_use)
     generation = tls.generation(files)
-    amphora_id = snapshot.loadbalancer.amphora_id
+    amphora_id = snapshot.loadbalancer.amphora_id or ""
     parts = tuple(
         cfg.text([each], is_static=True) for each in (*_preamble(amphora_id, "", generation, settings), *body)
     )

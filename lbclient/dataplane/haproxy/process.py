@@ -10,7 +10,6 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from .. import ports
 from ..config.cfg import Refused
 from ..config.render import ADMIN_SOCKET, FINGERPRINT, FINGERPRINTS, STATES, Configuration
 from . import binary as haproxy
-from . import bound, certificates, counters, membership, pem, process_table, runtime, stick_tables
+from . import binding, bound, certificates, counters, membership, pem, process_table, runtime, stick_tables
 from .membership import Lingering
 from .process_table import PIDFILE, wait_until
 from .relay_process import RelayProcess
@@ -162,12 +161,12 @@ class Instance:
         if (self.directory / PIDFILE).exists():
             process_table.end(self.directory)
         _write(self.directory / STATES, NO_STATES)
-        self._put_aside(wanted)
         if ports.refusal(wanted.binds):
             process_table.end(self.directory)  # an HAProxy of this directory may be left without its pidfile
             # One that ends by itself has no command line to be recognised by, and still holds its sockets for a moment.
             wait_until(lambda: not ports.refusal(wanted.binds), ENDING_SECONDS)
-        self._check_ports(wanted.binds)
+        binding.check(wanted.binds)
+        self._put_aside(wanted)
         os.replace(self.directory / NEXT, self.directory / CONFIG)
         try:
             self._launch()  # HAProxy checks the configuration itself; no running process could be harmed
@@ -206,8 +205,8 @@ class Instance:
         return haproxy.patience(seconds, (self.directory / CONFIG).stat().st_size)
 
     def _reload(self, wanted: Configuration) -> None:
+        binding.check(set(wanted.binds) - self._binds())
         self._check(wanted)
-        self._check_ports(set(wanted.binds) - self._binds())
         stick_tables.prepare_handover(self.directory)
         self._keep_states(wanted)
         self._remember_running()
@@ -333,11 +332,6 @@ class Instance:
     def _put_aside(self, wanted: Configuration) -> None:
         pem.store(self.directory, wanted)
         _write(self.directory / NEXT, wanted.text)
-
-    def _check_ports(self, binds: Iterable[tuple[str, int]]) -> None:
-        refusal = ports.refusal(sorted(binds))
-        if refusal:
-            raise Refused(refusal)
 
     def _binds(self) -> set[tuple[str, int]]:
         """Return the addresses and ports that the running worker listens on. Raises Refused."""

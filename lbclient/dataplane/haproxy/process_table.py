@@ -145,6 +145,13 @@ def family(directory: Path) -> list[int]:
     return [pid for pid in _pids() if _known_directory(pid, now) == wanted and is_ours(pid, directory)]
 
 
+def below(directory: Path) -> list[int]:
+    """Return the PIDs of the processes of all directories below this one."""
+    parent = os.fsencode(directory) + b"/"
+    now = time.monotonic()
+    return [pid for pid in _pids() if _known_directory(pid, now).startswith(parent) and is_of_our_user(pid)]
+
+
 def forget_ended(directories: Iterable[Path]) -> int:
     """Delete the pidfiles of directories without processes; return how many were deleted.
 

@@ -13,8 +13,8 @@ from .. import ports
 from ..config.cfg import Refused
 from ..config.render import FINGERPRINT
 from ..relay.interface import LOG, PIDFILE, PLAN, SOCKET, TAKE
-from ..relay.plan import VERSION, Plan, dumps
-from . import counters, runtime
+from ..relay.plan import VERSION, Plan, dumps, loads
+from . import binding, counters, runtime
 from .process_table import KILL_SECONDS, command_line, is_of_our_user, is_zombie, wait_until
 
 ROOT = Path(__file__).parents[3]  # the directory that contains the package
@@ -113,13 +113,23 @@ class RelayProcess:
         return found[0] if found else None
 
     def _tell(self, wanted: Plan) -> None:
-        self._write(wanted)
+        binding.check(set(wanted.binds) - self._binds(), is_datagram=True)
+        previous = (self.directory / PLAN).read_text()
+        self._write(dumps(wanted))
         try:
             refusal = runtime.ask(self.directory, SOCKET, TAKE)
         except runtime.Unreachable as error:
             raise Refused(f"The relay does not answer: {error}") from error
         if refusal:
+            self._write(previous)
             raise Refused(refusal)
+
+    def _binds(self) -> set[binding.Bind]:
+        """Return the addresses and ports of the plan that the relay has, which it has bound."""
+        try:
+            return set(loads((self.directory / PLAN).read_text()).binds)
+        except (OSError, ValueError, TypeError, KeyError):
+            return set()
 
     def _start(self, wanted: Plan) -> None:
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -129,10 +139,8 @@ class RelayProcess:
             self.end_all()
         if is_anew:  # the ports of a killed process become free a moment after it has disappeared
             wait_until(lambda: not _port_refusal(wanted), KILLED_SECONDS)
-        refusal = _port_refusal(wanted)
-        if refusal:
-            raise Refused(refusal)
-        self._write(wanted)
+        binding.check(wanted.binds, is_datagram=True)
+        self._write(dumps(wanted))
         (self.directory / SOCKET).unlink(missing_ok=True)
         log = self.directory / LOG
         with log.open("wb") as file:
@@ -161,9 +169,9 @@ class RelayProcess:
             check=False,
         ).returncode
 
-    def _write(self, wanted: Plan) -> None:
+    def _write(self, plan: str) -> None:
         aside = self.directory / f"{PLAN}.tmp"
-        aside.write_text(dumps(wanted))
+        aside.write_text(plan)
         os.replace(aside, self.directory / PLAN)
 
     def _is_ours(self, pid: int) -> bool:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from ...resources import QUOTA, Resource
 from ...resources.quota import LIMITS, SPELLINGS, UNLIMITED
+from ...store import engines
 from ...store.prepared import Prepared
 from ...store.tables import QUOTA as QUOTAS
 from ...store.tables import TABLES
@@ -20,9 +21,7 @@ from . import bodies, listing, policy
 DEFAULTS_NAME = "defaults"
 
 _MINE: sa.BindParameter[str] = sa.bindparam("project_id")
-_LIMIT = {
-    name: Prepared(sa.select(QUOTAS.c[name]).where(QUOTAS.c.project_id == _MINE).with_for_update()) for name in TABLES
-}
+_LIMIT = {name: Prepared(sa.select(QUOTAS.c[name]).where(QUOTAS.c.project_id == _MINE)) for name in TABLES}
 _USED = {
     name: Prepared(
         sa.select(sa.func.count())
@@ -43,8 +42,8 @@ def check(services: Services, tx: sa.Connection, resource: Resource, project_id:
 def remaining(services: Services, tx: sa.Connection, resource: Resource, project_id: str) -> int | None:
     """Return how many more objects of this kind a project may have; None if unlimited.
 
-    Without authentication, nothing is limited. Otherwise locks the project's row, so that concurrent requests cannot
-    both take the last one.
+    Without authentication, nothing is limited. A limited project is locked, so that concurrent requests cannot both
+    take the last one.
     """
     if services.config.auth == "noauth":
         return None
@@ -53,6 +52,7 @@ def remaining(services: Services, tx: sa.Connection, resource: Resource, project
         limit = defaults(services)[resource.name]
     if limit == UNLIMITED:
         return None
+    engines.lock(tx, f"quota of {project_id}")
     return int(limit) - int(_USED[resource.name].scalar(tx, project_id=project_id))
 
 

@@ -8,11 +8,17 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from ...store import engines
 from ...store.network_tables import ADDRESS_CLAIM, claim_key
 from ...store.tables import MEMBER
 from .. import address_blocks, errors
 from ..address_blocks import Address
 from ..services import Services
+
+
+def lock_addresses(tx: sa.Connection) -> None:
+    """Let no other transaction claim addresses until this one has ended."""
+    engines.lock(tx, "addresses")
 
 
 class Claims:

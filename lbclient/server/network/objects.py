@@ -39,8 +39,7 @@ def create(kind: Kind, add: Adder, present: Presenter, affected: Affected | None
             found = {row.id: row for row in tx.execute(sa.select(kind.table).where(kind.table.c.id.in_(ids)))}
             made = present(tx, [found[id_] for id_ in ids])
             woken = affected(tx, ids) if affected else []
-        for loadbalancer_id in dict.fromkeys(woken):
-            services.dataplane.wake(loadbalancer_id)
+        services.wake(woken)
         return Answer({kind.plural: made} if kind.plural in request.body else {kind.name: made[0]}, 201)
 
     return handle

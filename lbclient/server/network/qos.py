@@ -1,4 +1,4 @@
-"""QoS policies and their rules, which are stored but not enforced."""
+"""QoS policies and their rules, which are stored but not enforced; load balancers are warned of it."""
 
 from __future__ import annotations
 

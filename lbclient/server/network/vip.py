@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from ...store import engines
 from ...store.network_tables import NETWORK, PORT, QOS_POLICY, SECURITY_GROUP, SUBNET, device_id, release
 from .. import errors
 from ..access.context import Context
@@ -128,6 +129,7 @@ def _use_port(
     wanted: str | None,
     claims: Claims | None,
 ) -> Vip:
+    engines.lock(tx, f"port {port_id}")
     port = _existing(tx, PORT, "Port", port_id, who)
     if port.device_id:
         raise errors.ValidationFailure(f"Port {port.id} is already used by device {port.device_id} ")

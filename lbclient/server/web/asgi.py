@@ -68,6 +68,7 @@ class Bridge:
         self._long_pool = ThreadPoolExecutor(LONG_THREADS, thread_name_prefix="long")
         self._payments = Payments()
         self._streams = Streams(pool, limits)
+        self._in_progress = 0
         self._budget = _Budget(limits.body_memory)
         # A pool of their own: otherwise many logins would occupy every thread with hashing passwords.
         self._login_pool = ThreadPoolExecutor(LOGIN_THREADS, thread_name_prefix="login")
@@ -102,6 +103,15 @@ class Bridge:
             await body.pass_over()
             await send({"type": "http.response.body", "body": b""})
 
+    @property
+    def lengths(self) -> dict[str, tuple[str, Callable[[], float]]]:
+        """Queues by name, with what they are and a function that returns how many are in them."""
+        return {
+            "streams": ("Open streams.", lambda: self._streams.count),
+            "login_queue_length": ("Logins that are being checked or wait for it.", self._logins.total),
+            "requests_in_progress": ("Requests that have arrived and are not answered.", lambda: self._in_progress),
+        }
+
     def end_streams(self) -> None:
         """End all streams, and every later one at once; callable from any thread."""
         self._streams.end()
@@ -116,6 +126,13 @@ class Bridge:
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._guards.is_known, environ)
 
     async def _answer(self, environ: Environ) -> Answer:
+        self._in_progress += 1
+        try:
+            return await self._answer_one(environ)
+        finally:
+            self._in_progress -= 1
+
+    async def _answer_one(self, environ: Environ) -> Answer:
         """Answer on the event loop if the request is quick, otherwise, or if it turns out to block, in a thread."""
         loop = asyncio.get_running_loop()
         if FAULT in environ:

@@ -72,6 +72,11 @@ class Door:
     async def wait_closed(self) -> None:
         """Return at once: close() leaves nothing to wait for."""
 
+    @property
+    def count(self) -> int:
+        """The number of open connections."""
+        return self._count
+
     def sweep(self) -> None:
         """Close connections that are past a deadline."""
         now = time.monotonic()

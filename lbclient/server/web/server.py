@@ -85,6 +85,12 @@ class Server:
         host, port, *_ = self._socket.getsockname()
         return str(host), int(port)
 
+    def watch(self, add: Callable[[str, str, Callable[[], float]], None]) -> None:
+        """Add gauges of connections, streams and queues: add(name, help, read)."""
+        add("lbclient_connections", "Open connections to the API.", lambda: self._door.count)
+        for name, (help, read) in self._bridge.lengths.items():
+            add(f"lbclient_{name}", help, read)
+
     def start(self) -> None:
         """Start to answer requests."""
         self._thread.start()

@@ -35,6 +35,11 @@ class Streams:
         self._lock = threading.Lock()
         self._is_ending = False
 
+    @property
+    def count(self) -> int:
+        """The number of open streams."""
+        return len(self._open)
+
     def end(self) -> None:
         """End all streams; callable from any thread."""
         with self._lock:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from machines import CAPABILITIES, USER, Run, runner
-
-IN_NAMESPACE = ["unshare", "--user", "--map-root-user", "--net"]
+from machines import CAPABILITIES, IN_NAMESPACE, NETWORKS, USER, Run, runner
 
 
 @pytest.fixture
@@ -18,7 +16,7 @@ def in_namespace() -> Run:
 @pytest.fixture
 def on_interfaces() -> Run:
     """The same, with servers that attach addresses to interfaces."""
-    return runner(IN_NAMESPACE, "--attachment=interface")
+    return runner(IN_NAMESPACE, f"--attachment=interface {NETWORKS}")
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lbclient.dataplane.haproxy import attachments
-from machines import CAPABILITIES, LINKED, SERVED, USER, Run
+from machines import CAPABILITIES, IN_NAMESPACE, LINKED, SERVED, USER, Run, runner
 
 
 def test_anyip_makes_any_address_local(in_namespace: Run) -> None:
@@ -202,3 +202,24 @@ def test_without_privileges_a_server_does_not_start(tmp_path: Path, kind: str) -
         "lbclient server: Addresses cannot be attached to this machine without CAP_NET_ADMIN: "
         "run the server as root, or inside `lbclient lab`.\n"
     )
+
+
+def test_a_port_that_the_server_has_no_right_to_is_refused_at_once(tmp_path: Path) -> None:
+    dropped = ["setpriv", "--bounding-set=-net_bind_service", "--inh-caps=-net_bind_service"]
+    run = runner([*IN_NAMESPACE, *dropped], "--private-cidr=127.10.0.0/24 --public-cidr=127.20.0.0/24")
+    script = """
+    SUBNET = server.ask("GET", "/networking/v2.0/subnets?name=private-subnet")["subnets"][0]["id"]
+    place = {"vip_subnet_id": SUBNET, "project_id": "p" * 32}
+    for port, provider in ((80, "octavia"), (1024, "octavia"), (80, "noop_driver")):
+        listener = {"protocol": "HTTP", "protocol_port": port}
+        body = {"loadbalancer": {**place, "provider": provider, "listeners": [listener]}}
+        answer = requests.post(server.running.url + "/v2.0/lbaas/loadbalancers", json=body, timeout=20)
+        print(answer.status_code, answer.json().get("faultstring"))
+finally:
+    end_server(server.running)
+"""
+    said = run(SERVED + script, str(tmp_path)).splitlines()
+    assert said[1:] == ["201 None", "201 None"]
+    assert said[0].startswith("400 ")
+    assert "protocol_port" in said[0]
+    assert "CAP_NET_BIND_SERVICE" in said[0]

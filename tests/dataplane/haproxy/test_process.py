@@ -110,7 +110,7 @@ def test_a_refused_configuration_leaves_the_last_good_one(
     assert pid(running) == first
     assert get(tree["listeners"]["web"]["protocol_port"]).name == "one"
     # The same, where HAProxy finds out only when it loads it: a port that is taken a moment before.
-    monkeypatch.setattr(ports, "refusal", lambda binds: None)
+    monkeypatch.setattr(ports, "refusal", lambda *arguments: None)
     with socket.create_server(("127.0.0.1", 0)) as other:
         taken = other.getsockname()[1]
         with pytest.raises(Refused, match=r"cannot bind socket|did not take up"):

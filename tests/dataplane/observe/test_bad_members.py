@@ -130,7 +130,9 @@ def silent() -> Iterator[Nobody]:
 
 
 @pytest.mark.parametrize(
-    ("behave", "status"), [(hang, 504), (garbage, 502), (hang_up, 502), (drip, 504)], ids=lambda each: str(each)
+    ("behave", "status"),
+    [(hang, 504), (garbage, 502), (hang_up, 502), (drip, 504)],
+    ids=["hang", "garbage", "hang_up", "drip"],
 )
 def test_what_a_client_is_told(world: DataPlaneRig, bad, behave: Any, status: int) -> None:
     given = tree(bad(behave))
@@ -161,7 +163,7 @@ def test_one_that_cannot_be_reached_is_503_or_the_next_one(world: DataPlaneRig, 
 )
 def test_a_monitor_says_why_and_it_heals(world: DataPlaneRig, webs, bad, behave: Any, reason: str) -> None:
     (good,) = webs("good")
-    sick = bad(behave) if behave else Nobody()
+    sick: Any = bad(behave) if behave else Nobody()
     given = tree(good, sick, healthmonitor=MONITOR)
     world.change(given)
     until(lambda: world.operating("member", "m1") == "ERROR")

@@ -9,9 +9,10 @@ import sqlalchemy as sa
 
 from ....resources import listener as listeners
 from ....store.prepared import by
-from ....store.snapshot import Record
+from ....store.records import LoadBalancerRecord, PoolRecord
 from ....store.tables import LISTENER
 from ...errors import BadRequest, Conflict, InvalidInput, ValidationFailure
+from ...services import Services
 
 Values = dict[str, Any]
 
@@ -56,7 +57,14 @@ def check_port_is_free(tx: sa.Connection, loadbalancer_id: str, values: Values) 
             )
 
 
-def check_cidrs(loadbalancer: Record, cidrs: list[str] | None) -> None:
+def check_right_to_listen(services: Services, values: Values) -> None:
+    """Check that this server may listen on the port at all. Raises InvalidInput."""
+    refusal = services.dataplane.port_refusal(values["protocol_port"])
+    if refusal:
+        raise InvalidInput("protocol_port", values["protocol_port"], refusal)
+
+
+def check_cidrs(loadbalancer: LoadBalancerRecord, cidrs: list[str] | None) -> None:
     """Check that each CIDR has the IP version of one of the VIPs, and that no security groups are set for the VIP.
 
     Raises ValidationFailure and InvalidInput.
@@ -84,7 +92,7 @@ def check_has_children(protocol: str) -> None:
         raise BadRequest("Protocol PROMETHEUS listeners cannot have child objects.")
 
 
-def check_pool_fits(listener_protocol: str, pool: Record) -> None:
+def check_pool_fits(listener_protocol: str, pool: PoolRecord) -> None:
     """Check that a listener can forward to a pool of this protocol. Raises BadRequest and ValidationFailure."""
     check_has_children(listener_protocol)
     if pool.protocol not in listeners.POOL_PROTOCOLS[listener_protocol]:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from ....resources import MEMBER, POOL, Api
 from ....store.addresses import canonical
-from ....store.snapshot import Record
+from ....store.records import Record
 from ....store.tables import MEMBER as MEMBERS
 from ...errors import BadRequest, ValidationFailure
 from ...services import Services
@@ -40,21 +40,25 @@ def update_members(services: Services, request: Request, pool_id: str) -> Answer
     given, twice = _given(request.body)
     is_additive = _is_additive(request)
 
-    def find(tx: sa.Connection) -> tuple[str, Plan]:
+    def find(tx: sa.Connection) -> tuple[str, None]:
         pool = policy.visible_parent(services, tx, request.who, "member:put", POOL, pool_id)
         for verb in ("post",) if is_additive else ("post", "delete"):
             policy.check(services, request.who, f"member:{verb}", pool.project_id)
+        return pool.loadbalancer_id, None
+
+    def planned(tx: sa.Connection) -> Plan:
         plan = _plan(tx, pool_id, given, is_additive)
         _check_is_given_once(twice, plan)
-        return pool.loadbalancer_id, plan
+        return plan
 
-    def operation(change: Change, plan: Plan) -> None:
-        _carry_out(change, request, pool_id, plan)
+    def operation(change: Change, _: None) -> None:
+        _carry_out(change, request, pool_id, planned(change.tx))
         change.touch_loadbalancer()
         support.check(services, change)
 
     with services.store.reading() as tx:
-        _, plan = find(tx)
+        find(tx)
+        plan = planned(tx)
     if plan:
         transaction.change(services, find, operation, who=request.who)
     return Answer(None, 202)

@@ -9,14 +9,14 @@ import sqlalchemy as sa
 
 from ....resources import HEALTHMONITOR, L7POLICY, L7RULE, LISTENER, LOADBALANCER, MEMBER, POOL
 from ....store import addresses, prepared
-from ....store.snapshot import Record
+from ....store.records import ListenerRecord, PoolRecord, Record
 from ....store.tables import LISTENER as LISTENERS
 from ....store.tables import LOADBALANCER as LOADBALANCERS
 from ....store.tables import TABLES
 from ...access.context import Context
 from ...errors import BadRequest, Conflict, InvalidInput, ValidationFailure
 from ...keymanager import references as certificates
-from ...network.claims import Claims
+from ...network.claims import Claims, lock_addresses
 from ...network.mode import network
 from ...network.vip import Vip
 from ...services import Services
@@ -41,6 +41,8 @@ def create_loadbalancer(services: Services, who: Context, body: Any, tx: sa.Conn
     place = placement.of(tx, services, values)
     values["provider"] = place.provider
     transaction.check_haste(services, place.provider)
+    if values["additional_vips"] or not drivers.is_noop(services.config.providers, place.provider):
+        lock_addresses(tx)
     quotas.check(services, tx, LOADBALANCER, values["project_id"])
     check_references(services, tx, who, values)
     row = {
@@ -146,6 +148,8 @@ def _checked(name: str, value: Any) -> Any:
 def create_listener(change: Change, who: Context, values: Values) -> Record:
     listener_rules.check(values)
     listener_rules.check_port_is_free(change.tx, change.loadbalancer.id, values)
+    if not drivers.is_noop(change.services.config.providers, change.loadbalancer.provider):
+        listener_rules.check_right_to_listen(change.services, values)
     listener_rules.check_cidrs(change.loadbalancer, values["allowed_cidrs"])
     if values["default_pool_id"]:
         pool = pool_rules.of(change.tx, change.loadbalancer, values["default_pool_id"])
@@ -171,7 +175,7 @@ def create_pool(change: Change, who: Context, values: Values) -> Record:
     return row
 
 
-def _make_default(change: Change, listener_id: str, pool: Record) -> None:
+def _make_default(change: Change, listener_id: str, pool: PoolRecord) -> None:
     listener = change.row(LISTENERS, listener_id)
     if listener.loadbalancer_id != change.loadbalancer.id:
         raise BadRequest(f"Listener {listener_id} belongs to another load balancer.")
@@ -221,7 +225,7 @@ def create_l7policy(change: Change, who: Context, values: Values) -> Record:
     return change.row(TABLES["l7policy"], row.id)
 
 
-def check_redirect_pool(change: Change, listener: Record, pool_id: str | None) -> None:
+def check_redirect_pool(change: Change, listener: ListenerRecord, pool_id: str | None) -> None:
     if pool_id:
         pool = pool_rules.of(change.tx, change.loadbalancer, pool_id)
         listener_rules.check_pool_fits(listener.protocol, pool)

@@ -14,8 +14,8 @@ from ....resources import Api, Resource
 from ....store import addresses, haste, history, noop, prepared, settling
 from ....store.history import Event
 from ....store.prepared import Prepared
+from ....store.records import LoadBalancerRecord, Record
 from ....store.settling import now as now
-from ....store.snapshot import Record
 from ....store.tables import LISTENER, LOADBALANCER, POOL, TABLES
 from ...access.context import Context
 from ...errors import Busy, Conflict, NotFound, QuotaMet
@@ -31,7 +31,6 @@ MUTABLE = ("ACTIVE", "ERROR")  # a load balancer in ERROR can be repaired
 BUSY = "Load Balancer {id} is immutable and cannot be updated."
 BUSY_LOADBALANCER = "Invalid state {status} of loadbalancer resource {id}"
 
-_LOCK = Prepared(sa.select(LOADBALANCER).where(LOADBALANCER.c.id == sa.bindparam("id")).with_for_update())
 _TOUCH = {
     name: Prepared(
         sa.update(table)
@@ -51,7 +50,7 @@ class Change:
         self,
         services: Services,
         tx: sa.Connection,
-        loadbalancer: Record,
+        loadbalancer: LoadBalancerRecord,
         is_new: bool = False,
         who: Context | None = None,
     ) -> None:
@@ -157,7 +156,7 @@ def writing(services: Services) -> Iterator[tuple[sa.Connection, Callable[[str],
     """
     named: list[str] = []
     try:
-        with services.store.writing() as tx:
+        with services.store.changing() as tx:
             yield tx, named.append
     except sa.exc.OperationalError:
         _wake(services, named)
@@ -186,6 +185,7 @@ def change(
     """Run `find` and `operation` in one transaction that locks the load balancer, then wake the data plane.
 
     find(tx) validates the request and returns the ID of the load balancer and the second argument of the operation.
+    Where other transactions write at the same time, it is called again once the row is locked.
     While the load balancer is busy, waits up to config.busy_wait seconds and then starts over with `find`. Raises
     Busy, with the text `busy`, if it is still busy then; Conflict, with the same text, if its status is not in
     `mutable`; and NotFound if it does not exist.
@@ -197,6 +197,8 @@ def change(
             loadbalancer = _lock(tx, loadbalancer_id)
             check_haste(services, loadbalancer.provider)
             if loadbalancer.provisioning_status in mutable:
+                if not services.store.has_one_writer:
+                    _, found = find(tx)
                 made = Change(services, tx, loadbalancer, who=who)
                 result = operation(made, found)
                 made.finish(wake)
@@ -253,7 +255,7 @@ def _wait_for_turn(services: Services, loadbalancer_id: str, deadline: float) ->
 
 
 def _lock(tx: sa.Connection, loadbalancer_id: str) -> Record:
-    loadbalancer = _LOCK.first(tx, id=loadbalancer_id)
+    loadbalancer = settling.lock(tx, loadbalancer_id)
     if loadbalancer is None:
         raise NotFound.named("Load Balancer", loadbalancer_id)
     return loadbalancer

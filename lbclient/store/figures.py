@@ -1,0 +1,55 @@
+"""Counters of write transactions, for the server's metrics."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+
+from . import haste
+
+
+class Figures:
+    """How many transactions have ended, and how long they waited and wrote, in seconds."""
+
+    def __init__(self) -> None:
+        self.finished = 0
+        self.waited = 0.0
+        self.writing = 0.0
+        self._waiting = 0
+        self._lock = threading.Lock()
+
+    @property
+    def waiting(self) -> int:
+        """The number of transactions that wait for their turn now."""
+        return self._waiting
+
+    @contextmanager
+    def turn(self, lock: threading.Lock | None) -> Iterator[None]:
+        """Hold the lock of the writers, if any, as haste.holding() does; measure the wait for it and the work."""
+        begun = time.perf_counter()
+        self._count(1)
+        is_mine = False
+        try:
+            with haste.holding(lock) if lock else nullcontext():
+                is_mine = True
+                self._count(-1)
+                started = time.perf_counter()
+                try:
+                    yield
+                finally:
+                    self._add(started - begun, time.perf_counter() - started)
+        finally:
+            if not is_mine:
+                self._count(-1)
+
+    def _add(self, waited: float, writing: float) -> None:
+        with self._lock:
+            self.finished += 1
+            self.waited += waited
+            self.writing += writing
+
+    def _count(self, change: int) -> None:
+        with self._lock:
+            self._waiting += change
