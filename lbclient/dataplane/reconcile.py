@@ -24,7 +24,7 @@ from .config.cfg import Refused
 from .config.render import Configuration, Settings, render
 from .fair_share import Limits
 from .figures import Figures, Reconciled
-from .haproxy import binary, process_table
+from .haproxy import binary, capabilities, process_table
 from .haproxy.attachments import Attachment, AttachmentFailed
 from .haproxy.binding import Taken
 from .haproxy.process import Applied, Instance
@@ -194,6 +194,7 @@ class Reconciler:
             self._threads[-1].start()
 
     def _work(self) -> None:
+        capabilities.withhold()
         while (id_ := self._queue.take()) is not None:
             self._hire()
             begun = time.perf_counter()
