@@ -7,7 +7,6 @@ import math
 import os
 import threading
 import time
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,13 +17,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ..store.snapshot import Snapshot
 from ..store.store import Outcome, Store
+from ..strings import is_uuid
 from . import support
 from .config import udp
 from .config.cfg import Refused
 from .config.render import Configuration, Settings, render
 from .fair_share import Limits
 from .figures import Figures, Reconciled
-from .haproxy import binary, process_table
+from .haproxy import binary, capabilities, process_table
 from .haproxy.attachments import Attachment, AttachmentFailed
 from .haproxy.binding import Taken
 from .haproxy.process import Applied, Instance, Running
@@ -175,7 +175,7 @@ class Reconciler:
 
     def _instances(self) -> list[str]:
         """Return the IDs of the load balancers that have a directory."""
-        return [each.name for each in self._directory.iterdir() if _is_uuid(each.name)]
+        return [each.name for each in self._directory.iterdir() if is_uuid(each.name)]
 
     def _project(self, id_: str) -> str | None:
         """Return the ID of a load balancer's project; None if it is unknown or the store cannot be read now."""
@@ -199,6 +199,7 @@ class Reconciler:
             self._threads[-1].start()
 
     def _work(self) -> None:
+        capabilities.withhold()
         while (id_ := self._queue.take()) is not None:
             self._hire()
             begun = time.perf_counter()
@@ -390,10 +391,3 @@ def _logged(id_: str, applied: Applied) -> Outcome:
     why = f" ({applied.reason})" if applied.reason else ""
     LOG.log(level, "load balancer %s: %s in %.1f ms%s", id_, applied.how, applied.milliseconds, why)
     return Outcome(applied.how, applied.milliseconds, applied.reason)
-
-
-def _is_uuid(name: str) -> bool:
-    try:
-        return str(uuid.UUID(name)) == name
-    except ValueError:
-        return False

@@ -414,8 +414,8 @@ def _checked(config: Config) -> Config:
         )
     if config.auth == "noauth" and not (config.remote_noauth or is_loopback(config.bind_host)):
         raise ConfigError(
-            f"bind_host: {config.bind_host!r} is not allowed with auth noauth, which makes an admin of whoever reaches "
-            "it: it has to be a loopback address, or --remote-noauth has to be given."
+            f"bind_host: {config.bind_host!r} is not allowed with auth noauth, under which "
+            "every client is an admin: give a loopback address, or --remote-noauth."
         )
     if config.tls_key and not config.tls_certificate:
         raise ConfigError("tls_key needs tls_certificate.")

@@ -1,4 +1,4 @@
-"""The reference server from start to end, and the only place where requests and the data plane are put together."""
+"""Run the reference server, which puts the HTTP services and the data plane together."""
 
 from __future__ import annotations
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import os
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ..store import files
+from ..strings import is_uuid
 
 MARK = "database-id"  # the file with the ID of the database that belongs to the directory
 INSTANCES = "haproxy"  # the directory with a subdirectory for each load balancer
@@ -69,11 +69,4 @@ def mark(directory: Path, database_id: str) -> None:
 
 def _instances(directory: Path) -> int:
     instances = directory / INSTANCES
-    return sum(_is_uuid(each.name) for each in instances.iterdir()) if instances.exists() else 0
-
-
-def _is_uuid(name: str) -> bool:
-    try:
-        return str(uuid.UUID(name)) == name
-    except ValueError:
-        return False
+    return sum(is_uuid(each.name) for each in instances.iterdir()) if instances.exists() else 0

@@ -1,4 +1,4 @@
-"""The latest events in memory, in the order of their commits, for whoever follows them."""
+"""The latest events in memory, in the order of their commits, for requests that stream them."""
 
 from __future__ import annotations
 
