@@ -10,12 +10,15 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import Any, TypeVar
 
-from cliff import command, lister, show
-
 from ..client import similar
 from ..client.errors import Error, NotFound, WrongUsage
 from ..client.names import Names
 from ..client.services import Services
+from . import deferred
+
+with deferred.imports():
+    from cliff import command, lister, show
+
 from . import help, suggestions
 from .output.progress import Progress
 
@@ -39,11 +42,13 @@ class Command(command.Command):
 
     def connect(self) -> Services:
         """Return the services of the selected cloud."""
+        app: Any = self.app
+        if is_standalone(app):
+            services: Services = app.services
+            return services
         from . import plugin
 
-        app: Any = self.app
-        services: Services = app.services if is_standalone(app) else plugin.make_client(app.client_manager)
-        return services
+        return plugin.make_client(app.client_manager)
 
     @cached_property
     def names(self) -> Names:

@@ -2,12 +2,38 @@
 
 from __future__ import annotations
 
-import importlib.metadata
+import importlib
+import os
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from cliff.command import Command
-from cliff.commandmanager import CommandManager
+from .. import __version__
+from . import deferred
+
+with deferred.imports():
+    from cliff.command import Command
+    from cliff.commandmanager import CommandManager
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 DISTRIBUTION = "lbclient"
+# Where an installer writes the entry points, below a folder of sys.path.
+LISTS = (f"{DISTRIBUTION}-{__version__}.dist-info/entry_points.txt", f"{DISTRIBUTION}.egg-info/entry_points.txt")
+
+
+@dataclass(frozen=True)
+class Listed:
+    """An entry point of this distribution, read without importlib.metadata."""
+
+    name: str
+    value: str  # module:class
+
+    def load(self) -> Any:
+        module, _, attribute = self.value.partition(":")
+        return getattr(importlib.import_module(module), attribute)
 
 
 class Commands(CommandManager):
@@ -15,7 +41,7 @@ class Commands(CommandManager):
 
     def load_commands(self, namespace: str) -> None:
         self.group_list.append(namespace)
-        self._add(importlib.metadata.distribution(DISTRIBUTION).entry_points.select(group=namespace))
+        self._add(own(namespace))
 
     def add_command(self, name: str, command_class: type[Command]) -> None:
         """Add a command; a command of cliff does not replace one of lbclient."""
@@ -26,10 +52,38 @@ class Commands(CommandManager):
         try:
             return super().find_command(argv)
         except ValueError:
+            import importlib.metadata  # imported late: it is slow, and few commands are of other distributions
+
             for namespace in self.group_list:
                 self._add(importlib.metadata.entry_points(group=namespace))
             return super().find_command(argv)
 
-    def _add(self, entry_points: importlib.metadata.EntryPoints) -> None:
+    def _add(self, entry_points: Iterable[Listed | EntryPoint]) -> None:
         for entry_point in entry_points:
-            self.commands.setdefault(entry_point.name.replace("_", " "), entry_point)
+            commands: dict[str, Any] = self.commands
+            commands.setdefault(entry_point.name.replace("_", " "), entry_point)
+
+
+def own(namespace: str) -> Iterable[Listed | EntryPoint]:
+    """Return the entry points of this distribution in a group, from the first list on sys.path."""
+    for folder in sys.path:
+        for name in LISTS:
+            try:
+                with open(os.path.join(folder, name), encoding="utf-8") as file:
+                    return list(_section(file, namespace))
+            except OSError:
+                continue
+    import importlib.metadata
+
+    return importlib.metadata.distribution(DISTRIBUTION).entry_points.select(group=namespace)
+
+
+def _section(lines: Iterable[str], wanted: str) -> Iterable[Listed]:
+    """Yield the entry points of a section, in which each line is `name = module:class`."""
+    section = ""
+    for line in map(str.strip, lines):
+        name, sign, value = line.partition("=")
+        if line.startswith("["):
+            section = line.strip("[]")
+        elif sign and section == wanted:
+            yield Listed(name.strip(), value.strip())

@@ -5,18 +5,17 @@ from __future__ import annotations
 import argparse
 import inspect
 import re
-import shutil
 import sys
-import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-import autopage.argparse
-from cliff import _argparse
-from cliff import help as cliff_help
-
 from ..client.errors import WrongUsage
-from . import suggestions
+from . import deferred, suggestions
+
+with deferred.imports():
+    import autopage.argparse
+    from cliff import _argparse
+    from cliff import help as cliff_help
 
 # Help texts for cliff's own options, in the style of the others.
 WORDS = {
@@ -61,6 +60,8 @@ class Help(_argparse.SmartHelpFormatter):
         if len(usage.strip().splitlines()) == 1:
             return usage
         head, parts = _parts(usage, self._prog)
+        import textwrap  # imported late, as shutil is: most commands show no help
+
         lines = textwrap.wrap(
             " ".join(parts), self._width - len(INDENT), break_on_hyphens=False, break_long_words=False
         )
@@ -71,6 +72,8 @@ class Help(_argparse.SmartHelpFormatter):
 
     @staticmethod
     def _paragraph(paragraph: str, width: int, indent: str) -> str:
+        import textwrap
+
         if "\n  " in paragraph:
             return textwrap.indent(paragraph, indent)
         return textwrap.fill(" ".join(paragraph.split()), width, initial_indent=indent, subsequent_indent=indent)
@@ -156,6 +159,9 @@ def _begins(name: Sequence[str], words: Sequence[str]) -> bool:
 
 def listed(commands: Iterable[tuple[str, Any]], *, is_narrow: bool) -> Iterator[str]:
     """Yield a line for each command with its description, or several lines on a narrow terminal."""
+    import shutil
+    import textwrap
+
     width = shutil.get_terminal_size().columns if is_narrow else sys.maxsize
     lines = [(name, _first_line(entry_point)) for name, entry_point in sorted(commands, key=lambda command: command[0])]
     indent = max(len(name) for name, _ in lines) + 4
@@ -175,6 +181,8 @@ def _is_known(app: Any, words: list[str]) -> bool:
 
 def show_all(app: Any) -> None:
     """Print all commands and the global options, and exit."""
+    import textwrap
+
     pager = autopage.argparse.help_pager(app.stdout)
     with pager as out:
         autopage.argparse.use_color_for_parser(app.parser, pager.to_terminal())

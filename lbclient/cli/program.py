@@ -12,18 +12,19 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
-from cliff.app import App
-
 from .. import __doc__ as description
 from .. import __version__
 from ..client.safe_text import safe
 from ..client.services import Services
-from . import suggestions
+from . import deferred, suggestions
 from .command import Command
 from .credentials import add_credentials, credentials
 from .entry_points import Commands
 from .help import Help, ShowHelp, listed, show_all
 from .output.formatters import Formatters
+
+with deferred.imports():
+    from cliff.app import App
 
 LEVELS = {0: logging.ERROR, 1: logging.WARNING, 2: logging.INFO}
 

@@ -8,9 +8,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
-from cliff import _argparse
-
 from ..client import similar
+from . import deferred
+
+with deferred.imports():
+    from cliff import _argparse
 
 UNKNOWN = re.compile(r"(?:unrecognized arguments|no such option): (.*)", re.DOTALL)
 NO_CHOICE = re.compile(r"argument ([^:]+): invalid choice: '?([^' ]+)'? \(choose from")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ from .errors import NotConfigured
 Entry = dict[str, Any]
 
 SUFFIXES = (".yaml", ".yml", ".json")
+STEMS = {"clouds": "OS_CLIENT_CONFIG_FILE", "secure": "OS_CLIENT_SECURE_FILE"}  # name -> variable with another path
 
 
 def entry(name: str | None, region_name: str | None, environ: Mapping[str, str]) -> Entry:
@@ -44,8 +46,7 @@ def offered(environ: Mapping[str, str]) -> str:
 
 def _missing(environ: Mapping[str, str]) -> str:
     """Return a sentence about variables that name a missing file, to append to an error; "" if there are none."""
-    names = ("OS_CLIENT_CONFIG_FILE", "OS_CLIENT_SECURE_FILE")
-    wrong = [name for name in names if environ.get(name) and not Path(environ[name]).is_file()]
+    wrong = [name for name in STEMS.values() if environ.get(name) and not Path(environ[name]).is_file()]
     return "".join(f" {name} names {environ[name]}, which is no file." for name in wrong)
 
 
@@ -59,10 +60,15 @@ def files(environ: Mapping[str, str]) -> list[Path]:
     return _clouds(environ)[0]
 
 
+def present(environ: Mapping[str, str]) -> Iterator[Path]:
+    """Yield the paths of the files that exist and are read, without reading them."""
+    for stem, variable in STEMS.items():
+        yield from itertools.islice((path for path in _candidates(stem, environ.get(variable)) if path.is_file()), 1)
+
+
 def _clouds(environ: Mapping[str, str]) -> tuple[list[Path], Entry]:
     """Read the files, and return their paths and the merged clouds."""
-    path, content = _first("clouds", environ.get("OS_CLIENT_CONFIG_FILE"))
-    secure_path, secure = _first("secure", environ.get("OS_CLIENT_SECURE_FILE"))
+    (path, content), (secure_path, secure) = (_first(stem, environ.get(variable)) for stem, variable in STEMS.items())
     files = [file for file in (path, secure_path) if file]
     clouds = _merged(content, secure).get("clouds") or {}
     if not isinstance(clouds, dict):

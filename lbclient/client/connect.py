@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from . import clouds, direct_http, errors, token_cache
+from .known_settings import Known
 from .services import Services
 from .session import CachedSession
 from .settings import Settings, read, with_domains
@@ -47,9 +47,16 @@ CACHE_VARIABLE = "LBCLIENT_AUTH_CACHE"
 
 def connect(options: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Services:
     """Return the services for these options and variables. Raises NotConfigured."""
-    settings = read(options, environ)
-    with errors.translated():
-        session = _cached_session(settings, environ) or _session(settings, _plugin(settings, environ))
+    known = Known(options, environ)
+    found = known.read()
+    session: Session | CachedSession | None = None
+    if found and found[1].read():
+        settings, entry = found
+        session = _with_entry(entry, settings, environ, lambda: read(options, environ))
+    else:
+        settings = read(options, environ)
+        with errors.translated():
+            session = _cached_session(settings, environ, known) or _session(settings, _plugin(settings, environ))
     return Services(
         session,
         settings.get("region_name"),
@@ -100,6 +107,8 @@ def _words(value: Any) -> list[str]:
 
 def _loader(kind: str) -> BaseLoader[Any]:
     """Return the plugin loader of that name. keystoneauth1's own are found without scanning all installed packages."""
+    import importlib.metadata  # imported late: commands with a cached login do not need it
+
     own = importlib.metadata.distribution("keystoneauth1").entry_points.select(group=PLUGINS, name=kind)
     for entry_point in own:
         loader: BaseLoader[Any] = entry_point.load()()
@@ -127,7 +136,7 @@ def _with_password(settings: Settings) -> Settings:
     return {**settings, "password": getpass()}
 
 
-def _cached_session(settings: Settings, environ: Mapping[str, str]) -> CachedSession | None:
+def _cached_session(settings: Settings, environ: Mapping[str, str], known: Known) -> CachedSession | None:
     """Return a session whose login is cached for the next command; None if that is disabled, unsafe or unsupported."""
     kind = kind_of(settings)
     is_wanted = _is_true(settings.get(CACHE_SWITCH, environ.get(CACHE_VARIABLE) or "on"))
@@ -137,10 +146,27 @@ def _cached_session(settings: Settings, environ: Mapping[str, str]) -> CachedSes
     entry = token_cache.entry({**settings, "auth_type": kind}, environ)
     if entry is None:
         return None
+    session = _with_entry(entry, settings, environ, lambda: settings)
+    known.write(settings, entry)
+    return session
+
+
+def _with_entry(
+    entry: token_cache.CacheEntry,
+    settings: Settings,
+    environ: Mapping[str, str],
+    complete: Callable[[], Settings],
+) -> CachedSession:
+    """Return a session with the cached login of an entry; a new login needs all settings, which `complete` returns."""
+
+    def make() -> Session:
+        needed = complete()
+        return _session(needed, _plugin(needed, environ))
+
     is_direct = direct_http.is_plain(environ) and not settings.get("cert")
     return CachedSession(
         entry,
-        lambda: _session(settings, _plugin(settings, environ)),
+        make,
         direct_http.DirectHttp(_verification(settings), _timeout(settings)) if is_direct else None,
         {"interface": settings.get("interface") or DEFAULT_INTERFACE, "region_name": settings.get("region_name")},
         SERVICE_TYPES,

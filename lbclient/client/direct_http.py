@@ -6,7 +6,6 @@ plain request: `is_plain` returns False and `request` returns None in these case
 
 from __future__ import annotations
 
-import http.client
 import json
 import logging
 import os
@@ -18,14 +17,17 @@ import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import SplitResult, urlencode, urlsplit
 
 from .. import __version__
+from . import plain_http
 from .errors import Unreachable
 
 if TYPE_CHECKING:
     from ssl import SSLContext
+
+    from .tls_http import TlsConnection
 
 # Variables that make requests use a proxy or other credentials.
 VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "netrc")
@@ -48,7 +50,7 @@ class Answer:
     request: Request
     status_code: int
     reason: str
-    headers: http.client.HTTPMessage
+    headers: plain_http.Headers
     content: bytes
 
     @property
@@ -69,6 +71,7 @@ def is_plain(environ: Mapping[str, str]) -> bool:
     )
 
 
+Connection: TypeAlias = "plain_http.Connection | TlsConnection"
 ConnectionKey = tuple[int, str, str]  # (thread ID, URL scheme, host and port)
 
 
@@ -78,7 +81,7 @@ class DirectHttp:
     def __init__(self, verify: bool | str, timeout: float) -> None:
         self.verify = verify
         self.timeout = timeout
-        self._connections: dict[ConnectionKey, http.client.HTTPConnection] = {}
+        self._connections: dict[ConnectionKey, Connection] = {}
         weakref.finalize(self, _close, self._connections)
 
     def request(
@@ -101,7 +104,7 @@ class DirectHttp:
         answer = _exchanged(connection, Request(method, url), parts, {**_constant_headers(json), **headers}, json)
         return None if answer.status_code in ANY_REDIRECT else answer
 
-    def _connected(self, parts: SplitResult) -> http.client.HTTPConnection:
+    def _connected(self, parts: SplitResult) -> Connection:
         place = (threading.get_ident(), parts.scheme, parts.netloc)  # threads cannot share a connection
         connection = self._connections.get(place)
         if connection is None:
@@ -112,11 +115,13 @@ class DirectHttp:
             connection.connect()
         return connection
 
-    def _connection(self, parts: SplitResult) -> http.client.HTTPConnection:
+    def _connection(self, parts: SplitResult) -> Connection:
         host, port = str(parts.hostname), parts.port or DEFAULT_PORTS[parts.scheme]
         if parts.scheme == "http":
-            return http.client.HTTPConnection(host, port, timeout=self.timeout)
-        return http.client.HTTPSConnection(host, port, timeout=self.timeout, context=self._trust)
+            return plain_http.Connection(host, port, parts.netloc, self.timeout)
+        from .tls_http import TlsConnection  # imported late: it is slow
+
+        return TlsConnection(host, port, timeout=self.timeout, context=self._trust)
 
     @cached_property
     def _trust(self) -> SSLContext:
@@ -132,7 +137,7 @@ class DirectHttp:
         return ssl.create_default_context(cafile=None if is_folder else named, capath=named if is_folder else None)
 
 
-def _close(connections: Mapping[ConnectionKey, http.client.HTTPConnection]) -> None:
+def _close(connections: Mapping[ConnectionKey, Connection]) -> None:
     for connection in connections.values():
         connection.close()
 
@@ -172,21 +177,20 @@ def _constant_headers(body: Any) -> dict[str, str]:
 
 
 def _exchanged(
-    connection: http.client.HTTPConnection, request: Request, parts: SplitResult, headers: dict[str, str], body: Any
+    connection: Connection, request: Request, parts: SplitResult, headers: dict[str, str], body: Any
 ) -> Answer:
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     server = f"{parts.scheme}://{parts.netloc}"
     try:
-        connection.request(request.method, path, None if body is None else json.dumps(body).encode(), headers)
-        response = connection.getresponse()
-        content = response.read()
+        sent = None if body is None else json.dumps(body).encode()
+        status, reason, received, content = connection.exchange(request.method, path, sent, headers)
     except TimeoutError as error:
         connection.close()
         raise Unreachable(
             f"No answer in time: {server} has said nothing for {connection.timeout:g} seconds."
         ) from error
-    except (OSError, http.client.HTTPException) as error:
+    except OSError as error:
         connection.close()
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise Unreachable(f"{server} has not answered to the end: {reason.rstrip('.').lower()}.") from error
-    return Answer(request, response.status, response.reason, response.headers, content)
+    return Answer(request, status, reason, received, content)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 Parameters = Mapping[str, Any]
 
+LOG = logging.getLogger(__name__)
 VERSION_AT_END = re.compile(r"/v\d+(\.\d+)?$")
 
 
@@ -139,6 +141,8 @@ class Rest:
 
                 refusal = refusal.hinting(roles.needed(method, path))
             raise refusal
+        if "warning" in answer.headers:
+            LOG.warning("%s", _warning(answer.headers["warning"]))
         if not answer.content:
             return {}
         body = _body(answer)
@@ -147,6 +151,11 @@ class Rest:
                 f"What answers at {url} is no {self.service_type} service: it sends no JSON object."
             )
         return body
+
+
+def _warning(header: str) -> str:
+    """Return the text of a warning, which stands in quotation marks behind a code and a name (RFC 7234, 5.5)."""
+    return header.partition('"')[2].rpartition('"')[0] or header
 
 
 def _body(answer: Any) -> Any:

@@ -6,24 +6,29 @@ user, project, region or CA certificate means a different file. The settings the
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import stat
-import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+try:
+    from _blake2 import blake2b  # what hashlib offers, which loads OpenSSL first
+except ImportError:
+    from hashlib import blake2b
+
 FORM = 1  # version of the file format; files of other versions are ignored
 MARGIN = 60.0  # seconds that a cached token still has to be valid for
+OUTLIVED = 86400.0  # seconds after which what is known of a login is deleted
 ABANDONED = 3600.0  # seconds after which a temporary file is considered abandoned
 SECRET = "secret"
 SECRET_LENGTH = 32
 SUFFIX = ".json"
+KNOWN = ".known"  # suffix of files with what is known of a login
 ASIDE = ".new"  # suffix of temporary files
 
 
@@ -69,15 +74,48 @@ class CacheEntry:
                 self.path.unlink()
 
 
+@dataclass(frozen=True)
+class Beside:
+    """A private file beside the cached logins, with what a command knows of one of them."""
+
+    path: Path
+
+    def read(self) -> bytes | None:
+        return _read_private(self.path)
+
+    def write(self, content: bytes) -> None:
+        """Store the content. Errors of the file system are ignored."""
+        with suppress(OSError):
+            _put(self.path, content, os.replace)
+
+    def login(self, name: str) -> CacheEntry:
+        """Return the entry of the login whose file has this name. Raises ValueError."""
+        if os.path.basename(name) != name or not name.endswith(SUFFIX):
+            raise ValueError(name)
+        return CacheEntry(self.path.parent / name)
+
+
+def beside(sources: Sequence[object], environ: Mapping[str, str]) -> Beside | None:
+    """Return the file for what follows from these sources; None if no login is cached, or none can be safely."""
+    folder = _folder(environ)
+    path = _keyed(repr(sources), environ) if folder and folder.is_dir() else None
+    return Beside(path.with_suffix(KNOWN)) if path else None
+
+
 def entry(said: Mapping[str, Any], environ: Mapping[str, str]) -> CacheEntry | None:
     """Return the cache entry for the settings of a cloud (`said`); None if no login can be stored safely."""
+    path = _keyed(repr(sorted((name, repr(value)) for name, value in said.items())), environ)
+    return CacheEntry(path) if path else None
+
+
+def _keyed(text: str, environ: Mapping[str, str]) -> Path | None:
+    """Return the path of the file whose name is the keyed digest of a text; None if the folder is not private."""
     folder = _folder(environ)
     secret = _secret(folder) if folder and _is_private_folder(folder) else None
     if folder is None or secret is None:
         return None
-    text = repr(sorted((name, repr(value)) for name, value in said.items()))
-    digest = hashlib.blake2b(text.encode(), key=secret, digest_size=24)
-    return CacheEntry(folder / f"{digest.hexdigest()}{SUFFIX}")
+    digest = blake2b(text.encode(errors="surrogateescape"), key=secret, digest_size=24)
+    return folder / f"{digest.hexdigest()}{SUFFIX}"
 
 
 def clear(environ: Mapping[str, str]) -> int:
@@ -162,6 +200,8 @@ def _parsed(content: bytes) -> CachedToken | None:
 
 def _put(path: Path, content: bytes, place: Callable[[str, Path], None]) -> None:
     """Write a temporary file and move it into place, so that readers never see a half-written file."""
+    import tempfile  # imported late: only a new login is written
+
     descriptor, aside = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=ASIDE)  # with mode 0600
     try:
         with open(descriptor, "wb") as file:
@@ -185,12 +225,14 @@ def _is_over(path: Path) -> bool:
         content = _read_private(path)
         cached = _parsed(content) if content else None
         return cached is None or not cached.is_good
+    if path.suffix == KNOWN:
+        return time.time() - path.stat().st_mtime > OUTLIVED
     return path.suffix == ASIDE and time.time() - path.stat().st_mtime > ABANDONED
 
 
 def _files(folder: Path) -> list[Path]:
     """List the files that this module creates."""
     try:
-        return [path for path in folder.iterdir() if path.suffix in (SUFFIX, ASIDE) or path.name == SECRET]
+        return [path for path in folder.iterdir() if path.suffix in (SUFFIX, KNOWN, ASIDE) or path.name == SECRET]
     except OSError:
         return []

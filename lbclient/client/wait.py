@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 Report = Callable[[str, float], None]  # called with the awaited state and the elapsed seconds
 
-FIRST_PAUSE = 0.05  # seconds
+FIRST_PAUSE = 0.01  # seconds
 LAST_PAUSE = 3.0  # seconds
 GROWTH = 1.5  # factor from one pause to the next
 TIMEOUT = 300.0  # seconds, by default

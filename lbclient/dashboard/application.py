@@ -17,7 +17,7 @@ from . import security
 from .calls import STREAM, Environ, Wsgi
 from .rates import Rates
 from .rendering import Renderer
-from .routes import ROUTES, Route
+from .routes import ROUTES, TESTING, Route
 from .security import CSRF_FIELD, LOGIN_COOKIE, SESSION_COOKIE, Forged
 from .sessions import Sessions
 from .visit import Options, Parts, Reply, Visit
@@ -26,7 +26,8 @@ LOG = logging.getLogger(__name__)
 
 PLACE = "/dashboard"
 LOGIN = f"{PLACE}/login"
-STATIC = f"{PLACE}/static/"  # also the home page needs them
+STATIC = f"{PLACE}/static/"
+ALWAYS = (STATIC, f"{PLACE}/api")  # what the page at / needs, whether there is a dashboard or not
 FORM_BYTES = 4 * 1024 * 1024
 FILE_BYTES = 2 * 1024 * 1024
 FOREVER = "public, max-age=31536000, immutable"
@@ -48,7 +49,7 @@ class Mounted:
         """Whether a page answers a request, and not the API."""
         path: str = environ["PATH_INFO"]
         if path == PLACE or path.startswith(f"{PLACE}/"):
-            return self._parts.options.is_enabled or path.startswith(STATIC)
+            return self._parts.options.is_enabled or path.startswith(ALWAYS)
         is_reading: bool = environ["REQUEST_METHOD"] in ("GET", "HEAD")
         return path == "/" and is_reading and _is_browser(environ)
 
@@ -76,7 +77,7 @@ def _application(parts: Parts) -> Wsgi:
     for kind in (Exception, falcon.HTTPError):
         app.add_error_handler(kind, lambda req, resp, error, params: _write(req, resp, _failed(parts, req, error)))
     table: dict[str, dict[str, Route]] = {}
-    for route in ROUTES:
+    for route in (*ROUTES, *(TESTING if parts.options.has_testing else ())):
         table.setdefault(_template(route.path), {})[route.method] = route
     for path, methods in table.items():
         app.add_route(path, _Methods(parts, methods))

@@ -19,6 +19,7 @@ SPARE_ROWS = 2  # empty rows for more objects in a list
 YES_NO = (("true", "yes"), ("false", "no"))
 TITLES = {"id": "ID", "vip": "VIP", "url": "URL", "tls": "TLS", "http": "HTTP", "ip": "IP", "sg": "security group"}
 TITLES |= {"ref": "reference", "sni": "SNI", "ca": "CA", "crl": "CRL", "lb": "", "cidrs": "CIDRs", "alpn": "ALPN"}
+TITLES |= {"loadbalancer": "load balancer", "healthmonitor": "health monitor", "l7policy": "L7 policy"}
 TITLES |= {"hsts": "HSTS", "ids": "IDs", "refs": "references", "qos": "QoS", "vnic": "VNIC", "sriov": "SR-IOV"}
 
 
@@ -116,6 +117,7 @@ def _input(each: Field, value: Any, options: Sequence[Option] | None, prefix: st
 def _scalar(made: Input, each: Field, value: Any, options: Sequence[Option] | None) -> None:
     made.value = _text(each, value)
     if each.type is Type.BOOLEAN:
+        made.hint = dict(YES_NO).get(made.hint, made.hint)
         made.kind, made.options = "choice", YES_NO
         made.value = made.value or (_text(each, each.default) if made.is_required else "")
     elif each.choices:
@@ -142,7 +144,7 @@ def _text(each: Field, value: Any) -> str:
 
 
 def _fill(made: Input, sent: Mapping[str, list[str]]) -> None:
-    """Put what was sent into an input, so that nobody has to type it again after a mistake."""
+    """Put what was sent into an input, so that it need not be typed again after a mistake."""
     if made.kind == "rows":
         for line in made.value:
             for part in line:

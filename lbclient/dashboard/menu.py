@@ -21,7 +21,11 @@ class Entry:
 
 ENTRIES = (
     Entry("Load balancers", "/dashboard"),
+    Entry("Plan", "/dashboard/plan"),
+    Entry("Certificates", "/dashboard/certificates"),
+    Entry("Floating IPs", "/dashboard/floatingips"),
     Entry("Quotas", "/dashboard/quotas", "quota:get_one"),
+    Entry("Providers", "/dashboard/providers", "provider:get_all", is_minor=True),
     Entry("Flavors", "/dashboard/flavors", "flavor:get_all", is_minor=True),
     Entry("Flavor profiles", "/dashboard/flavorprofiles", "flavor-profile:get_all", is_minor=True),
     Entry("Availability zones", "/dashboard/availabilityzones", "availability-zone:get_all", is_minor=True),
@@ -32,9 +36,12 @@ ENTRIES = (
         is_minor=True,
     ),
     Entry("Amphorae", "/dashboard/amphorae", "amphora:get_all", is_minor=True),
+    Entry("API", "/dashboard/api", is_minor=True),
 )
+TESTING = Entry("Testing", "/dashboard/testing")
 
 
 def of(visit: Visit) -> list[Entry]:
     """Return the entries that the user of a session sees."""
-    return [entry for entry in ENTRIES if not entry.action or visit.may(entry.action)]
+    found = [entry for entry in ENTRIES if not entry.action or visit.may(entry.action)]
+    return [*found, TESTING] if visit.parts.options.has_testing else found

@@ -5,8 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..resources import ALL, LOADBALANCER, QUOTA, Resource
-from . import balancer, home, login, objects, overview
+from ..resources import LOADBALANCER, QUOTA, Resource
+from . import (
+    balancer,
+    certificates,
+    floating_ips,
+    home,
+    login,
+    objects,
+    overview,
+    planning,
+    providers,
+    reference,
+    testkit,
+)
 from .kinds import MADE, SHOWN, pattern
 from .visit import Reply
 
@@ -62,8 +74,33 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", f"{_BALANCER}/failover", balancer.fail_over),
     Route("POST", f"{_MEMBER}/drain", balancer.drain),
     Route("POST", f"{_MEMBER}/undrain", balancer.undrain),
+    Route("GET", f"{_BALANCER}/export", planning.export),
+    Route("GET", f"{_BALANCER}/plan", planning.edit),
+    Route("GET", "/dashboard/plan", planning.form),
+    Route("POST", "/dashboard/plan", planning.review),
+    Route("POST", "/dashboard/plan/apply", planning.apply),
+    Route("GET", "/dashboard/certificates", certificates.show),
+    Route("POST", "/dashboard/certificates", certificates.store),
+    Route("GET", "/dashboard/certificates/{id}/delete", certificates.ask_delete),
+    Route("POST", "/dashboard/certificates/{id}/delete", certificates.delete),
+    Route("GET", "/dashboard/floatingips", floating_ips.show),
+    Route("POST", "/dashboard/floatingips", floating_ips.create),
+    Route("POST", "/dashboard/floatingips/{id}", floating_ips.associate),
+    Route("GET", "/dashboard/floatingips/{id}/delete", floating_ips.ask_delete),
+    Route("POST", "/dashboard/floatingips/{id}/delete", floating_ips.delete),
+    Route("GET", "/dashboard/providers", providers.show),
+    Route("GET", "/dashboard/api", reference.show, is_open=True),
     Route("POST", f"{_AMPHORA}/failover", balancer.fail_over_amphora),
     Route("POST", f"{_AMPHORA}/configure", balancer.configure_amphora),
 )
-
-__all__ = ["ALL", "ROUTES", "Route"]
+TESTING: tuple[Route, ...] = (  # where the server has the testing API
+    Route("GET", "/dashboard/testing", testkit.show),
+    Route("GET", "/dashboard/testing/{kind}/new", testkit.new),
+    Route("POST", "/dashboard/testing/{kind}/new", testkit.create),
+    Route("POST", "/dashboard/testing/{kind}/{id}/delete", testkit.remove),
+    Route("POST", "/dashboard/testing/preset", testkit.begin_preset),
+    Route("POST", "/dashboard/testing/release", testkit.release),
+    Route("POST", "/dashboard/testing/forget", testkit.forget),
+    Route("POST", "/dashboard/testing/save", testkit.save),
+    Route("POST", "/dashboard/testing/restore", testkit.restore),
+)

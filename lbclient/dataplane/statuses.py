@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
-from ..store.snapshot import Record, Snapshot
+from ..store.records import HealthMonitorRecord, ListenerRecord, MemberRecord, Part, PoolRecord
+from ..store.snapshot import Snapshot
 from .config import backends, monitors
 from .haproxy.runtime import Row, Rows
 
@@ -36,8 +38,11 @@ def expected(snapshot: Snapshot, known: Mapping[tuple[str, str], str]) -> Status
     """Predict the statuses right after a snapshot has been applied, so that clients need not wait for a report.
 
     They follow from the snapshot, except for two known statuses that only later reports can change: members found to
-    be down stay in ERROR, and full listeners stay DEGRADED.
+    be down stay in ERROR, and full listeners stay DEGRADED. Of a snapshot that continues another, only the statuses of
+    members that were touched or are in ERROR are among them.
     """
+    if snapshot.touched is not None:
+        snapshot = _reduced(snapshot, known)
     rows: dict[tuple[str, str], Row] = {
         (each.id, "FRONTEND"): {"status": "FULL" if known.get(("listener", each.id)) == "DEGRADED" else "OPEN"}
         for each in backends.enabled_listeners(snapshot)
@@ -48,7 +53,20 @@ def expected(snapshot: Snapshot, known: Mapping[tuple[str, str], str]) -> Status
     return statuses(snapshot, rows, None, False)
 
 
-def _expected_rows(pool: Record, snapshot: Snapshot, known: Mapping[tuple[str, str], str]) -> Rows:
+def _reduced(snapshot: Snapshot, known: Mapping[tuple[str, str], str]) -> Snapshot:
+    """Return the snapshot with those members only that were touched or are in ERROR, and one that serves each pool."""
+    telling = {id_ for (kind, id_), status in known.items() if kind == "member" and status == "ERROR"}
+    telling |= snapshot.touched or set()
+    members = {}
+    for pool_id, rows in snapshot.members.items():
+        serving = next((row for row in rows if row.admin_state_up and row.weight and row.id not in telling), None)
+        chosen = [row for row in rows if row.id in telling]
+        chosen += [serving] if serving is not None else [row for row in rows[:1] if row.id not in telling]
+        members[pool_id] = tuple(chosen)
+    return replace(snapshot, members=members)
+
+
+def _expected_rows(pool: PoolRecord, snapshot: Snapshot, known: Mapping[tuple[str, str], str]) -> Rows:
     """Return the rows expected of a pool and its members; a disabled pool has no rows for members."""
     monitor = monitors.of(pool, snapshot)
     members = snapshot.members[pool.id] if pool.admin_state_up else ()
@@ -57,7 +75,9 @@ def _expected_rows(pool: Record, snapshot: Snapshot, known: Mapping[tuple[str, s
     return {**rows, (pool.id, "BACKEND"): {"status": "UP" if is_served or not rows else "DOWN"}}
 
 
-def _expected_row(member: Record, monitor: Record | None, known: Mapping[tuple[str, str], str]) -> Row:
+def _expected_row(
+    member: MemberRecord, monitor: HealthMonitorRecord | None, known: Mapping[tuple[str, str], str]
+) -> Row:
     if not member.admin_state_up:
         status = "MAINT"
     elif monitor is None:
@@ -81,7 +101,7 @@ def _of(kind: str, found: Mapping[tuple[str, str], str]) -> set[str]:
     return {status for (name, _), status in found.items() if name == kind}
 
 
-def _listener(listener: Record, snapshot: Snapshot, rows: Rows, error: str | None) -> str:
+def _listener(listener: ListenerRecord, snapshot: Snapshot, rows: Rows, error: str | None) -> str:
     if not (snapshot.loadbalancer.admin_state_up and listener.admin_state_up):
         return "OFFLINE"
     row = rows.get((listener.id, "FRONTEND"))
@@ -92,7 +112,7 @@ def _listener(listener: Record, snapshot: Snapshot, rows: Rows, error: str | Non
     return "DEGRADED" if status == "ONLINE" and ("listener", listener.id) in snapshot.failures else status
 
 
-def _pool(pool: Record, snapshot: Snapshot, rows: Rows, *, is_referenced: bool) -> Statuses:
+def _pool(pool: PoolRecord, snapshot: Snapshot, rows: Rows, *, is_referenced: bool) -> Statuses:
     """Return the statuses of a pool and its members."""
     monitor = monitors.of(pool, snapshot)
     found: Statuses = {}
@@ -114,7 +134,7 @@ def _referenced(snapshot: Snapshot, rows: Rows) -> set[str]:
     return {pool_id for listener in reporting for pool_id in backends.used(listener, snapshot)}
 
 
-def _member(member: Record, monitor: Record | None, row: Row | None) -> str:
+def _member(member: MemberRecord, monitor: HealthMonitorRecord | None, row: Row | None) -> str:
     if not member.admin_state_up:
         return "OFFLINE"
     if row is None:
@@ -133,7 +153,7 @@ def is_drained(row: Row) -> bool:
 
 def _plain(snapshot: Snapshot, error: str | None) -> Statuses:
     """Return the statuses of monitors, policies and rules, which HAProxy does not report: ONLINE once in effect."""
-    kinds: tuple[tuple[str, Iterable[Record]], ...] = (
+    kinds: tuple[tuple[str, Iterable[Part]], ...] = (
         ("healthmonitor", snapshot.healthmonitors.values()),
         ("l7policy", (each for policies in snapshot.l7policies.values() for each in policies)),
         ("l7rule", (each for rules in snapshot.l7rules.values() for each in rules)),
@@ -145,5 +165,5 @@ def _plain(snapshot: Snapshot, error: str | None) -> Statuses:
     }
 
 
-def _is_active(record: Record, error: str | None) -> bool:
+def _is_active(record: Part, error: str | None) -> bool:
     return error is None or record.provisioning_status == "ACTIVE"

@@ -4,37 +4,22 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import inspect
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from cliff.command import Command
-
-from ..cli import help, suggestions
 from ..cli.command import positive_seconds
+from ..cli.local import LocalCommand
 
 NEEDED = ("cryptography", "falcon", "orjson", "pyroute2", "sqlalchemy", "uvicorn")  # packages of the extra `server`
 
 
-class _ServerCommand(Command):
+class _ServerCommand(LocalCommand):
     """A command that says in one line how to install what it needs."""
 
     auth_required = False
-    examples: tuple[str, ...] = ()
-
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        parser = super().get_parser(prog_name)
-        suggestions.attach(parser, self.app)
-        help.complete(parser, self.examples, self.app)
-        return parser
-
-    def get_description(self) -> str:
-        return inspect.getdoc(type(self)) or ""
-
-    def get_epilog(self) -> str:
-        return ""  # cliff's own scans all installed distributions
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
@@ -130,8 +115,9 @@ class Server(_ServerCommand):
         from . import lifecycle
 
         given = vars(parsed_args)
+        read = partial(config.from_arguments, given)
         try:
-            wanted = config.from_arguments(given)
+            wanted = read()
             seed = self._seed(parsed_args.seed)
         except config.ConfigError as error:
             print(f"lbclient server: {error}", file=sys.stderr)
@@ -139,7 +125,7 @@ class Server(_ServerCommand):
         if parsed_args.detach:
             more = [] if seed is None else [f"--seed={parsed_args.seed.absolute()}"]
             return lifecycle.detach(wanted, [*config.words(given), *more])
-        return lifecycle.serve_ephemerally(wanted, seed) if parsed_args.ephemeral else main.serve(wanted, seed)
+        return lifecycle.serve_ephemerally(wanted, seed) if parsed_args.ephemeral else main.serve(wanted, seed, read)
 
     def _seed(self, path: Path | None) -> Callable[[Any], None] | None:
         """Return what loads a seed file. Raises ConfigError."""

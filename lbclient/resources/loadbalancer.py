@@ -60,7 +60,7 @@ LOADBALANCER = Resource(
         Field(
             "vip_sg_ids",
             Type.STRINGS,
-            "A security group for the VIP's port (name or ID).",
+            "A security group for the VIP's port (name or ID). Only clients that its rules admit reach the listeners.",
             since=29,
             default=(),
             flag="vip-sg-id",
@@ -107,7 +107,7 @@ LOADBALANCER = Resource(
         Field(
             "vip_qos_policy_id",
             Type.UUID,
-            "The QoS policy of the VIP's port (name or ID).",
+            "The QoS policy of the VIP's port (name or ID). The server of lbclient stores it, and limits nothing.",
             cli=ALL | Cli.LIST,
             refers="qos_policy",
             clear_words=True,

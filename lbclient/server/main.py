@@ -1,4 +1,4 @@
-"""The reference server from start to end, and the only place where requests and the data plane are put together."""
+"""Run the reference server, which puts the HTTP services and the data plane together."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import resource
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -25,7 +25,10 @@ from ..dataplane.haproxy.attachments import AttachmentFailed, attachment
 from ..dataplane.haproxy.binary import NotFound, find_haproxy
 from ..dataplane.haproxy.links import Assignment
 from ..dataplane.local import LocalDataPlane
+from ..dataplane.remote import RemoteDataPlane
 from ..store import settling
+from ..store.identity_tables import USER
+from ..store.messages import Messages
 from ..store.migrations import Unfit
 from ..store.network_tables import NETWORK
 from ..store.store import Store
@@ -44,6 +47,8 @@ from .identity.bootstrap import Login, bootstrap, create_demo
 from .identity.tokens import Tokens
 from .loadbalancer.drivers import is_noop
 from .network.demo_networks import create_demo_networks
+from .peers import Peers
+from .rereading import Reread, reread
 from .services import Services
 from .settlements import Settlements
 from .telemetry.request_log import RequestFile, RequestLog
@@ -56,6 +61,7 @@ from .web.server import ListenError, Server
 from .web.tls import Certificate, CertificateError
 
 LOG = logging.getLogger("lbclient.server.main")  # also where this is __main__
+TOKEN_KEYS = "fernet-keys"  # the directory of the keys of tokens, beside that of the key manager's keys
 LOOK_UP = 0.5  # seconds between checks for a signal
 FILES = 65536
 SWITCH = 0.001  # seconds until a thread yields to another: large requests must not delay small ones
@@ -88,18 +94,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     streams.open_missing()
     parser = argparse.ArgumentParser(prog="lbclient server", description=__doc__)
     add_arguments(parser)
+    read = partial(from_arguments, vars(parser.parse_args(argv)))
     try:
-        config = from_arguments(vars(parser.parse_args(argv)))
+        config = read()
     except ConfigError as error:
         print(f"lbclient server: {error}", file=sys.stderr)
         return 2
-    return serve(config)
+    return serve(config, read=read)
 
 
-def serve(config: Config, seed: seeding.Seed | None = None) -> int:
+def serve(config: Config, seed: seeding.Seed | None = None, read: Reread | None = None) -> int:
     """Serve until SIGTERM or SIGINT and return the exit status. HAProxy processes keep running.
 
-    `seed` is called once for each state directory, before the server is ready.
+    `seed` is called once for each state directory, before the server is ready; `read` after each SIGHUP. In a terminal,
+    SIGHUP ends the server: the terminal has been closed.
     """
     logs.configure(config.log_format, config.debug)
     os.umask(0o077)
@@ -108,13 +116,19 @@ def serve(config: Config, seed: seeding.Seed | None = None) -> int:
     is_over = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: is_over.set())
+    is_asked = threading.Event()
+    if read and not (sys.stdin and sys.stdin.isatty()):
+        signal.signal(signal.SIGHUP, lambda *_: is_asked.set())
     try:
         with state.held(config.state_directory), _running(config, seed) as address:
             with running.announced(config.state_directory, _reachable(config, *address), config.clouds_file):
                 print(f"lbclient server is listening on {_url(config, *address)}", flush=True)
                 notify.tell("READY=1")
-                while not is_over.wait(LOOK_UP):
-                    pass  # a signal just before a wait without a timeout would go unnoticed
+                LOG.info("the state is in %s; to log in: %s", config.state_directory, _login(config))
+                while not is_over.wait(LOOK_UP):  # a signal just before a wait without a timeout would go unnoticed
+                    if read and is_asked.is_set():
+                        is_asked.clear()
+                        config = reread(config, read)
             LOG.info("stopping")
             notify.tell("STOPPING=1")
     except REFUSALS as error:
@@ -145,51 +159,63 @@ def _running(config: Config, seed: seeding.Seed | None) -> Iterator[tuple[str, i
     certificate = None
     if config.tls_certificate:
         certificate = Certificate(config.tls_certificate, config.tls_key or config.tls_certificate)
-    haproxy = find_haproxy(config.haproxy)
+    haproxy = find_haproxy(config.haproxy) if config.has_agent else ""
     clouds_yaml.read(config.clouds_file)  # refuse a damaged file before anything is created
-    store = _open(config.database_url, Vault(config.state_directory / vault.DIRECTORY))
-    count = len(store.loadbalancer_ids())
+    if not config.has_agent:
+        state.check_keys(config.key_directory, (vault.DIRECTORY, TOKEN_KEYS))
+    store = _open(config.database_url, Vault(config.key_directory / vault.DIRECTORY))
+    count = len(store.loadbalancer_ids()) if config.has_agent else 0
     state.claim(config.state_directory, store.database_id(), count, is_adopting=config.adopt)
     rules = Enforcer(config.policy_path)
-    tokens = Tokens(store, config.state_directory / "fernet-keys")
+    tokens = Tokens(store, config.key_directory / TOKEN_KEYS)
     kit = Kit(config.state_directory / kit_module.DIRECTORY) if config.testing else None
-    dataplane = _dataplane(config, store, haproxy, kit)
-    dataplane.take_over()
+    local = _dataplane(config, store, haproxy, kit) if config.has_agent else None
+    if local:
+        local.take_over()
+    peers = Peers(store, local) if not store.has_one_writer else None
     keystone = _keystone(config)
     services = Services(
         store,
         tokens,
         config,
-        dataplane,
+        local or RemoteDataPlane(_messages(peers)),
         rules,
         keystone,
         Barbican(config.barbican_url, store) if config.barbican_url else None,
         kit,
-        _settlements(config, store, dataplane, kit),
+        _settlements(config, store, [each.on_reconciled for each in (local, peers) if each], kit),
         request_log=_request_log(config),
     )
+    seeding.undo(services, config.state_directory)  # before users are created, whose passwords go to clouds.yaml
     server = _server(config, services, certificate)
     server.watch(services.metrics.watch)
     server.bind()
     _warn_of_listeners(config, server.address[0])
     _warn_of_root()
-    if keystone:
+    if peers:
+        peers.start()
+    if not config.has_agent:
+        _check_is_prepared(config, store)
+    elif keystone:
         _prepare_networks(config, store, keystone)
     else:
         authority = config.tls_certificate if certificate and certificate.is_self_signed else None
         _prepare(config, store, f"{_reachable(config, *server.address)}/identity", authority)
-    seeding.undo(services, config.state_directory)
     if kit:
         worlds.prepare(services, kit)
     server.start()  # requests until the data plane starts are stored, and it then applies them
     try:
         if seed:
             _seed(services, _reachable(config, *server.address), seed)
-        dataplane.start()
+        if local:
+            local.start()
         yield server.address
     finally:
         server.stop()
-        dataplane.stop()
+        if peers:
+            peers.stop()
+        if local:
+            local.stop()
         store.close()
 
 
@@ -278,8 +304,13 @@ def _limits(config: Config) -> Limits:
     )
 
 
-def _settlements(config: Config, store: Store, dataplane: LocalDataPlane, kit: Kit | None) -> Settlements | None:
-    """Return what lets writes wait until their load balancer has settled; None if they are answered at once."""
+def _settlements(
+    config: Config, store: Store, registrations: Sequence[Callable[[Callable[[str], None]], None]], kit: Kit | None
+) -> Settlements | None:
+    """Return what lets writes wait until their load balancer has settled; None if they are answered at once.
+
+    It is registered at each of `registrations` to be told of load balancers that have been reconciled.
+    """
     if not config.settle_seconds:
         return None
 
@@ -291,7 +322,8 @@ def _settlements(config: Config, store: Store, dataplane: LocalDataPlane, kit: K
         return status is None or not status.startswith("PENDING_")
 
     made = Settlements(is_settled, config.settle_seconds, max(1, config.threads // 2))
-    dataplane.on_reconciled(made.tell)
+    for register in registrations:
+        register(made.tell)
     return made
 
 
@@ -359,6 +391,18 @@ def _prepare(config: Config, store: Store, auth_url: str, authority: Path | None
     _warn_of_strangers(config.clouds_file, admin, after)
 
 
+def _messages(peers: Peers | None) -> Messages:
+    assert peers is not None  # the role api alone needs PostgreSQL
+    return peers.messages
+
+
+def _check_is_prepared(config: Config, store: Store) -> None:
+    """Check that the server that carries the traffic has created the users. Raises DatabaseError."""
+    with store.reading() as tx:
+        if not config.keystone_url and tx.scalar(sa.select(USER.c.id).limit(1)) is None:
+            raise DatabaseError("The database has no users yet: first start the server that carries the traffic.")
+
+
 def _prepare_networks(config: Config, store: Store, keystone: Keystone) -> None:
     """Create the networks at the first start if users and projects come from an external Keystone."""
     with store.reading() as tx:
@@ -405,6 +449,14 @@ def _warn_of_root() -> None:
             "the server and the HAProxy processes, which face clients, run as root; a user of its own with "
             "CAP_NET_BIND_SERVICE, CAP_NET_ADMIN and CAP_NET_RAW is enough (contrib/systemd/lbclient.service)"
         )
+
+
+def _login(config: Config) -> str:
+    if config.auth == "noauth":
+        return "no login is needed (noauth)"
+    if config.keystone_url:
+        return f"as a user of {config.keystone_url}"
+    return f"export OS_CLIENT_CONFIG_FILE={config.clouds_file} OS_CLOUD=lbclient-admin"
 
 
 def _url(config: Config, host: str, port: int) -> str:

@@ -146,3 +146,8 @@ class Services:
     throttle: Throttle = field(default_factory=Throttle)
     metrics: Metrics = field(default_factory=Metrics)
     request_log: RequestLog = field(default_factory=RequestLog)
+
+    def wake(self, loadbalancer_ids: Iterable[str]) -> None:
+        """Reconcile load balancers soon; called after a commit."""
+        for loadbalancer_id in dict.fromkeys(loadbalancer_ids):
+            self.dataplane.wake(loadbalancer_id)

@@ -1,10 +1,10 @@
-"""The latest events in memory, in the order of their commits, for those who follow them."""
+"""The latest events in memory, in the order of their commits, for requests that stream them."""
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Generic, TypeVar
@@ -82,9 +82,25 @@ class Tail(Generic[T]):
 class Feed(Tail[Told]):
     """The latest events, published after each commit, in the order of the commits."""
 
+    def __init__(self, kept: int = KEPT) -> None:
+        super().__init__(kept)
+        self.share: Callable[[Sequence[Told]], None] | None = None  # tells other processes
+
+    def publish(self, found: Iterable[Told], is_shared: bool = True) -> None:
+        """Add events and wake all readers; they are also passed to `share`, unless they come from there."""
+        told = list(found)
+        if is_shared and told and self.share is not None:
+            self.share(told)
+        super().publish(told)
+
     def since(self, serial: int) -> tuple[list[Told], int] | None:
         """Return the events after one that was seen, and the new position; None if that one is older than all here."""
         with self._lock:
             if not self._kept or self._kept[0].serial > serial:
                 return None
-            return [each for each in self._kept if each.serial > serial], self._count
+            kept = list(self._kept)
+            # Transactions that end at the same time may be published in either order: go on behind the event itself.
+            place = next((place for place, each in enumerate(kept) if each.serial == serial), None)
+            if place is None:
+                return [each for each in kept if each.serial > serial], self._count
+            return kept[place + 1 :], self._count

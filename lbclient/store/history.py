@@ -9,15 +9,16 @@ import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from typing import Any
 
 import sqlalchemy as sa
 
+from . import engines
 from .feed import Told
 from .observed_tables import EVENT
 from .prepared import Prepared, insert
 from .tables import LOADBALANCER, TABLES
+from .times import now_exactly
 
 KEPT = 200  # events per load balancer
 LONGEST = 1000  # maximum characters of an attribute's value and of a reason
@@ -63,7 +64,7 @@ class Event:
     how: str | None = None
     milliseconds: int | None = None
     reason: str | None = None
-    created_at: str = field(default_factory=lambda: now())
+    created_at: str = field(default_factory=now_exactly)
 
 
 @dataclass(frozen=True)
@@ -72,11 +73,7 @@ class Outcome:
 
     how: str
     milliseconds: float
-
-
-def now() -> str:
-    """Return the time in UTC, with milliseconds."""
-    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
+    reason: str | None = None  # for a reload: what could not be changed at run time
 
 
 class _Clock:
@@ -87,7 +84,7 @@ class _Clock:
         self._lock = threading.Lock()
 
     def tick(self) -> int:
-        """Return the next number."""
+        """Return the next number; the caller holds the lock that lets one transaction at a time record events."""
         with self._lock:
             self._last = max(time.time_ns(), self._last + 1)
             return self._last
@@ -104,13 +101,24 @@ def record(tx: sa.Connection, loadbalancer_id: str, events: Sequence[Event]) -> 
     project_id, name = (owner.project_id, owner.name) if owner else (None, None)
     rows = []
     for each in events[-KEPT:]:
-        serial = _clock.tick()
+        serial = _tick(tx)
         known = {"id": str(uuid.uuid4()), "loadbalancer_id": loadbalancer_id, "serial": serial, "touched": serial}
         named = {"project_id": project_id, "loadbalancer_name": name, "resource_name": _name(tx, each)}
         rows.append(_shortened(each) | known | named)
     INSERT.run_each(tx, rows)
     TRIM.run(tx, owner=loadbalancer_id)
     _tell(tx, rows)
+
+
+def _tick(tx: sa.Connection) -> int:
+    """Return the number of the next event; no other transaction gets one until this one has ended.
+
+    Events are therefore published in the order of their numbers, by which readers resume.
+    """
+    if TOLD not in tx.info:
+        engines.lock(tx, "events")
+        tx.info[TOLD] = []
+    return _clock.tick()
 
 
 def _name(tx: sa.Connection, event: Event) -> str | None:
@@ -126,8 +134,8 @@ def _name(tx: sa.Connection, event: Event) -> str | None:
 
 def _tell(tx: sa.Connection, rows: Iterable[Mapping[str, Any]]) -> None:
     """Have events published once the transaction has been committed."""
-    told = tx.info.setdefault(TOLD, [])
-    told += [Told(row["touched"], row["loadbalancer_id"], row["project_id"], row) for row in rows]
+    told = [Told(row["touched"], row["loadbalancer_id"], row["project_id"], row) for row in rows]
+    tx.info.setdefault(TOLD, []).extend(told)
 
 
 def settle(
@@ -144,9 +152,10 @@ def settle(
     """
     how = "refused" if error is not None else outcome.how if outcome else "nothing"
     milliseconds = math.ceil(outcome.milliseconds) if outcome else None
+    reason = error if error is not None or outcome is None else outcome.reason
     values: dict[str, Any] = {"how": how, "milliseconds": milliseconds, "reason": reason and reason[:LONGEST]}
     changes = {"owner": loadbalancer_id, "until": revision}
-    touched = _clock.tick()
+    touched = _tick(tx)
     if SETTLE.run(tx, **changes, **values, touched=touched):
         _tell(tx, (row._mapping for row in _TOUCHED.all(tx, owner=loadbalancer_id, touched=touched)))
     elif how != "nothing":
@@ -158,7 +167,7 @@ def forget(tx: sa.Connection, loadbalancer_id: str, revision: int, outcome: Outc
     how = outcome.how if outcome else "nothing"
     values = {"how": how, "milliseconds": math.ceil(outcome.milliseconds) if outcome else None}
     rows = _OPEN.all(tx, owner=loadbalancer_id, until=revision)
-    _tell(tx, [{**row._mapping, **values, "touched": _clock.tick()} for row in rows])
+    _tell(tx, [{**row._mapping, **values, "touched": _tick(tx)} for row in rows])
     tx.execute(sa.delete(EVENT).where(EVENT.c.loadbalancer_id == loadbalancer_id))
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from . import haste
-from .snapshot import Record
+from .records import Record
 
 Processor = Callable[[Any], Any]
 

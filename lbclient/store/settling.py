@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timezone
 
 import sqlalchemy as sa
 
@@ -11,8 +10,9 @@ from . import history, network_tables, observing
 from .history import Outcome
 from .observing import Key
 from .prepared import Prepared, update
-from .snapshot import Record
+from .records import LoadBalancerRecord
 from .tables import LISTENER, LOADBALANCER, MEMBER, POOL, STATISTICS, TABLES
+from .times import now
 
 Seen = Mapping[Key, int]  # the revision of each row in the snapshot
 
@@ -68,7 +68,7 @@ _FORGET_COUNTERS = Prepared(sa.delete(STATISTICS).where(STATISTICS.c.listener_id
 
 def settle(
     tx: sa.Connection,
-    loadbalancer: Record,
+    loadbalancer: LoadBalancerRecord,
     seen: Seen,
     error: str | None,
     outcome: Outcome | None = None,
@@ -98,7 +98,7 @@ def settle(
 
 
 def _settle_rows(
-    tx: sa.Connection, loadbalancer: Record, seen: Seen, error: str | None, failures: Mapping[Key, str]
+    tx: sa.Connection, loadbalancer: LoadBalancerRecord, seen: Seen, error: str | None, failures: Mapping[Key, str]
 ) -> None:
     """Settle each row that has not changed since the snapshot; show errors in rows that were ACTIVE."""
     gone = [key for key, revision in seen.items() if _is_removed(tx, *key, revision, error or failures.get(key))]
@@ -109,12 +109,7 @@ def _settle_rows(
         _SHOW_ERROR[name].run(tx, row_id=id_, at=now())
 
 
-def now() -> str:
-    """Return the time in UTC and whole seconds, in the format of created_at and updated_at."""
-    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
-
-
-def lock(tx: sa.Connection, loadbalancer_id: str) -> Record | None:
+def lock(tx: sa.Connection, loadbalancer_id: str) -> LoadBalancerRecord | None:
     """Lock the row of a load balancer until the end of the transaction and return it; None if it does not exist."""
     return _LOCK.first(tx, row_id=loadbalancer_id)
 

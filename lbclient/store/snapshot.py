@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 from ..vault.material import Material
-
-Record = Any  # a row: attributes named as the fields of the resource; an unknown name raises AttributeError
+from .records import (
+    HealthMonitorRecord,
+    L7PolicyRecord,
+    L7RuleRecord,
+    ListenerRecord,
+    LoadBalancerRecord,
+    MemberRecord,
+    PoolRecord,
+)
 
 
 @dataclass(frozen=True)
@@ -20,28 +26,37 @@ class Snapshot:
     position, so that the same state always renders the same configuration.
     """
 
-    loadbalancer: Record
+    loadbalancer: LoadBalancerRecord
     is_deleted: bool  # the load balancer itself is being deleted
     addresses: tuple[str, ...]  # all addresses of the load balancer: the VIP, additional VIPs, floating IPs
-    listeners: tuple[Record, ...]
-    pools: tuple[Record, ...]
-    members: Mapping[str, tuple[Record, ...]]  # by pool_id; every pool has an entry
-    healthmonitors: Mapping[str, Record]  # by pool_id; only pools that have one
-    l7policies: Mapping[str, tuple[Record, ...]]  # by listener_id; every listener has an entry; by position
-    l7rules: Mapping[str, tuple[Record, ...]]  # by l7policy_id; every policy has an entry
+    listeners: tuple[ListenerRecord, ...]
+    pools: tuple[PoolRecord, ...]
+    members: Mapping[str, tuple[MemberRecord, ...]]  # by pool_id; every pool has an entry
+    healthmonitors: Mapping[str, HealthMonitorRecord]  # by pool_id; only pools that have one
+    l7policies: Mapping[str, tuple[L7PolicyRecord, ...]]  # by listener_id; every listener has an entry; by position
+    l7rules: Mapping[str, tuple[L7RuleRecord, ...]]  # by l7policy_id; every policy has an entry
     seen: Mapping[
         tuple[str, str], int
     ]  # (resource name, id) -> revision, of the load balancer and of each row that is not ACTIVE
     certificates: Mapping[str, Material | None] = field(
         default_factory=dict
     )  # by reference, as stored in the rows; None: not in the key manager, or expired
+    admitted: Mapping[str, tuple[str, ...]] = field(
+        default_factory=dict
+    )  # by listener ID: the networks that security groups of the VIP admit; no entry without such groups
     unbound: Mapping[tuple[str, str], str] = field(
         default_factory=dict
     )  # (listener ID, address) -> why it cannot listen there; found when the snapshot is applied
 
-    def bound(self, listener: Record) -> tuple[str, ...]:
+    def bound(self, listener: ListenerRecord) -> tuple[str, ...]:
         """Return the addresses that a listener can listen on."""
         return tuple(each for each in self.addresses if (listener.id, each) not in self.unbound)
+
+    def clients(self, listener: ListenerRecord) -> tuple[str, ...] | None:
+        """Return the networks from which clients may come; None for any."""
+        if listener.id in self.admitted:
+            return self.admitted[listener.id]
+        return tuple(listener.allowed_cidrs) if listener.allowed_cidrs else None
 
     @property
     def failures(self) -> dict[tuple[str, str], str]:
@@ -51,7 +66,10 @@ class Snapshot:
             found.setdefault(("listener", id_), []).append(reason)
         return {key: " ".join(reasons) for key, reasons in found.items()}
 
+    # IDs of the members that changed since the snapshot that this one continues; None if all were read.
+    touched: frozenset[str] | None = field(default=None, compare=False)
+
     @cached_property
-    def pools_by_id(self) -> Mapping[str, Record]:
+    def pools_by_id(self) -> Mapping[str, PoolRecord]:
         """Pools by ID."""
         return {pool.id: pool for pool in self.pools}

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from .keymanager_tables import CONTENT, SECRET, is_current
-from .snapshot import Record
+from .records import ListenerRecord, PoolRecord
 from .tables import LISTENER, POOL
+from .times import now
 
 if TYPE_CHECKING:
     from ..vault.material import Material
@@ -40,30 +40,27 @@ def vault(tx: sa.Connection) -> Vault:
     return found
 
 
-def now() -> str:
-    """Return the time in UTC and whole seconds, in the format of the key manager's columns."""
-    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
-
-
 def id_of(reference: str) -> str | None:
     """Return the ID at the end of a reference; None if there is none."""
     found = REFERENCE.fullmatch(reference)
     return found.group(1).lower() if found else None
 
 
-def references(name: str, row: Mapping[Any, Any]) -> list[str]:
+def references(name: str, row: Any) -> list[str]:
     """Return all key manager references of a listener or a pool; `name` is the name of the resource."""
     found: list[str] = []
     for column in (*CERTIFICATES.get(name, ()), *TEXTS.get(name, ())):
-        value = row[column]
+        value = getattr(row, column)
         found += [value] if isinstance(value, str) and value else value or []
     return found
 
 
-def of_rows(tx: sa.Connection, listeners: Iterable[Record], pools: Iterable[Record]) -> dict[str, Material | None]:
+def of_rows(
+    tx: sa.Connection, listeners: Iterable[ListenerRecord], pools: Iterable[PoolRecord]
+) -> dict[str, Material | None]:
     """Return the material of each reference in these rows, by reference. Makes no query if there are no references."""
-    wanted = [reference for row in listeners for reference in references("listener", row._mapping)]
-    wanted += [reference for row in pools for reference in references("pool", row._mapping)]
+    wanted = [reference for row in listeners for reference in references("listener", row)]
+    wanted += [reference for row in pools for reference in references("pool", row)]
     return {reference: material(tx, reference) for reference in dict.fromkeys(wanted)}
 
 
@@ -106,7 +103,7 @@ def users(tx: sa.Connection, ids: Iterable[str]) -> list[User]:
         User(id_, name, row.id, row.loadbalancer_id)
         for name, table in (("listener", LISTENER), ("pool", POOL))
         for row in tx.execute(_rows_that_refer(name, table))
-        for id_ in dict.fromkeys(id_of(reference) for reference in references(name, row._mapping))
+        for id_ in dict.fromkeys(id_of(reference) for reference in references(name, row))
         if id_ in wanted
     ]
 

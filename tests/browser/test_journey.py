@@ -79,7 +79,7 @@ def test_a_load_balancer_from_its_creation_to_its_end(pages: Pages, client: Clie
     vip = client.ask("GET", f"/v2/lbaas/loadbalancers/{id_}")["loadbalancer"]["vip_address"]
     assert requests.get(f"http://{vip}:8081/", timeout=10).status_code == 200
     with traffic(f"http://{vip}:8081/"):
-        expect(tab.locator('[data-now="requests"]')).to_have_text(re.compile("connections [1-9]"), timeout=SOON)
+        expect(tab.locator('[data-now="requests"]')).to_have_text(re.compile("[1-9][0-9]* new"), timeout=SOON)
         tab.goto(f"{pages.url}/dashboard")
         row = tab.get_by_role("row").filter(has_text="journey")
         expect(row.locator(".number").first).to_have_text(re.compile("[1-9]"), timeout=SOON)

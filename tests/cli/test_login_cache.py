@@ -63,7 +63,39 @@ def test_it_is_private_and_holds_no_password(run, cloud, folder) -> None:
     assert (path.stat().st_mode & 0o777, folder.stat().st_mode & 0o777) == (0o600, 0o700)
     password = cloud_password(cloud)
     assert all(password not in other.read_bytes().decode(errors="replace") for other in folder.iterdir())
-    assert not [other for other in folder.iterdir() if other.name not in ("secret", path.name)]
+    [known] = folder.glob("*.known")
+    assert known.stat().st_mode & 0o777 == 0o600
+    assert {other.name for other in folder.iterdir()} == {"secret", path.name, known.name}
+
+
+def test_a_changed_clouds_yaml_is_read_at_once(run, cloud, folder, tmp_path, monkeypatch) -> None:
+    clouds = tmp_path / "clouds.yaml"
+    content = (cloud.state_directory / "clouds.yaml").read_text()
+    clouds.write_text(content)
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(clouds))
+    assert [run(*LIST).status for _ in range(2)] == [0, 0]
+    clouds.write_text(content.replace(cloud_password(cloud), "wrong"))
+    result = run(*LIST)
+    assert (result.status, "401" in result.err) == (1, True)
+    clouds.write_text("clouds: [")
+    assert "is no YAML" in run(*LIST).err
+
+
+def test_an_expired_login_is_replaced_without_asking(requests_of, folder) -> None:
+    requests_of(*LIST)
+    [path] = files(folder)
+    changed(path, expires=time.time() - 1)
+    assert "login" in requests_of(*LIST)
+    assert len(requests_of(*LIST)) == 1
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "null", '{"form": 1}', '{"form": 1, "login": "../x", "settings": {}}'])
+def test_odd_known_settings_are_read_again(run, folder, content) -> None:
+    assert run(*LIST).status == 0
+    [known] = folder.glob("*.known")
+    known.write_text(content)
+    assert run(*LIST).status == 0
+    assert known.read_text() != content
 
 
 def cloud_password(cloud: Any, name: str = "lbclient") -> str:

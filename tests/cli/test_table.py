@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import argparse
+import io
 import re
 import uuid
 
 import pytest
-from hypothesis import given
+from cliff.formatters.table import TableFormatter
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lbclient import resources
 from lbclient.cli.output import table
+from lbclient.cli.output.formatters import FittingTableFormatter
 
 ID = re.compile(r"[0-9a-f]{8}(-?)([0-9a-f]{4}\1){3}[0-9a-f]{12}")
 SMALL = {"name": "web", "protocol": "HTTP", "protocol_port": "80", "admin_state_up": "True"}
@@ -55,3 +59,25 @@ def test_what_leaves_80_columns(resource: resources.Resource, values: dict[str, 
 
 def test_nothing_leaves_where_there_is_room() -> None:
     assert table.staying(["id", "project_id"], [["1", "2"]], 80) == [0, 1]
+
+
+ASCII = st.one_of(st.text(st.characters(min_codepoint=32, max_codepoint=126) | st.just("\n")), st.integers(), st.none())
+ANY = ASCII | st.booleans() | st.floats(allow_nan=False)
+
+
+@settings(deadline=None)
+@given(st.integers(1, 4).flatmap(lambda n: st.lists(st.lists(ANY, min_size=n, max_size=n), max_size=4)), st.data())
+def test_a_table_of_ascii_is_what_cliff_writes(rows: list[list[object]], data: st.DataObject) -> None:
+    count = len(rows[0]) if rows else 2
+    names = data.draw(st.lists(st.text("ab_ -", min_size=1), min_size=count, max_size=count, unique=True))
+    width = data.draw(st.sampled_from([0, 20, 200]))
+    parsed = argparse.Namespace(max_width=width, fit_width=False, print_empty=data.draw(st.booleans()), columns=[])
+    kinds = [FittingTableFormatter(), TableFormatter()]
+    for emit in ("emit_one",) if len(rows) == 1 else ("emit_list",) if width == 0 else ():
+        given_rows = rows[0] if emit == "emit_one" else rows
+        written = []
+        for kind in kinds:
+            out = io.StringIO()
+            getattr(kind, emit)(names, given_rows, out, parsed)
+            written.append(out.getvalue())
+        assert written[0] == written[1]

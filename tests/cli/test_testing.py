@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import requests
 
 from running import RunningServer, end_server, start_server, wait_until
 
@@ -115,3 +119,22 @@ def test_a_server_without_the_testing_api_says_how_to_get_it(run: Run) -> None:
     refused = run("testing", "fault", "list")
     assert refused.status != 0
     assert "lbclient server --testing" in refused.err
+
+
+PAGE = (Path(__file__).parents[2] / "doc" / "source" / "testing.rst").read_text(encoding="utf-8")
+
+
+def test_the_page_about_testing_has_commands_that_work(run_testing: Run, testing_server: RunningServer) -> None:
+    """Those in its blocks, and those that provoke the twenty failures; faults are removed after each."""
+    pool = ("loadbalancer", "pool", "create", "--name", "pool1", "--protocol", "HTTP", "--lb-algorithm", "ROUND_ROBIN")
+    member = ("loadbalancer", "member", "create", "pool1", "--name", "member1", "--address", "192.0.2.1")
+    for words in (CREATE, (*pool, "--loadbalancer", "lb1"), (*member, "--protocol-port", "80")):
+        assert run_testing(*words).status == 0
+    blocks = re.findall(r"^    lbclient testing (.*)$", PAGE, re.MULTILINE)
+    provoking = re.findall(r"^     - ``((?:fault|pace|member) .*)``$", PAGE, re.MULTILINE)
+    assert len(provoking) == 19  # and the amphora, which a no-op provider has not
+    for line in [each for each in (*blocks, *provoking) if not each.startswith("amphora")]:
+        done = run_testing("testing", *shlex.split(line))
+        assert done.status == 0, f"{line}: {done.err}"
+        for kind in ("faults", "paces"):
+            requests.delete(f"{testing_server.url}/testing/v1/{kind}", timeout=10).raise_for_status()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import http.server
 import json
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,67 @@ def test_a_request_that_gets_no_answer_is_not_repeated(server, path) -> None:
         direct_http.DirectHttp(True, 0.3).request("POST", f"{server.url}{path}", {}, json={})
     assert server.url in str(caught.value)
     assert len(server.asked) == 1
+
+
+@contextmanager
+def saying(answer: bytes) -> Iterator[str]:
+    """A server that says these bytes to every request and closes the connection; its address."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            with suppress(OSError):
+                while True:
+                    connection, _ = listener.accept()
+                    with connection:
+                        connection.recv(65536)
+                        connection.sendall(answer)
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.parametrize(
+    ("answer", "content"),
+    [
+        (b"HTTP/1.1 200 OK\r\ncontent-LENGTH: 2\r\n\r\nhi", b"hi"),
+        (b"HTTP/1.0 200\r\n\r\nto the end", b"to the end"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;x=y\r\nhi\r\n1\r\n!\r\n0\r\nX: y\r\n\r\n", b"hi!"),
+        (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1", b"1"),
+        (b"HTTP/1.1 204 No Content\r\n\r\n", b""),
+    ],
+)
+def test_every_form_of_an_answer_is_read(answer: bytes, content: bytes) -> None:
+    with saying(answer) as url:
+        found = direct_http.DirectHttp(True, 5).request("GET", url, {})
+        assert found is not None
+        assert found.content == content
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"SSH-2.0-OpenSSH\r\n",
+        b"HTTP/1.1 200 OK\r\n",
+        b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nhi",
+        b"HTTP/1.1 200 OK\r\nContent-Length: -3\r\n\r\nhi",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx\r\nhi",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 70000,
+        b"HTTP/1.1 200 OK\r\nX: " + b"y" * 70000,
+    ],
+)
+def test_an_answer_that_is_none_names_the_server(answer: bytes) -> None:
+    with saying(answer) as url, pytest.raises(Unreachable, match=url.rstrip("/")):
+        direct_http.DirectHttp(True, 5).request("GET", url, {})
+
+
+def test_a_header_cannot_add_another(server) -> None:
+    with pytest.raises(ValueError, match="line break"):
+        direct_http.DirectHttp(True, 5).request("GET", f"{server.url}/", {"X-Auth-Token": "a\r\nX: y"})
+    assert server.asked == []
 
 
 def test_what_is_left_to_keystoneauth(ask, server) -> None:

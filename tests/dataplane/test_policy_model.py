@@ -61,10 +61,10 @@ def test_random_policies(running: Running, webs) -> None:
     tree = web(members={"one": member(one)})
     tree["pools"]["other"] = {"protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN", "members": {"two": member(two)}}
     tree["certificates"] = {"shop": {"host": "shop.example"}, "ca": {"authority": "ca"}}
-    listeners = {}
+    listeners: dict[str, dict[str, Any]] = {}
     for number in range(LISTENERS):
         wanted = {f"{number} {place}": random_policy(chance, place) for place in range(chance.randint(1, 8))}
-        listener = {"protocol_port": free_port(), "default_pool": "pool", "l7policies": wanted}
+        listener: dict[str, Any] = {"protocol_port": free_port(), "default_pool": "pool", "l7policies": wanted}
         listeners[f"{number}"] = {**listener, **(TLS if number % 2 else {"protocol": "HTTP"})}
     running.apply(tree, {"listeners": listeners})
     met = set()

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from gopher import Gopher, answers, sites
 from running import RunningServer, end_server, start_server
@@ -21,6 +22,7 @@ if ANSIBLE is None:
     pytest.skip("Ansible is not installed: tox -e ansible", allow_module_level=True)
 
 PLAYBOOKS = Path(__file__).with_name("playbooks")
+EXAMPLES = Path(__file__).parents[2] / "doc" / "source" / "examples" / "testing"
 CHANGED = {"weight": 3, "every": 7, "note": "Another", "methods": "HEAD", "milliseconds": 6000}
 COLLECTIONS = ("loadbalancers", "listeners", "pools", "healthmonitors")
 
@@ -49,7 +51,8 @@ class Playbooks:
 
     def play(self, name: str, *options: str, **values: Any) -> list[str]:
         """The tasks that changed something, in a play that succeeds."""
-        command = [str(ANSIBLE), str(PLAYBOOKS / f"{name}.yaml"), "-e", json.dumps(values), *options]
+        found = next(each / f"{name}.yaml" for each in (PLAYBOOKS, EXAMPLES) if (each / f"{name}.yaml").exists())
+        command = [str(ANSIBLE), str(found), "-e", json.dumps(values), *options]
         done = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=300, check=False)
         assert done.returncode == 0, done.stdout[-4000:] + done.stderr
         [play] = json.loads(done.stdout[done.stdout.index("{") :])["plays"]
@@ -97,3 +100,19 @@ def test_what_stands_around_it(server: RunningServer, tmp_path: Path) -> None:
 
 def test_what_operators_keep(server: RunningServer, tmp_path: Path) -> None:
     Playbooks(server, tmp_path, "lbclient-admin").play("operators")
+
+
+def test_a_playbook_with_faults_and_pace(tmp_path: Path) -> None:
+    """The example of the page about testing; what it has made is left."""
+    server = start_server(tmp_path / "state", "--testing")
+    try:
+        changed = Playbooks(server, tmp_path).play("faults", testing=f"{server.url}/testing/v1")
+        assert "Load balancer, tried again where it is refused" in changed
+        gopher = Gopher(server)
+        [balancer] = gopher.lb("GET", "loadbalancers")["loadbalancers"]
+        assert balancer["name"] == "shop"
+        assert gopher.lb("GET", "listeners")["listeners"] == []
+        for kind in ("faults", "paces"):
+            assert requests.get(f"{server.url}/testing/v1/{kind}", timeout=10).json() == {kind: []}
+    finally:
+        end_server(server)

@@ -132,6 +132,7 @@ def test_nothing_is_overwritten(backup: Path) -> None:
             "that version",
         ),
     ],
+    ids=["not packed", "not a backup", "newer", "older"],
 )
 def test_what_cannot_be_restored_changes_nothing(tmp_path: Path, content: bytes, words: str) -> None:
     (tmp_path / "b.gz").write_bytes(content)

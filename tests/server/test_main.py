@@ -13,7 +13,8 @@ import pytest
 import requests
 
 from lbclient.server import config
-from server_process import Server, clouds, log_in, networks, run
+from running import wait_until
+from server_process import MAIN, Server, clouds, log_in, networks, run
 
 
 @pytest.fixture
@@ -202,3 +203,38 @@ def test_usual_quotas_have_a_section(tmp_path: Path) -> None:
 
 def test_strict_is_no_patience() -> None:
     assert config.from_arguments({"busy_wait": "strict"}).busy_wait == 0
+
+
+def test_a_hangup_reads_the_configuration_again(tmp_path: Path) -> None:
+    path = tmp_path / "server.ini"
+    log = tmp_path / "log"
+
+    def write(text: str) -> None:
+        path.write_text(f"[server]\nstate_directory = {tmp_path / 'state'}\nbind_port = 0\n{text}")
+
+    def says(words: str, number: int = 1) -> None:
+        wait_until(lambda: log.read_text().count(words) >= number, 30)
+
+    write("")
+    with log.open("w") as stderr:
+        command = [*MAIN, f"--config-file={path}"]
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr, start_new_session=True
+        )
+    try:
+        assert process.stdout is not None
+        process.stdout.readline()
+        says(f"the state is in {tmp_path / 'state'}; to log in: export OS_CLIENT_CONFIG_FILE=")
+        process.send_signal(signal.SIGHUP)
+        says("nothing to do")
+        write("log_format = json\nthreads = 4\n[quotas]\npool = 3\n")
+        process.send_signal(signal.SIGHUP)
+        says('"message": "the configuration was read again: log_format changed"')
+        says("threads, quotas: changed in the configuration, but only a restart of the server applies it")
+        write("threads = many\n")
+        process.send_signal(signal.SIGHUP)
+        says("'many' is not allowed: a number from 1 to 256. The configuration stays as it was.")
+    finally:
+        process.terminate()
+        process.communicate(timeout=60)
+    assert process.returncode == 0

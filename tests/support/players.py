@@ -32,11 +32,36 @@ for line in sys.stdin:
 """
 
 
-class Openstack:
-    """`openstack` as it is where the hidden distribution is not installed."""
+# lbclient, as it starts or without any of its short cuts.
+OWN_WORKER = """
+import contextlib, io, json, logging, os, sys
 
-    def __init__(self, environment: dict[str, str], hidden: str) -> None:
-        command = [sys.executable, "-c", WORKER, hidden]
+is_short = sys.argv.pop() == "short"
+if not is_short:
+    import importlib.metadata, logging.handlers, prettytable, stevedore, subprocess
+from lbclient.cli.shell import main
+if not is_short:
+    from lbclient.cli.output import formatters
+    formatters._plain = lambda *arguments: None
+    os.environ["LBCLIENT_AUTH_CACHE"] = "off"
+
+for line in sys.stdin:
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            status = main(json.loads(line))
+        except SystemExit as end:
+            status = end.code
+    logging.getLogger().handlers.clear()
+    print(json.dumps([status, out.getvalue(), err.getvalue()]), flush=True)
+"""
+
+
+class Player:
+    """A program in a process of its own, which runs command lines."""
+
+    def __init__(self, environment: dict[str, str], worker: str, argument: str) -> None:
+        command = [sys.executable, "-c", worker, argument]
         self._process = subprocess.Popen(
             command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -52,3 +77,17 @@ class Openstack:
 
     def end(self) -> None:
         self._process.communicate(timeout=20)
+
+
+class Openstack(Player):
+    """`openstack` as it is where the hidden distribution is not installed."""
+
+    def __init__(self, environment: dict[str, str], hidden: str) -> None:
+        super().__init__(environment, WORKER, hidden)
+
+
+class Lbclient(Player):
+    """`lbclient`; in full, it imports what it otherwise puts off, reads clouds.yaml, logs in, and uses requests."""
+
+    def __init__(self, environment: dict[str, str], *, in_full: bool) -> None:
+        super().__init__(environment, OWN_WORKER, "full" if in_full else "short")

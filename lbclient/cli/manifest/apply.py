@@ -16,7 +16,7 @@ from ..command import Command, positive_seconds
 from ..output import screen
 from . import document, plan
 from .document import Mistakes
-from .execute import Execution
+from .execute import carry_out
 from .plan import Plan
 from .planner import Planner
 
@@ -130,12 +130,7 @@ class ApplyLoadBalancer(_Declaring):
         def deadline() -> wait.Deadline:
             return wait.Deadline(parsed.timeout, self.progress if self.progress.is_shown else None)
 
-        work = Execution(self.services.api, one, deadline, self.progress.show)
-        if not work.in_one_request():
-            # A server that ignores nested parts may have created the load balancer without them.
-            if one.target.id and one.tree:
-                one.steps = [step for step in one.steps if step.resource is not LOADBALANCER]
-            work.step_by_step()
+        carry_out(self.services.api, one, deadline, self.progress.show)
         self.progress.clear()
 
 

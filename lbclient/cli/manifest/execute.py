@@ -15,6 +15,16 @@ Notify = Callable[[str], None]
 REFUSED_BATCHES = (400, 404, 405, 501)
 
 
+def carry_out(api: Api, plan: Plan, deadline: Callable[[], wait.Deadline], notify: Notify) -> None:
+    """Make a load balancer match its file. Raises errors.Error."""
+    work = Execution(api, plan, deadline, notify)
+    if not work.in_one_request():
+        # A server that ignores nested parts may have created the load balancer without them.
+        if plan.target.id and plan.tree:
+            plan.steps = [step for step in plan.steps if step.resource is not LOADBALANCER]
+        work.step_by_step()
+
+
 class Execution:
     """The execution of one plan."""
 

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
-import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TextIO
 
-from cliff.columns import FormattableColumn
-from cliff.formatters.commaseparated import CSVLister
-from cliff.formatters.json_format import JSONFormatter
-from cliff.formatters.shell import ShellFormatter
-from cliff.formatters.table import TableFormatter
-from cliff.formatters.value import ValueFormatter
-from cliff.formatters.yaml_format import YAMLFormatter
-
 from ...client.safe_text import safe, safe_value
+from .. import deferred
+
+with deferred.imports():
+    from cliff.columns import FormattableColumn
+    from cliff.formatters.commaseparated import CSVLister
+    from cliff.formatters.json_format import JSONFormatter
+    from cliff.formatters.shell import ShellFormatter
+    from cliff.formatters.table import TableFormatter
+    from cliff.formatters.value import ValueFormatter
+    from cliff.formatters.yaml_format import YAMLFormatter
+
 from .columns import Cell
 
+FIELD = ("Field", "Value")  # the headings of cliff's tables of a single object
+PLAIN = re.compile("[\n -~]*")  # text whose characters all take one column
 SPECIAL = str.maketrans({character: f"\\{character}" for character in "\\$`"})  # escaped in the shell's double quotes
 
 
@@ -55,8 +60,22 @@ class FittingTableFormatter(TableFormatter):
             if records and not parsed_args.columns:
                 column_names, records = _fitting(column_names, records, room)
         if room <= 0 or not records or not _written(column_names, records, stdout, room):
-            super().emit_list(column_names, records, stdout, parsed_args)
+            is_right = [type(value) in (int, float) for value in records[0]] if records else []
+            texts = None if parsed_args.print_empty else _plain(column_names, records, stdout, parsed_args)
+            if texts is None:
+                super().emit_list(column_names, records, stdout, parsed_args)
+            else:
+                _write_natural(column_names, texts, is_right, stdout)
         return None
+
+    def emit_one(
+        self, column_names: Sequence[str], data: Sequence[Any], stdout: TextIO, parsed_args: argparse.Namespace
+    ) -> None:
+        texts = _plain(FIELD, list(zip(column_names, data, strict=True)), stdout, parsed_args)
+        if texts is None:
+            super().emit_one(column_names, data, stdout, parsed_args)
+        else:
+            _write_natural(FIELD, texts, (False, False), stdout)
 
 
 def _fitting(
@@ -71,8 +90,37 @@ def _fitting(
     numbers = table.staying(names, rows, room)
     left = [name for number, name in enumerate(names) if number not in numbers]
     if left:
+        import textwrap  # imported late: few lists do not fit
+
         print(*textwrap.wrap(f"Left out: {', '.join(left)}; --wide shows all.", room), sep="\n", file=sys.stderr)
     return [names[number] for number in numbers], [[record[number] for number in numbers] for record in records]
+
+
+def _plain(
+    names: Sequence[str], records: Sequence[Sequence[Any]], stdout: TextIO, parsed_args: argparse.Namespace
+) -> list[list[str]] | None:
+    """Return the cells of a table that needs neither wrapping nor prettytable, which is slow to load; else None."""
+    rows = [[_text(value) for value in record] for record in records]
+    if not all(PLAIN.fullmatch("".join(row)) for row in (names, *rows)):
+        return None
+    width = int(parsed_args.max_width)
+    if width <= 0 and (parsed_args.fit_width or sys.stdout.isatty()):
+        from cliff import utils
+
+        width = utils.terminal_width() or 0
+    if width > 0 and rows:
+        from . import table
+
+        return rows if table.natural_width(names, rows) <= width else None
+    return rows
+
+
+def _write_natural(
+    names: Sequence[str], rows: Sequence[Sequence[str]], is_right: Sequence[bool], stdout: TextIO
+) -> None:
+    from . import table
+
+    stdout.write(f"{table.natural(names, rows, is_right)}\n")
 
 
 class SafeFormatter:
@@ -149,7 +197,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "cliff.formatter.show": {
         "json": JSONFormatter,
         "shell": ReadableShellFormatter,
-        "table": TableFormatter,
+        "table": FittingTableFormatter,
         "value": ValueFormatter,
         "yaml": YAMLFormatter,
     },

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -31,6 +30,8 @@ class Progress:
     def show(self, text: str) -> None:
         if not self.is_shown:
             return
+        import shutil  # imported late: most commands end before they show any progress
+
         width = shutil.get_terminal_size().columns - 1
         line = _cut("".join(char if char.isprintable() else "?" for char in text), width)
         if line != self._line:

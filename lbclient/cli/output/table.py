@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 FRAME = 3  # width of a column's rule and its blanks
 BREAKABLE = re.compile(r"(?<=[-_ ,;/:.=])")  # a word may be broken after these characters
@@ -159,3 +160,22 @@ def _cell(character: str) -> int:
     if unicodedata.combining(character):
         return 0
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def natural(headings: Row, rows: Sequence[Row], is_right: Sequence[bool]) -> str:
+    """Return a table of ASCII text without wrapping, as prettytable writes it; "" without rows."""
+    if not rows:
+        return ""
+    widths = [_widest(column) for column in zip(headings, *rows, strict=True)]
+    rule = "+" + "+".join("-" * (width + 2) for width in widths) + "+"
+    aligned = [f"{{:{'>' if right else '<'}{width}}}" for right, width in zip(is_right, widths, strict=True)]
+    line = f"| {' | '.join(aligned)} |".format
+    return "\n".join([rule, line(*headings), rule, *(text for row in rows for text in _unwrapped(row, line)), rule])
+
+
+def _unwrapped(row: Row, line: Callable[..., str]) -> Iterator[str]:
+    if not any("\n" in cell for cell in row):
+        yield line(*row)
+        return
+    for cells in itertools.zip_longest(*(cell.split("\n") for cell in row), fillvalue=""):
+        yield line(*cells)

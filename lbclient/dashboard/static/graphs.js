@@ -9,7 +9,7 @@
   const clock = (seconds) => new Date(seconds * 1000).toLocaleTimeString("en-GB");
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const GRAPHS = {
-    requests: [["connections", "--accent", (a, b, s) => (b.total_connections - a.total_connections) / s],
+    requests: [["new", "--accent", (a, b, s) => (b.total_connections - a.total_connections) / s],
                ["errors", "--bad", (a, b, s) => (b.request_errors - a.request_errors) / s]],
     active: [["open", "--accent", (a, b) => b.active_connections]],
     bytes: [["in", "--good", (a, b, s) => (b.bytes_in - a.bytes_in) / s / 1000],
@@ -24,13 +24,13 @@
       width: at.clientWidth, height: 150, legend: { show: false }, cursor: { show: false },
       series: [{}, ...lines.map(([label, colour]) => ({ label, stroke: css(colour), width: 2, points: { show: false } }))],
       scales: { y: { range: (u, low, high) => [0, Math.max(1, high * 1.15)] } },
-      axes: [{ ...axis(), space: 70, values: (u, times) => times.map(clock) }, { ...axis(), size: 44 }],
+      axes: [{ ...axis(), space: 70, size: 26, values: (u, times) => times.map(clock) }, { ...axis(), size: 44 }],
     }, data, at);
     new ResizeObserver(() => plot.setSize({ width: at.clientWidth, height: 150 })).observe(at);
     return { name, lines, data, plot, now: place.querySelector(`[data-now="${name}"]`), at };
   });
 
-  const words = (value) => value >= 10 || value === 0 ? Math.round(value).toLocaleString("en") : value.toFixed(1);
+  const words = (value) => value >= 10 || Number.isInteger(value) ? Math.round(value).toLocaleString("en") : value.toFixed(1);
 
   function add(sample) {
     if (last && sample.at > last.at && sample.total_connections >= last.total_connections) {
@@ -40,11 +40,11 @@
         const said = graph.lines.map(([label, , value], number) => {
           const found = value(last, sample, seconds);
           graph.data[number + 1].push(found);
-          return graph.lines.length > 1 ? `${label} ${words(found)}` : words(found);
+          return graph.lines.length > 1 ? `${words(found)} ${label}` : words(found);
         });
         if (graph.data[0].length > KEPT) graph.data.forEach((each) => each.shift());
         graph.plot.setData(graph.data);
-        graph.now.textContent = said.join("  ");
+        graph.now.textContent = said.join(", ");
       }
     }
     last = sample;

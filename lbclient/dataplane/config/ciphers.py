@@ -5,9 +5,10 @@ from __future__ import annotations
 import ssl
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import TypeAlias
 
 from ...resources.listener import TLS_VERSIONS
-from ...store.snapshot import Record
+from ...store.records import ListenerRecord, PoolRecord
 
 NAMES = {"TLSv1": "TLSv1.0", "TLSv1.1": "TLSv1.1", "TLSv1.2": "TLSv1.2", "TLSv1.3": "TLSv1.3"}  # in HAProxy
 OLD = ("TLSv1", "TLSv1.1")
@@ -26,8 +27,10 @@ SUITES = (  # cipher suites of TLS 1.3, which OpenSSL configures separately
     "TLS_AES_128_CCM_8_SHA256",
 )
 
+TlsRecord: TypeAlias = ListenerRecord | PoolRecord
 
-def refusal(record: Record) -> str | None:
+
+def refusal(record: TlsRecord) -> str | None:
     """Return why the tls_versions or tls_ciphers of a listener or pool are not supported; None if they are."""
     wanted = _versions(record)
     if "SSLv3" in wanted:
@@ -45,7 +48,7 @@ def refusal(record: Record) -> str | None:
     return None
 
 
-def words(record: Record) -> Iterator[str]:
+def words(record: TlsRecord) -> Iterator[str]:
     """Yield the options of a bind or a server about versions and ciphers."""
     wanted = _versions(record)
     ciphers, suites = _split(record)
@@ -58,13 +61,13 @@ def words(record: Record) -> Iterator[str]:
         yield from ("ciphersuites", ":".join(suites))
 
 
-def _versions(record: Record) -> list[str]:
+def _versions(record: TlsRecord) -> list[str]:
     """Return the TLS versions of a record, from the oldest to the newest."""
     given = record.tls_versions or VERSIONS
     return [version for version in TLS_VERSIONS if version in given]
 
 
-def _split(record: Record) -> tuple[str, list[str]]:
+def _split(record: TlsRecord) -> tuple[str, list[str]]:
     """Return the ciphers up to TLS 1.2, and the suites of TLS 1.3; without suites, OpenSSL's default suites apply."""
     usual = FOR_OLD if _versions(record)[0] in OLD else MODERN
     given = [each for each in (record.tls_ciphers or usual).split(":") if each]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from ...store.snapshot import Record, Snapshot
+from ...store.records import ListenerRecord
+from ...store.snapshot import Snapshot
 from ..relay.interface import EXPORTER_SOCKET, METRICS_SOCKET
 from . import cfg, policies, tls, traffic
 from .backends import HTTP_LISTENERS, Backend, endpoint
@@ -53,24 +54,24 @@ METRICS = (
 Chosen = Mapping[tuple[str, str], Backend]
 
 
-def section(listener: Record, snapshot: Snapshot, chosen: Chosen, most_connections: int) -> cfg.Section:
+def section(listener: ListenerRecord, snapshot: Snapshot, chosen: Chosen, most_connections: int) -> cfg.Section:
     return cfg.Section(
         ("frontend", listener.id),
         (
             *_socket(listener, snapshot, most_connections),
             *traffic.lines(listener, snapshot, is_http(listener)),
-            *_allowed(listener),
+            *_allowed(listener, snapshot.clients(listener)),
             *(_http(listener, snapshot, chosen) if is_http(listener) else ()),
             *_default(listener, chosen),
         ),
     )
 
 
-def is_http(listener: Record) -> bool:
+def is_http(listener: ListenerRecord) -> bool:
     return bool(listener.protocol in (*HTTP_LISTENERS, PROMETHEUS))
 
 
-def _socket(listener: Record, snapshot: Snapshot, most_connections: int) -> Iterator[cfg.Line]:
+def _socket(listener: ListenerRecord, snapshot: Snapshot, most_connections: int) -> Iterator[cfg.Line]:
     yield cfg.line("mode", "http" if is_http(listener) else "tcp")
     for address in snapshot.bound(listener):
         # Without it HAProxy does not recognize the sockets of its old worker and loses connections, also IPv4 ones.
@@ -86,26 +87,26 @@ def _socket(listener: Record, snapshot: Snapshot, most_connections: int) -> Iter
         yield cfg.line("tcp-request", "inspect-delay", listener.timeout_tcp_inspect)
 
 
-def _allowed(listener: Record) -> Iterator[cfg.Line]:
-    """Yield the rules that refuse clients outside allowed_cidrs, with 403 for HTTP, else by closing the connection.
+def _allowed(listener: ListenerRecord, clients: tuple[str, ...] | None) -> Iterator[cfg.Line]:
+    """Yield the rules that refuse clients outside these networks, with 403 for HTTP, else by closing the connection.
 
     Each address family is compared only with its own networks: HAProxy would otherwise match 10.0.0.1 with ::/0, and
     2002:a00:1:: with 10.0.0.0/8.
     """
-    if not listener.allowed_cidrs:
+    if clients is None:
         return
     refuse = ("http-request", "deny") if is_http(listener) else ("tcp-request", "connection", "reject")
     yield cfg.line("acl", "ipv6", "src", "-m", "sub", "--", ":")
     for name, is_family, networks in (
-        ("allowed4", "!ipv6", [each for each in listener.allowed_cidrs if ":" not in each]),
-        ("allowed6", "ipv6", [each for each in listener.allowed_cidrs if ":" in each]),
+        ("allowed4", "!ipv6", [each for each in clients if ":" not in each]),
+        ("allowed6", "ipv6", [each for each in clients if ":" in each]),
     ):
         for network in networks:
             yield cfg.line("acl", name, "src", "--", network)
         yield cfg.line(*refuse, "if", is_family, *((f"!{name}",) if networks else ()))
 
 
-def _http(listener: Record, snapshot: Snapshot, chosen: Chosen) -> Iterator[cfg.Line]:
+def _http(listener: ListenerRecord, snapshot: Snapshot, chosen: Chosen) -> Iterator[cfg.Line]:
     yield from tls.transport_security(listener)
     yield from policies.lines(listener, snapshot)
     # After the policies, which judge the request as the client sent it.
@@ -114,7 +115,7 @@ def _http(listener: Record, snapshot: Snapshot, chosen: Chosen) -> Iterator[cfg.
         yield cfg.line("use_backend", chosen[listener.id, pool_id].name, "if", *policies.choice(pool_id))
 
 
-def _headers(listener: Record) -> Iterator[cfg.Line]:
+def _headers(listener: ListenerRecord) -> Iterator[cfg.Line]:
     wanted = {name for name, value in (listener.insert_headers or {}).items() if str(value).lower() == "true"}
     if "X-Forwarded-For" in wanted:
         yield cfg.line("option", "forwardfor")
@@ -124,16 +125,16 @@ def _headers(listener: Record) -> Iterator[cfg.Line]:
             yield cfg.line("http-request", "set-header", name, value)
 
 
-def metrics(listeners: Sequence[Record]) -> tuple[cfg.Section, ...]:
+def metrics(listeners: Sequence[ListenerRecord]) -> tuple[cfg.Section, ...]:
     """Return the sections that serve PROMETHEUS listeners; none if there is no such listener."""
     return METRICS if any(each.protocol == PROMETHEUS for each in listeners) else ()
 
 
-def _default(listener: Record, chosen: Chosen) -> Iterator[cfg.Line]:
+def _default(listener: ListenerRecord, chosen: Chosen) -> Iterator[cfg.Line]:
     """Yield the default backend. Without one, HTTP clients get 503 and TCP connections are closed."""
     if listener.protocol == PROMETHEUS:
         yield cfg.line("default_backend", "metrics")
         return
-    backend = chosen.get((listener.id, listener.default_pool_id))
+    backend = chosen.get((listener.id, listener.default_pool_id)) if listener.default_pool_id else None
     if backend:
         yield cfg.line("default_backend", backend.name)

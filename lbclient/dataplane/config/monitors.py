@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ...store.snapshot import Record, Snapshot
+from ...store.records import HealthMonitorRecord, MemberRecord, PoolRecord
+from ...store.snapshot import Snapshot
 from . import cfg
 
 CHECKS: dict[str, tuple[str, ...]] = {
@@ -23,13 +24,13 @@ HTTP1 = "http/1.1"
 SHORTEST_DELAY = 1  # s; a delay of 0 would check without a pause
 
 
-def of(pool: Record, snapshot: Snapshot) -> Record | None:
+def of(pool: PoolRecord, snapshot: Snapshot) -> HealthMonitorRecord | None:
     """Return the pool's monitor if it is enabled; None otherwise."""
     monitor = snapshot.healthmonitors.get(pool.id)
     return monitor if monitor is not None and monitor.admin_state_up else None
 
 
-def lines(monitor: Record) -> Iterator[cfg.Line]:
+def lines(monitor: HealthMonitorRecord) -> Iterator[cfg.Line]:
     """Yield the lines of a backend about its checks."""
     # Only backends have a log: a frontend would log every connection.
     yield cfg.line("log", f"unix@{HEALTH_EVENTS_SOCKET}", "local0", "notice")
@@ -39,15 +40,20 @@ def lines(monitor: Record) -> Iterator[cfg.Line]:
     if monitor.type in ("HTTP", "HTTPS"):
         yield from _http(monitor)
     yield cfg.line("timeout", "check", f"{monitor.timeout}s")
+    yield cfg.line("default-server", *times(monitor))
+
+
+def times(monitor: HealthMonitorRecord) -> tuple[object, ...]:
+    """Return the options of a server about the times of its checks, which one added at run time has to repeat."""
     delay = max(monitor.delay, SHORTEST_DELAY)
-    yield cfg.line("default-server", "inter", f"{delay}s", "rise", monitor.max_retries, "fall", fall(monitor))
+    return ("inter", f"{delay}s", "rise", monitor.max_retries, "fall", fall(monitor))
 
 
-def fall(monitor: Record) -> int:
+def fall(monitor: HealthMonitorRecord) -> int:
     return monitor.max_retries_down or 3
 
 
-def _http(monitor: Record) -> Iterator[cfg.Line]:
+def _http(monitor: HealthMonitorRecord) -> Iterator[cfg.Line]:
     version = monitor.http_version or "1.0"
     method, path = monitor.http_method or "GET", cfg.clean(monitor.url_path or "/", "The url_path of a health monitor")
     yield cfg.line("option", "httpchk")
@@ -60,8 +66,8 @@ def _http(monitor: Record) -> Iterator[cfg.Line]:
     yield cfg.line("http-check", "expect", "status", codes)
 
 
-def words(monitor: Record, member: Record, pool: Record) -> Iterator[object]:
-    """Yield the options of a server about its checks."""
+def words(monitor: HealthMonitorRecord, pool: PoolRecord) -> Iterator[object]:
+    """Yield the options about checks that all servers of a pool have."""
     yield from CHECKS[monitor.type]
     if monitor.type == "PING":
         return
@@ -73,6 +79,10 @@ def words(monitor: Record, member: Record, pool: Record) -> Iterator[object]:
         yield from ("check-sni", monitor.domain_name)
     if pool.protocol in ("PROXY", "PROXYV2"):
         yield "check-send-proxy"
+
+
+def place(member: MemberRecord) -> Iterator[object]:
+    """Yield the options about the address and port that a member is checked at, if it has its own."""
     if member.monitor_address:
         # In brackets, since HAProxy takes the end of a bare IPv6 address such as 2001:db8:: for an empty port.
         address = cfg.address(member.monitor_address)
@@ -81,7 +91,6 @@ def words(monitor: Record, member: Record, pool: Record) -> Iterator[object]:
         yield from ("port", member.monitor_port)
 
 
-def following(monitor: Record, member: Record, pool: Record) -> Iterator[object]:
-    """Yield the options of a server in a further backend of the pool: it tracks the checks in the first backend."""
-    if monitor.type != "PING":
-        yield from ("track", f"{pool.id}/{member.id}")
+def is_tracked(monitor: HealthMonitorRecord | None) -> bool:
+    """Whether further backends of a pool track the checks in the first backend; results of pings are set in each."""
+    return monitor is not None and monitor.type != "PING"

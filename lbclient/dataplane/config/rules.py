@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ...store.snapshot import Record
+from ...store.records import L7RuleRecord
 from . import cfg, regexes
 
 COMPARISONS = {"EQUAL_TO": "str", "STARTS_WITH": "beg", "ENDS_WITH": "end", "CONTAINS": "sub", "REGEX": "reg"}
@@ -13,7 +13,7 @@ HOST = "req.fhdr(host)"
 HOST_WITHOUT_PORT = "req.fhdr(host),regsub(:[0-9]*$,)"
 
 
-def acls(rule: Record, is_strict: bool = False) -> Iterator[cfg.Line]:
+def acls(rule: L7RuleRecord, is_strict: bool = False) -> Iterator[cfg.Line]:
     """Yield the ACL of a rule, named by its ID; several lines are alternatives.
 
     With is_strict, a regular expression counts as matched if PCRE gives up on it. Inverted rules need no extra line for
@@ -35,13 +35,13 @@ def acls(rule: Record, is_strict: bool = False) -> Iterator[cfg.Line]:
             yield cfg.line("acl", rule.id, f"{fetch},{without}", "-m", "len", "--", "1:2147483647")
 
 
-def _comparison(rule: Record) -> str:
+def _comparison(rule: L7RuleRecord) -> str:
     """Return HAProxy's match method. As in Octavia, EQUAL_TO of a file type tests the path's end: css matches /css."""
     is_end = rule.type == "FILE_TYPE" and rule.compare_type == "EQUAL_TO"
     return COMPARISONS["ENDS_WITH" if is_end else rule.compare_type]
 
 
-def fetches(rule: Record) -> tuple[str, ...]:
+def fetches(rule: L7RuleRecord) -> tuple[str, ...]:
     """Return the sample fetches that the rule tests.
 
     Each comma-separated value of a header is tested (`hdr`), and any of them may match. A host name is tested as a
@@ -55,6 +55,6 @@ def fetches(rule: Record) -> tuple[str, ...]:
     return (cfg.call(WITH_KEY[rule.type], key),)
 
 
-def condition(rules: list[Record]) -> list[str]:
+def condition(rules: list[L7RuleRecord]) -> list[str]:
     """Return the condition that all of the rules hold; inverted ones are negated."""
     return [f"!{rule.id}" if rule.invert else rule.id for rule in rules]

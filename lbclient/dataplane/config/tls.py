@@ -6,7 +6,8 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ...store.snapshot import Record, Snapshot
+from ...store.records import ListenerRecord, Part, PoolRecord
+from ...store.snapshot import Snapshot
 from ...vault.material import Material
 from . import cfg, ciphers
 
@@ -30,12 +31,12 @@ class File:
     reference: str  # to the secret or container in the key manager
 
 
-def is_terminated(listener: Record) -> bool:
+def is_terminated(listener: ListenerRecord) -> bool:
     """Return whether the listener speaks TLS with its clients."""
     return listener.protocol == "TERMINATED_HTTPS" or (listener.protocol == "PROMETHEUS" and bool(_served(listener)))
 
 
-def files(snapshot: Snapshot, listeners: Iterable[Record], pools: Iterable[Record]) -> tuple[File, ...]:
+def files(snapshot: Snapshot, listeners: Iterable[ListenerRecord], pools: Iterable[PoolRecord]) -> tuple[File, ...]:
     """Return the files that listeners and pools need. Raises cfg.Refused if the key manager has no usable contents."""
     return tuple(
         each
@@ -57,20 +58,20 @@ def generation(needed: Sequence[File]) -> str:
     return digest.hexdigest()[:16]
 
 
-def bind(listener: Record) -> Iterator[str]:
+def bind(listener: ListenerRecord) -> Iterator[str]:
     """Yield the TLS options of a bind. Its certificates are in a directory, of which the first is the default."""
     if not is_terminated(listener):
         return
     yield from ("ssl", "crt", listener.id)
     yield from ciphers.words(listener)
     yield from ("alpn", ",".join(listener.alpn_protocols or ALPN))
-    if listener.client_authentication in VERIFY:
+    if listener.client_authentication in VERIFY and listener.client_ca_tls_container_ref:
         yield from ("ca-file", _authority(listener), "verify", VERIFY[listener.client_authentication])
         if listener.client_crl_container_ref:
             yield from ("crl-file", _revocations(listener))
 
 
-def server(pool: Record) -> Iterator[str]:
+def server(pool: PoolRecord) -> Iterator[str]:
     """Yield the TLS options of a server.
 
     The server name that the client sent is passed on to the member. With a CA, the member's certificate is verified.
@@ -92,7 +93,7 @@ def server(pool: Record) -> Iterator[str]:
     yield from ("sni", "ssl_fc_sni")
 
 
-def transport_security(listener: Record) -> Iterator[cfg.Line]:
+def transport_security(listener: ListenerRecord) -> Iterator[cfg.Line]:
     """Yield the HSTS header for every response, including those that HAProxy generates itself."""
     if listener.hsts_max_age is None or listener.protocol != "TERMINATED_HTTPS":
         return
@@ -102,23 +103,23 @@ def transport_security(listener: Record) -> Iterator[cfg.Line]:
     yield cfg.line("http-after-response", "set-header", "Strict-Transport-Security", value)
 
 
-def _served(listener: Record) -> list[str]:
+def _served(listener: ListenerRecord) -> list[str]:
     """Return the references of a listener's certificates, the default first."""
     first = [listener.default_tls_container_ref] if listener.default_tls_container_ref else []
     return list(dict.fromkeys([*first, *(listener.sni_container_refs or ())]))
 
 
-def _of_listener(listener: Record, snapshot: Snapshot) -> Iterator[File]:
+def _of_listener(listener: ListenerRecord, snapshot: Snapshot) -> Iterator[File]:
     look = _Look(snapshot, f"listener {listener.id}")
     for number, reference in enumerate(_served(listener)):
         yield look.certificate(f"{listener.id}/{number:04}.pem", reference)
-    if listener.client_authentication in VERIFY:
+    if listener.client_authentication in VERIFY and listener.client_ca_tls_container_ref:
         yield look.text(_authority(listener), listener.client_ca_tls_container_ref)
         if listener.client_crl_container_ref:
             yield look.text(_revocations(listener), listener.client_crl_container_ref)
 
 
-def _of_pool(pool: Record, snapshot: Snapshot) -> Iterator[File]:
+def _of_pool(pool: PoolRecord, snapshot: Snapshot) -> Iterator[File]:
     look = _Look(snapshot, f"pool {pool.id}")
     if pool.tls_container_ref:
         yield look.certificate(_shown(pool), pool.tls_container_ref)
@@ -128,15 +129,15 @@ def _of_pool(pool: Record, snapshot: Snapshot) -> Iterator[File]:
             yield look.text(_revocations(pool), pool.crl_container_ref)
 
 
-def _shown(pool: Record) -> str:
+def _shown(pool: PoolRecord) -> str:
     return f"{pool.id}.pem"
 
 
-def _authority(record: Record) -> str:
+def _authority(record: Part) -> str:
     return f"{record.id}.ca.pem"
 
 
-def _revocations(record: Record) -> str:
+def _revocations(record: Part) -> str:
     return f"{record.id}.crl.pem"
 
 

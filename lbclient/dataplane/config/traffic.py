@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ...store.snapshot import Record, Snapshot
+from ...store.records import ListenerRecord
+from ...store.snapshot import Snapshot
 from . import cfg
 
 RING = "traffic"
@@ -22,13 +23,13 @@ VALID_TRACE = "^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$"
 Setting = Mapping[str, Any]  # the fields of resources.logging.LOGGING
 
 
-def setting(listener: Record, snapshot: Snapshot) -> Setting | None:
+def setting(listener: ListenerRecord, snapshot: Snapshot) -> Setting | None:
     """Return the setting of a listener, its own or else the load balancer's; None if its traffic is not logged."""
     found: Setting | None = snapshot.loadbalancer.logging if listener.logging is None else listener.logging
     return found if found and found["enabled"] else None
 
 
-def ring(listeners: Sequence[Record], snapshot: Snapshot) -> tuple[cfg.Section, ...]:
+def ring(listeners: Sequence[ListenerRecord], snapshot: Snapshot) -> tuple[cfg.Section, ...]:
     """Return the ring buffer, through which nothing is lost in reloads; none if nothing is logged."""
     if not any(setting(each, snapshot) for each in listeners):
         return ()
@@ -43,7 +44,7 @@ def ring(listeners: Sequence[Record], snapshot: Snapshot) -> tuple[cfg.Section, 
     return (cfg.Section(("ring", RING), lines),)
 
 
-def lines(listener: Record, snapshot: Snapshot, is_http: bool) -> Iterator[cfg.Line]:
+def lines(listener: ListenerRecord, snapshot: Snapshot, is_http: bool) -> Iterator[cfg.Line]:
     """Yield the lines of a frontend that log its traffic. They go first: denied requests are logged, too."""
     wanted = setting(listener, snapshot)
     if wanted is None:
@@ -101,7 +102,7 @@ def _http(wanted: Setting) -> dict[str, str]:
     }
 
 
-def _line(listener: Record, values: Mapping[str, str]) -> str:
+def _line(listener: ListenerRecord, values: Mapping[str, str]) -> str:
     """Return the log format of a line: the listener's ID, by which the server files it, a blank, and JSON."""
     members = ",".join(f'"{name}":{value}' for name, value in values.items())
     return f"{listener.id} {{{members}}}"

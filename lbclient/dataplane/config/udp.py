@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 import ipaddress
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from ...store.snapshot import Record, Snapshot
+from ...store.records import HealthMonitorRecord, ListenerRecord, MemberRecord, NamedRecord, PoolRecord
+from ...store.snapshot import Snapshot
 from ..relay.plan import Listener, Member, Monitor, Persistence, Plan, Pool
 from . import cfg, monitors
 from .backends import enabled_listeners
@@ -15,6 +16,8 @@ from .backends import enabled_listeners
 PROTOCOL = "UDP"
 PROMETHEUS = "PROMETHEUS"
 CHECKS = ("UDP-CONNECT", "TCP", "HTTP")
+ANYONE = ()
+NOBODY = ("::/128",)  # no datagram comes from the unspecified address
 PERSISTENCE_SECONDS = 360  # the default in Octavia's amphorae, where the kernel (LVS) forwards UDP
 
 
@@ -41,8 +44,9 @@ def plan(snapshot: Snapshot, most_flows: int) -> Plan:
     )
 
 
-def _listener(listener: Record, snapshot: Snapshot) -> Listener:
+def _listener(listener: ListenerRecord, snapshot: Snapshot) -> Listener:
     timeouts = listener.timeout_client_data, listener.timeout_member_data
+    clients = snapshot.clients(listener)
     return Listener(
         id=listener.id,
         port=listener.protocol_port,
@@ -51,11 +55,11 @@ def _listener(listener: Record, snapshot: Snapshot) -> Listener:
         limit=listener.connection_limit,
         # Datagrams of either side keep a flow alive. A timeout of 0 means none.
         idle=max(timeouts) / 1000 if all(timeouts) else 0,
-        allowed=tuple(listener.allowed_cidrs or ()),
+        allowed=ANYONE if clients is None else clients or NOBODY,
     )
 
 
-def _pool(pool: Record, snapshot: Snapshot) -> Pool:
+def _pool(pool: PoolRecord, snapshot: Snapshot) -> Pool:
     monitor = monitors.of(pool, snapshot)
     members = snapshot.members[pool.id] if pool.admin_state_up else ()
     return Pool(
@@ -67,7 +71,7 @@ def _pool(pool: Record, snapshot: Snapshot) -> Pool:
     )
 
 
-def _member(member: Record) -> Member:
+def _member(member: MemberRecord) -> Member:
     return Member(
         id=member.id,
         address=cfg.address(member.address),
@@ -80,7 +84,7 @@ def _member(member: Record) -> Member:
     )
 
 
-def _monitor(monitor: Record) -> Monitor:
+def _monitor(monitor: HealthMonitorRecord) -> Monitor:
     version = monitor.http_version or "1.0"
     return Monitor(
         type=monitor.type,
@@ -102,7 +106,7 @@ def _codes(text: str) -> Iterable[tuple[int, int]]:
         yield int(low), int(high or low)
 
 
-def persistence(pool: Record) -> Persistence | None:
+def persistence(pool: PoolRecord) -> Persistence | None:
     """Return how long a client stays with a member, and the prefix lengths that identify it; None without persistence.
 
     Raises ValueError if the persistence_granularity is not valid.
@@ -127,10 +131,10 @@ def _prefixes(granularity: str) -> tuple[int, int]:
 
 def _names(snapshot: Snapshot) -> dict[str, dict[str, str]]:
     members = [each for pool in snapshot.pools for each in snapshot.members[pool.id]]
-    kinds = {
+    kinds: Mapping[str, Iterable[NamedRecord]] = {
         "loadbalancer": (snapshot.loadbalancer,),
         "listener": snapshot.listeners,
         "pool": snapshot.pools,
         "member": members,
     }
-    return {kind: {each.id: each.name or "" for each in records} for kind, records in kinds.items()}
+    return {kind: {each.id: each.name for each in records} for kind, records in kinds.items()}

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from ... import resources
 from ...resources.listener import HTTP_HEADERS, TLS_HEADERS
-from ...store.snapshot import Record, Snapshot
+from ...store.records import HealthMonitorRecord, L7PolicyRecord, L7RuleRecord, ListenerRecord, PoolRecord, Record
+from ...store.snapshot import Snapshot
 from . import cfg, ciphers, regexes, tls, udp
 from .backends import ALGORITHMS, COOKIE_TYPES, HTTP_LISTENERS, mode_of, used
 from .monitors import CHECKS
@@ -47,7 +48,7 @@ def _records(snapshot: Snapshot) -> list[tuple[str, list[Record]]]:
     ]
 
 
-def _listener(listener: Record) -> str | None:
+def _listener(listener: ListenerRecord) -> str | None:
     if listener.protocol not in LISTENERS:
         return f"listeners of protocol {listener.protocol}"
     for header in listener.insert_headers or {}:
@@ -56,7 +57,7 @@ def _listener(listener: Record) -> str | None:
     return ciphers.refusal(listener) if tls.is_terminated(listener) else None
 
 
-def _pool(pool: Record) -> str | None:
+def _pool(pool: PoolRecord) -> str | None:
     if pool.protocol not in POOLS:
         return f"pools of protocol {pool.protocol}"
     if pool.lb_algorithm not in ALGORITHMS:
@@ -75,18 +76,18 @@ def _pool(pool: Record) -> str | None:
     return None
 
 
-def _datagram_pool(pool: Record) -> str | None:
+def _datagram_pool(pool: PoolRecord) -> str | None:
     if pool.tls_enabled:
         return "tls_enabled in a pool of protocol UDP"
     try:
         udp.persistence(pool)
     except ValueError:
-        granularity = pool.session_persistence["persistence_granularity"]
+        granularity = (pool.session_persistence or {})["persistence_granularity"]
         return f"the persistence_granularity {granularity!r}, which is neither a netmask nor the length of a prefix"
     return None
 
 
-def _healthmonitor(monitor: Record) -> str | None:
+def _healthmonitor(monitor: HealthMonitorRecord) -> str | None:
     if monitor.type not in (*CHECKS, *udp.CHECKS):
         return f"health monitors of type {monitor.type}"
     cfg.clean(monitor.url_path or "", "The url_path of a health monitor")
@@ -94,13 +95,13 @@ def _healthmonitor(monitor: Record) -> str | None:
     return None
 
 
-def _l7policy(policy: Record) -> str | None:
+def _l7policy(policy: L7PolicyRecord) -> str | None:
     cfg.clean(policy.redirect_url or "", "The redirect_url of an L7 policy")
     cfg.clean(policy.redirect_prefix or "", "The redirect_prefix of an L7 policy")
     return None
 
 
-def _l7rule(rule: Record) -> str | None:
+def _l7rule(rule: L7RuleRecord) -> str | None:
     if rule.type not in RULES:
         return f"L7 rules of type {rule.type}"
     if rule.compare_type not in COMPARISONS:
@@ -122,9 +123,9 @@ def _combinations(snapshot: Snapshot) -> str | None:
         if listener.protocol not in HTTP_LISTENERS and snapshot.l7policies[listener.id]:
             return f"L7 policies on a listener of protocol {listener.protocol}"
         for pool in (pools[pool_id] for pool_id in used(listener, snapshot)):
-            kind = (pool.session_persistence or {}).get("type")
-            if kind in COOKIE_TYPES and mode_of(pool, listener) == "tcp":
-                return f"session persistence {kind} behind a listener of protocol {listener.protocol}"
+            persistence = (pool.session_persistence or {}).get("type")
+            if persistence in COOKIE_TYPES and mode_of(pool, listener) == "tcp":
+                return f"session persistence {persistence} behind a listener of protocol {listener.protocol}"
     return None
 
 

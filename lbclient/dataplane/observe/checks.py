@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ...store.snapshot import Record, Snapshot
+from ...store.records import HealthMonitorRecord
+from ...store.snapshot import Snapshot
 from ...store.store import Check
 from ..config import monitors
 from ..haproxy.runtime import Row, Rows
@@ -51,7 +52,7 @@ def _is_told(kind: str, status: str | None) -> bool:
     return status is not None and (kind == "member" or status in ("ERROR", "OFFLINE"))
 
 
-def _check(row: Row, monitor: Record | None) -> Check | None:
+def _check(row: Row, monitor: HealthMonitorRecord | None) -> Check | None:
     if monitor is not None and monitor.type == "PING":
         return PINGS[row["status"].startswith("DOWN")]
     status = row.get("check_status", "").removeprefix(UNDER_WAY)

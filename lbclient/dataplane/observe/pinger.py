@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...store.snapshot import Record
+from ...store.records import PoolRecord
+from ...store.snapshot import Snapshot
 from ..config import backends, cfg, monitors
 from ..config.render import ADMIN_SOCKET
 from ..haproxy import runtime
@@ -253,7 +254,7 @@ def _noted(finding: Finding, is_alive: bool) -> Iterator[str]:
         yield finding.target.loadbalancer_id
 
 
-def targets(loadbalancer_id: str, snapshot: Record) -> Iterator[Target]:
+def targets(loadbalancer_id: str, snapshot: Snapshot) -> Iterator[Target]:
     """Yield the members of a load balancer that are to be pinged."""
     pinged = [pool for pool in snapshot.pools if _is_pinged(pool, snapshot)]
     names = _backend_names(snapshot) if pinged else {}
@@ -272,12 +273,12 @@ def targets(loadbalancer_id: str, snapshot: Record) -> Iterator[Target]:
             )
 
 
-def _is_pinged(pool: Record, snapshot: Record) -> bool:
+def _is_pinged(pool: PoolRecord, snapshot: Snapshot) -> bool:
     monitor = monitors.of(pool, snapshot)
     return monitor is not None and monitor.type == "PING"
 
 
-def _backend_names(snapshot: Record) -> dict[str, Iterable[str]]:
+def _backend_names(snapshot: Snapshot) -> dict[str, Iterable[str]]:
     """Return the sorted names of the backends of each pool, by pool ID."""
     found: dict[str, set[str]] = {}
     for each in backends.backends(snapshot).values():

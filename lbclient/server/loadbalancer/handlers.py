@@ -8,12 +8,12 @@ import sqlalchemy as sa
 
 from ...resources import L7POLICY, LISTENER, LOADBALANCER, POOL, Resource
 from ...store import haste
-from ...store.snapshot import Record
+from ...store.records import Record
 from ...store.tables import TABLES
 from ..errors import BadRequest, ValidationFailure
 from ..services import Services
 from ..web.routing import Answer, Handler, Request
-from . import bodies, listing, policy, present, status
+from . import advice, bodies, listing, policy, present, status
 from .writes import creation, deletion, support, transaction, tree, updating
 from .writes.transaction import Change
 
@@ -71,7 +71,7 @@ def create_loadbalancer(services: Services, request: Request) -> Answer:
         support.check(services, change)
         found = tree.answer(tx, row) if listeners or pools else present.one(tx, LOADBALANCER, row.id)
         change.finish(wake)
-    return Answer({LOADBALANCER.key: found}, 201)
+    return Answer({LOADBALANCER.key: found}, 201, advice.headers(services, request.body, row.provider))
 
 
 def create(resource: Resource) -> Handler:
@@ -104,6 +104,7 @@ def update(resource: Resource) -> Handler:
 
     def handler(services: Services, request: Request, id: str, **parents: str) -> Answer:
         action = f"{resource.name}:put"
+        told: dict[str, str] = {}
 
         def find(tx: sa.Connection) -> tuple[str, tuple[Record, Values]]:
             _check_parents(services, tx, request, action, parents)
@@ -113,12 +114,15 @@ def update(resource: Resource) -> Handler:
 
         def operation(change: Change, found: tuple[Record, Values]) -> Any:
             complete = updating.UPDATE[resource.name](change, request.who, *found)
+            if resource is LOADBALANCER:
+                told.update(advice.headers(services, request.body, change.loadbalancer.provider))
             change.update(table, id, complete)
             change.touch_loadbalancer()
             support.check(services, change)
             return present.one(change.tx, resource, id)
 
-        return Answer({resource.key: transaction.change(services, find, operation, busy=busy, who=request.who)})
+        changed = transaction.change(services, find, operation, busy=busy, who=request.who)
+        return Answer({resource.key: changed}, headers=told)
 
     return handler
 

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import sqlalchemy as sa
 
 from ...resources import Resource
-from ...store.snapshot import Record
+from ...store.records import Record
 from .. import bounds
 from ..errors import BadRequest, InvalidPaging
 from ..web.routing import Answer, Request

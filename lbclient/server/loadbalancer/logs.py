@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from ...resources import LISTENER, LOADBALANCER, Resource
 from ...resources.logging import DEFAULTS, HEADER, LOGGING, MOST_HEADERS, SECRET_HEADERS
 from ...store.feed import Missed
-from ...store.snapshot import Record
+from ...store.records import Record
 from ...store.tables import TABLES
 from ..access.context import Context
 from ..access.sender import recheck

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from ...resources import Resource
 from ...store import prepared
-from ...store.snapshot import Record
+from ...store.records import Record
 from ...store.tables import TABLES
 from ..access.context import Context
 from ..errors import Forbidden, NoSuchParent, NotFound

@@ -13,7 +13,7 @@ from ...resources import ALL, HEALTHMONITOR, L7POLICY, LISTENER, LOADBALANCER, P
 from ...store import tables
 from ...store.json_sql import Id, Ids, JsonObject
 from ...store.prepared import Prepared
-from ...store.snapshot import Record
+from ...store.records import Record
 from .rules import l7policy as l7policy_rules
 
 Object = dict[str, Any]

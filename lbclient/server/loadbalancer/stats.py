@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from ...resources import LISTENER, LOADBALANCER, MEMBER, POOL, STATISTICS, Resource
 from ...store import observing, reading
-from ...store.snapshot import Record
+from ...store.records import Record
 from ...store.tables import LISTENER as LISTENERS
 from ..errors import Unavailable
 from ..services import Services

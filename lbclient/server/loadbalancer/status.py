@@ -10,7 +10,15 @@ import sqlalchemy as sa
 
 from ...store import observing
 from ...store.prepared import Prepared
-from ...store.snapshot import Record
+from ...store.records import (
+    HealthMonitorRecord,
+    L7PolicyRecord,
+    ListenerRecord,
+    LoadBalancerRecord,
+    MemberRecord,
+    PoolRecord,
+    Record,
+)
 from ...store.tables import HEALTHMONITOR, L7POLICY, LISTENER, MEMBER, POOL
 from .rules import l7policy as l7policy_rules
 
@@ -44,14 +52,14 @@ _REDIRECTIONS = Prepared(
 class _Parts:
     """The parts of a load balancer, including those that are being deleted."""
 
-    pools: Mapping[str, Record]
-    members: Mapping[str, list[Record]]  # by pool
-    monitors: Mapping[str, Record]  # by pool
-    redirections: Mapping[str, list[Record]]  # by listener
+    pools: Mapping[str, PoolRecord]
+    members: Mapping[str, list[MemberRecord]]  # by pool
+    monitors: Mapping[str, HealthMonitorRecord]  # by pool
+    redirections: Mapping[str, list[L7PolicyRecord]]  # by listener
     checks: Mapping[str, Object]  # by member
 
 
-def tree(tx: sa.Connection, loadbalancer: Record) -> Object:
+def tree(tx: sa.Connection, loadbalancer: LoadBalancerRecord) -> Object:
     """Return the status tree of a load balancer, in Octavia's format."""
     of = {"loadbalancer_id": loadbalancer.id}
     parts = _Parts(
@@ -73,14 +81,14 @@ def _grouped(rows: Iterable[Record], key: str) -> dict[str, list[Record]]:
     return found
 
 
-def _listener(listener: Record, parts: _Parts) -> Object:
+def _listener(listener: ListenerRecord, parts: _Parts) -> Object:
     redirections = [each.redirect_pool_id for each in parts.redirections.get(listener.id, ())]
     used = dict.fromkeys((listener.default_pool_id, *redirections))
-    pools = [_pool(parts.pools[id_], parts) for id_ in used if id_ in parts.pools]
+    pools = [_pool(parts.pools[id_], parts) for id_ in used if id_ and id_ in parts.pools]
     return {**_states(listener), "pools": pools}
 
 
-def _pool(pool: Record, parts: _Parts) -> Object:
+def _pool(pool: PoolRecord, parts: _Parts) -> Object:
     monitor = parts.monitors.get(pool.id)
     return {
         **_states(pool),
@@ -89,7 +97,7 @@ def _pool(pool: Record, parts: _Parts) -> Object:
     }
 
 
-def _member(member: Record, checks: Mapping[str, Object]) -> Object:
+def _member(member: MemberRecord, checks: Mapping[str, Object]) -> Object:
     """Describe a member; unlike in Octavia, with the last result of its health check, if there is one."""
     place = {"address": member.address, "protocol_port": member.protocol_port}
     found = {"last_check": checks[member.id]} if member.id in checks else {}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
-from ...store.network_tables import FIXED_IP, FLOATING_IP, FLOATING_IP_PORT, delete_ports, disassociate
+from ...store import admission
+from ...store.network_tables import FIXED_IP, FLOATING_IP, FLOATING_IP_PORT, PORT, delete_ports, disassociate
 from .. import errors
 from ..services import Services
 from ..web.routing import Answer, Request
@@ -32,6 +34,12 @@ def add(tx: sa.Connection, request: Request, values: Values) -> str:
     else:
         take_any(tx, network.id, id_)
     return id_
+
+
+def affected(tx: sa.Connection, ids: Sequence[str]) -> list[str]:
+    """Return the IDs of the load balancers that admit clients by a security group of these ports."""
+    groups = tx.scalars(sa.select(PORT.c.security_groups).where(PORT.c.id.in_(ids)))
+    return admission.concerned(tx, [group for each in groups for group in each or ()])
 
 
 def _check_guards(tx: sa.Connection, request: Request, values: Values) -> None:
@@ -100,8 +108,12 @@ def update(services: Services, request: Request, id_: str) -> Answer:
         if "fixed_ips" in values:
             tx.execute(sa.delete(FIXED_IP).where(FIXED_IP.c.port_id == id_))
             take_asked(tx, row.network_id, id_, values["fixed_ips"])
+        woken = affected(tx, [id_]) if {"security_groups", "fixed_ips"} & set(values) else []
         changed = objects.change(tx, PORTS, row, objects.columns(PORTS, values))
-        return Answer({"port": present.ports(tx, [changed])[0]})
+        woken += affected(tx, [id_]) if woken or "security_groups" in values else []
+        answer = Answer({"port": present.ports(tx, [changed])[0]})
+    services.wake(woken)
+    return answer
 
 
 def _unchanged(tx: sa.Connection, port: Any, values: Values) -> set[str]:
@@ -133,6 +145,8 @@ def _refuse_if_served(port: Any, done: str) -> None:
 def delete(services: Services, request: Request, id_: str) -> Answer:
     with services.store.writing() as tx:
         _refuse_if_served(objects.own(tx, PORTS, id_, request.who, "delete"), "deleted")
+        woken = affected(tx, [id_])
         disassociate(tx, [id_])
         delete_ports(tx, [id_])
+    services.wake(woken)
     return Answer(status=204)

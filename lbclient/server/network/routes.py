@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from ..web.routing import Route
+from ..web.routing import Handler, Route
 from . import (
     extensions,
     floating_ips,
@@ -37,7 +37,7 @@ def _routes(kind: Kind, module: ModuleType, presenter: Presenter) -> tuple[Route
     one, tags = f"{path}/{{id_}}", f"{path}/{{id_}}/tags"
     return (
         Route("GET", path, getattr(module, "list_all", None) or objects.list_of(kind, presenter)),
-        Route("POST", path, getattr(module, "create", None) or objects.create(kind, module.add, presenter)),
+        Route("POST", path, getattr(module, "create", None) or _create(kind, module, presenter)),
         Route("GET", one, objects.show(kind, presenter)),
         *((Route("PUT", one, module.update),) if hasattr(module, "update") else ()),
         Route("DELETE", one, module.delete),
@@ -45,6 +45,10 @@ def _routes(kind: Kind, module: ModuleType, presenter: Presenter) -> tuple[Route
         # Neutron serves the tags of a QoS policy below /policies, where some clients look; others use /qos/policies.
         *(_tags(kind, f"/v2.0/{kind.plural}/{{id_}}/tags") if kind.path == "qos/policies" else ()),
     )
+
+
+def _create(kind: Kind, module: ModuleType, presenter: Presenter) -> Handler:
+    return objects.create(kind, module.add, presenter, getattr(module, "affected", None))
 
 
 def _tags(kind: Kind, path: str) -> tuple[Route, ...]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 
+from ...store import admission
 from ...store.network_tables import SECURITY_GROUP_RULE
 from .. import errors
 from ..services import Services
@@ -31,10 +33,18 @@ def add(tx: sa.Connection, request: Request, values: Values) -> str:
     return rows.new(tx, SECURITY_GROUP_RULE, **objects.columns(SECURITY_GROUP_RULES, values))
 
 
+def affected(tx: sa.Connection, ids: Sequence[str]) -> list[str]:
+    """Return the IDs of the load balancers that these rules concern."""
+    rule = SECURITY_GROUP_RULE.c
+    return admission.concerned(tx, list(tx.scalars(sa.select(rule.security_group_id).where(rule.id.in_(ids)))))
+
+
 def delete(services: Services, request: Request, id_: str) -> Answer:
     with services.store.writing() as tx:
-        objects.own(tx, SECURITY_GROUP_RULES, id_, request.who, "delete")
+        row = objects.own(tx, SECURITY_GROUP_RULES, id_, request.who, "delete")
         tx.execute(sa.delete(SECURITY_GROUP_RULE).where(SECURITY_GROUP_RULE.c.id == id_))
+        woken = admission.concerned(tx, [row.security_group_id])
+    services.wake(woken)
     return Answer(status=204)
 
 

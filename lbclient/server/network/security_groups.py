@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
+from ...store import admission
 from ...store.network_tables import PORT, SECURITY_GROUP, SECURITY_GROUP_RULE
 from ...store.tables import LOADBALANCER
 from .. import errors
@@ -100,11 +101,13 @@ def delete(services: Services, request: Request, id_: str) -> Answer:
             raise errors.Conflict(why, "SecurityGroupCannotRemoveDefault")
         if _is_used(tx, id_):
             raise errors.Conflict(f"Security Group {id_} in use.", "SecurityGroupInUse")
+        woken = admission.concerned(tx, [id_])  # by a rule about it, in another group
         rule = SECURITY_GROUP_RULE.c
         tx.execute(
             sa.delete(SECURITY_GROUP_RULE).where((rule.security_group_id == id_) | (rule.remote_group_id == id_))
         )
         tx.execute(sa.delete(SECURITY_GROUP).where(SECURITY_GROUP.c.id == id_))
+    services.wake(woken)
     return Answer(status=204)
 
 

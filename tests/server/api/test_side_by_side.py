@@ -139,3 +139,23 @@ def test_changes_of_load_balancers_do_not_wait_for_each_other(apis: Sequence[Api
     with services.store.changing() as tx:
         settling.lock(tx, busy["id"])
         assert apis[1].put(f"/loadbalancers/{free['id']}", "loadbalancer", name="changed")["name"] == "changed"
+
+
+def test_events_are_published_once_each_and_resumed_where_they_were_left(apis: Sequence[Api]) -> None:
+    feed = apis[0].services.store.feed
+    pools = [apis[0].pool(apis[0].loadbalancer()) for _ in range(4)]
+    begin = feed.position
+
+    def create(api: Api, number: int) -> Any:
+        body = {"member": {"address": f"192.0.2.{number + 1}", "protocol_port": 80}}
+        return apis[0].request("POST", f"/pools/{pools[number % 4]['id']}/members", body)
+
+    assert together(apis, create) == {201: WRITERS}
+    told, _ = feed.after(begin)
+    serials = [each.serial for each in told]
+    assert len(set(serials)) == len(serials)
+    assert sum(each.values["action"] == "create" and each.values["how"] is None for each in told) == WRITERS
+    for place, each in enumerate(told):
+        found = feed.since(each.serial)
+        assert found is not None
+        assert found[0] == told[place + 1 :]

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from ....resources import AMPHORA, LOADBALANCER, STATISTICS
 from ....store import reading
-from ....store.snapshot import Record
+from ....store.records import Record
 from ....store.tables import LISTENER as LISTENERS
 from ....store.tables import LOADBALANCER as LOADBALANCERS
 from ...errors import NotFound

@@ -11,7 +11,7 @@ from uuid import uuid4
 import sqlalchemy as sa
 
 from ....resources import AVAILABILITYZONE, AVAILABILITYZONEPROFILE, FLAVOR, FLAVORPROFILE, LOADBALANCER, Resource
-from ....store.snapshot import Record
+from ....store.records import Record
 from ....store.tables import FLAVORS_AND_ZONES, TABLES
 from ...errors import Conflict, NotFound, ValidationFailure
 from ...services import Services

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ....store.prepared import by
-from ....store.snapshot import Record
+from ....store.records import Record
 from ....store.tables import HEALTHMONITOR
 from ...errors import BadRequest, Conflict, InvalidInput, ValidationFailure
 from .listener import DATAGRAM_PROTOCOLS

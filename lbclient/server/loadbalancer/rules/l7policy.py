@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from ....store import haste
 from ....store.prepared import Prepared, update
-from ....store.snapshot import Record
+from ....store.records import Record
 from ....store.tables import L7POLICY, L7RULE
 from ...errors import BadRequest
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from ....resources import listener as listeners
 from ....store.prepared import by
-from ....store.snapshot import Record
+from ....store.records import LoadBalancerRecord, PoolRecord
 from ....store.tables import LISTENER
 from ...errors import BadRequest, Conflict, InvalidInput, ValidationFailure
 from ...services import Services
@@ -64,7 +64,7 @@ def check_right_to_listen(services: Services, values: Values) -> None:
         raise InvalidInput("protocol_port", values["protocol_port"], refusal)
 
 
-def check_cidrs(loadbalancer: Record, cidrs: list[str] | None) -> None:
+def check_cidrs(loadbalancer: LoadBalancerRecord, cidrs: list[str] | None) -> None:
     """Check that each CIDR has the IP version of one of the VIPs, and that no security groups are set for the VIP.
 
     Raises ValidationFailure and InvalidInput.
@@ -92,7 +92,7 @@ def check_has_children(protocol: str) -> None:
         raise BadRequest("Protocol PROMETHEUS listeners cannot have child objects.")
 
 
-def check_pool_fits(listener_protocol: str, pool: Record) -> None:
+def check_pool_fits(listener_protocol: str, pool: PoolRecord) -> None:
     """Check that a listener can forward to a pool of this protocol. Raises BadRequest and ValidationFailure."""
     check_has_children(listener_protocol)
     if pool.protocol not in listeners.POOL_PROTOCOLS[listener_protocol]:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from ....resources.pool import COOKIE_NAME
 from ....store.prepared import by
-from ....store.snapshot import Record
+from ....store.records import LoadBalancerRecord, Record
 from ....store.tables import L7POLICY, POOL
 from ...errors import Conflict, InvalidInput, NotFound, ValidationFailure
 from .listener import DATAGRAM_PROTOCOLS
@@ -79,7 +79,7 @@ def check_is_unused(tx: sa.Connection, pool_id: str) -> None:
         raise Conflict(f"Pool {pool_id} is in use by L7 policy {user.id}")
 
 
-def of(tx: sa.Connection, loadbalancer: Record, pool_id: str) -> Record:
+def of(tx: sa.Connection, loadbalancer: LoadBalancerRecord, pool_id: str) -> Record:
     """Return the pool if it belongs to the load balancer. Raises NotFound."""
     return _found(tx, pool_id, loadbalancer_id=loadbalancer.id)
 

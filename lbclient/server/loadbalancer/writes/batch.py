@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from ....resources import MEMBER, POOL, Api
 from ....store.addresses import canonical
-from ....store.snapshot import Record
+from ....store.records import Record
 from ....store.tables import MEMBER as MEMBERS
 from ...errors import BadRequest, ValidationFailure
 from ...services import Services

@@ -7,13 +7,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ....store.snapshot import Record
+from ....store.records import LoadBalancerRecord, Record
 from ....store.tables import HEALTHMONITOR, L7POLICY, L7RULE, LISTENER, LOADBALANCER, MEMBER, POOL
 
 OUTSIDE_IN = (LISTENER, POOL, L7POLICY, L7RULE, HEALTHMONITOR, MEMBER)
 
 
-def of(tx: sa.Connection, loadbalancer: Record) -> dict[str, Any]:
+def of(tx: sa.Connection, loadbalancer: LoadBalancerRecord) -> dict[str, Any]:
     """Describe the object that the pending change is about: its ID, name, status, and since when."""
     if loadbalancer.provisioning_status != "PENDING_UPDATE":
         return _described(LOADBALANCER.name, loadbalancer)
@@ -24,7 +24,7 @@ def of(tx: sa.Connection, loadbalancer: Record) -> dict[str, Any]:
     return _described(*(made[:1] or changed[-1:] or [(LOADBALANCER.name, loadbalancer)])[0])
 
 
-def _marked(tx: sa.Connection, loadbalancer: Record) -> Iterator[tuple[str, Record]]:
+def _marked(tx: sa.Connection, loadbalancer: LoadBalancerRecord) -> Iterator[tuple[str, Record]]:
     """Yield one object of each kind that the last change has marked pending."""
     for table in OUTSIDE_IN:
         pending = (

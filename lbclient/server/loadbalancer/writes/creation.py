@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from ....resources import HEALTHMONITOR, L7POLICY, L7RULE, LISTENER, LOADBALANCER, MEMBER, POOL
 from ....store import addresses, prepared
-from ....store.snapshot import Record
+from ....store.records import ListenerRecord, PoolRecord, Record
 from ....store.tables import LISTENER as LISTENERS
 from ....store.tables import LOADBALANCER as LOADBALANCERS
 from ....store.tables import TABLES
@@ -175,7 +175,7 @@ def create_pool(change: Change, who: Context, values: Values) -> Record:
     return row
 
 
-def _make_default(change: Change, listener_id: str, pool: Record) -> None:
+def _make_default(change: Change, listener_id: str, pool: PoolRecord) -> None:
     listener = change.row(LISTENERS, listener_id)
     if listener.loadbalancer_id != change.loadbalancer.id:
         raise BadRequest(f"Listener {listener_id} belongs to another load balancer.")
@@ -225,7 +225,7 @@ def create_l7policy(change: Change, who: Context, values: Values) -> Record:
     return change.row(TABLES["l7policy"], row.id)
 
 
-def check_redirect_pool(change: Change, listener: Record, pool_id: str | None) -> None:
+def check_redirect_pool(change: Change, listener: ListenerRecord, pool_id: str | None) -> None:
     if pool_id:
         pool = pool_rules.of(change.tx, change.loadbalancer, pool_id)
         listener_rules.check_pool_fits(listener.protocol, pool)

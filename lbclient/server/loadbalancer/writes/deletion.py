@@ -8,7 +8,16 @@ import sqlalchemy as sa
 
 from ....resources import HEALTHMONITOR, L7POLICY, L7RULE, LISTENER, LOADBALANCER, MEMBER, POOL
 from ....store.prepared import by
-from ....store.snapshot import Record
+from ....store.records import (
+    HealthMonitorRecord,
+    L7PolicyRecord,
+    L7RuleRecord,
+    ListenerRecord,
+    LoadBalancerRecord,
+    MemberRecord,
+    PoolRecord,
+    Record,
+)
 from ....store.tables import TABLES
 from ...errors import ValidationFailure
 from ..rules import l7policy as l7policy_rules
@@ -19,7 +28,7 @@ from .transaction import Change
 LOADBALANCERS, LISTENERS, POOLS, MEMBERS, HEALTHMONITORS, L7POLICIES, L7RULES = TABLES.values()
 
 
-def delete_loadbalancer(change: Change, row: Record, is_cascade: bool = False) -> None:
+def delete_loadbalancer(change: Change, row: LoadBalancerRecord, is_cascade: bool = False) -> None:
     """Delete a load balancer and, with is_cascade, everything in it.
 
     Raises ValidationFailure if it has listeners or pools and is_cascade is false.
@@ -32,7 +41,7 @@ def delete_loadbalancer(change: Change, row: Record, is_cascade: bool = False) -
     change.delete(LOADBALANCERS, [row.id])
 
 
-def delete_listener(change: Change, row: Record) -> None:
+def delete_listener(change: Change, row: ListenerRecord) -> None:
     policies = _ids(change, L7POLICIES, "listener_id", row.id)
     for policy_id in policies:
         change.delete(L7RULES, _ids(change, L7RULES, "l7policy_id", policy_id))
@@ -41,7 +50,7 @@ def delete_listener(change: Change, row: Record) -> None:
     change.delete(LISTENERS, [row.id])
 
 
-def delete_pool(change: Change, row: Record) -> None:
+def delete_pool(change: Change, row: PoolRecord) -> None:
     pool_rules.check_is_unused(change.tx, row.id)
     change.delete(MEMBERS, _ids(change, MEMBERS, "pool_id", row.id))
     change.delete(HEALTHMONITORS, _ids(change, HEALTHMONITORS, "pool_id", row.id))
@@ -50,24 +59,24 @@ def delete_pool(change: Change, row: Record) -> None:
     change.delete(POOLS, [row.id])
 
 
-def delete_member(change: Change, row: Record) -> None:
+def delete_member(change: Change, row: MemberRecord) -> None:
     change.touch_pool(row.pool_id)
     change.delete(MEMBERS, [row.id])
 
 
-def delete_healthmonitor(change: Change, row: Record) -> None:
+def delete_healthmonitor(change: Change, row: HealthMonitorRecord) -> None:
     change.touch_pool(row.pool_id)
     change.delete(HEALTHMONITORS, [row.id])
 
 
-def delete_l7policy(change: Change, row: Record) -> None:
+def delete_l7policy(change: Change, row: L7PolicyRecord) -> None:
     change.delete(L7RULES, _ids(change, L7RULES, "l7policy_id", row.id))
     l7policy_rules.close_gap(change.tx, row.listener_id, row.id)
     change.touch(LISTENERS, [row.listener_id])
     change.delete(L7POLICIES, [row.id])
 
 
-def delete_l7rule(change: Change, row: Record) -> None:
+def delete_l7rule(change: Change, row: L7RuleRecord) -> None:
     creation.touch_policy(change, row.l7policy_id)
     change.delete(L7RULES, [row.id])
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 import orjson
 import sqlalchemy as sa
 
-from ....store.snapshot import Record
+from ....store.records import Record
 from ....store.tables import AVAILABILITYZONE, AVAILABILITYZONEPROFILE, FLAVOR, FLAVORPROFILE
 from ...errors import BadRequest, ValidationFailure
 from ...services import Services

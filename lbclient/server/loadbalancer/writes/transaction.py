@@ -14,9 +14,9 @@ from ....resources import Api, Resource
 from ....store import addresses, haste, history, noop, prepared, settling
 from ....store.history import Event
 from ....store.prepared import Prepared
-from ....store.settling import now as now
-from ....store.snapshot import Record
+from ....store.records import LoadBalancerRecord, Record
 from ....store.tables import LISTENER, LOADBALANCER, POOL, TABLES
+from ....store.times import now as now
 from ...access.context import Context
 from ...errors import Busy, Conflict, NotFound, QuotaMet
 from ...services import Services
@@ -50,7 +50,7 @@ class Change:
         self,
         services: Services,
         tx: sa.Connection,
-        loadbalancer: Record,
+        loadbalancer: LoadBalancerRecord,
         is_new: bool = False,
         who: Context | None = None,
     ) -> None:

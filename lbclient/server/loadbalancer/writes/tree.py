@@ -9,7 +9,8 @@ import sqlalchemy as sa
 from ....resources import HEALTHMONITOR, L7POLICY, L7RULE, LISTENER, LOADBALANCER, MEMBER, POOL, Resource
 from ....resources.tree import LEFT_OUT, OWNERS
 from ....store import reading
-from ....store.snapshot import Record, Snapshot
+from ....store.records import L7PolicyRecord, ListenerRecord, LoadBalancerRecord, PoolRecord, Record
+from ....store.snapshot import Snapshot
 from ...access.context import Context
 from ...errors import BadRequest, InvalidInput, ValidationFailure
 from .. import bodies, present
@@ -37,7 +38,7 @@ def fill(change: Change, who: Context, listeners: list[Object], pools: list[Obje
         filling.listener(listener)
 
 
-def answer(tx: sa.Connection, loadbalancer: Record) -> Object:
+def answer(tx: sa.Connection, loadbalancer: LoadBalancerRecord) -> Object:
     """Return the load balancer with all of its parts in full."""
     snapshot = reading.snapshot(tx, loadbalancer.id)
     assert snapshot is not None  # its row was created in this transaction
@@ -139,7 +140,7 @@ def _object(value: Any, name: str) -> Object:
     return value
 
 
-def _full_pool(tx: sa.Connection, snapshot: Snapshot, pool: Record) -> Object:
+def _full_pool(tx: sa.Connection, snapshot: Snapshot, pool: PoolRecord) -> Object:
     monitor = snapshot.healthmonitors.get(pool.id)
     return {
         **_full(tx, POOL, pool),
@@ -148,12 +149,12 @@ def _full_pool(tx: sa.Connection, snapshot: Snapshot, pool: Record) -> Object:
     }
 
 
-def _full_listener(tx: sa.Connection, snapshot: Snapshot, listener: Record) -> Object:
+def _full_listener(tx: sa.Connection, snapshot: Snapshot, listener: ListenerRecord) -> Object:
     policies = [_full_policy(tx, snapshot, policy) for policy in snapshot.l7policies[listener.id]]
     return {**_full(tx, LISTENER, listener), "l7policies": policies}
 
 
-def _full_policy(tx: sa.Connection, snapshot: Snapshot, policy: Record) -> Object:
+def _full_policy(tx: sa.Connection, snapshot: Snapshot, policy: L7PolicyRecord) -> Object:
     rules = [present.one(tx, L7RULE, rule.id) for rule in snapshot.l7rules[policy.id]]
     return {**_full(tx, L7POLICY, policy), "rules": rules}
 

@@ -6,7 +6,16 @@ from collections.abc import Callable
 from typing import Any
 
 from ....resources import HEALTHMONITOR, L7POLICY, L7RULE, LISTENER, LOADBALANCER, MEMBER, POOL
-from ....store.snapshot import Record
+from ....store.records import (
+    HealthMonitorRecord,
+    L7PolicyRecord,
+    L7RuleRecord,
+    ListenerRecord,
+    LoadBalancerRecord,
+    MemberRecord,
+    PoolRecord,
+    Record,
+)
 from ....store.tables import TABLES
 from ...access.context import Context
 from ...keymanager import references as certificates
@@ -27,7 +36,7 @@ Values = dict[str, Any]
 LISTENERS = TABLES["listener"]
 
 
-def update_loadbalancer(change: Change, who: Context, row: Record, values: Values) -> Values:
+def update_loadbalancer(change: Change, who: Context, row: LoadBalancerRecord, values: Values) -> Values:
     if "vip_sg_ids" in values:
         policy.check(change.services, who, "loadbalancer:put:vip_sg_ids", row.project_id)
     creation.check_references(change.services, change.tx, who, values)
@@ -37,7 +46,7 @@ def update_loadbalancer(change: Change, who: Context, row: Record, values: Value
     return values
 
 
-def update_listener(change: Change, who: Context, row: Record, values: Values) -> Values:
+def update_listener(change: Change, who: Context, row: ListenerRecord, values: Values) -> Values:
     tls.reset(values, tls.DEFAULTS)
     merged = {**row._mapping, **values}
     listener_rules.check(merged)
@@ -50,7 +59,7 @@ def update_listener(change: Change, who: Context, row: Record, values: Values) -
     return {name: merged[name] for name in values}
 
 
-def update_pool(change: Change, who: Context, row: Record, values: Values) -> Values:
+def update_pool(change: Change, who: Context, row: PoolRecord, values: Values) -> Values:
     if values.get("session_persistence") is not None:
         values["session_persistence"] = pool_rules.persistence(values["session_persistence"], row.session_persistence)
     tls.reset(values, ("tls_ciphers", "tls_versions"))
@@ -61,13 +70,13 @@ def update_pool(change: Change, who: Context, row: Record, values: Values) -> Va
     return values
 
 
-def update_member(change: Change, who: Context, row: Record, values: Values) -> Values:
+def update_member(change: Change, who: Context, row: MemberRecord, values: Values) -> Values:
     member_rules.check_addresses(change.services, values)
     change.touch_pool(row.pool_id)
     return values
 
 
-def update_healthmonitor(change: Change, who: Context, row: Record, values: Values) -> Values:
+def update_healthmonitor(change: Change, who: Context, row: HealthMonitorRecord, values: Values) -> Values:
     pool = change.row(TABLES["pool"], row.pool_id)
     merged = {**row._mapping, **values}
     healthmonitor_rules.check_options(row.type, values)
@@ -77,7 +86,7 @@ def update_healthmonitor(change: Change, who: Context, row: Record, values: Valu
     return {name: complete[name] for name in values}
 
 
-def update_l7policy(change: Change, who: Context, row: Record, values: Values) -> Values:
+def update_l7policy(change: Change, who: Context, row: L7PolicyRecord, values: Values) -> Values:
     listener = change.row(LISTENERS, row.listener_id)
     l7policy_rules.check_is_a_change(values)
     position = values.pop("position", None)
@@ -89,7 +98,7 @@ def update_l7policy(change: Change, who: Context, row: Record, values: Values) -
     return {name: complete[name] for name in {*values, *l7policy_rules.REDIRECTS, "action", "redirect_http_code"}}
 
 
-def update_l7rule(change: Change, who: Context, row: Record, values: Values) -> Values:
+def update_l7rule(change: Change, who: Context, row: L7RuleRecord, values: Values) -> Values:
     if values.get("type", row.type) in l7rule_rules.WITHOUT_KEY:
         values["key"] = None
     l7rule_rules.check({**row._mapping, **values})

@@ -1,0 +1,166 @@
+"""Security groups of VIPs: who reaches a listener, as a real server with a real HAProxy answers."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from running import RunningServer, end_server, own_networks, start_server, wait_until
+
+PROJECT = "a" * 32
+NETWORKING = "/networking/v2.0"
+
+
+class Site:
+    """A server, and requests to it as an admin of a project."""
+
+    def __init__(self, server: RunningServer) -> None:
+        self.server = server
+
+    def ask(self, method: str, path: str, kind: str, **values: Any) -> Any:
+        body = {kind: values} if values else None
+        headers = {"X-Project-Id": PROJECT, "X-Roles": "admin", "X-User-Id": "u"}
+        answer = requests.request(method, self.server.url + path, json=body, headers=headers, timeout=20)
+        assert answer.status_code < 300, answer.text
+        return answer.json()[kind] if answer.content else None
+
+    def made(self, path: str, kind: str, **values: Any) -> Any:
+        return self.ask("POST", path, kind, **values)
+
+    def rule(self, group: Any, **values: Any) -> Any:
+        usual = {"security_group_id": group["id"], "direction": "ingress"}
+        return self.made(f"{NETWORKING}/security-group-rules", "security_group_rule", **{**usual, **values})
+
+    def without(self, rule: Any) -> None:
+        self.ask("DELETE", f"{NETWORKING}/security-group-rules/{rule['id']}", "")
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    server = start_server(tmp_path / "state", "--auth=noauth", *own_networks())
+    try:
+        yield Site(server)
+    finally:
+        end_server(server)
+        for each in (tmp_path / "state" / "haproxy").glob("*/*.pid"):
+            os.kill(int(each.read_text()), signal.SIGKILL)
+
+
+def status(address: str, port: int, source: str) -> int:
+    connection = http.client.HTTPConnection(address, port, timeout=10, source_address=(source, 0))
+    try:
+        connection.request("GET", "/")
+        return connection.getresponse().status
+    except OSError:
+        return 0
+    finally:
+        connection.close()
+
+
+def echo(listener: socket.socket) -> None:
+    try:
+        while True:
+            data, sender = listener.recvfrom(100)
+            listener.sendto(data, sender)
+    except OSError:
+        return
+
+
+def is_echoed(address: str, port: int) -> bool:
+    with socket.socket(type=socket.SOCK_DGRAM) as client:
+        client.settimeout(0.3)
+        client.sendto(b"x", (address, port))
+        try:
+            return client.recv(100) == b"x"
+        except OSError:
+            return False
+
+
+def test_only_clients_that_a_group_admits_reach_a_listener(site: Site) -> None:
+    [subnet] = site.ask("GET", f"{NETWORKING}/subnets?name=private-subnet", "subnets")
+    web = site.made(f"{NETWORKING}/security-groups", "security_group", name="web")
+    friends = site.made(f"{NETWORKING}/security-groups", "security_group", name="friends")
+    listeners = [{"protocol": "HTTP", "protocol_port": 8080}, {"protocol": "HTTP", "protocol_port": 8081}]
+    tree = {"vip_subnet_id": subnet["id"], "vip_sg_ids": [web["id"]], "listeners": listeners}
+    balancer = site.made("/v2.0/lbaas/loadbalancers", "loadbalancer", **tree)
+    vip = balancer["vip_address"]
+
+    def becomes(port: int, source: str, expected: int) -> None:
+        wait_until(lambda: status(vip, port, source) == expected)
+
+    becomes(8080, "127.0.0.1", 403)
+    rule = site.rule(web, protocol="tcp", port_range_min=8080, port_range_max=8080, remote_ip_prefix="127.0.0.0/24")
+    becomes(8080, "127.0.0.1", 503)  # it has no pool
+    assert status(vip, 8081, "127.0.0.1") == status(vip, 8080, "127.0.7.1") == 403
+    everyone = site.rule(web)
+    becomes(8081, "127.0.0.1", 503)
+    site.without(everyone)
+    site.without(rule)
+    becomes(8080, "127.0.0.1", 403)
+
+    site.rule(web, remote_group_id=friends["id"])
+    values = {"network_id": subnet["network_id"], "security_groups": [friends["id"]]}
+    port = site.made(f"{NETWORKING}/ports", "port", **values)
+    friend = port["fixed_ips"][0]["ip_address"]
+    becomes(8080, friend, 503)
+    assert status(vip, 8080, "127.0.0.1") == 403
+    site.ask("PUT", f"{NETWORKING}/ports/{port['id']}", "port", security_groups=[])
+    becomes(8080, friend, 403)
+
+    site.ask("PUT", f"/v2.0/lbaas/loadbalancers/{balancer['id']}", "loadbalancer", vip_sg_ids=[])
+    becomes(8080, "127.0.0.1", 503)
+
+
+def test_groups_admit_datagrams_as_well(site: Site) -> None:
+    [subnet] = site.ask("GET", f"{NETWORKING}/subnets?name=private-subnet", "subnets")
+    web = site.made(f"{NETWORKING}/security-groups", "security_group", name="web")
+    with socket.socket(type=socket.SOCK_DGRAM) as member:
+        member.bind(("127.0.0.1", 0))
+        threading.Thread(target=echo, args=(member,), daemon=True).start()
+        members = [{"address": "127.0.0.1", "protocol_port": member.getsockname()[1]}]
+        pool = {"name": "pool", "protocol": "UDP", "lb_algorithm": "ROUND_ROBIN", "members": members}
+        listener = {"protocol": "UDP", "protocol_port": 5353, "default_pool": pool}
+        tree = {"vip_subnet_id": subnet["id"], "vip_sg_ids": [web["id"]], "listeners": [listener]}
+        vip = site.made("/v2.0/lbaas/loadbalancers", "loadbalancer", **tree)["vip_address"]
+        tcp = site.rule(web, protocol="tcp", port_range_min=5353, port_range_max=5353)
+        wait_until(lambda: site.ask("GET", "/v2.0/lbaas/listeners", "listeners")[0]["operating_status"] == "ONLINE")
+        assert not is_echoed(vip, 5353)
+        site.rule(web, protocol="udp", port_range_min=5353, port_range_max=5353)
+        wait_until(lambda: is_echoed(vip, 5353))
+        site.without(tcp)
+        assert is_echoed(vip, 5353)
+
+
+def test_a_policy_that_limits_nothing_is_warned_of(site: Site) -> None:
+    [subnet] = site.ask("GET", f"{NETWORKING}/subnets?name=private-subnet", "subnets")
+    policy = site.made(f"{NETWORKING}/qos/policies", "policy", name="slow")
+    url = f"{site.server.url}/v2.0/lbaas/loadbalancers"
+    headers = {"X-Project-Id": PROJECT, "X-Roles": "admin", "X-User-Id": "u"}
+    usual = {"vip_subnet_id": subnet["id"]}
+    limited = {**usual, "vip_qos_policy_id": policy["id"]}
+    said = {
+        name: requests.post(url, json={"loadbalancer": values}, headers=headers, timeout=20)
+        for name, values in {
+            "limited": limited,
+            "usual": usual,
+            "noop": {**limited, "provider": "noop_driver"},
+        }.items()
+    }
+    assert {name for name, answer in said.items() if "Warning" in answer.headers} == {"limited"}
+    assert "limits nothing" in said["limited"].headers["Warning"]
+    changed = requests.put(
+        f"{url}/{said['usual'].json()['loadbalancer']['id']}",
+        json={"loadbalancer": {"vip_qos_policy_id": policy["id"]}},
+        headers=headers,
+        timeout=20,
+    )
+    assert "limits nothing" in changed.headers["Warning"]
