@@ -42,6 +42,7 @@ class Configuration:
     servers: tuple[backends.Server, ...]
     files: tuple[tls.File, ...] = ()
     generation: str = ""  # of the files; new contents for the same names can be given to a running HAProxy
+    maps: tuple[cfg.Map, ...] = ()
     relay: Plan = field(default_factory=Plan)  # for UDP and metrics, which HAProxy cannot serve
 
     @property
@@ -91,6 +92,7 @@ def render(snapshot: Snapshot, settings: Settings | None = None) -> Configuratio
         servers=servers,
         files=files,
         generation=generation,
+        maps=tuple(dict.fromkeys(each for section in body for line in section.lines for each in line.maps)),
         relay=relay,
     )
 

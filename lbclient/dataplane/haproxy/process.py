@@ -17,7 +17,7 @@ from .. import ports
 from ..config.cfg import Refused
 from ..config.render import ADMIN_SOCKET, FINGERPRINT, FINGERPRINTS, STATES, Configuration
 from . import binary as haproxy
-from . import binding, bound, certificates, counters, pem, process_table, runtime, stick_tables
+from . import binding, bound, certificates, counters, map_files, pem, process_table, runtime, stick_tables
 from .process_table import PIDFILE, wait_until
 from .relay_process import RelayProcess
 
@@ -70,7 +70,7 @@ class Instance:
     def _apply(self, wanted: Configuration) -> str:
         worker = self.worker()
         if not wanted.is_proxied:
-            pem.forget(self.directory, wanted)
+            _forget(self.directory, wanted)
             return self.stop()
         if worker is None:
             self._start(wanted)
@@ -148,7 +148,7 @@ class Instance:
         if not self._is_taken_up(wanted, self._patience(START_SECONDS)):
             raise Refused("HAProxy was started but does not answer.")
         self._remember()
-        pem.forget(self.directory, wanted)
+        _forget(self.directory, wanted)
 
     def _launch(self, predecessor: int | None = None) -> None:
         """Start a master and its worker. The predecessor, a worker's PID, hands over its sockets and ends.
@@ -188,7 +188,7 @@ class Instance:
             self._restore()
             raise
         self._remember()
-        pem.forget(self.directory, wanted)
+        _forget(self.directory, wanted)
         self._send(wanted)
 
     def _take_up(self, wanted: Configuration) -> None:
@@ -258,7 +258,7 @@ class Instance:
         if not path.exists() or path.read_text() != wanted.text:
             _write(path, wanted.text)
             self._remember()
-            pem.forget(self.directory, wanted)
+            _forget(self.directory, wanted)
         return "runtime" if self._send(wanted) else "nothing"
 
     def _exchange(self, loaded: str, wanted: Configuration) -> str:
@@ -294,6 +294,7 @@ class Instance:
 
     def _put_aside(self, wanted: Configuration) -> None:
         pem.store(self.directory, wanted)
+        map_files.store(self.directory, wanted)
         _write(self.directory / NEXT, wanted.text)
 
     def _binds(self) -> set[tuple[str, int]]:
@@ -359,3 +360,9 @@ def _write(path: Path, text: str) -> None:
     aside = path.with_name(f"{path.name}.tmp")
     aside.write_text(text)
     os.replace(aside, path)
+
+
+def _forget(directory: Path, wanted: Configuration) -> None:
+    """Delete files beside the configuration that it does not name."""
+    pem.forget(directory, wanted)
+    map_files.forget(directory, wanted)
