@@ -73,6 +73,7 @@ class Outcome:
 
     how: str
     milliseconds: float
+    reason: str | None = None  # for a reload: what could not be changed at run time
 
 
 class _Clock:
@@ -151,6 +152,7 @@ def settle(
     """
     how = "refused" if error is not None else outcome.how if outcome else "nothing"
     milliseconds = math.ceil(outcome.milliseconds) if outcome else None
+    reason = error if error is not None or outcome is None else outcome.reason
     values: dict[str, Any] = {"how": how, "milliseconds": milliseconds, "reason": reason and reason[:LONGEST]}
     changes = {"owner": loadbalancer_id, "until": revision}
     touched = _tick(tx)
