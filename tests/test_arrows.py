@@ -34,7 +34,7 @@ ALLOWED: dict[str, set[str]] = {
     "server.access": {"server"},
     "server.external": {"server", "server.access", "store"},
     "server.identity": API | {"vault"},
-    "server.keymanager": API | {"server.identity", "vault"},
+    "server.keymanager": API | {"vault"},
     "server.loadbalancer": API | {"server.network", f"{BALANCING}.rules"},
     "server.loadbalancer.openapi": {"server", "server.web"},
     "server.loadbalancer.operators": {"server", "server.web", "store", BALANCING, f"{BALANCING}.writes"},

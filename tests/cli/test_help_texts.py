@@ -43,7 +43,7 @@ def shown(parser: argparse.ArgumentParser) -> list[argparse.Action]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_example_works(shell: Shell, name: str) -> None:
-    command_class, _, _ = shell.command_manager.find_command(name.split())
+    command_class: Any = shell.command_manager.find_command(name.split())[0]
     assert command_class.examples, "there is no example"
     parser = parser_of(shell, name)
     for example in command_class.examples:

@@ -48,7 +48,7 @@ class World:
         self._make("listener", protocol="HTTP", protocol_port=8123, **on)
         self._make("pool", protocol="HTTP", lb_algorithm="ROUND_ROBIN", listener_id=self.ids["listener"])
         self._make("member", "pool", address="192.0.2.9", protocol_port=80)
-        monitor = {"type": "TCP", "delay": 60, "timeout": 1, "max_retries": 3}
+        monitor: dict[str, Any] = {"type": "TCP", "delay": 60, "timeout": 1, "max_retries": 3}
         self._make("healthmonitor", pool_id=self.ids["pool"], **monitor)
         self._make("l7policy", listener_id=self.ids["listener"], action="REJECT")
         self._make("l7rule", "l7policy", compare_type="EQUAL_TO", type="PATH", value="/")

@@ -116,15 +116,15 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
     context.load_cert_chain(pem)
     servers = [ThreadingHTTPServer(("127.0.0.1", 0), Silent) for _ in range(2)]
     servers[0].socket = context.wrap_socket(servers[0].socket, server_side=True)
-    for server in servers:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    for each in servers:
+        threading.Thread(target=each.serve_forever, daemon=True).start()
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         closed = f"127.0.0.1:{probe.getsockname()[1]}"
     tls, plain = (f"127.0.0.1:{server.server_address[1]}" for server in servers)
     yield {"tls": tls, "plain": plain, "closed": closed}
-    for server in servers:
-        server.shutdown()
+    for each in servers:
+        each.shutdown()
 
 
 @pytest.mark.parametrize("version", ["", "/v3"])

@@ -9,6 +9,7 @@ import pytest
 from lbclient.client import connect
 from lbclient.client import settings as said
 from lbclient.client.errors import NotConfigured
+from lbclient.client.session import CachedSession
 
 CLOUD = """
 clouds:
@@ -63,6 +64,7 @@ def test_services(environ):
     services = connect.connect({"cloud": "mine", "interface": "internal"}, environ)
     assert (services.region_name, services.interface) == ("R", "internal")
     assert services.loadbalancer.base == "http://lb/v2.0"
+    assert not isinstance(services.session, CachedSession)
     assert (services.session.verify, services.session.timeout) == (False, 7.0)
 
 

@@ -237,6 +237,7 @@ def test_types_and_comparisons(running: Running, webs) -> None:
     running.apply(tree)
     wrong = []
     for port, case in zip(ports, CASES, strict=True):
+        request: Any
         request, matches = case[4:]
         path, headers = (request, {}) if isinstance(request, str) else ("/", request)
         if (get(port, path, headers).name == "two") != matches:

@@ -61,12 +61,12 @@ def test_random_policies(running: Running, webs) -> None:
     tree = web(members={"one": member(one)})
     tree["pools"]["other"] = {"protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN", "members": {"two": member(two)}}
     tree["certificates"] = {"shop": {"host": "shop.example"}, "ca": {"authority": "ca"}}
-    listeners = {}
+    listeners: dict[str, dict[str, Any]] = {}
     for number in range(LISTENERS):
         count = chance.randint(20, 60) if number % 4 > 1 else chance.randint(1, 8)
         favoured = chance.choice(tuple(RANKS)) if count > 8 else ""
         wanted = {f"{number} {place}": random_policy(chance, place, favoured) for place in range(count)}
-        listener = {"protocol_port": free_port(), "default_pool": "pool", "l7policies": wanted}
+        listener: dict[str, Any] = {"protocol_port": free_port(), "default_pool": "pool", "l7policies": wanted}
         listeners[f"{number}"] = {**listener, **(TLS if number % 2 else {"protocol": "HTTP"})}
     running.apply(tree, {"listeners": listeners})
     assert len(list(running.instance.directory.glob("maps/*.map"))) > LISTENERS

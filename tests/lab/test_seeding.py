@@ -117,7 +117,7 @@ def test_a_seed_is_loaded_once_and_reset_brings_it_back(state: Path, seed: Path)
         ("projects: []\nservers: []", "seed.yaml:2:1: servers: there is no such section; there are loadbalancers, "),
         ("loadbalancers: [{name: a, vip_subnet_id: s, admin_state_up: 7}]", "'7' is neither true nor false"),
         ("projects: [{name: &a [*a]}]", "nested too deeply"),
-        ("projects: [", "it is no YAML"),
+        ("projects: [", "it is not valid YAML"),
         ("? [a]\n: b\nprojects: []", "it should be a single value, not a list"),
         ("projects: [{tags: {? [a] : b}, name: a}]", "projects[0]: it should be a single value, not a list"),
         ("7", "it should be a mapping (key: value), not a single value"),
@@ -223,11 +223,12 @@ sys.exit(main())
 
 
 def test_a_server_killed_in_the_middle_of_a_seed_starts_without_it(state: Path, seed: Path) -> None:
-    options = ["--demo", "--bind-port=0", f"--state-directory={state}", *own_networks(), f"--seed={seed}"]
+    options = ["--bind-port=0", f"--state-directory={state}", *own_networks(), f"--seed={seed}"]
     done = subprocess.run([sys.executable, "-c", KILLED, "server", *options], capture_output=True, timeout=120)
     assert done.returncode == -signal.SIGKILL
     server = start_server(state)
     try:
+        Gopher(server)  # the user demo is new at this start
         gopher = Gopher(server, "lbclient-admin")
         found: Any = gopher.ask("GET", "v3/projects", service="identity")["projects"]
         assert sorted(each["name"] for each in found) == ["admin", "demo"]

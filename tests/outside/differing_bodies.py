@@ -119,7 +119,7 @@ WHOLE = {
         {"name": "b", "protocol": "HTTP", "lb_algorithm": "SOURCE_IP", "session_persistence": {"type": "SOURCE_IP"}},
     ],
 }
-MADE = {
+MADE: dict[str, Any] = {
     LOADBALANCER.name: {},
     LISTENER.name: {"protocol": "HTTP", "protocol_port": 80},
     POOL.name: {"name": "a", "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN"},

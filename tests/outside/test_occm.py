@@ -305,7 +305,7 @@ def test_traffic_for_nodes_that_have_pods(kube: Cluster) -> None:
     without = next(each for each in kube.opened if isinstance(each, Web) and each.port == health)
     port = kube.webs()
     without.down()
-    spec = {"externalTrafficPolicy": "Local", "healthCheckNodePort": health}
+    spec: dict[str, Any] = {"externalTrafficPolicy": "Local", "healthCheckNodePort": health}
     kube.service("local", port, {INTERNAL: "true"}, **spec)
     kube.seen("local")
     url = f"http://{kube.address('local')}:8080/"

@@ -40,5 +40,8 @@ class FakeDataPlane:
     def figures(self) -> Figures:
         return Reconciled().figures(0, 0, 0)
 
+    def kill(self, loadbalancer_id: str) -> int:
+        return 0
+
     def observe(self, loadbalancer_id: str) -> None:
         return None

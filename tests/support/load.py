@@ -163,7 +163,7 @@ class Load:
     async def _websocket(self, port: str, life: int) -> None:
         scheme, secured = ("wss", {"ssl": self.tls, "server_hostname": self.host}) if port == "https" else ("ws", {})
         uri = f"{scheme}://{_bracketed(next(self.addresses))}:{self.plan[port]}/chat"
-        limits = {"open_timeout": PATIENCE, "close_timeout": PATIENCE, "ping_interval": None}
+        limits: dict[str, Any] = {"open_timeout": PATIENCE, "close_timeout": PATIENCE, "ping_interval": None}
         async with connect(uri, proxy=None, **limits, **secured) as connection:
             for number in self._until_over(life):
                 await connection.send(str(number))

@@ -31,5 +31,5 @@ def turn_on() -> None:
         pytest.skip("it starts a program", allow_module_level=True)
 
     subprocess.Popen.__init__ = refuse  # type: ignore[method-assign]
-    subprocess.Popen.__del__ = lambda process: None  # type: ignore[attr-defined]
+    subprocess.Popen.__del__ = lambda process: None  # type: ignore[attr-defined, method-assign]
     os.fork = refuse

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+from typing import Any
 
 import trees
 from instances import Running
@@ -18,7 +19,7 @@ def count(running: Running, server: str) -> int | None:
     return connections.open_to(place.parent, place.name, trees.identity("pool"), trees.identity(server))
 
 
-def tcp(port: int, *servers: object) -> dict[str, object]:
+def tcp(port: int, *servers: Any) -> dict[str, Any]:
     wanted = {"protocol": "TCP", "protocol_port": port, "default_pool": "pool"}
     members = {each.name: member(each) for each in servers}
     pool = {"protocol": "TCP", "lb_algorithm": "ROUND_ROBIN", "members": members}

@@ -163,7 +163,7 @@ def test_one_that_cannot_be_reached_is_503_or_the_next_one(world: DataPlaneRig, 
 )
 def test_a_monitor_says_why_and_it_heals(world: DataPlaneRig, webs, bad, behave: Any, reason: str) -> None:
     (good,) = webs("good")
-    sick = bad(behave) if behave else Nobody()
+    sick: Any = bad(behave) if behave else Nobody()
     given = tree(good, sick, healthmonitor=MONITOR)
     world.change(given)
     until(lambda: world.operating("member", "m1") == "ERROR")

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(icmp.refusal() is not None, reason="this machine
 BALANCERS = "/v2.0/lbaas/loadbalancers"
 PROJECT = "5" * 32
 POOL = {"name": "pool", "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN"}
-MONITOR = {"type": "PING", "delay": 1, "timeout": 1, "max_retries": 1, "max_retries_down": 1}
+MONITOR: dict[str, Any] = {"type": "PING", "delay": 1, "timeout": 1, "max_retries": 1, "max_retries_down": 1}
 
 
 def addresses(count: int) -> Iterator[str]:

@@ -23,7 +23,7 @@ from lbclient.dataplane.relay.exposition import exposition
 
 Families = dict[str, Metric]
 
-METRICS = {"listeners": {"metrics": {"protocol": "PROMETHEUS", "protocol_port": free_port()}}}
+METRICS: dict[str, Any] = {"listeners": {"metrics": {"protocol": "PROMETHEUS", "protocol_port": free_port()}}}
 
 
 def scrape(tree: dict[str, Any] = METRICS, **given: Any) -> Families:
@@ -131,7 +131,7 @@ def test_metrics_are_at_every_path(running: Running, path: str) -> None:
         "client_authentication": "MANDATORY",
         "client_ca_tls_container_ref": "ca",
     }
-    secured = {"protocol": "PROMETHEUS", "protocol_port": free_port(), **tls}
+    secured: dict[str, Any] = {"protocol": "PROMETHEUS", "protocol_port": free_port(), **tls}
     certificates = {"shop": {"host": "shop.example"}, "ca": {"authority": "ca"}}
     running.apply(METRICS, {"listeners": {"secured": secured}, "certificates": certificates})
     plain = get(METRICS["listeners"]["metrics"]["protocol_port"], path)

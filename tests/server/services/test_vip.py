@@ -22,14 +22,14 @@ from lbclient.store.store import Store
 OURS = "d" * 32
 
 
-def allocate(front: Any, *, is_admin: bool = False, **asked: str | None) -> vip.Vip:
+def allocate(front: Any, *, is_admin: bool = False, **asked: Any) -> vip.Vip:
     with front.store.writing() as tx:
         return vip.allocate(
             tx, loadbalancer_id=str(uuid.uuid4()), project_id=OURS, is_admin=is_admin, **{**NOTHING, **asked}
         )
 
 
-NOTHING: dict[str, str | None] = {
+NOTHING: dict[str, Any] = {
     "vip_address": None,
     "vip_port_id": None,
     "vip_subnet_id": None,
@@ -85,8 +85,9 @@ def test_one_of_three_has_to_be_given(front: Any) -> None:
 @pytest.mark.parametrize(("name", "title"), [("port", "Port"), ("subnet", "Subnet"), ("network", "Network")])
 def test_what_does_not_exist(front: Any, name: str, title: str) -> None:
     unknown = str(uuid.uuid4())
+    asked: dict[str, Any] = {f"vip_{name}_id": unknown}
     with pytest.raises(errors.BadRequest, match=f"{title} {unknown} not found."):
-        allocate(front, **{f"vip_{name}_id": unknown})
+        allocate(front, **asked)
 
 
 def test_a_network_gives_its_first_ipv4_subnet_with_room(front: Any, admin: Any) -> None:

@@ -104,7 +104,7 @@ def _seen(connection: Any) -> dict[str, Any] | None:
         "version": connection.version(),
         "cipher": (connection.cipher() or ("",))[0],
         "alpn": connection.selected_alpn_protocol(),
-        "asked_for": connection.asked_for,
+        "asked_for": connection.asked_for,  # type: ignore[attr-defined]
         "client": shown.get("commonName"),
     }
 

@@ -70,7 +70,9 @@ def snapshot(tree: Mapping[str, Any]) -> Snapshot:
     )
 
 
-def _listener(name: str, given: Mapping[str, Any]) -> tuple[SimpleNamespace, list[tuple[SimpleNamespace, tuple]]]:
+def _listener(
+    name: str, given: Mapping[str, Any]
+) -> tuple[SimpleNamespace, list[tuple[SimpleNamespace, tuple[Any, ...]]]]:
     values = _named(_without(given, "l7policies"), "default_pool")
     listener = record(resources.LISTENER, name, values)
     policies = []
