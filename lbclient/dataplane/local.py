@@ -56,6 +56,10 @@ class LocalDataPlane:
         """Queue a load balancer for reconciling."""
         self._reconciler.wake(loadbalancer_id)
 
+    def wake_pending(self) -> None:
+        """Queue the load balancers with pending changes that are neither queued nor being reconciled."""
+        self._reconciler.wake_pending()
+
     def on_reconciled(self, tell: Callable[[str], None]) -> None:
         """Register a callback: tell(loadbalancer_id) is called after each reconciling, even without a change."""
         self._reconciler.on_change(tell)

@@ -121,6 +121,12 @@ class Reconciler:
         """Queue a load balancer for reconciling; may be called from any thread, at any time."""
         self._queue.wake(loadbalancer_id, group=self._project(loadbalancer_id))
 
+    def wake_pending(self) -> None:
+        """Queue the load balancers with pending changes that are neither queued nor being reconciled."""
+        for id_, project_id, is_pending in self._store.roster():
+            if is_pending and self._queue.is_absent(id_):
+                self._queue.wake(id_, group=project_id)
+
     def start(self) -> None:
         """Take over the running processes, start the missing ones and end those that are no longer wanted."""
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)

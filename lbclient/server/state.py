@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -60,6 +60,16 @@ def claim(directory: Path, database_id: str, count: int, *, is_adopting: bool) -
             "this one from now on, which ends those that are not in it."
         )
     mark(directory, database_id)
+
+
+def check_keys(directory: Path, names: Iterable[str]) -> None:
+    """Check that the keys of another server are in these subdirectories. Raises StateError."""
+    for name in names:
+        if not (directory / name).is_dir() or not any((directory / name).iterdir()):
+            raise StateError(
+                f"There are no keys in {directory / name}: --keys names the state directory of the server that carries "
+                "the traffic, or a copy of its keys."
+            )
 
 
 def mark(directory: Path, database_id: str) -> None:

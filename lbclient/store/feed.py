@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,14 +36,21 @@ class Feed:
         self._count = 0
         self._lock = threading.Lock()
         self._readers: dict[int, Wake] = {}
+        self.share: Callable[[Sequence[Told]], None] | None = None  # tells other processes
 
     @property
     def position(self) -> int:
         """The position behind the latest event."""
         return self._count
 
-    def publish(self, told: Iterable[Told]) -> None:
-        """Add events and wake all readers; called after the commit, in its order."""
+    def publish(self, told: Iterable[Told], is_shared: bool = True) -> None:
+        """Add events and wake all readers; called after the commit, in its order.
+
+        They are also passed to `share`, unless they come from there.
+        """
+        told = list(told)
+        if is_shared and told and self.share is not None:
+            self.share(told)
         with self._lock:
             before = self._count
             for each in told:
