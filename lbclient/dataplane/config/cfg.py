@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import re
 from collections.abc import Iterable, Iterator
@@ -13,8 +14,22 @@ BARE = re.compile(r"[A-Za-z0-9_.:/,@=+*?!%&|<>(){}\[\]~^;-]+")
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
+MAPS = "maps"  # the directory of maps
+
+
 class Refused(Exception):
     """A configuration cannot be applied; the text is the reason for the user."""
+
+
+@dataclass(frozen=True)
+class Map:
+    """A file with a key and a value on each line. It never changes: its name is a digest of its text."""
+
+    text: str
+
+    @property
+    def name(self) -> str:
+        return f"{MAPS}/{hashlib.sha256(self.text.encode()).hexdigest()[:32]}.map"
 
 
 @dataclass(frozen=True)
@@ -23,6 +38,7 @@ class Line:
 
     words: tuple[str, ...]
     dynamic: tuple[str, ...] = ()
+    maps: tuple[Map, ...] = ()  # the files that the words name
 
     @cached_property
     def text(self) -> str:
@@ -49,8 +65,12 @@ class Section:
     template: tuple[str, ...] = ()
 
 
-def line(*words: object, dynamic: Iterable[object] = ()) -> Line:
-    return Line(tuple(str(each) for each in words), tuple(str(each) for each in dynamic))
+def line(*words: object, dynamic: Iterable[object] = (), maps: Iterable[Map] = ()) -> Line:
+    return Line(tuple(str(each) for each in words), tuple(str(each) for each in dynamic), tuple(maps))
+
+
+def map_of(pairs: Iterable[tuple[object, object]]) -> Map:
+    return Map("".join(f"{key} {value}\n" for key, value in pairs))
 
 
 def clean(value: str, field: str) -> str:

@@ -111,8 +111,8 @@ def _http(listener: ListenerRecord, snapshot: Snapshot, chosen: Chosen) -> Itera
     yield from policies.lines(listener, snapshot)
     # After the policies, which judge the request as the client sent it.
     yield from _headers(listener)
-    for pool_id in policies.pools(listener, snapshot):
-        yield cfg.line("use_backend", chosen[listener.id, pool_id].name, "if", *policies.choice(pool_id))
+    names = {pool_id: backend.name for (owner, pool_id), backend in chosen.items() if owner == listener.id}
+    yield from policies.chosen_backends(listener, snapshot, names)
 
 
 def _headers(listener: ListenerRecord) -> Iterator[cfg.Line]:

@@ -43,6 +43,7 @@ class Configuration:
     backends: Mapping[str, Rendered]  # by name
     files: tuple[tls.File, ...] = ()
     generation: str = ""  # of the files; new contents for the same names can be given to a running HAProxy
+    maps: tuple[cfg.Map, ...] = ()
     relay: Plan = field(default_factory=Plan)  # for UDP and metrics, which HAProxy cannot serve
     parts: tuple[str, ...] = ()  # the sections, as far as they cannot change without a reload
 
@@ -125,6 +126,7 @@ def render(
         backends=made,
         files=files,
         generation=generation,
+        maps=tuple(dict.fromkeys(each for section in body for line in section.lines for each in line.maps)),
         relay=relay,
         parts=parts,
     )

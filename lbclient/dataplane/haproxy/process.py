@@ -17,7 +17,7 @@ from .. import ports
 from ..config.cfg import Refused
 from ..config.render import ADMIN_SOCKET, FINGERPRINT, FINGERPRINTS, STATES, Configuration
 from . import binary as haproxy
-from . import binding, bound, certificates, counters, membership, pem, process_table, runtime, stick_tables
+from . import binding, bound, certificates, counters, map_files, membership, pem, process_table, runtime, stick_tables
 from .membership import Lingering
 from .process_table import PIDFILE, wait_until
 from .relay_process import RelayProcess
@@ -85,7 +85,7 @@ class Instance:
         """Return how HAProxy was changed, why not at run time, and what runs now."""
         worker = self.worker()
         if not wanted.is_proxied:
-            pem.forget(self.directory, wanted)
+            _forget(self.directory, wanted)
             return self.stop(), None, None
         if worker is None:
             self._start(wanted)
@@ -177,7 +177,7 @@ class Instance:
         if not self._is_taken_up(wanted, self._patience(START_SECONDS)):
             raise Refused("HAProxy was started but does not answer.")
         self._remember()
-        pem.forget(self.directory, wanted)
+        _forget(self.directory, wanted)
 
     def _launch(self, predecessor: int | None = None) -> None:
         """Start a master and its worker. The predecessor, a worker's PID, hands over its sockets and ends.
@@ -217,7 +217,7 @@ class Instance:
             self._restore()
             raise
         self._remember()
-        pem.forget(self.directory, wanted)
+        _forget(self.directory, wanted)
         self._correct(wanted)
 
     def _correct(self, wanted: Configuration) -> None:
@@ -314,7 +314,7 @@ class Instance:
         if known is not None or not path.exists() or path.read_text() != wanted.text:
             _write(path, wanted.text)
             self._remember()
-            pem.forget(self.directory, wanted)
+            _forget(self.directory, wanted)
 
     def _exchange(self, loaded: str, wanted: Configuration) -> None:
         """Replace certificates without a reload. Raises NeedsReload; HAProxy checks the certificates itself."""
@@ -331,6 +331,7 @@ class Instance:
 
     def _put_aside(self, wanted: Configuration) -> None:
         pem.store(self.directory, wanted)
+        map_files.store(self.directory, wanted)
         _write(self.directory / NEXT, wanted.text)
 
     def _binds(self) -> set[tuple[str, int]]:
@@ -396,3 +397,9 @@ def _write(path: Path, text: str) -> None:
     aside = path.with_name(f"{path.name}.tmp")
     aside.write_text(text)
     os.replace(aside, path)
+
+
+def _forget(directory: Path, wanted: Configuration) -> None:
+    """Delete files beside the configuration that it does not name."""
+    pem.forget(directory, wanted)
+    map_files.forget(directory, wanted)
