@@ -9,6 +9,7 @@ from pathlib import Path
 from ..store.snapshot import Snapshot
 from ..store.store import Store, Tail
 from .config import traffic
+from .config.unsupported import invalid
 from .figures import Figures
 from .haproxy import binding, connections, process_table
 from .haproxy.attachments import Attachment
@@ -85,6 +86,10 @@ class LocalDataPlane:
     def unsupported(self, snapshot: Snapshot) -> str | None:
         """Return why this machine cannot run a load balancer; None if it can."""
         return self._reconciler.unsupported(snapshot)
+
+    def invalid(self, snapshot: Snapshot) -> tuple[str, str, str] | None:
+        """Return an attribute, its value, and why HAProxy refuses this value; None if it refuses none."""
+        return invalid(snapshot)
 
     def own_addresses(self) -> Iterable[str]:
         """Return the machine's own addresses that could be mistaken for addresses of load balancers."""

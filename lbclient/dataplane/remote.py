@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from ..store.snapshot import Snapshot
 from ..store.store import Tail
-from .config.unsupported import impossible
+from .config.unsupported import impossible, invalid
 from .figures import Figures, Reconciled
 from .observe.traffic_log import Logged
 
@@ -45,6 +45,10 @@ class RemoteDataPlane:
     def unsupported(self, snapshot: Snapshot) -> str | None:
         """Return why no data plane could run the load balancer; the one that carries it may find more reasons."""
         return impossible(snapshot)
+
+    def invalid(self, snapshot: Snapshot) -> tuple[str, str, str] | None:
+        """Return an attribute, its value, and why HAProxy refuses this value; None if it refuses none."""
+        return invalid(snapshot)
 
     def own_addresses(self) -> Iterable[str]:
         return self._ask("own_addresses") or ()

@@ -33,6 +33,10 @@ class DataPlane(Protocol):
         """Return why the data plane does not support a load balancer; None if it does."""
         ...
 
+    def invalid(self, snapshot: Snapshot) -> tuple[str, str, str] | None:
+        """Return an attribute, its value, and why the data plane refuses this value; None if it refuses none."""
+        ...
+
     def own_addresses(self) -> Iterable[str]:
         """Return this machine's own addresses, without those of its load balancers; empty if they cannot collide."""
         ...

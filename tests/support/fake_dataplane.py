@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from lbclient.dataplane.config.unsupported import invalid
 from lbclient.dataplane.figures import Figures, Reconciled
 from lbclient.dataplane.haproxy.attachments import Attachment
 from lbclient.store.feed import Tail
@@ -26,6 +27,9 @@ class FakeDataPlane:
 
     def unsupported(self, snapshot: Snapshot) -> str | None:
         return self.refusal(snapshot)
+
+    def invalid(self, snapshot: Snapshot) -> tuple[str, str, str] | None:
+        return invalid(snapshot)
 
     def own_addresses(self) -> tuple[str, ...]:
         return self.own

@@ -28,8 +28,8 @@ REPEATED = re.compile(r"[*+{]")
 
 def refusal(pattern: str) -> str | None:
     """Return why a pattern that Python compiles cannot be used with HAProxy; None if it can."""
-    reason = _refusal(pattern)
-    return reason and f"the regular expression {pattern!r}: {reason}"
+    why = reason(pattern)
+    return why and f"the regular expression {pattern!r}: {why}"
 
 
 def may_give_up(pattern: str) -> bool:
@@ -42,7 +42,8 @@ def unmatched(pattern: str) -> str:
     return f"^(?!(?s:.*?)(?:{pattern}))(?s:.*)"
 
 
-def _refusal(pattern: str) -> str | None:
+def reason(pattern: str) -> str | None:
+    """Return what in a pattern that Python compiles cannot be used with HAProxy; None if nothing."""
     tokens = TOKEN.findall(pattern)
     bare = "".join(token if len(token) == 1 else "x" for token in tokens)
     for token in tokens:

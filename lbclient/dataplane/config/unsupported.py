@@ -30,6 +30,19 @@ def impossible(snapshot: Snapshot) -> str | None:
     return _combinations(snapshot)
 
 
+def invalid(snapshot: Snapshot) -> tuple[str, str, str] | None:
+    """Return an attribute, its value, and why HAProxy refuses this value; None if it refuses none."""
+    rules = (rule for of_policy in snapshot.l7rules.values() for rule in of_policy)
+    refused = ((rule.value, _invalid_value(rule)) for rule in rules)
+    return next((("value", value, f"HAProxy cannot use it: {why}.") for value, why in refused if why), None)
+
+
+def _invalid_value(rule: L7RuleRecord) -> str | None:
+    if rule.type == "SSL_VERIFY_RESULT" and int(rule.value) > GREATEST_RESULT:
+        return f"a verify result is at most {GREATEST_RESULT}"
+    return regexes.reason(rule.value) if rule.compare_type == "REGEX" else None
+
+
 def record_unsupported(kind: str, record: Record) -> str | None:
     """Return why one resource by itself is not supported; None if it is. `kind` is the name of its resource type."""
     try:

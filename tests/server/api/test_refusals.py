@@ -141,9 +141,11 @@ REFUSED: list[tuple[str, dict[str, Any], int, str]] = [
     (
         "l7rule",
         {"type": "SSL_VERIFY_RESULT", "compare_type": "EQUAL_TO", "value": "2147483648"},
-        501,
-        "the verify result 2147483648",
+        400,
+        "Value: '2147483648'. HAProxy cannot use it: a verify result is at most 2147483647.",
     ),
+    ("l7rule", {"compare_type": "REGEX", "value": r"(a)\1"}, 400, r"Value: '(a)\1'. HAProxy cannot use it: a group "),
+    ("l7rule", {"compare_type": "REGEX", "value": "(?a)b"}, 400, "not known to PCRE"),
 ]
 
 
