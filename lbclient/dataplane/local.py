@@ -52,9 +52,9 @@ class LocalDataPlane:
         self._reconciler.stop()
         self._attachment.stop()
 
-    def wake(self, loadbalancer_id: str) -> None:
-        """Queue a load balancer for reconciling."""
-        self._reconciler.wake(loadbalancer_id)
+    def wake(self, loadbalancer_id: str, project_id: str | None = None) -> None:
+        """Queue a load balancer for reconciling. Its project is looked up unless it is given."""
+        self._reconciler.wake(loadbalancer_id, project_id)
 
     def on_reconciled(self, tell: Callable[[str], None]) -> None:
         """Register a callback: tell(loadbalancer_id) is called after each reconciling, even without a change."""
