@@ -12,17 +12,30 @@ RUN python -m venv /opt/lbclient \
  # The server imports none of these: openstacksdk is osc-lib's, pygments cliff's, and pip was for this step.
  && /opt/lbclient/bin/pip uninstall -y openstacksdk pygments pip
 
-FROM python:3.12-slim
+FROM python:3.12-slim AS base
 RUN useradd --system --home-dir /var/lib/lbclient --create-home --shell /usr/sbin/nologin lbclient \
  && chmod 0700 /var/lib/lbclient
 COPY --from=build /opt/lbclient /opt/lbclient
 ENV PATH=/opt/lbclient/bin:$PATH HOME=/var/lib/lbclient PYTHONDONTWRITEBYTECODE=1
-USER lbclient
 WORKDIR /var/lib/lbclient
 VOLUME /var/lib/lbclient
 EXPOSE 9876
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --start-interval=1s \
     CMD ["lbclient", "server", "status", "--state-directory", "/var/lib/lbclient"]
 STOPSIGNAL SIGTERM
+
+# For operation, with addresses of the host's interfaces: contrib/container/compose.yaml. Docker gives capabilities to root
+# alone: the entry point takes three of them along to the user lbclient, and gives up the others.
+FROM base AS operation
+ENTRYPOINT ["setpriv", "--reuid=lbclient", "--regid=lbclient", "--init-groups", "--no-new-privs", \
+    "--inh-caps=-all,+net_admin,+net_bind_service,+net_raw", \
+    "--ambient-caps=-all,+net_admin,+net_bind_service,+net_raw", \
+    "--bounding-set=-all,+net_admin,+net_bind_service,+net_raw", \
+    "lbclient", "server", "--state-directory", "/var/lib/lbclient"]
+CMD ["--config-file", "/etc/lbclient/server.ini"]
+
+# For tests.
+FROM base
+USER lbclient
 ENTRYPOINT ["lbclient", "server", "--state-directory", "/var/lib/lbclient", "--bind-host", "0.0.0.0"]
 CMD ["--demo"]

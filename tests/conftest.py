@@ -26,7 +26,9 @@ ENVIRONMENT = ("env", "HOME=/nonexistent", "PATH=/usr/local/bin:/usr/bin:/bin") 
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Take signals as programs of a terminal do: nohup ignores SIGHUP, and a shell SIGINT in the background."""
+    """Inherit nothing that matters: neither ignored signals nor, from tox or pytest-xdist, the size of a terminal."""
+    os.environ.pop("COLUMNS", None)
+    os.environ.pop("LINES", None)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGQUIT, signal.SIG_DFL)

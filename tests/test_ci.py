@@ -1,8 +1,9 @@
-"""The end of a CI run repeats what failed."""
+"""The CI: tests inherit nothing from it, and its end repeats what failed."""
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,11 @@ FAILURES = Path(__file__).parents[1] / ".ci" / "failures.py"
 PYTEST = (
     "collected 2 items\n.F\n== FAILURES ==\n__ test_x __\n>   assert 0\n== short test summary info ==\nFAILED test_x"
 )
+
+
+def test_the_size_of_a_terminal_is_not_inherited() -> None:
+    """tox and pytest-xdist set it, and programs on a terminal of a test's own would take it for theirs."""
+    assert not {"COLUMNS", "LINES"} & set(os.environ)
 
 
 def run(output: str, err: str = "", code: int = 1) -> dict[str, object]:

@@ -144,7 +144,7 @@ def _text(each: Field, value: Any) -> str:
 
 
 def _fill(made: Input, sent: Mapping[str, list[str]]) -> None:
-    """Put what was sent into an input, so that nobody has to type it again after a mistake."""
+    """Put what was sent into an input, so that it need not be typed again after a mistake."""
     if made.kind == "rows":
         for line in made.value:
             for part in line:

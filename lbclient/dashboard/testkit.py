@@ -24,7 +24,7 @@ def _api(visit: Visit) -> Rest:
 
 
 def show(visit: Visit) -> Reply:
-    """What is at work, and the last requests."""
+    """Show the active faults and paces, and the last requests."""
     api = _api(visit)
     recorded = api.get("/requests")["requests"]
     shown = [one for one in reversed(recorded) if one["user_agent"] != "lbclient-dashboard"][:REQUESTS]
@@ -53,7 +53,7 @@ def create(visit: Visit, kind: str) -> Reply:
         _api(visit).post(resource.path, {resource.key: values})
     except errors.Refused as refusal:
         return _form(visit, resource, refusal)
-    return visit.redirect(PLACE, f"The {resource.name} is at work.")
+    return visit.redirect(PLACE, f"The {resource.name} is active.")
 
 
 def _kind(kind: str) -> Resource:
@@ -90,7 +90,7 @@ def remove(visit: Visit, kind: str, id: str) -> Reply:
 def begin_preset(visit: Visit) -> Reply:
     """Begin the paces of a preset."""
     _api(visit).post(PACE.path, {PACE.key: {"preset": visit.value("preset")}})
-    return visit.redirect(PLACE, f"The paces of {visit.value('preset')} are at work.")
+    return visit.redirect(PLACE, f"The paces of {visit.value('preset')} are active.")
 
 
 def release(visit: Visit) -> Reply:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ..store.snapshot import Snapshot
-from ..store.store import Store
+from ..store.store import Store, Tail
+from .config import traffic
 from .figures import Figures
 from .haproxy import binding, connections, process_table
 from .haproxy.attachments import Attachment
+from .haproxy.lingering import Lingering
+from .observe import traffic_files
 from .observe.observer import Observer
+from .observe.traffic_log import Logged, TrafficLogs
 from .reconcile import Pace, Reconciler
 
 
@@ -30,8 +35,14 @@ class LocalDataPlane:
         self._is_noop = is_noop
         self._directory = directory
         self._attachment = attachment
-        self._reconciler = Reconciler(store, directory, haproxy, attachment, is_noop=is_noop, pace=pace)
+        self._reconciler = Reconciler(
+            store, directory, haproxy, attachment, is_noop=is_noop, pace=pace, around=self._logging
+        )
         self._observer = Observer(store, directory, self._reconciler)
+        self._traffic = TrafficLogs(directory)
+        self._reconciler.on_change(self._forget_traffic)
+        self._lingering = Lingering(self._traffic.late)
+        self._logged: set[str] = set()  # load balancers whose traffic is or was logged
 
     def take_over(self) -> None:
         """Take over the addresses that are still attached, and detach those that no load balancer needs any more.
@@ -43,6 +54,7 @@ class LocalDataPlane:
 
     def start(self) -> None:
         """Start reconciling and observing all load balancers."""
+        self._traffic.start()
         self._reconciler.start()
         self._observer.start()
 
@@ -50,11 +62,17 @@ class LocalDataPlane:
         """Stop reconciling and observing; the HAProxy processes keep running."""
         self._observer.stop()
         self._reconciler.stop()
+        self._lingering.stop()
+        self._traffic.stop()
         self._attachment.stop()
 
     def wake(self, loadbalancer_id: str, project_id: str | None = None) -> None:
         """Queue a load balancer for reconciling. Its project is looked up unless it is given."""
         self._reconciler.wake(loadbalancer_id, project_id)
+
+    def wake_pending(self) -> None:
+        """Queue the load balancers with pending changes that are neither queued nor being reconciled."""
+        self._reconciler.wake_pending()
 
     def on_reconciled(self, tell: Callable[[str], None]) -> None:
         """Register a callback: tell(loadbalancer_id) is called after each reconciling, even without a change."""
@@ -83,6 +101,42 @@ class LocalDataPlane:
     def active_connections(self, loadbalancer_id: str, pool_id: str, member_id: str) -> int | None:
         """Return the number of open connections to a member; None if the proxy does not answer."""
         return connections.open_to(self._directory, loadbalancer_id, pool_id, member_id)
+
+    def traffic(self, loadbalancer_id: str, listener_ids: Collection[str]) -> Iterator[tuple[str, bytes]]:
+        """Yield (listener ID, line of JSON) of the traffic that was logged, oldest first for each listener."""
+        return traffic_files.read(self._directory / loadbalancer_id, listener_ids)
+
+    def traffic_tail(self, loadbalancer_id: str) -> Tail[Logged]:
+        """Return the lines of a load balancer as they are logged."""
+        return self._traffic.tail(loadbalancer_id)
+
+    @contextmanager
+    def _logging(self, loadbalancer_id: str, snapshot: Snapshot) -> Iterator[Callable[[str], None]]:
+        """Let no line of the traffic log be lost while a configuration is applied.
+
+        HAProxy can connect from its first line on, and a worker that is replaced lives until its last one is sent.
+        """
+        settings = {each.id: traffic.setting(each, snapshot) for each in snapshot.listeners}
+        if loadbalancer_id not in self._logged and not any(settings.values()):
+            yield lambda how: None
+            return
+        self._logged.add(loadbalancer_id)
+        retention = {id_: each["retention"] if each else traffic.KEPT_WHILE_OFF for id_, each in settings.items()}
+        self._traffic.watch(loadbalancer_id, retention)
+        position = self._traffic.tail(loadbalancer_id).position
+        with self._lingering.holding(self._directory.absolute() / loadbalancer_id, position) as held:
+
+            def report(how: str) -> None:
+                if held is not None:
+                    held.is_kept = how == "reloaded"
+
+            yield report
+
+    def _forget_traffic(self, loadbalancer_id: str) -> None:
+        """Stop receiving lines of a load balancer that is gone."""
+        if loadbalancer_id in self._logged and self._reconciler.state(loadbalancer_id) is None:
+            self._logged.discard(loadbalancer_id)
+            self._traffic.watch(loadbalancer_id, None)
 
     def figures(self) -> Figures:
         """Return counters for metrics."""

@@ -7,8 +7,8 @@ import math
 import os
 import threading
 import time
-import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,16 +18,17 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ..store.snapshot import Snapshot
 from ..store.store import Outcome, Store
+from ..strings import is_uuid
 from . import support
 from .config import udp
 from .config.cfg import Refused
 from .config.render import Configuration, Settings, render
 from .fair_share import Limits
 from .figures import Figures, Reconciled
-from .haproxy import binary, process_table
+from .haproxy import binary, capabilities, process_table
 from .haproxy.attachments import Attachment, AttachmentFailed
 from .haproxy.binding import Taken
-from .haproxy.process import Applied, Instance
+from .haproxy.process import Applied, Instance, Running
 from .statuses import expected
 from .work_queue import WorkQueue
 
@@ -36,6 +37,8 @@ LOW_PRIORITY_STARTS = 3  # HAProxy processes started at a time with low priority
 LARGE = 2000  # members; a load balancer with at least this many is queued as a large one
 MOST_WORKERS = 32  # threads; most of them only wait for an HAProxy that hangs
 RETRY_SECONDS = 5.0  # some failures go away by themselves, such as a port in use by another program
+LINGERING_PAUSE = 1.0  # seconds until the first attempt to delete servers that had connections; doubled each time
+LONGEST_LINGERING_PAUSE = 60.0
 BIND_ATTEMPTS = 3
 CRASH_PAUSE = 1.0  # seconds between starts of an HAProxy that keeps ending
 
@@ -80,6 +83,15 @@ class State:
     error: str | None  # of the load balancer as a whole; those of single listeners are in the snapshot
     applied_at: float
     outcome: Outcome | None = None
+    running: Running | None = None
+
+
+Around = Callable[[str, Snapshot], AbstractContextManager[Callable[[str], None]]]
+
+
+@contextmanager
+def _nothing(id_: str, snapshot: Snapshot) -> Iterator[Callable[[str], None]]:
+    yield lambda how: None
 
 
 class Reconciler:
@@ -94,8 +106,13 @@ class Reconciler:
         limits: Limits | None = None,
         is_noop: Callable[[str], bool] = lambda provider: False,
         pace: Pace | None = None,
+        around: Around = _nothing,
     ) -> None:
-        """Create a reconciler; is_noop(provider) returns whether load balancers of that provider run no processes."""
+        """Create a reconciler; is_noop(provider) returns whether load balancers of that provider run no processes.
+
+        Configurations are applied inside a block of around(id, snapshot), which is told how that took effect.
+        """
+        self._around = around
         self._store = store
         self._directory = directory.absolute()
         self._binary = haproxy_path
@@ -106,6 +123,8 @@ class Reconciler:
         self._queue = WorkQueue(self._limits)
         self._projects: dict[str, str] = {}
         self._states: dict[str, State] = {}
+        self._settled: dict[str, Snapshot] = {}  # the last one of each that was settled without an error
+        self._lingering: dict[str, float] = {}  # seconds until the next attempt to delete the servers that linger
         self._pace = pace or Unpaced()
         self._watchers: list[Callable[[str], None]] = []
         self._threads: list[threading.Thread] = []
@@ -118,6 +137,12 @@ class Reconciler:
         Its project is looked up unless it is given.
         """
         self._queue.wake(loadbalancer_id, group=project_id or self._project(loadbalancer_id))
+
+    def wake_pending(self) -> None:
+        """Queue the load balancers with pending changes that are neither queued nor being reconciled."""
+        for id_, project_id, is_pending in self._store.roster():
+            if is_pending and self._queue.is_absent(id_):
+                self._queue.wake(id_, group=project_id)
 
     def start(self) -> None:
         """Take over the running processes, start the missing ones and end those that are no longer wanted."""
@@ -173,7 +198,7 @@ class Reconciler:
 
     def _instances(self) -> list[str]:
         """Return the IDs of the load balancers that have a directory."""
-        return [each.name for each in self._directory.iterdir() if _is_uuid(each.name)]
+        return [each.name for each in self._directory.iterdir() if is_uuid(each.name)]
 
     def _project(self, id_: str) -> str | None:
         """Return the ID of a load balancer's project; None if it is unknown or the store cannot be read now."""
@@ -197,6 +222,7 @@ class Reconciler:
             self._threads[-1].start()
 
     def _work(self) -> None:
+        capabilities.withhold()
         while (id_ := self._queue.take()) is not None:
             self._hire()
             begun = time.perf_counter()
@@ -227,7 +253,7 @@ class Reconciler:
                 self._queue.wake(id_, remaining)
             return "held back"
         failure = self._pace.failure(id_)
-        snapshot = self._store.snapshot(id_)
+        snapshot = self._store.snapshot(id_, self._settled.get(id_))
         if snapshot is not None and failure is not None:
             self._fail(id_, snapshot, failure)
             return "refused"
@@ -242,6 +268,8 @@ class Reconciler:
             return "requeued"
         previous = self._states.get(id_)
         state = self._apply(id_, snapshot)
+        if previous is None or previous.snapshot.unbound != state.snapshot.unbound:
+            state = replace(state, snapshot=replace(state.snapshot, touched=None))
         self._states[id_] = state
         expect = partial(expected, state.snapshot)
         if not _says_the_same(previous, state) and self._store.settle(
@@ -250,7 +278,19 @@ class Reconciler:
             self.wake(id_)
         if state.error is not None or state.snapshot.unbound:
             self._queue.wake(id_, RETRY_SECONDS, is_low_priority=True)
+        if state.error is None:
+            self._settled[id_] = snapshot
+            self._wait_for_lingering(id_, state)
         return "refused" if state.error is not None else state.outcome.how if state.outcome else "nothing"
+
+    def _wait_for_lingering(self, id_: str, state: State) -> None:
+        """Try again later to delete servers that still have connections."""
+        if state.running is None or not state.running.lingering.since:
+            self._lingering.pop(id_, None)
+            return
+        pause = self._lingering.get(id_, LINGERING_PAUSE)
+        self._lingering[id_] = min(2 * pause, LONGEST_LINGERING_PAUSE)
+        self._queue.wake(id_, pause, is_low_priority=True)
 
     def _remove(self, id_: str, snapshot: Snapshot | None) -> None:
         """End the processes of a load balancer that is deleted or that the store does not know."""
@@ -279,6 +319,8 @@ class Reconciler:
     def _end(self, id_: str) -> None:
         """End the processes of a load balancer and detach its addresses, before others can be given them."""
         self._states.pop(id_, None)
+        self._settled.pop(id_, None)
+        self._lingering.pop(id_, None)
         self.instance(id_).remove()
         self._attachment.keep_only(id_, ())
 
@@ -286,15 +328,19 @@ class Reconciler:
         configuration = None
         error = None
         outcome = None
+        running = None
+        previous = self._states.get(id_)
         try:
             reason = self.unsupported(snapshot)
             if reason:
                 raise Refused(reason)
-            configuration = render(snapshot, self._settings)
+            configuration = render(snapshot, self._settings, previous.configuration if previous else None)
             if configuration.is_needed:
                 self._attachment.prepare(id_, snapshot.addresses)
-            snapshot, configuration, applied = self._listen(id_, snapshot, configuration)
-            outcome = _logged(id_, applied)
+            with self._around(id_, snapshot) as report:
+                snapshot, configuration, applied = self._listen(id_, snapshot, configuration, previous)
+                report(applied.how)
+            outcome, running = _logged(id_, applied), applied.running
             self._attachment.keep_only(id_, snapshot.addresses)
         except (Refused, AttachmentFailed) as refusal:
             error = str(refusal)
@@ -309,21 +355,22 @@ class Reconciler:
         for reason in filter(None, (error, *snapshot.failures.values())):
             if reason not in self._errors(id_):
                 LOG.warning("load balancer %s: %s", id_, reason)
-        return State(snapshot, configuration, error, time.monotonic(), outcome)
+        return State(snapshot, configuration, error, time.monotonic(), outcome, running)
 
     def _listen(
-        self, id_: str, snapshot: Snapshot, configuration: Configuration
+        self, id_: str, snapshot: Snapshot, configuration: Configuration, previous: State | None
     ) -> tuple[Snapshot, Configuration, Applied]:
         """Apply the configuration, without the addresses and ports that cannot be bound.
 
         Returns the snapshot with what could not be bound, and what was applied. Raises Refused.
         """
+        running = previous.running if previous else None
         for _ in range(BIND_ATTEMPTS):  # HAProxy and the relay refuse one after the other
             try:
-                return snapshot, configuration, self.instance(id_).apply(configuration)
+                return snapshot, configuration, self.instance(id_).apply(configuration, running)
             except Taken as taken:
                 snapshot = _without(snapshot, taken)
-                configuration = render(snapshot, self._settings)
+                configuration = render(snapshot, self._settings, configuration)
         return snapshot, configuration, self.instance(id_).apply(configuration)
 
     def _start_last_good(self, id_: str, snapshot: Snapshot) -> None:
@@ -366,12 +413,6 @@ def _without(snapshot: Snapshot, taken: Taken) -> Snapshot:
 
 def _logged(id_: str, applied: Applied) -> Outcome:
     level = logging.DEBUG if applied.how == "nothing" else logging.INFO
-    LOG.log(level, "load balancer %s: %s in %.1f ms", id_, applied.how, applied.milliseconds)
-    return Outcome(applied.how, applied.milliseconds)
-
-
-def _is_uuid(name: str) -> bool:
-    try:
-        return str(uuid.UUID(name)) == name
-    except ValueError:
-        return False
+    why = f" ({applied.reason})" if applied.reason else ""
+    LOG.log(level, "load balancer %s: %s in %.1f ms%s", id_, applied.how, applied.milliseconds, why)
+    return Outcome(applied.how, applied.milliseconds, applied.reason)

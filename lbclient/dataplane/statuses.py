@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from ..store.records import HealthMonitorRecord, ListenerRecord, MemberRecord, Part, PoolRecord
 from ..store.snapshot import Snapshot
@@ -37,8 +38,11 @@ def expected(snapshot: Snapshot, known: Mapping[tuple[str, str], str]) -> Status
     """Predict the statuses right after a snapshot has been applied, so that clients need not wait for a report.
 
     They follow from the snapshot, except for two known statuses that only later reports can change: members found to
-    be down stay in ERROR, and full listeners stay DEGRADED.
+    be down stay in ERROR, and full listeners stay DEGRADED. Of a snapshot that continues another, only the statuses of
+    members that were touched or are in ERROR are among them.
     """
+    if snapshot.touched is not None:
+        snapshot = _reduced(snapshot, known)
     rows: dict[tuple[str, str], Row] = {
         (each.id, "FRONTEND"): {"status": "FULL" if known.get(("listener", each.id)) == "DEGRADED" else "OPEN"}
         for each in backends.enabled_listeners(snapshot)
@@ -47,6 +51,19 @@ def expected(snapshot: Snapshot, known: Mapping[tuple[str, str], str]) -> Status
     for pool in (each for each in snapshot.pools if each.id in used):
         rows |= _expected_rows(pool, snapshot, known)
     return statuses(snapshot, rows, None, False)
+
+
+def _reduced(snapshot: Snapshot, known: Mapping[tuple[str, str], str]) -> Snapshot:
+    """Return the snapshot with those members only that were touched or are in ERROR, and one that serves each pool."""
+    telling = {id_ for (kind, id_), status in known.items() if kind == "member" and status == "ERROR"}
+    telling |= snapshot.touched or set()
+    members = {}
+    for pool_id, rows in snapshot.members.items():
+        serving = next((row for row in rows if row.admin_state_up and row.weight and row.id not in telling), None)
+        chosen = [row for row in rows if row.id in telling]
+        chosen += [serving] if serving is not None else [row for row in rows[:1] if row.id not in telling]
+        members[pool_id] = tuple(chosen)
+    return replace(snapshot, members=members)
 
 
 def _expected_rows(pool: PoolRecord, snapshot: Snapshot, known: Mapping[tuple[str, str], str]) -> Rows:

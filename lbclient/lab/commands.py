@@ -4,38 +4,22 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import inspect
 import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from cliff.command import Command
-
-from ..cli import help, suggestions
 from ..cli.command import positive_seconds
+from ..cli.local import LocalCommand
 
 NEEDED = ("cryptography", "falcon", "orjson", "pyroute2", "sqlalchemy", "uvicorn")  # packages of the extra `server`
 
 
-class _ServerCommand(Command):
+class _ServerCommand(LocalCommand):
     """A command that says in one line how to install what it needs."""
 
     auth_required = False
-    examples: tuple[str, ...] = ()
-
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        parser = super().get_parser(prog_name)
-        suggestions.attach(parser, self.app)
-        help.complete(parser, self.examples, self.app)
-        return parser
-
-    def get_description(self) -> str:
-        return inspect.getdoc(type(self)) or ""
-
-    def get_epilog(self) -> str:
-        return ""  # cliff's own scans all installed distributions
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]

@@ -158,7 +158,7 @@ DRAINING: Sequence[Step] = (
                 "openstack loadbalancer member show http_pool login.example.com -f value -c operating_status",
                 "DRAINING",
             ),
-            Say("It is the only member of its pool: a new request finds nobody to answer it."),
+            Say("It is the only member of its pool: no server is left to answer a new request."),
             Gets("http://login.example.com/", None, status=503),
             Gets("http://shop.example.com/", "Welcome to shop.example.com"),
         ),

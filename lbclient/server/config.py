@@ -165,6 +165,20 @@ class Config:
         (),
         cidrs,
     )
+    roles: Literal["api", "api,agent"] = _option(
+        "What the server does: api,agent, or api alone beside another server that carries the traffic of the same "
+        "PostgreSQL database. Default: api,agent.",
+        "api,agent",
+        one_of("api", "api,agent"),
+    )
+    keys: Path | None = dataclasses.field(
+        default=None,
+        metadata={
+            "help": "The directory with the keys of tokens and secrets, which all servers of a database share "
+            "(the state directory).",
+            "read": file_path,
+        },
+    )
     adopt: bool = dataclasses.field(
         default=False,
         metadata={
@@ -265,6 +279,16 @@ class Config:
     @property
     def database_url(self) -> str:
         return self.database or f"sqlite:///{self.state_directory / 'lbclient.sqlite'}"
+
+    @property
+    def has_agent(self) -> bool:
+        """Whether this server carries the traffic of load balancers."""
+        return self.roles != "api"
+
+    @property
+    def key_directory(self) -> Path:
+        """The directory whose subdirectories hold the keys of tokens and secrets."""
+        return self.keys or self.state_directory
 
     @property
     def networks(self) -> tuple[str, str] | None:
@@ -414,9 +438,11 @@ def _checked(config: Config) -> Config:
         )
     if config.auth == "noauth" and not (config.remote_noauth or is_loopback(config.bind_host)):
         raise ConfigError(
-            f"bind_host: {config.bind_host!r} is not allowed with auth noauth, which makes an admin of whoever reaches "
-            "it: it has to be a loopback address, or --remote-noauth has to be given."
+            f"bind_host: {config.bind_host!r} is not allowed with auth noauth, under which "
+            "every client is an admin: give a loopback address, or --remote-noauth."
         )
+    if config.roles == "api":
+        _check_api_alone(config)
     if config.tls_key and not config.tls_certificate:
         raise ConfigError("tls_key needs tls_certificate.")
     if config.interface and config.attachment != "interface":
@@ -426,6 +452,16 @@ def _checked(config: Config) -> Config:
         if not (isinstance(network, ipaddress.IPv4Network) and network.subnet_of(LOOPBACK)):
             raise ConfigError(f"{cidr} is not allowed: with attachment loopback, networks lie within {LOOPBACK}.")
     return config
+
+
+def _check_api_alone(config: Config) -> None:
+    """Check the options of a server that carries no traffic itself. Raises ConfigError."""
+    if not config.database_url.startswith("postgresql"):
+        raise ConfigError("roles: 'api' alone needs a PostgreSQL database, which it shares with another server.")
+    if config.keys is None:
+        raise ConfigError("roles: 'api' alone needs keys: the state directory of the other server, or a copy.")
+    if config.testing:
+        raise ConfigError("testing is not allowed with roles api: it belongs to the server that carries the traffic.")
 
 
 def is_loopback(host: str) -> bool:

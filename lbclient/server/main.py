@@ -1,4 +1,4 @@
-"""The reference server from start to end, and the only place where requests and the data plane are put together."""
+"""Run the reference server, which puts the HTTP services and the data plane together."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import resource
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -25,7 +25,10 @@ from ..dataplane.haproxy.attachments import AttachmentFailed, attachment
 from ..dataplane.haproxy.binary import NotFound, find_haproxy
 from ..dataplane.haproxy.links import Assignment
 from ..dataplane.local import LocalDataPlane
+from ..dataplane.remote import RemoteDataPlane
 from ..store import settling
+from ..store.identity_tables import USER
+from ..store.messages import Messages
 from ..store.migrations import Unfit
 from ..store.network_tables import NETWORK
 from ..store.store import Store
@@ -44,6 +47,7 @@ from .identity.bootstrap import Login, bootstrap, create_demo
 from .identity.tokens import Tokens
 from .loadbalancer.drivers import is_noop
 from .network.demo_networks import create_demo_networks
+from .peers import Peers
 from .rereading import Reread, reread
 from .services import Services
 from .settlements import Settlements
@@ -57,6 +61,7 @@ from .web.server import ListenError, Server
 from .web.tls import Certificate, CertificateError
 
 LOG = logging.getLogger("lbclient.server.main")  # also where this is __main__
+TOKEN_KEYS = "fernet-keys"  # the directory of the keys of tokens, beside that of the key manager's keys
 LOOK_UP = 0.5  # seconds between checks for a signal
 FILES = 65536
 SWITCH = 0.001  # seconds until a thread yields to another: large requests must not delay small ones
@@ -154,27 +159,31 @@ def _running(config: Config, seed: seeding.Seed | None) -> Iterator[tuple[str, i
     certificate = None
     if config.tls_certificate:
         certificate = Certificate(config.tls_certificate, config.tls_key or config.tls_certificate)
-    haproxy = find_haproxy(config.haproxy)
+    haproxy = find_haproxy(config.haproxy) if config.has_agent else ""
     clouds_yaml.read(config.clouds_file)  # refuse a damaged file before anything is created
-    store = _open(config.database_url, Vault(config.state_directory / vault.DIRECTORY))
-    count = len(store.loadbalancer_ids())
+    if not config.has_agent:
+        state.check_keys(config.key_directory, (vault.DIRECTORY, TOKEN_KEYS))
+    store = _open(config.database_url, Vault(config.key_directory / vault.DIRECTORY))
+    count = len(store.loadbalancer_ids()) if config.has_agent else 0
     state.claim(config.state_directory, store.database_id(), count, is_adopting=config.adopt)
     rules = Enforcer(config.policy_path)
-    tokens = Tokens(store, config.state_directory / "fernet-keys")
+    tokens = Tokens(store, config.key_directory / TOKEN_KEYS)
     kit = Kit(config.state_directory / kit_module.DIRECTORY) if config.testing else None
-    dataplane = _dataplane(config, store, haproxy, kit)
-    dataplane.take_over()
+    local = _dataplane(config, store, haproxy, kit) if config.has_agent else None
+    if local:
+        local.take_over()
+    peers = Peers(store, local) if not store.has_one_writer else None
     keystone = _keystone(config)
     services = Services(
         store,
         tokens,
         config,
-        dataplane,
+        local or RemoteDataPlane(_messages(peers)),
         rules,
         keystone,
         Barbican(config.barbican_url, store) if config.barbican_url else None,
         kit,
-        _settlements(config, store, dataplane, kit),
+        _settlements(config, store, [each.on_reconciled for each in (local, peers) if each], kit),
         request_log=_request_log(config),
     )
     seeding.undo(services, config.state_directory)  # before users are created, whose passwords go to clouds.yaml
@@ -183,7 +192,11 @@ def _running(config: Config, seed: seeding.Seed | None) -> Iterator[tuple[str, i
     server.bind()
     _warn_of_listeners(config, server.address[0])
     _warn_of_root()
-    if keystone:
+    if peers:
+        peers.start()
+    if not config.has_agent:
+        _check_is_prepared(config, store)
+    elif keystone:
         _prepare_networks(config, store, keystone)
     else:
         authority = config.tls_certificate if certificate and certificate.is_self_signed else None
@@ -194,11 +207,15 @@ def _running(config: Config, seed: seeding.Seed | None) -> Iterator[tuple[str, i
     try:
         if seed:
             _seed(services, _reachable(config, *server.address), seed)
-        dataplane.start()
+        if local:
+            local.start()
         yield server.address
     finally:
         server.stop()
-        dataplane.stop()
+        if peers:
+            peers.stop()
+        if local:
+            local.stop()
         store.close()
 
 
@@ -287,8 +304,13 @@ def _limits(config: Config) -> Limits:
     )
 
 
-def _settlements(config: Config, store: Store, dataplane: LocalDataPlane, kit: Kit | None) -> Settlements | None:
-    """Return what lets writes wait until their load balancer has settled; None if they are answered at once."""
+def _settlements(
+    config: Config, store: Store, registrations: Sequence[Callable[[Callable[[str], None]], None]], kit: Kit | None
+) -> Settlements | None:
+    """Return what lets writes wait until their load balancer has settled; None if they are answered at once.
+
+    It is registered at each of `registrations` to be told of load balancers that have been reconciled.
+    """
     if not config.settle_seconds:
         return None
 
@@ -300,7 +322,8 @@ def _settlements(config: Config, store: Store, dataplane: LocalDataPlane, kit: K
         return status is None or not status.startswith("PENDING_")
 
     made = Settlements(is_settled, config.settle_seconds, max(1, config.threads // 2))
-    dataplane.on_reconciled(made.tell)
+    for register in registrations:
+        register(made.tell)
     return made
 
 
@@ -366,6 +389,18 @@ def _prepare(config: Config, store: Store, auth_url: str, authority: Path | None
         if after != before:  # before the commit: an admin password that was never written would lock everyone out
             clouds_yaml.write(config.clouds_file, after)
     _warn_of_strangers(config.clouds_file, admin, after)
+
+
+def _messages(peers: Peers | None) -> Messages:
+    assert peers is not None  # the role api alone needs PostgreSQL
+    return peers.messages
+
+
+def _check_is_prepared(config: Config, store: Store) -> None:
+    """Check that the server that carries the traffic has created the users. Raises DatabaseError."""
+    with store.reading() as tx:
+        if not config.keystone_url and tx.scalar(sa.select(USER.c.id).limit(1)) is None:
+            raise DatabaseError("The database has no users yet: first start the server that carries the traffic.")
 
 
 def _prepare_networks(config: Config, store: Store, keystone: Keystone) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -57,9 +57,46 @@ class DataPlane(Protocol):
         """Kill the processes of a load balancer, as in a crash; return how many there were."""
         ...
 
+    def traffic(self, loadbalancer_id: str, listener_ids: Collection[str]) -> Iterator[tuple[str, bytes]]:
+        """Yield (listener ID, line of JSON) of the traffic that was logged, oldest first for each listener."""
+        ...
+
+    def traffic_tail(self, loadbalancer_id: str) -> TrafficTail:
+        """Return the lines of a load balancer as they are logged."""
+        ...
+
     def figures(self) -> Figures:
         """Return counters for metrics."""
         ...
+
+
+class LoggedLine(Protocol):
+    """A line of the traffic log."""
+
+    @property
+    def listener_id(self) -> str: ...
+
+    @property
+    def line(self) -> bytes:
+        """JSON."""
+        ...
+
+
+class TrafficTail(Protocol):
+    """The latest lines, for readers that each have a position."""
+
+    @property
+    def position(self) -> int: ...
+
+    def after(self, position: int) -> tuple[Sequence[LoggedLine], int]:
+        """Return the lines after a position, and the new position. Raises feed.Missed."""
+        ...
+
+    def watch(self, reader: object, wake: Callable[[], None]) -> None:
+        """Have `wake` called whenever there are more lines."""
+        ...
+
+    def unwatch(self, reader: object) -> None: ...
 
 
 class Figures(Protocol):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import os
-import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ..store import files
+from ..strings import is_uuid
 
 MARK = "database-id"  # the file with the ID of the database that belongs to the directory
 INSTANCES = "haproxy"  # the directory with a subdirectory for each load balancer
@@ -62,6 +62,16 @@ def claim(directory: Path, database_id: str, count: int, *, is_adopting: bool) -
     mark(directory, database_id)
 
 
+def check_keys(directory: Path, names: Iterable[str]) -> None:
+    """Check that the keys of another server are in these subdirectories. Raises StateError."""
+    for name in names:
+        if not (directory / name).is_dir() or not any((directory / name).iterdir()):
+            raise StateError(
+                f"There are no keys in {directory / name}: --keys names the state directory of the server that carries "
+                "the traffic, or a copy of its keys."
+            )
+
+
 def mark(directory: Path, database_id: str) -> None:
     """Mark the directory as belonging to this database."""
     files.replace(directory / MARK, f"{database_id}\n")
@@ -69,11 +79,4 @@ def mark(directory: Path, database_id: str) -> None:
 
 def _instances(directory: Path) -> int:
     instances = directory / INSTANCES
-    return sum(_is_uuid(each.name) for each in instances.iterdir()) if instances.exists() else 0
-
-
-def _is_uuid(name: str) -> bool:
-    try:
-        return str(uuid.UUID(name)) == name
-    except ValueError:
-        return False
+    return sum(is_uuid(each.name) for each in instances.iterdir()) if instances.exists() else 0

@@ -9,7 +9,10 @@ from pathlib import Path
 def replace(path: Path, text: str) -> None:
     """Write a file that only this user can read; the old one stays until the new one is complete. Raises OSError."""
     aside = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    aside.unlink(missing_ok=True)
+    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with open(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
     aside.replace(path)

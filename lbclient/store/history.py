@@ -9,7 +9,6 @@ import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,6 +18,7 @@ from .feed import Told
 from .observed_tables import EVENT
 from .prepared import Prepared, insert
 from .tables import LOADBALANCER, TABLES
+from .times import now_exactly
 
 KEPT = 200  # events per load balancer
 LONGEST = 1000  # maximum characters of an attribute's value and of a reason
@@ -64,7 +64,7 @@ class Event:
     how: str | None = None
     milliseconds: int | None = None
     reason: str | None = None
-    created_at: str = field(default_factory=lambda: now())
+    created_at: str = field(default_factory=now_exactly)
 
 
 @dataclass(frozen=True)
@@ -73,11 +73,7 @@ class Outcome:
 
     how: str
     milliseconds: float
-
-
-def now() -> str:
-    """Return the time in UTC, with milliseconds."""
-    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
+    reason: str | None = None  # for a reload: what could not be changed at run time
 
 
 class _Clock:
@@ -156,6 +152,7 @@ def settle(
     """
     how = "refused" if error is not None else outcome.how if outcome else "nothing"
     milliseconds = math.ceil(outcome.milliseconds) if outcome else None
+    reason = error if error is not None or outcome is None else outcome.reason
     values: dict[str, Any] = {"how": how, "milliseconds": milliseconds, "reason": reason and reason[:LONGEST]}
     changes = {"owner": loadbalancer_id, "until": revision}
     touched = _tick(tx)

@@ -17,6 +17,7 @@ from .history import Event
 from .observed_tables import CHECK, PART_STATISTICS
 from .prepared import Prepared, by, update
 from .tables import LISTENER, MEMBER, POOL, STATISTICS, TABLES
+from .times import now_exactly
 
 Key = tuple[str, str]  # (resource name, id)
 Totals = Mapping[str, Mapping[str, int]]  # by the ID of a listener, pool or member: {counter: total}
@@ -63,7 +64,7 @@ def keep_checks(
     tx: sa.Connection, loadbalancer_id: str, found: Mapping[str, Check], known: Mapping[str, Check]
 ) -> None:
     """Replace stored check results that differ; delete those of members that are no longer checked."""
-    at = history.now()
+    at = now_exactly()
     stale = [id_ for id_ in known if known[id_] != found.get(id_)]
     if stale:
         tx.execute(sa.delete(CHECK).where(CHECK.c.id.in_(stale)))

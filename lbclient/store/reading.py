@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import sqlalchemy as sa
 
 from .. import resources
 from . import admission, network_tables, tls_material
 from .prepared import Prepared, by
-from .records import L7PolicyRecord, LoadBalancerRecord, Record
+from .records import L7PolicyRecord, LoadBalancerRecord, MemberRecord, Record
 from .snapshot import Snapshot
 from .tables import HEALTHMONITOR, L7POLICY, L7RULE, LISTENER, LOADBALANCER, MEMBER, POOL, STATISTICS, TABLES
 
+BOOKKEEPING = ("provisioning_status", "operating_status", "fault", "revision", "updated_at")
 CHILDREN = (LISTENER, POOL, MEMBER, HEALTHMONITOR, L7POLICY, L7RULE)
 
 _ID: sa.BindParameter[str] = sa.bindparam("loadbalancer_id")
@@ -29,6 +31,88 @@ _STATUSES = Prepared(
         )
     )
 )
+
+
+_CHANGED_MEMBERS = Prepared(
+    sa.select(MEMBER)
+    .where(MEMBER.c.loadbalancer_id == _ID, MEMBER.c.revision > sa.bindparam("revision"))
+    .order_by(MEMBER.c.serial)
+)
+_COUNT_MEMBERS = Prepared(sa.select(sa.func.count()).select_from(MEMBER).where(MEMBER.c.loadbalancer_id == _ID))
+_SMALL_STATUSES = Prepared(
+    sa.union_all(
+        *(
+            sa.select(sa.literal_column(f"'{name}'").label("name"), table.c.id, table.c.operating_status).where(
+                (table.c.id if table is LOADBALANCER else table.c.loadbalancer_id) == _ID,
+                table.c.operating_status == "ERROR" if table is MEMBER else sa.true(),
+            )
+            for name, table in TABLES.items()
+        )
+    )
+)
+_MEMBER_STATUS = Prepared(sa.select(MEMBER.c.operating_status).where(MEMBER.c.id == sa.bindparam("row_id")))
+
+
+def continued(tx: sa.Connection, before: Snapshot) -> Snapshot | None:
+    """Return the current snapshot of a load balancer by reading only the members that changed since an earlier one.
+
+    All changes that the earlier one saw have to be settled without an error. Members that have not changed are the same
+    objects. None if all members have to be read: some are missing without having been marked.
+    """
+    id_ = before.loadbalancer.id
+    now = snapshot(tx, id_, with_members=False)
+    if now is None:
+        return None
+    changed = _CHANGED_MEMBERS.all(tx, loadbalancer_id=id_, revision=before.loadbalancer.revision)
+    touched = frozenset(row.id for row in changed)
+    kept = [row for row in changed if row.provisioning_status != "PENDING_DELETE"]
+    members = _grouped(now.pools, (), "pool_id")
+    known: set[str] = set()
+    for pool_id, rows in before.members.items():
+        if touched:
+            present = {row.id for row in rows} & touched
+            known |= present
+        if pool_id not in members:
+            continue
+        mine = {row.id: row for row in kept if row.pool_id == pool_id} if touched else {}
+        if touched and (present or mine):
+            updated = [mine.pop(row.id, None) if row.id in touched else row for row in rows]
+            rows = tuple(sorted((row for row in (*updated, *mine.values()) if row is not None), key=_serial))
+        members[pool_id] = rows
+    for pool_id in members.keys() - before.members.keys():
+        members[pool_id] = tuple(row for row in kept if row.pool_id == pool_id)
+    total = sum(map(len, before.members.values())) + len(touched - known)
+    if _COUNT_MEMBERS.scalar(tx, loadbalancer_id=id_) != total:
+        return None
+    unsettled = {("member", row.id): row.revision for row in changed if row.provisioning_status != "ACTIVE"}
+    is_only_members = _is_same_apart_from_members(before, now)
+    return replace(now, members=members, seen={**now.seen, **unsettled}, touched=touched if is_only_members else None)
+
+
+def _is_same_apart_from_members(before: Snapshot, now: Snapshot) -> bool:
+    """Whether nothing that was wanted of other resources has changed; changes of members mark these as changed, too."""
+    if before.addresses != now.addresses or before.is_deleted != now.is_deleted:
+        return False
+    old, new = _others(before), _others(now)
+    return len(old) == len(new) and all(
+        one.id == other.id and (one.revision == other.revision or _desired(one) == _desired(other))
+        for one, other in zip(old, new, strict=True)
+    )
+
+
+def _others(snapshot: Snapshot) -> list[Record]:
+    return [
+        snapshot.loadbalancer,
+        *snapshot.listeners,
+        *snapshot.pools,
+        *snapshot.healthmonitors.values(),
+        *(each for policies in snapshot.l7policies.values() for each in policies),
+        *(each for rules in snapshot.l7rules.values() for each in rules),
+    ]
+
+
+def _desired(row: Record) -> dict[str, object]:
+    return {name: value for name, value in row._mapping.items() if name not in BOOKKEEPING}
 
 
 def snapshot(
@@ -87,6 +171,17 @@ def operating_statuses(tx: sa.Connection, loadbalancer_id: str) -> dict[tuple[st
     return {(row.name, row.id): row.operating_status for row in found}
 
 
+def changeable_statuses(tx: sa.Connection, loadbalancer_id: str, members: Iterable[str]) -> dict[tuple[str, str], str]:
+    """Return the same without members that are neither among the given ones nor in ERROR."""
+    found = _SMALL_STATUSES.all(tx, loadbalancer_id=loadbalancer_id)
+    known = {(row.name, row.id): row.operating_status for row in found}
+    for id_ in members:
+        status = _MEMBER_STATUS.scalar(tx, row_id=id_)
+        if status is not None:
+            known["member", id_] = status
+    return known
+
+
 def totals(tx: sa.Connection, condition: sa.ColumnElement[bool]) -> dict[str, dict[str, int]]:
     """Return the stored totals of the listeners that meet a condition, {listener ID: {counter: total}}."""
     joined = sa.join(STATISTICS, LISTENER, STATISTICS.c.listener_id == LISTENER.c.id)
@@ -100,6 +195,10 @@ def _grouped(owners: Iterable[Record], rows: Iterable[Record], key: str) -> dict
         if getattr(row, key) in groups:  # missing if the owner is being deleted
             groups[getattr(row, key)].append(row)
     return {owner: tuple(group) for owner, group in groups.items()}
+
+
+def _serial(row: MemberRecord) -> int:
+    return row.serial
 
 
 def _position(policy: L7PolicyRecord) -> int:

@@ -53,6 +53,7 @@ class LoadBalancerRecord(NamedRecord, Protocol):
     availability_zone: str | None
     vip_vnic_type: str
     fault: str | None
+    logging: dict[str, Any] | None  # the traffic log
     amphora_id: str | None
     amphora_created_at: str | None
     cached_zone: str | None
@@ -69,6 +70,7 @@ class ListenerRecord(NamedRecord, Protocol):
     default_tls_container_ref: str | None
     sni_container_refs: list[str]
     default_pool_id: str | None
+    logging: dict[str, Any] | None
     loadbalancer_id: str
     insert_headers: dict[str, str | None]
     timeout_client_data: int

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timezone
 
 import sqlalchemy as sa
 
@@ -13,6 +12,7 @@ from .observing import Key
 from .prepared import Prepared, update
 from .records import LoadBalancerRecord
 from .tables import LISTENER, LOADBALANCER, MEMBER, POOL, STATISTICS, TABLES
+from .times import now
 
 Seen = Mapping[Key, int]  # the revision of each row in the snapshot
 
@@ -107,11 +107,6 @@ def _settle_rows(
         _SHOW_ERROR[LOADBALANCER.name].run(tx, row_id=loadbalancer.id, at=now())
     for name, id_ in failures:
         _SHOW_ERROR[name].run(tx, row_id=id_, at=now())
-
-
-def now() -> str:
-    """Return the time in UTC and whole seconds, in the format of created_at and updated_at."""
-    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def lock(tx: sa.Connection, loadbalancer_id: str) -> LoadBalancerRecord | None:

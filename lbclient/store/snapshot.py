@@ -66,6 +66,9 @@ class Snapshot:
             found.setdefault(("listener", id_), []).append(reason)
         return {key: " ".join(reasons) for key, reasons in found.items()}
 
+    # IDs of the members that changed since the snapshot that this one continues; None if all were read.
+    touched: frozenset[str] | None = field(default=None, compare=False)
+
     @cached_property
     def pools_by_id(self) -> Mapping[str, PoolRecord]:
         """Pools by ID."""

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from . import engines, haste, history, migrations, noop, observing, prepared, reading, settling
 from .feed import Feed
+from .feed import Tail as Tail
 from .figures import Figures
 from .history import Outcome as Outcome
 from .observing import Check as Check
@@ -147,10 +148,14 @@ class Store:
             row = prepared.by(LOADBALANCER, "id").first(tx, id=loadbalancer_id)
         return None if row is None else row.project_id
 
-    def snapshot(self, loadbalancer_id: str) -> Snapshot | None:
-        """Return the current state of a load balancer; None if it does not exist."""
+    def snapshot(self, loadbalancer_id: str, before: Snapshot | None = None) -> Snapshot | None:
+        """Return the current state of a load balancer; None if it does not exist.
+
+        After an earlier snapshot whose changes are all settled, only the members that have changed are read.
+        """
         with self.reading() as tx:
-            return reading.snapshot(tx, loadbalancer_id)
+            found = reading.continued(tx, before) if before is not None else None
+            return found or reading.snapshot(tx, loadbalancer_id)
 
     def settle(
         self,
@@ -170,7 +175,7 @@ class Store:
             return False
         with self.changing(is_durable=False) as tx:
             settling.lock(tx, snapshot.loadbalancer.id)
-            known = reading.operating_statuses(tx, snapshot.loadbalancer.id)
+            known = _known(tx, snapshot)
             changed = _changed(known, expect(known)) if error is None else {}
             failures = {} if error is not None else snapshot.failures
             return settling.settle(tx, snapshot.loadbalancer, snapshot.seen, error, outcome, changed, failures)
@@ -226,6 +231,14 @@ class Store:
         """Return the stored totals of a load balancer's listeners, {listener ID: {counter: total}}."""
         with self.reading() as tx:
             return reading.totals(tx, LISTENER.c.loadbalancer_id == loadbalancer_id)
+
+
+def _known(tx: sa.Connection, snapshot: Snapshot) -> Statuses:
+    """Return the current operating statuses that the snapshot's changes can have changed, or that decide others."""
+    id_ = snapshot.loadbalancer.id
+    if snapshot.touched is None:
+        return reading.operating_statuses(tx, id_)
+    return reading.changeable_statuses(tx, id_, snapshot.touched)
 
 
 def _changed(known: Statuses, wanted: Statuses) -> dict[Key, str]:

@@ -102,12 +102,18 @@ L7RULE = TABLES["l7rule"]
 # The reason why a load balancer is in ERROR, as last reported by the data plane.
 LOADBALANCER.append_column(sa.Column("fault", sa.Text))
 
+# What is logged of the traffic: the fields of resources.logging.LOGGING. A listener with null has its load balancer's.
+for _table_with_logs in (LOADBALANCER, LISTENER):
+    _table_with_logs.append_column(sa.Column("logging", Json))
+
 # Its amphora: the HAProxy process that carries its traffic. A new ID means a new process.
 AMPHORA_COLUMNS = ("amphora_id", "amphora_created_at", "cached_zone", "compute_flavor")
 for _name in AMPHORA_COLUMNS:
     LOADBALANCER.append_column(sa.Column(_name, sa.Text))
 sa.Index("ix_loadbalancer_amphora_id", LOADBALANCER.c.amphora_id)
 
+sa.Index("ix_member_revision", MEMBER.c.loadbalancer_id, MEMBER.c.revision)  # those that changed since a snapshot
+sa.Index("ix_member_operating_status", MEMBER.c.loadbalancer_id, MEMBER.c.operating_status)
 sa.UniqueConstraint(MEMBER.c.pool_id, MEMBER.c.address_canonical, MEMBER.c.protocol_port)
 sa.UniqueConstraint(HEALTHMONITOR.c.pool_id)
 

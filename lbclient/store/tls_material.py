@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -13,6 +12,7 @@ import sqlalchemy as sa
 from .keymanager_tables import CONTENT, SECRET, is_current
 from .records import ListenerRecord, PoolRecord
 from .tables import LISTENER, POOL
+from .times import now
 
 if TYPE_CHECKING:
     from ..vault.material import Material
@@ -38,11 +38,6 @@ def vault(tx: sa.Connection) -> Vault:
     if found is None:
         raise RuntimeError("this store was opened without a vault: it can keep no payloads")
     return found
-
-
-def now() -> str:
-    """Return the time in UTC and whole seconds, in the format of the key manager's columns."""
-    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def id_of(reference: str) -> str | None:

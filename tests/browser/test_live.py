@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is in the extra `browser`").expect
 MANY, MANY_WITH_LONG = 120, 1000
+NOOP = ("--providers=noop_driver", "--default-provider=noop_driver")  # that carries nothing
 
 
 def test_a_change_is_on_an_open_page_at_once(pages: Pages, client: Client) -> None:
@@ -50,7 +51,7 @@ def many(request: pytest.FixtureRequest) -> int:
 @pytest.fixture
 def full_server(tmp_path: Path, many: int) -> Iterator[RunningServer]:
     """A server with many load balancers that carry nothing: a thousand with --long."""
-    running = start_server(tmp_path / "state", "--providers=noop_driver", "--default-provider=noop_driver")
+    running = start_server(tmp_path / "state", *NOOP, "--private-cidr=127.90.0.0/16")
     client = Client(running)
     for number in range(many):
         client.balancer(f"lb-{number:04}")

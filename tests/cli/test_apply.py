@@ -339,7 +339,7 @@ def test_a_file_from_stdin(cloud, name) -> None:
     options["input"] = b"name: [\n"
     result = subprocess.run(lbclient("loadbalancer", "diff", "-"), **options)
     assert result.returncode == 1
-    assert b"stdin:2:1: it is no YAML" in result.stderr
+    assert b"stdin:2:1: it is not valid YAML" in result.stderr
     subprocess.run(lbclient("loadbalancer", "delete", "--cascade", name), **options)
 
 

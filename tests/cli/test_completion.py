@@ -198,7 +198,7 @@ def test_whatever_is_wrong_nothing_is_said_and_it_ends_soon(cloud: Any, auth_url
                  OS_USERNAME="x", OS_PROJECT_NAME="x")  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == ":whole\n"
-    assert time.monotonic() - start < 6
+    assert time.monotonic() - start < 12
 
 
 @pytest.mark.parametrize("line", [[], ["bash"], ["fish"], ["zsh"], ["bash", "lbclient 'x"], ["csh", "x"]])

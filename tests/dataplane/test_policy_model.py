@@ -17,7 +17,7 @@ from members import free_port
 from test_policies import rule
 from world import Answer, get, member, web
 
-LISTENERS, REQUESTS = 20, 20  # requests of each listener
+LISTENERS, REQUESTS = 24, 30  # requests of each listener
 WORDS = ("a", "b", "ab", "/a", "/b/", "a.b", "/", "A")
 CLIENTS = (None, "alice", "a.b")  # the common names of those who show a certificate
 COMPANY = "Test & Co"
@@ -57,16 +57,19 @@ class Request:
 
 def test_random_policies(running: Running, webs) -> None:
     one, two = webs("one", "two")
-    chance = random.Random(20260131)
+    chance = random.Random(3)
     tree = web(members={"one": member(one)})
     tree["pools"]["other"] = {"protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN", "members": {"two": member(two)}}
     tree["certificates"] = {"shop": {"host": "shop.example"}, "ca": {"authority": "ca"}}
     listeners: dict[str, dict[str, Any]] = {}
     for number in range(LISTENERS):
-        wanted = {f"{number} {place}": random_policy(chance, place) for place in range(chance.randint(1, 8))}
+        count = chance.randint(20, 60) if number % 4 > 1 else chance.randint(1, 8)
+        favoured = chance.choice(tuple(RANKS)) if count > 8 else ""
+        wanted = {f"{number} {place}": random_policy(chance, place, favoured) for place in range(count)}
         listener: dict[str, Any] = {"protocol_port": free_port(), "default_pool": "pool", "l7policies": wanted}
         listeners[f"{number}"] = {**listener, **(TLS if number % 2 else {"protocol": "HTTP"})}
     running.apply(tree, {"listeners": listeners})
+    assert len(list(running.instance.directory.glob("maps/*.map"))) > LISTENERS
     met = set()
     for listener in listeners.values():
         policies = list(listener["l7policies"].values())
@@ -79,20 +82,25 @@ def test_random_policies(running: Running, webs) -> None:
     assert met >= {"one", "two", "403", *(str(code) for code in CODES if code)}
 
 
-def random_policy(chance: random.Random, place: int) -> dict[str, Any]:
-    """Some have 50 rules, most of which hold for most requests: else hardly any would decide."""
+def random_policy(chance: random.Random, place: int, favoured: str) -> dict[str, Any]:
+    """Some have 50 rules, most of which hold for most requests: else hardly any would decide.
+
+    Among many, most have the favoured action and one rule that a map can decide about.
+    """
     is_long = chance.random() < 0.1
     rules = (
         [unlikely(chance) for _ in range(50)] if is_long else [random_rule(chance) for _ in range(chance.randint(0, 3))]
     )
-    action = chance.choice(
-        (
-            {"action": "REJECT"},
-            {"action": "REDIRECT_TO_POOL", "redirect_pool": "other"},
-            {"action": "REDIRECT_TO_URL", "redirect_url": f"http://{place}/"},
-            {"action": "REDIRECT_PREFIX", "redirect_prefix": f"http://prefix{place}"},
-        )
-    )
+    if favoured and chance.random() < 0.8:
+        rules = [rare_rule(chance)]
+    actions: dict[str, dict[str, Any]] = {
+        "REJECT": {},
+        "REDIRECT_TO_POOL": {"redirect_pool": "other"},
+        "REDIRECT_TO_URL": {"redirect_url": f"http://{place}/%20{chance.choice(('', '?a=%23#{b}|'))}"},
+        "REDIRECT_PREFIX": {"redirect_prefix": f"http://prefix{place}"},
+    }
+    name = favoured if favoured and chance.random() < 0.7 else chance.choice(tuple(actions))
+    action = {"action": name, **actions[name]}
     code = (
         {"redirect_http_code": chance.choice(CODES)}
         if action["action"] in ("REDIRECT_TO_URL", "REDIRECT_PREFIX")
@@ -104,6 +112,16 @@ def random_policy(chance: random.Random, place: int) -> dict[str, Any]:
 def unlikely(chance: random.Random) -> dict[str, Any]:
     value = f"never{chance.random()}" if chance.random() < 0.98 else "a"
     return rule("HEADER", chance.choice(tuple(MATCH)), value, key="A", invert=True)
+
+
+def rare_rule(chance: random.Random) -> dict[str, Any]:
+    """A rule that a map can hold, but for a few of them, and that decides about few requests."""
+    text = "".join(chance.choice("ab/.A") for _ in range(chance.randint(2, 5)))
+    kind = chance.choice(("HOST_NAME", "PATH", "PATH", "FILE_TYPE"))
+    compare = "EQUAL_TO" if kind == "FILE_TYPE" else chance.choice(tuple(MATCH)[:4])
+    value = f"/{text}" if kind == "PATH" and compare in ("EQUAL_TO", "STARTS_WITH") else text
+    odd = chance.choice(("# ", " ", "#", "%", "\\", "é")) if chance.random() < 0.1 else ""
+    return rule(kind, compare, f"{odd}{value}", key=None, invert=chance.random() < 0.05)
 
 
 def random_rule(chance: random.Random) -> dict[str, Any]:
@@ -119,13 +137,13 @@ def random_rule(chance: random.Random) -> dict[str, Any]:
 
 
 def random_request(chance: random.Random, is_tls: bool) -> Request:
-    path = "/" + "".join(chance.choice(("a", "b", "/", ".")) for _ in range(chance.randint(0, 5)))
+    path = "/" + "".join(chance.choice(("a", "b", "/", ".")) for _ in range(chance.randint(0, 6)))
     path = re.sub("/+", "/", path)
     headers = {
         name: chance.choice(("a", "b", "ab", "a.b", "b,a", "ab , a.b")) for name in ("A", "B") if chance.random() < 0.6
     }
     cookies = [f"{name}={chance.choice(('a', 'b', 'ab'))}" for name in ("A", "B") if chance.random() < 0.6]
-    headers |= {"Host": chance.choice(("a", "AB", "a.b", "b:80", "a.b:8080"))}
+    headers |= {"Host": chance.choice(("a", "AB", "a.b", "b:80", "a.b:8080", "ab.a", "BA:1"))}
     headers |= {"Cookie": "; ".join(cookies)} if cookies else {}
     return Request(path, headers, is_tls, chance.choice(CLIENTS) if is_tls else None)
 

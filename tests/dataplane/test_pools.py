@@ -160,9 +160,13 @@ def test_sessions_stay_also_over_a_reload(running: Running, webs) -> None:
         for kind in PERSISTENCE:
             pool = running.tree["pools"][kind]
             pool["members"] = {f"{kind} three {number}": member(three, weight=1 + number), **pool["members"]}
-        assert running.put().how == "reloaded"
-        for kind, given, name in sessions:
-            assert set(shares(ports[kind], 3, **given)) == {name}
+        assert running.put().how == "runtime"
+        for milliseconds, how in ((0, "runtime"), (1000 + number, "reloaded")):
+            if how == "reloaded":
+                listener = {"timeout_client_data": milliseconds}
+                assert running.apply({"listeners": {f"on {kind}": listener for kind in PERSISTENCE}}).how == how
+            for kind, given, name in sessions:
+                assert set(shares(ports[kind], 3, **given)) == {name}
 
 
 def test_sessions_stay_where_the_worker_before_had_no_tables(running: Running, webs) -> None:
@@ -311,15 +315,18 @@ def test_hitless(running: Running, webs, echoes) -> None:
     port = tree["listeners"]["web"]["protocol_port"]
     load = Load(port, tcp_port)
     hows = []
-    for number in range(30):
-        members = {"one": {"weight": 1 + number}, "three": member(three, admin_state_up=number % 3 > 0)}
+    for number in range(40):
+        members = {"one": {"weight": 1 + number}, f"three {number}": member(three, admin_state_up=number % 3 > 0)}
         if number % 2:
-            running.tree["pools"]["pool"]["members"].pop("three", None)
-            members.pop("three")
-        hows.append(running.apply({"pools": {"pool": {"members": members}}}).how)
+            running.tree["pools"]["pool"]["members"].pop(f"three {number - 1}")
+            members.pop(f"three {number}")
+        changed = {"pools": {"pool": {"members": members}}}
+        if number % 2:
+            changed["listeners"] = {"web": {"timeout_client_data": 40000 + number}}
+        hows.append(running.apply(changed).how)
         time.sleep(0.05)
     load.stop()
-    assert hows.count("reloaded") >= 20
+    assert hows == ["runtime", "reloaded"] * 20
     assert load.failures == []
     assert load.done > 300
     until(lambda: len(old_workers(running)) == 0)

@@ -59,7 +59,10 @@ def test_a_history(server: RunningServer) -> None:
     assert newest["reason"] == "Layer4 connection problem: Connection refused"
     changes = do(server, "event", "list", "--long", "lb1")
     made = next(each for each in changes if each["resource"] == "member" and each["action"] == "create")
-    assert made["how"] == "reloaded"
+    assert made["how"] == "runtime"
+    checked = next(each for each in changes if each["resource"] == "healthmonitor")
+    assert checked["how"] == "reloaded"
+    assert checked["reason"].startswith("backend ")
     assert made["milliseconds"] > 0
     assert made["attributes"] == {"address": "127.0.0.1", "protocol_port": "1"}
     show_beside_octavias_clients(server, newest["reason"])

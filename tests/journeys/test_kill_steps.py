@@ -94,6 +94,7 @@ class Site:
     listener: Any
     pool: Any
     changing: Any
+    spare: int  # the port of a member that comes and goes
     randomness: random.Random = field(default_factory=lambda: random.Random(11))
 
     def reload(self) -> None:
@@ -104,6 +105,16 @@ class Site:
     def weigh(self) -> None:
         path = f"/v2.0/lbaas/pools/{self.pool['id']}/members/{self.changing['id']}"
         self.server.ask("PUT", path, {"member": {"weight": self.randomness.randint(1, 256)}})
+
+    def join(self) -> None:
+        values = {"address": "127.0.0.1", "protocol_port": self.spare, "weight": self.randomness.randint(1, 256)}
+        self.server.ask("POST", f"/v2.0/lbaas/pools/{self.pool['id']}/members", {"member": values})
+
+    def part(self) -> None:
+        path = f"/v2.0/lbaas/pools/{self.pool['id']}/members"
+        for each in self.server.ask("GET", path)["members"]:
+            if each["protocol_port"] == self.spare:
+                self.server.ask("DELETE", f"{path}/{each['id']}")
 
     def listen(self, protocol: str = "HTTP") -> None:
         self.server.ask("POST", "/v2.0/lbaas/listeners", {"listener": self._listener(self.balancer, protocol)})
@@ -146,6 +157,8 @@ class Change:
 CHANGES = {
     "reload": Change(Site.reload, after=(Site.listen, Site.leave)),
     "runtime": Change(Site.weigh, after=(Site.reload,)),
+    "join": Change(Site.join, after=(Site.reload, Site.part)),
+    "part": Change(Site.part, before=Site.join, after=(Site.reload,)),
     "listen": Change(Site.listen, after=(Site.reload, Site.leave)),
     "leave": Change(Site.leave, before=Site.listen, after=(Site.reload,)),
     "relay": Change(Site.relay, after=(Site.reload, Site.leave)),
@@ -157,7 +170,7 @@ CHANGES = {
 @pytest.fixture
 def site(tmp_path: Path, database_url: str) -> Iterator[Site]:
     server = Mortal(tmp_path / "state", database_url)
-    with member() as first, member() as second:
+    with member() as first, member() as second, member() as spare:
         try:
             [subnet] = server.ask("GET", "/networking/v2.0/subnets?name=private-subnet")["subnets"]
             balancer = create(server, "loadbalancer", "loadbalancers", vip_subnet_id=subnet["id"])
@@ -170,7 +183,7 @@ def site(tmp_path: Path, database_url: str) -> Iterator[Site]:
             create(server, "member", members, address="127.0.0.1", protocol_port=first)
             changing = create(server, "member", members, address="127.0.0.1", protocol_port=second)
             wait_until(lambda: is_settled(server), "not ACTIVE at first")
-            yield Site(server, balancer, listener, pool, changing)
+            yield Site(server, balancer, listener, pool, changing, spare)
         finally:
             server.end(signal.SIGKILL)
             server.start()

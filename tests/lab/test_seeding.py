@@ -117,7 +117,7 @@ def test_a_seed_is_loaded_once_and_reset_brings_it_back(state: Path, seed: Path)
         ("projects: []\nservers: []", "seed.yaml:2:1: servers: there is no such section; there are loadbalancers, "),
         ("loadbalancers: [{name: a, vip_subnet_id: s, admin_state_up: 7}]", "'7' is neither true nor false"),
         ("projects: [{name: &a [*a]}]", "nested too deeply"),
-        ("projects: [", "it is no YAML"),
+        ("projects: [", "it is not valid YAML"),
         ("? [a]\n: b\nprojects: []", "it should be a single value, not a list"),
         ("projects: [{tags: {? [a] : b}, name: a}]", "projects[0]: it should be a single value, not a list"),
         ("7", "it should be a mapping (key: value), not a single value"),

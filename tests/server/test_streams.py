@@ -11,14 +11,13 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
-import requests
 
 from lbclient.server.errors import Unauthorized
 from lbclient.server.web.asgi import STREAM
 from lbclient.server.web.limits import Limits
 from lbclient.server.web.server import Server
 from running import RunningServer, lbclient, wait_until
-from server_process import clouds
+from server_process import scoped_token
 
 DEADLINE = 20.0  # s
 
@@ -222,15 +221,6 @@ def do(server: RunningServer, *words: str, cloud: str = "lbclient") -> str:
     return done.stdout
 
 
-def token(server: RunningServer, cloud: str = "lbclient") -> str:
-    given = clouds(server.state_directory)[cloud]["auth"]
-    user = {"name": given["username"], "password": given["password"], "domain": {"id": given["user_domain_id"]}}
-    project = {"name": given["project_name"], "domain": {"id": given["project_domain_id"]}}
-    identity = {"methods": ["password"], "password": {"user": user}}
-    body = {"auth": {"identity": identity, "scope": {"project": project}}}
-    return requests.post(f"{given['auth_url']}/v3/auth/tokens", json=body, timeout=10).headers["X-Subject-Token"]
-
-
 CREATE = ("loadbalancer", "create", "--name")
 EVENTS = "/load-balancer/v2.0/lbaas/events"
 LIFE = [
@@ -242,7 +232,7 @@ LIFE = [
 
 
 def test_events_are_followed_across_connections_and_by_those_who_may(server: RunningServer) -> None:
-    mine, admins = token(server), token(server, "lbclient-admin")
+    mine, admins = scoped_token(server.state_directory), scoped_token(server.state_directory, "lbclient-admin")
     all_, globally = Follower(server, mine, f"{EVENTS}?follow"), Follower(server, admins, f"{EVENTS}?follow=true")
     do(server, *CREATE, "lb1", "--vip-subnet-id", "private-subnet", "--wait")
     do(server, *CREATE, "theirs", "--vip-subnet-id", "public-subnet", "--wait", cloud="lbclient-admin")

@@ -40,6 +40,8 @@ def column_type(name: str) -> Any:
     """Columns that belong to no field."""
     if name in ("serial", "revision"):
         return int
+    if name == "logging":
+        return dict[str, Any] | None
     return str | None if name in (*AMPHORA_COLUMNS, "fault") else str
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from lbclient.dataplane.figures import Figures, Reconciled
 from lbclient.dataplane.haproxy.attachments import Attachment
+from lbclient.store.feed import Tail
 from lbclient.store.snapshot import Snapshot
 
 
@@ -36,6 +38,12 @@ class FakeDataPlane:
 
     def active_connections(self, loadbalancer_id: str, pool_id: str, member_id: str) -> int | None:
         return 0
+
+    def traffic(self, loadbalancer_id: str, listener_ids: Collection[str]) -> Iterator[tuple[str, bytes]]:
+        return iter(())
+
+    def traffic_tail(self, loadbalancer_id: str) -> Tail[Any]:
+        return Tail()
 
     def figures(self) -> Figures:
         return Reconciled().figures(0, 0, 0)

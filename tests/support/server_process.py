@@ -47,6 +47,16 @@ def log_in(cloud: dict[str, Any]) -> requests.Response:
     return requests.post(f"{given['auth_url']}/v3/auth/tokens", json=body, timeout=10)
 
 
+def scoped_token(state: Path, cloud: str = "lbclient") -> str:
+    """A token for the project of a cloud."""
+    given = clouds(state)[cloud]["auth"]
+    user = {"name": given["username"], "password": given["password"], "domain": {"id": given["user_domain_id"]}}
+    project = {"name": given["project_name"], "domain": {"id": given["project_domain_id"]}}
+    identity = {"methods": ["password"], "password": {"user": user}}
+    body = {"auth": {"identity": identity, "scope": {"project": project}}}
+    return requests.post(f"{given['auth_url']}/v3/auth/tokens", json=body, timeout=10).headers["X-Subject-Token"]
+
+
 def networks(server: Server, token: str) -> requests.Response:
     headers = {"X-Auth-Token": token}
     return requests.get(f"{server.url}/networking/v2.0/networks", headers=headers, timeout=10)

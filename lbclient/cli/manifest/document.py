@@ -74,7 +74,9 @@ class Reader:
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
             place = Position(self.source, mark.line + 1, mark.column + 1) if mark else Position(self.source, 1, 1)
-            self.add(place, f"it is no YAML: {getattr(error, 'problem', None) or getattr(error, 'reason', error)}")
+            self.add(
+                place, f"it is not valid YAML: {getattr(error, 'problem', None) or getattr(error, 'reason', error)}"
+            )
         else:
             self._check_names(found)
             return found

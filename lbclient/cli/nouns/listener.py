@@ -8,7 +8,7 @@ from typing import Any
 from ...resources import LISTENER
 from .. import verbs
 from ..stats import ShowStatistics
-from . import certificate
+from . import certificate, logs
 
 
 class CreateListener(verbs.Create):
@@ -43,13 +43,14 @@ class ShowListener(verbs.Show):
     examples = ("web",)
 
 
-class SetListener(verbs.Set):
+class SetListener(logs.SetLogged):
     """Change a listener."""
 
     resource = LISTENER
     examples = (
         "--connection-limit 1000 web",
         "--insert-headers X-Forwarded-For=true web",
+        "--logging on web",
         "--certificate-file renewed.pem web",
     )
 

@@ -11,6 +11,7 @@ from ...client.rest import Json
 from ...resources import LOADBALANCER
 from .. import verbs
 from ..stats import ShowStatistics
+from . import logs
 
 
 class CreateLoadBalancer(verbs.Create):
@@ -43,11 +44,11 @@ class ShowLoadBalancer(verbs.Show):
     examples = ("lb1", "lb1 -f value -c vip_address")
 
 
-class SetLoadBalancer(verbs.Set):
+class SetLoadBalancer(logs.SetLogged):
     """Change a load balancer."""
 
     resource = LOADBALANCER
-    examples = ("--name lb2 --tag production lb1",)
+    examples = ("--name lb2 --tag production lb1", "--logging on,sampling=10 lb1")
 
 
 class UnsetLoadBalancer(verbs.Unset):

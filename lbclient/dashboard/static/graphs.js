@@ -30,7 +30,7 @@
     return { name, lines, data, plot, now: place.querySelector(`[data-now="${name}"]`), at };
   });
 
-  const words = (value) => value >= 10 || value === 0 ? Math.round(value).toLocaleString("en") : value.toFixed(1);
+  const words = (value) => value >= 10 || Number.isInteger(value) ? Math.round(value).toLocaleString("en") : value.toFixed(1);
 
   function add(sample) {
     if (last && sample.at > last.at && sample.total_connections >= last.total_connections) {

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
-from ...store.records import HealthMonitorRecord, ListenerRecord, MemberRecord, PoolRecord
+from ...store.records import ListenerRecord, MemberRecord, PoolRecord
 from ...store.snapshot import Snapshot
 from . import cfg, monitors, policies, tls
 
@@ -27,6 +27,7 @@ HTTP_LISTENERS = ("HTTP", "TERMINATED_HTTPS")
 COOKIE = "SRV"
 COOKIE_TYPES = ("HTTP_COOKIE", "APP_COOKIE")
 PEERS = "tables"
+NO_LINE = cfg.Line(())
 TABLE_SIZE = "100k"  # entries; beyond that, the oldest ones are dropped
 
 
@@ -61,10 +62,68 @@ class Server:
     is_enabled: bool
     is_checked: bool  # its health is kept over a reload
     is_tls: bool = False
+    address: str = ""
+    port: int = 0
+    is_backup: bool = False
+    check_address: str = ""  # its own, or that of the member
+    check_port: int = 0
+    line: cfg.Line = NO_LINE
+    added: tuple[str, ...] = ()  # further words that it needs if it is added at run time
+    is_tested: bool = False  # HAProxy itself runs checks
+    member: MemberRecord | None = field(default=None, compare=False, repr=False)
 
-    @property
-    def dynamic(self) -> tuple[str, ...]:
-        return ("weight", str(self.weight)) + (() if self.is_enabled else ("disabled",))
+
+@dataclass(frozen=True)
+class Template:
+    """What the servers of a backend have in common."""
+
+    backend: str
+    first: tuple[str, ...]  # words after the address
+    has_cookie: bool
+    added: tuple[str, ...]
+    is_checked: bool
+    is_tested: bool
+    is_tls: bool
+    tracked: str  # the backend whose checks are followed; "" for none
+    is_dynamic: bool  # servers can be added and deleted at run time
+
+    def server(self, member: MemberRecord) -> Server:
+        host = cfg.address(member.address)
+        words: tuple[object, ...] = (endpoint(member.address, member.protocol_port), *self.first)
+        if self.is_tested:
+            words += tuple(monitors.place(member))
+        if self.tracked:
+            words += ("track", f"{self.tracked}/{member.id}")
+        if self.has_cookie:
+            words += ("cookie", member.id)
+        if member.backup:
+            words += ("backup",)
+        dynamic = ("weight", member.weight, *(() if member.admin_state_up else ("disabled",)))
+        return Server(
+            backend=self.backend,
+            name=member.id,
+            weight=member.weight,
+            is_enabled=member.admin_state_up,
+            is_checked=self.is_checked,
+            is_tls=self.is_tls,
+            address=host,
+            port=member.protocol_port,
+            is_backup=bool(member.backup),
+            check_address=cfg.address(member.monitor_address) if member.monitor_address else host,
+            check_port=member.monitor_port or member.protocol_port,
+            line=cfg.line("server", member.id, *words, dynamic=dynamic),
+            added=self.added,
+            is_tested=self.is_tested,
+            member=member,
+        )
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A backend with its servers, by name."""
+
+    template: Template
+    servers: Mapping[str, Server]
 
 
 def used(listener: ListenerRecord, snapshot: Snapshot) -> list[str]:
@@ -104,20 +163,55 @@ def mode_of(pool: PoolRecord, listener: ListenerRecord) -> str:
     return "http" if pool.protocol == "HTTP" else "tcp"
 
 
-def servers(backend: Backend, snapshot: Snapshot) -> list[Server]:
-    """Return the servers of a backend. A disabled pool has none: its clients get 503, or their connection is closed."""
-    if not backend.pool.admin_state_up:
-        return []
-    monitor = monitors.of(backend.pool, snapshot)
-    is_checked = monitor is not None and (backend.is_first or monitor.type == "PING")
-    return [
-        Server(backend.name, member.id, member.weight, member.admin_state_up, is_checked, backend.pool.tls_enabled)
-        for member in snapshot.members[backend.pool.id]
-    ]
+def rendered(backend: Backend, snapshot: Snapshot, *, is_followed: bool, before: Rendered | None = None) -> Rendered:
+    """Return a backend's servers; those of members that are the same objects as before are taken from there.
+
+    `is_followed` says whether further backends of the pool track this one. A disabled pool has no servers: its clients
+    get 503, or their connection is closed.
+    """
+    template = _template(backend, snapshot, is_followed)
+    known = before.servers if before is not None and before.template == template else {}
+    members = snapshot.members[backend.pool.id] if backend.pool.admin_state_up else ()
+    servers = {}
+    for member in members:
+        server = known.get(member.id)
+        servers[member.id] = server if server is not None and server.member is member else template.server(member)
+    return Rendered(template, servers)
 
 
-def section(backend: Backend, snapshot: Snapshot) -> cfg.Section:
-    return cfg.Section(("backend", backend.name), tuple(_lines(backend, snapshot)))
+def _template(backend: Backend, snapshot: Snapshot, is_followed: bool) -> Template:
+    pool = backend.pool
+    monitor = monitors.of(pool, snapshot)
+    is_tested = backend.is_first and monitors.is_tracked(monitor)
+    is_tracking = not backend.is_first and monitors.is_tracked(monitor)
+    first: tuple[object, ...] = PROXY_TLS if backend.tells_of_tls else PROXY.get(pool.protocol, ())
+    first += tuple(tls.server(pool))
+    added: tuple[object, ...] = ()
+    if monitor and backend.is_first:
+        first += tuple(monitors.words(monitor, pool))
+        added = monitors.times(monitor) if is_tested else ()
+    return Template(
+        backend=backend.name,
+        first=tuple(map(str, first)),
+        has_cookie=(pool.session_persistence or {}).get("type") == "HTTP_COOKIE",
+        added=tuple(map(str, added)),
+        is_checked=monitor is not None and (backend.is_first or monitor.type == "PING"),
+        is_tested=is_tested,
+        is_tls=pool.tls_enabled,
+        tracked=pool.id if is_tracking else "",
+        # HAProxy neither deletes a server that others track nor lets one track a server that was added at run time.
+        is_dynamic=not is_tracking and not (is_followed and monitors.is_tracked(monitor)),
+    )
+
+
+def section(backend: Backend, snapshot: Snapshot, made: Rendered) -> cfg.Section:
+    lines = tuple(_lines(backend, snapshot))
+    servers = tuple([each.line for each in made.servers.values()])
+    if not made.template.is_dynamic:
+        return cfg.Section(("backend", backend.name), (*lines, *servers))
+    template = made.template
+    words = ("server", *template.first, *template.added, *(("cookie",) if template.has_cookie else ()))
+    return cfg.Section(("backend", backend.name), lines, servers, words)
 
 
 def _lines(backend: Backend, snapshot: Snapshot) -> Iterator[cfg.Line]:
@@ -133,10 +227,6 @@ def _lines(backend: Backend, snapshot: Snapshot) -> Iterator[cfg.Line]:
         yield cfg.line("option", "allbackups")
     if monitor and backend.is_first:
         yield from monitors.lines(monitor)
-    members = {member.id: member for member in snapshot.members[pool.id]}
-    for server in servers(backend, snapshot):
-        words = _server(backend, members[server.name], monitor)
-        yield cfg.line("server", server.name, *words, dynamic=server.dynamic)
 
 
 def _persistence(backend: Backend) -> Iterator[cfg.Line]:
@@ -160,20 +250,6 @@ def _persistence(backend: Backend) -> Iterator[cfg.Line]:
 
 def has_table(backend: Backend) -> bool:
     return (backend.pool.session_persistence or {}).get("type") in ("SOURCE_IP", "APP_COOKIE")
-
-
-def _server(backend: Backend, member: MemberRecord, monitor: HealthMonitorRecord | None) -> Iterator[object]:
-    pool = backend.pool
-    yield endpoint(member.address, member.protocol_port)
-    yield from PROXY_TLS if backend.tells_of_tls else PROXY.get(pool.protocol, ())
-    yield from tls.server(pool)
-    if monitor:
-        words = monitors.words if backend.is_first else monitors.following
-        yield from words(monitor, member, pool)
-    if (pool.session_persistence or {}).get("type") == "HTTP_COOKIE":
-        yield from ("cookie", member.id)
-    if member.backup:
-        yield "backup"
 
 
 def endpoint(address: str, port: int) -> str:

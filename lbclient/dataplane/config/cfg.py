@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 # Characters that need no quotes. Others mean something to HAProxy's tokenizer: blanks, quotes, backslashes, '#', '$'.
 BARE = re.compile(r"[A-Za-z0-9_.:/,@=+*?!%&|<>(){}\[\]~^;-]+")
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
+MAPS = "maps"  # the directory of maps
+
+
 class Refused(Exception):
     """A configuration cannot be applied; the text is the reason for the user."""
+
+
+@dataclass(frozen=True)
+class Map:
+    """A file with a key and a value on each line. It never changes: its name is a digest of its text."""
+
+    text: str
+
+    @property
+    def name(self) -> str:
+        return f"{MAPS}/{hashlib.sha256(self.text.encode()).hexdigest()[:32]}.map"
 
 
 @dataclass(frozen=True)
@@ -22,18 +38,39 @@ class Line:
 
     words: tuple[str, ...]
     dynamic: tuple[str, ...] = ()
+    maps: tuple[Map, ...] = ()  # the files that the words name
+
+    @cached_property
+    def text(self) -> str:
+        """The line as it is in the file."""
+        return _text(self.words + self.dynamic)
+
+    @property
+    def static_text(self) -> str:
+        """The line without the words that can be changed without a reload."""
+        return _text(self.words) if self.dynamic else self.text
 
 
 @dataclass(frozen=True)
 class Section:
-    """A section: the words of its first line, and its other lines."""
+    """A section: the words of its first line, and its other lines.
+
+    `servers` are lines that a running HAProxy can add and delete; `template` are the words that they have in common,
+    which it cannot change.
+    """
 
     words: tuple[str, ...]
     lines: tuple[Line, ...]
+    servers: tuple[Line, ...] = ()
+    template: tuple[str, ...] = ()
 
 
-def line(*words: object, dynamic: Iterable[object] = ()) -> Line:
-    return Line(tuple(str(each) for each in words), tuple(str(each) for each in dynamic))
+def line(*words: object, dynamic: Iterable[object] = (), maps: Iterable[Map] = ()) -> Line:
+    return Line(tuple(str(each) for each in words), tuple(str(each) for each in dynamic), tuple(maps))
+
+
+def map_of(pairs: Iterable[tuple[object, object]]) -> Map:
+    return Map("".join(f"{key} {value}\n" for key, value in pairs))
 
 
 def clean(value: str, field: str) -> str:
@@ -78,11 +115,21 @@ def literal(value: str) -> str:
 
 
 def text(sections: Iterable[Section], is_static: bool = False) -> str:
-    """Return the text of a configuration file; `is_static` leaves out words that can be changed without a reload."""
-    return "\n".join("".join(_lines(section, is_static)) for section in sections)
+    """Return the text of a configuration file; `is_static` leaves out what can be changed without a reload."""
+    return "\n".join("".join(_static(each) if is_static else _lines(each)) for each in sections)
 
 
-def _lines(section: Section, is_static: bool) -> Iterator[str]:
+def _lines(section: Section) -> list[str]:
+    head = " ".join(map(word, section.words)) + "\n"
+    return [head, *[each.text for each in section.lines], *[each.text for each in section.servers]]
+
+
+def _static(section: Section) -> Iterator[str]:
     yield " ".join(map(word, section.words)) + "\n"
-    for each in section.lines:
-        yield "    " + " ".join(map(word, each.words if is_static else each.words + each.dynamic)) + "\n"
+    yield from (each.static_text for each in section.lines)
+    if section.template:
+        yield _text(section.template)
+
+
+def _text(words: Iterable[str]) -> str:
+    return "    " + " ".join(map(word, words)) + "\n"

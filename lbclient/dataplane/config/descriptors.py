@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from math import inf
 
-from .backends import Server
 from .cfg import Refused
 
 SPARE = 200  # files for sockets, logs and pipes, and for up to SPARED listening sockets and checks
@@ -14,16 +12,16 @@ STEP = 500  # rounds the files up, so that a new member rarely changes the limit
 FEWEST = 100  # connections; a load balancer for which fewer are left is refused
 
 
-def connections(wanted: int, most_files: float, listening: int, servers: Iterable[Server]) -> int:
+def connections(wanted: int, most_files: float, listening: int, checked: int) -> int:
     """Return the limit of connections: as wanted, or fewer if files are short. A connection takes two files.
 
-    `listening` is the number of sockets that clients connect to. HAProxy reserves one file for each of them and for
-    each checked member, and does not start if the limit is too low for them. Raises Refused if fewer than FEWEST
+    `listening` is the number of sockets that clients connect to, `checked` that of checked members. HAProxy reserves
+    one file for each of them, and does not start if the limit is too low for them. Raises Refused if fewer than FEWEST
     connections are left.
     """
     if most_files == inf:
         return wanted
-    count = listening + sum(each.is_checked for each in servers)
+    count = listening + checked
     room = int(most_files) - SPARE - (0 if count <= SPARED else -(-count // STEP) * STEP)
     if room < 2 * FEWEST:
         raise Refused(

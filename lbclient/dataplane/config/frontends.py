@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from ...store.records import ListenerRecord
 from ...store.snapshot import Snapshot
 from ..relay.interface import EXPORTER_SOCKET, METRICS_SOCKET
-from . import cfg, policies, tls
+from . import cfg, policies, tls, traffic
 from .backends import HTTP_LISTENERS, Backend, endpoint
 from .udp import PROMETHEUS
 
@@ -59,6 +59,7 @@ def section(listener: ListenerRecord, snapshot: Snapshot, chosen: Chosen, most_c
         ("frontend", listener.id),
         (
             *_socket(listener, snapshot, most_connections),
+            *traffic.lines(listener, snapshot, is_http(listener)),
             *_allowed(listener, snapshot.clients(listener)),
             *(_http(listener, snapshot, chosen) if is_http(listener) else ()),
             *_default(listener, chosen),
@@ -110,8 +111,8 @@ def _http(listener: ListenerRecord, snapshot: Snapshot, chosen: Chosen) -> Itera
     yield from policies.lines(listener, snapshot)
     # After the policies, which judge the request as the client sent it.
     yield from _headers(listener)
-    for pool_id in policies.pools(listener, snapshot):
-        yield cfg.line("use_backend", chosen[listener.id, pool_id].name, "if", *policies.choice(pool_id))
+    names = {pool_id: backend.name for (owner, pool_id), backend in chosen.items() if owner == listener.id}
+    yield from policies.chosen_backends(listener, snapshot, names)
 
 
 def _headers(listener: ListenerRecord) -> Iterator[cfg.Line]:

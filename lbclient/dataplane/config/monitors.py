@@ -40,8 +40,13 @@ def lines(monitor: HealthMonitorRecord) -> Iterator[cfg.Line]:
     if monitor.type in ("HTTP", "HTTPS"):
         yield from _http(monitor)
     yield cfg.line("timeout", "check", f"{monitor.timeout}s")
+    yield cfg.line("default-server", *times(monitor))
+
+
+def times(monitor: HealthMonitorRecord) -> tuple[object, ...]:
+    """Return the options of a server about the times of its checks, which one added at run time has to repeat."""
     delay = max(monitor.delay, SHORTEST_DELAY)
-    yield cfg.line("default-server", "inter", f"{delay}s", "rise", monitor.max_retries, "fall", fall(monitor))
+    return ("inter", f"{delay}s", "rise", monitor.max_retries, "fall", fall(monitor))
 
 
 def fall(monitor: HealthMonitorRecord) -> int:
@@ -61,8 +66,8 @@ def _http(monitor: HealthMonitorRecord) -> Iterator[cfg.Line]:
     yield cfg.line("http-check", "expect", "status", codes)
 
 
-def words(monitor: HealthMonitorRecord, member: MemberRecord, pool: PoolRecord) -> Iterator[object]:
-    """Yield the options of a server about its checks."""
+def words(monitor: HealthMonitorRecord, pool: PoolRecord) -> Iterator[object]:
+    """Yield the options about checks that all servers of a pool have."""
     yield from CHECKS[monitor.type]
     if monitor.type == "PING":
         return
@@ -74,6 +79,10 @@ def words(monitor: HealthMonitorRecord, member: MemberRecord, pool: PoolRecord) 
         yield from ("check-sni", monitor.domain_name)
     if pool.protocol in ("PROXY", "PROXYV2"):
         yield "check-send-proxy"
+
+
+def place(member: MemberRecord) -> Iterator[object]:
+    """Yield the options about the address and port that a member is checked at, if it has its own."""
     if member.monitor_address:
         # In brackets, since HAProxy takes the end of a bare IPv6 address such as 2001:db8:: for an empty port.
         address = cfg.address(member.monitor_address)
@@ -82,7 +91,6 @@ def words(monitor: HealthMonitorRecord, member: MemberRecord, pool: PoolRecord) 
         yield from ("port", member.monitor_port)
 
 
-def following(monitor: HealthMonitorRecord, member: MemberRecord, pool: PoolRecord) -> Iterator[object]:
-    """Yield the options of a server in a further backend of the pool: it tracks the checks in the first backend."""
-    if monitor.type != "PING":
-        yield from ("track", f"{pool.id}/{member.id}")
+def is_tracked(monitor: HealthMonitorRecord | None) -> bool:
+    """Whether further backends of a pool track the checks in the first backend; results of pings are set in each."""
+    return monitor is not None and monitor.type != "PING"

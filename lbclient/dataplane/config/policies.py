@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Mapping
 
 from ...store.records import L7PolicyRecord, L7RuleRecord, ListenerRecord
 from ...store.snapshot import Snapshot
-from . import cfg, rules
+from . import cfg, maps, rules
 
 TO_POOL = "REDIRECT_TO_POOL"
 CHOSEN = "txn.pool"  # the variable with the pool that a policy has chosen
+CHOICE = cfg.line("acl", "chosen", f"var({CHOSEN})", "-m", "found")
 DEFAULT_REDIRECT = 302
 RANKS = {"REJECT": 0, TO_POOL: 2}  # redirects to URLs and prefixes are in between, with rank 1
 
@@ -44,28 +46,95 @@ def lines(listener: ListenerRecord, snapshot: Snapshot) -> Iterator[cfg.Line]:
     """Yield ACLs and one rule for each policy: rejections, then redirects, then choices of a pool, each by position.
 
     The first matching policy decides. A rejection or redirect ends HAProxy's evaluation by itself. A choice of a pool
-    does not, and is therefore stored in a variable that later choices test first.
+    does not, and is therefore stored in a variable that later choices test first. Policies that maps can decide about
+    are looked up together before the others of their rank, and take effect after those that come before them.
     """
     guard: list[str] = []
-    for policy in sorted(active(listener, snapshot), key=_rank):
-        wanted = enabled_rules(policy, snapshot)
-        for rule in wanted:
-            yield from rules.acls(rule, is_strict=policy.action == "REJECT")
-        if policy.action == TO_POOL and not guard:
-            yield cfg.line("acl", "chosen", f"var({CHOSEN})", "-m", "found")
-        yield cfg.line("http-request", *_action(policy), "if", *guard, *rules.condition(wanted))
-        if policy.action == TO_POOL:
-            guard = ["!chosen"]
+    for group in _groups(listener, snapshot):
+        yield from group.lines()
+        for place, policy in enumerate(group.policies):
+            if place in group.looked_up:
+                continue
+            wanted = enabled_rules(policy, snapshot)
+            for rule in wanted:
+                yield from rules.acls(rule, is_strict=policy.action == "REJECT")
+            if policy.action == TO_POOL and not guard:
+                yield CHOICE
+            yield cfg.line(
+                "http-request", *_action(policy), "if", *guard, *group.is_behind(place), *rules.condition(wanted)
+            )
+            if policy.action == TO_POOL:
+                guard = ["!chosen"]
+        if group.looked_up:
+            yield from _looked_up(group, guard)
+
+
+def _groups(listener: ListenerRecord, snapshot: Snapshot) -> Iterator[maps.Group]:
+    """Yield the policies of each rank, with those that maps decide about if they are many."""
+    for rank, same in itertools.groupby(sorted(active(listener, snapshot), key=_rank), _rank):
+        policies = list(same)
+        looked_up = {}
+        for place, policy in enumerate(policies):
+            wanted = enabled_rules(policy, snapshot)
+            how = maps.lookup(wanted)
+            if how and _is_plain(policy):
+                looked_up[place] = how, wanted[0].value
+        yield maps.Group(rank, policies, looked_up if len(looked_up) >= maps.LEAST else {})
+
+
+def _is_plain(policy: L7PolicyRecord) -> bool:
+    """Whether a map can hold the target of the policy."""
+    if policy.action == "REDIRECT_TO_URL":
+        return maps.is_plain(policy.redirect_url or "")
+    if policy.action == "REDIRECT_PREFIX":  # HAProxy treats "/" in its own way
+        return maps.is_plain(policy.redirect_prefix or "") and policy.redirect_prefix != "/"
+    return True
+
+
+def _looked_up(group: maps.Group, guard: list[str]) -> Iterator[cfg.Line]:
+    """Yield the rules for the policy that a map has found."""
+    if group.rank == RANKS["REJECT"]:
+        yield cfg.line("http-request", "deny", "if", *group.is_found)
+    elif group.rank == RANKS[TO_POOL]:
+        named = group.values({place: str(group.policies[place].redirect_pool_id) for place in group.looked_up})
+        chosen = f"var({group.variable}),map_str({named.name})"
+        yield cfg.line("http-request", f"set-var({CHOSEN})", chosen, "if", *guard, *group.is_found, maps=(named,))
+    else:
+        targets, kinds = map(group.values, _targets(group))
+        where = f"%[var({group.variable}),map_str({targets.name})]"
+        for kind in sorted(set(_targets(group)[1].values())):
+            how, _, code = kind.partition("-")
+            is_kind = ("{", f"var({group.variable}),map_str({kinds.name})", "-m", "str", "--", kind, "}")
+            wanted = ("redirect", how, where, "code", code, "if", *group.is_found, *is_kind)
+            yield cfg.line("http-request", *wanted, maps=(targets, kinds))
+
+
+def _targets(group: maps.Group) -> tuple[dict[int, str], dict[int, str]]:
+    """Return the targets of redirects by the places of their policies, and the kinds, such as location-302."""
+    targets, kinds = {}, {}
+    for place in group.looked_up:
+        policy = group.policies[place]
+        is_url = policy.action == "REDIRECT_TO_URL"
+        targets[place] = str(policy.redirect_url if is_url else policy.redirect_prefix)
+        kinds[place] = f"{'location' if is_url else 'prefix'}-{policy.redirect_http_code or DEFAULT_REDIRECT}"
+    return targets, kinds
+
+
+def chosen_backends(listener: ListenerRecord, snapshot: Snapshot, names: Mapping[str, str]) -> Iterator[cfg.Line]:
+    """Yield the rules that use the backend of the chosen pool; `names` are the backends' by the pools' IDs."""
+    wanted = {pool_id: names[pool_id] for pool_id in pools(listener, snapshot)}
+    if len(wanted) < maps.LEAST:
+        for pool_id, name in wanted.items():
+            yield cfg.line("use_backend", name, "if", "{", f"var({CHOSEN})", "-m", "str", "--", pool_id, "}")
+        return
+    named = cfg.map_of(sorted(wanted.items()))
+    is_chosen = ("{", f"var({CHOSEN})", "-m", "found", "}")
+    yield cfg.line("use_backend", f"%[var({CHOSEN}),map_str({named.name})]", "if", *is_chosen, maps=(named,))
 
 
 def _rank(policy: L7PolicyRecord) -> int:
     """Return the rank of a policy's action, as in Octavia's amphorae; policies of one rank keep their positions."""
     return RANKS.get(policy.action, 1)
-
-
-def choice(pool_id: str) -> tuple[str, ...]:
-    """Return the condition that a policy has chosen this pool."""
-    return ("{", f"var({CHOSEN})", "-m", "str", "--", pool_id, "}")
 
 
 def _action(policy: L7PolicyRecord) -> Iterator[object]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
 
 from ...store.snapshot import Snapshot
 from ..relay.plan import Plan
-from . import backends, cfg, descriptors, frontends, tls, udp, unsupported
+from . import backends, cfg, descriptors, frontends, tls, traffic, udp, unsupported
+from .backends import Rendered, Server
 
 FINGERPRINT = "description"  # the keyword for the label, which HAProxy repeats in `show info`: it shows what is loaded
 FINGERPRINTS = "-"  # separates the fingerprint of the configuration from the generation of its files
@@ -39,10 +40,16 @@ class Configuration:
     text: str
     fingerprint: str  # of all parts that cannot change without a reload
     binds: tuple[tuple[str, int], ...]
-    servers: tuple[backends.Server, ...]
+    backends: Mapping[str, Rendered]  # by name
     files: tuple[tls.File, ...] = ()
     generation: str = ""  # of the files; new contents for the same names can be given to a running HAProxy
+    maps: tuple[cfg.Map, ...] = ()
     relay: Plan = field(default_factory=Plan)  # for UDP and metrics, which HAProxy cannot serve
+    parts: tuple[str, ...] = ()  # the sections, as far as they cannot change without a reload
+
+    @property
+    def servers(self) -> list[Server]:
+        return [server for each in self.backends.values() for server in each.servers.values()]
 
     @property
     def is_proxied(self) -> bool:
@@ -54,9 +61,27 @@ class Configuration:
         """Whether HAProxy or the relay has to run."""
         return self.is_proxied or self.relay.is_needed
 
+    def difference(self, before: Configuration) -> str | None:
+        """Return the first section and line that differ from those of another configuration, which takes a reload."""
+        known = {part.partition("\n")[0]: part.splitlines() for part in before.parts}
+        for part in self.parts:
+            name, *lines = part.splitlines()
+            if name not in known:
+                return f"{name} is new"
+            new = next((each for each in lines if each not in known[name]), None)
+            old = next((each for each in known.pop(name)[1:] if each not in lines), None)
+            if new or old:
+                return f"{name}: {new.strip()}" if new else f"{name}: no longer {(old or '').strip()}"
+        return f"{next(iter(known))} is gone" if known else None
 
-def render(snapshot: Snapshot, settings: Settings | None = None) -> Configuration:
-    """Return the configuration of a load balancer. Raises cfg.Refused if it is not supported."""
+
+def render(
+    snapshot: Snapshot, settings: Settings | None = None, previous: Configuration | None = None
+) -> Configuration:
+    """Return the configuration of a load balancer. Raises cfg.Refused if it is not supported.
+
+    With the previous configuration, only the servers of members that are other objects than before are rendered.
+    """
     reason = unsupported.impossible(snapshot)
     if reason:
         raise cfg.Refused(reason)
@@ -67,36 +92,48 @@ def render(snapshot: Snapshot, settings: Settings | None = None) -> Configuratio
     distinct = list({backend.name: backend for backend in chosen.values()}.values())
     listeners = backends.enabled_listeners(snapshot)
     binds = tuple((address, each.protocol_port) for each in listeners for address in snapshot.bound(each))
-    servers = tuple(server for each in distinct for server in backends.servers(each, snapshot))
+    followed = {each.pool.id for each in distinct if not each.is_first}
+    before = previous.backends if previous is not None else {}
+    made = {
+        each.name: backends.rendered(each, snapshot, is_followed=each.pool.id in followed, before=before.get(each.name))
+        for each in distinct
+    }
+    checked = sum(len(each.servers) for each in made.values() if each.template.is_checked)
     settings = replace(
         settings,
-        most_connections=descriptors.connections(settings.most_connections, settings.most_files, len(binds), servers),
+        most_connections=descriptors.connections(settings.most_connections, settings.most_files, len(binds), checked),
     )
     body = (
+        *traffic.ring(listeners, snapshot),
         *_tables(distinct),
         *(frontends.section(each, snapshot, chosen, settings.most_connections) for each in listeners),
-        *(backends.section(each, snapshot) for each in distinct),
+        *(backends.section(each, snapshot, made[each.name]) for each in distinct),
         *frontends.metrics(listeners),
     )
     in_use = [each.pool for each in distinct if each.is_first and each.pool.admin_state_up]
     files = tls.files(snapshot, listeners, in_use)
     generation = tls.generation(files)
     amphora_id = snapshot.loadbalancer.amphora_id or ""
-    fingerprint = _hash((*_preamble(amphora_id, "", generation, settings), *body), [each.name for each in files])
+    parts = tuple(
+        cfg.text([each], is_static=True) for each in (*_preamble(amphora_id, "", generation, settings), *body)
+    )
+    fingerprint = _hash(parts, [each.name for each in files])
     label = FINGERPRINTS.join(filter(None, (fingerprint, generation)))
     return Configuration(
         text=cfg.text((*_preamble(amphora_id, label, generation, settings), *body)),
         fingerprint=fingerprint,
         binds=binds,
-        servers=servers,
+        backends=made,
         files=files,
         generation=generation,
+        maps=tuple(dict.fromkeys(each for section in body for line in section.lines for each in line.maps)),
         relay=relay,
+        parts=parts,
     )
 
 
-def _hash(sections: tuple[cfg.Section, ...], files: Sequence[str]) -> str:
-    return hashlib.sha256("\n".join((cfg.text(sections, is_static=True), *files)).encode()).hexdigest()[:16]
+def _hash(parts: Sequence[str], files: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join((*parts, *files)).encode()).hexdigest()[:16]
 
 
 def _preamble(amphora_id: str, label: str, generation: str, settings: Settings) -> tuple[cfg.Section, ...]:

@@ -17,7 +17,8 @@ from .. import ports
 from ..config.cfg import Refused
 from ..config.render import ADMIN_SOCKET, FINGERPRINT, FINGERPRINTS, STATES, Configuration
 from . import binary as haproxy
-from . import binding, bound, certificates, counters, pem, process_table, runtime, stick_tables
+from . import binding, bound, certificates, counters, map_files, membership, pem, process_table, runtime, stick_tables
+from .membership import Lingering
 from .process_table import PIDFILE, wait_until
 from .relay_process import RelayProcess
 
@@ -37,11 +38,22 @@ LABEL = re.compile(rf"^    {FINGERPRINT} (\S+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
+class Running:
+    """What a worker has been given: its servers can be changed from here without asking it for all of them."""
+
+    pid: int
+    configuration: Configuration
+    lingering: Lingering
+
+
+@dataclass(frozen=True)
 class Applied:
     """How a configuration took effect: started, reloaded, runtime, stopped or nothing."""
 
     how: str
     milliseconds: float
+    reason: str | None = None  # for a reload: what could not be changed at run time
+    running: Running | None = None  # what to give to the next apply()
 
 
 class Instance:
@@ -55,32 +67,49 @@ class Instance:
         self.directory = directory
         self._binary = binary
 
-    def apply(self, wanted: Configuration) -> Applied:
+    def apply(self, wanted: Configuration, running: Running | None = None) -> Applied:
         """Apply the configuration to HAProxy and the relay; return how it took effect.
 
-        Raises Refused, with the last good configuration still running.
+        `running` is what the last apply() of this process returned, if that succeeded: if the same worker still runs,
+        only the difference is looked at. Raises Refused, with the last good configuration still running.
         """
         start = time.monotonic()
         try:
-            how = self._apply(wanted)
+            how, reason, now = self._apply(wanted, running)
         finally:  # a refusal by HAProxy does not hold up the UDP listeners
             relayed = RelayProcess(self.directory).apply(wanted.relay)
-        return Applied(relayed if how == "nothing" else how, (time.monotonic() - start) * 1000)
+        milliseconds = (time.monotonic() - start) * 1000
+        return Applied(relayed if how == "nothing" else how, milliseconds, reason, now)
 
-    def _apply(self, wanted: Configuration) -> str:
+    def _apply(self, wanted: Configuration, running: Running | None) -> tuple[str, str | None, Running | None]:
+        """Return how HAProxy was changed, why not at run time, and what runs now."""
         worker = self.worker()
         if not wanted.is_proxied:
-            pem.forget(self.directory, wanted)
-            return self.stop()
+            _forget(self.directory, wanted)
+            return self.stop(), None, None
         if worker is None:
             self._start(wanted)
-            return "started"
+            return "started", None, self._running(wanted)
+        known = running if running is not None and running.pid == worker.pid else None
         if worker.fingerprint != wanted.fingerprint:
             self._reload(wanted)
-            return "reloaded"
-        if worker.generation != wanted.generation:
-            return self._exchange(worker.generation, wanted)
-        return self._adjust(wanted)
+            return "reloaded", wanted.difference(known.configuration) if known else None, self._running(wanted)
+        try:
+            how = "nothing"
+            if worker.generation != wanted.generation:
+                self._exchange(worker.generation, wanted)
+                how = "runtime"
+            return self._adjust(wanted, worker.pid, known, how)
+        except membership.NeedsReload as need:
+            self._reload(wanted)
+            return "reloaded", str(need), self._running(wanted)
+
+    def _running(self, wanted: Configuration) -> Running | None:
+        """Return what a worker that has just loaded the configuration runs; None if it does not answer any more."""
+        try:
+            return Running(runtime.worker(self.directory).pid, wanted, Lingering())
+        except runtime.Unreachable:
+            return None
 
     def worker(self) -> runtime.Worker | None:
         """Return the worker that serves the traffic; None if it does not answer or has no master to reload it."""
@@ -148,7 +177,7 @@ class Instance:
         if not self._is_taken_up(wanted, self._patience(START_SECONDS)):
             raise Refused("HAProxy was started but does not answer.")
         self._remember()
-        pem.forget(self.directory, wanted)
+        _forget(self.directory, wanted)
 
     def _launch(self, predecessor: int | None = None) -> None:
         """Start a master and its worker. The predecessor, a worker's PID, hands over its sockets and ends.
@@ -188,8 +217,15 @@ class Instance:
             self._restore()
             raise
         self._remember()
-        pem.forget(self.directory, wanted)
-        self._send(wanted)
+        _forget(self.directory, wanted)
+        self._correct(wanted)
+
+    def _correct(self, wanted: Configuration) -> None:
+        """Set what a new worker has taken from the state file and not from the configuration. Raises Refused."""
+        try:
+            membership.make(self.directory, membership.differing(wanted.backends, self.directory), Lingering())
+        except (runtime.Unreachable, membership.NeedsReload) as error:
+            raise Refused(f"HAProxy does not run what it has loaded: {error}") from error
 
     def _take_up(self, wanted: Configuration) -> None:
         """Make the master reload; a master that does not answer any more is replaced. Raises Refused."""
@@ -249,42 +285,43 @@ class Instance:
             wait_until(lambda: process_table.is_zombie(worker.pid), DRAIN_SECONDS, poll=0.05)
         process_table.kill_these(replaced, self.directory)
 
-    def _adjust(self, wanted: Configuration) -> str:
-        """Set weights and administrative states without a reload; return runtime, or nothing if none differed.
+    def _adjust(
+        self, wanted: Configuration, pid: int, known: Running | None, how: str
+    ) -> tuple[str, str | None, Running]:
+        """Add, change and delete servers without a reload, and return what _apply() does.
 
-        The configuration file is written first, so that a restart has them as well.
+        The configuration file is written first, so that a restart has them as well: a server that is killed on the way
+        compares all of what runs with what is wanted. Raises NeedsReload or Refused.
         """
+        lingering = known.lingering if known else Lingering()
+        try:
+            if known is not None and known.configuration.text != wanted.text:
+                changes = membership.between(known.configuration.backends, wanted.backends, lingering)
+            else:
+                changes = membership.differing(wanted.backends, self.directory)
+            self._write(wanted, known)
+            left = membership.make(self.directory, changes, lingering)
+        except runtime.Unreachable as error:
+            raise Refused(f"HAProxy does not answer: {error}") from error
+        is_new = changes.commands or set(changes.deleted) - set(lingering.since)
+        return ("runtime" if is_new else how), None, Running(pid, wanted, left)
+
+    def _write(self, wanted: Configuration, known: Running | None) -> None:
+        """Write the configuration file if it differs."""
         path = self.directory / CONFIG
-        if not path.exists() or path.read_text() != wanted.text:
+        if known is not None and known.configuration.text == wanted.text and path.exists():
+            return
+        if known is not None or not path.exists() or path.read_text() != wanted.text:
             _write(path, wanted.text)
             self._remember()
-            pem.forget(self.directory, wanted)
-        return "runtime" if self._send(wanted) else "nothing"
+            _forget(self.directory, wanted)
 
-    def _exchange(self, loaded: str, wanted: Configuration) -> str:
-        """Replace certificates, without a reload if HAProxy can do that; return runtime or reloaded. Raises Refused.
-
-        HAProxy checks the certificates itself.
-        """
+    def _exchange(self, loaded: str, wanted: Configuration) -> None:
+        """Replace certificates without a reload. Raises NeedsReload; HAProxy checks the certificates itself."""
         pem.store(self.directory, wanted)
         changed = pem.differing(self.directory, loaded, wanted)
         if not certificates.exchange(self.directory, changed, wanted.generation):
-            self._reload(wanted)
-            return "reloaded"
-        self._adjust(wanted)
-        return "runtime"
-
-    def _send(self, wanted: Configuration) -> bool:
-        """Send the worker a command for each difference; return whether there was any. Raises Refused."""
-        try:
-            commands = runtime.differences(wanted.servers, runtime.states(self.directory))
-            for each in commands:
-                said = runtime.ask(self.directory, ADMIN_SOCKET, each).strip()
-                if said:
-                    raise Refused(f"HAProxy refused '{each}': {said}")
-        except runtime.Unreachable as error:
-            raise Refused(f"HAProxy does not answer: {error}") from error
-        return bool(commands)
+            raise membership.NeedsReload("HAProxy cannot exchange these certificates or authorities at run time")
 
     def _check(self, wanted: Configuration) -> None:
         self._put_aside(wanted)
@@ -294,6 +331,7 @@ class Instance:
 
     def _put_aside(self, wanted: Configuration) -> None:
         pem.store(self.directory, wanted)
+        map_files.store(self.directory, wanted)
         _write(self.directory / NEXT, wanted.text)
 
     def _binds(self) -> set[tuple[str, int]]:
@@ -359,3 +397,9 @@ def _write(path: Path, text: str) -> None:
     aside = path.with_name(f"{path.name}.tmp")
     aside.write_text(text)
     os.replace(aside, path)
+
+
+def _forget(directory: Path, wanted: Configuration) -> None:
+    """Delete files beside the configuration that it does not name."""
+    pem.forget(directory, wanted)
+    map_files.forget(directory, wanted)

@@ -21,7 +21,7 @@ MASTER_SOCKET = "master.sock"
 PATIENCE = 3.0  # s for an answer
 LONGEST_PATH = 107  # bytes of a unix socket's path
 OWN_LACKS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS)
-MAINTENANCE = 0x01 | 0x04  # srv_admin_state: forced by an operator, or by the configuration
+MAINTENANCE = 0x01  # srv_admin_state: forced; 0x04 tells for ever that the configuration once said so
 STOPPED = "0"
 GENERATION = "proc.generation"  # a variable with the generation of certificates that a worker got after it had started
 SAID_PID = re.compile(r"^Pid: (\d+)$", re.MULTILINE)
@@ -204,21 +204,7 @@ def states(directory: Path) -> list[dict[str, str]]:
     return parse_states(ask(directory, ADMIN_SOCKET, "show servers state"))
 
 
-def differences(servers: tuple[Server, ...], rows: list[dict[str, str]]) -> list[str]:
-    """Return the commands that set the weights and administrative states of the running servers as wanted."""
-    found = {(row["be_name"], row["srv_name"]): row for row in rows}
-    return [command for each in servers if (each.backend, each.name) in found for command in _changes(each, found)]
-
-
-def _changes(server: Server, found: Mapping[tuple[str, str], Mapping[str, str]]) -> Iterator[str]:
-    row = found[server.backend, server.name]
-    if int(row["srv_uweight"]) != server.weight:
-        yield f"set server {server.backend}/{server.name} weight {server.weight}"
-    if bool(int(row["srv_admin_state"]) & MAINTENANCE) == server.is_enabled:
-        yield f"set server {server.backend}/{server.name} state {'ready' if server.is_enabled else 'maint'}"
-
-
-def kept_states(servers: tuple[Server, ...], rows: list[dict[str, str]]) -> str:
+def kept_states(servers: Sequence[Server], rows: list[dict[str, str]]) -> str:
     """Return a state file for the next worker: the health of checked servers, with no settings of the old worker.
 
     Weights and administrative states are those of the new configuration, since HAProxy would otherwise carry over

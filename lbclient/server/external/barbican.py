@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from keystoneauth1 import exceptions, session
 from keystoneauth1.token_endpoint import Token
 
-from ...store import tls_material
+from ...store import times, tls_material
 from ...store.keymanager_tables import CONTAINER, CONTENT, SECRET
 from ...store.store import Store
 from .. import errors
@@ -133,7 +133,7 @@ def _is_text(value: Any) -> bool:
 
 def _keep(tx: sa.Connection, who: Context, found: _Found) -> None:
     """Store the copies as objects of the sender's project, replacing earlier ones."""
-    now = tls_material.now()
+    now = times.now()
     owner = {"project_id": who.project_id or "", "creator_id": who.user_id, "created": now, "updated": now}
     for id_ in found.containers:
         tx.execute(sa.delete(CONTENT).where(CONTENT.c.container_id == id_))

@@ -7,11 +7,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from ...store.identity_tables import ASSIGNMENT, DOMAIN, PROJECT, ROLE, USER
+from ...strings import is_storable
 from .. import errors
 from ..services import Services
 from ..web.routing import Answer, Handler, Request
 from . import lookup, objects, roles
-from .attributes import DOMAINS, PROJECTS, ROLES, USERS, Values, is_text
+from .attributes import DOMAINS, PROJECTS, ROLES, USERS, Values
 
 SYSTEM = "all"  # the scope_id of the system
 PLACES = {"project": PROJECTS, "domain": DOMAINS}
@@ -107,7 +108,7 @@ SCOPES = {"scope.project.id": "project", "scope.domain.id": "domain"}
 
 def list_all(services: Services, request: Request) -> Answer:
     """List the assignments that match the query; include_names adds names to IDs."""
-    query = {name: value for name, value in request.query if is_text(value)}
+    query = {name: value for name, value in request.query if is_storable(value)}
     asks_for_self = query.get("user.id") == request.who.user_id
     if not asks_for_self:
         objects.admin_only(request, "list_role_assignments")

@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ...store.identity_tables import APPLICATION_CREDENTIAL, DOMAIN, PROJECT, ROLE, USER
+from ...strings import is_storable
 from .. import errors
 from .passwords import LENGTH
 
@@ -137,12 +138,12 @@ def _what_is_wrong(attribute: Attribute, value: Any) -> str | None:
     if type(value) is not attribute.type:
         return f"{value!r} is not of type '{TYPES[attribute.type]}'"
     if isinstance(value, list):
-        return None if all(isinstance(tag, str) and is_text(tag) for tag in value) else "a tag is no string"
+        return None if all(isinstance(tag, str) and is_storable(tag) for tag in value) else "a tag is no string"
     if not isinstance(value, str):
         return None
     if len(value) > attribute.length:
         return f"it is longer than {attribute.length} characters"
-    if not is_text(value):
+    if not is_storable(value):
         return "it contains a NUL character"
     if attribute.name == "name" and not value.strip():
         return f"{value!r} is empty"
@@ -150,8 +151,3 @@ def _what_is_wrong(attribute: Attribute, value: Any) -> str | None:
 
 
 TYPES = {str: "string", bool: "boolean", list: "array"}
-
-
-def is_text(value: str) -> bool:
-    """Whether databases can store the string: PostgreSQL rejects NUL, and UTF-8 cannot encode lone surrogates."""
-    return "\0" not in value and not any("\ud800" <= character <= "\udfff" for character in value)

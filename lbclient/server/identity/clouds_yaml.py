@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from ...store import files
 from .bootstrap import DEFAULT_DOMAIN, Login
+
+HEADER = "# Written by lbclient server: openstack --os-cloud NAME reads it through OS_CLIENT_CONFIG_FILE.\n"
 
 
 class Damaged(Exception):
@@ -68,12 +70,4 @@ def moved(clouds: Mapping[str, dict[str, Any]], auth_url: str, authority: Path |
 
 def write(path: Path, clouds: Clouds) -> None:
     """Replace the file atomically; only this user can read it."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    aside.unlink(missing_ok=True)
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(descriptor, "w") as file:
-        file.write("# Written by lbclient server: openstack --os-cloud NAME reads it through OS_CLIENT_CONFIG_FILE.\n")
-        yaml.safe_dump({"clouds": clouds}, file, sort_keys=False)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.rename(path)
+    files.replace(path, HEADER + yaml.safe_dump({"clouds": clouds}, sort_keys=False))

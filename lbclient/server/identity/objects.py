@@ -9,9 +9,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
+from ...strings import is_storable
 from .. import errors
 from ..web.routing import Answer, Request
-from .attributes import Kind, Values, is_text
+from .attributes import Kind, Values
 
 FALSE = {"false", "0", "no", "off", "n", "f"}
 INEXACT = "__"  # name__contains=x
@@ -38,7 +39,7 @@ def new_id() -> str:
 
 def find(tx: sa.Connection, kind: Kind, id_: str) -> Any:
     """Return the row with this ID. Raises errors.NotFound."""
-    row = tx.execute(sa.select(kind.table).where(kind.table.c.id == id_)).one_or_none() if is_text(id_) else None
+    row = tx.execute(sa.select(kind.table).where(kind.table.c.id == id_)).one_or_none() if is_storable(id_) else None
     if row is None:
         raise errors.NotFound(f"Could not find {kind.name}: {id_}.")
     return row
@@ -49,7 +50,7 @@ def listed(
 ) -> Answer:
     """Answer with the rows that match the query, in the order of their names."""
     given = {name: value for name, value in request.query if name in kind.filters}
-    if not all(is_text(value) for value in given.values()):
+    if not all(is_storable(value) for value in given.values()):
         return collection(request, kind.plural, [])
     wanted = [_filter(kind.table.c[name], value) for name, value in given.items()]
     found = tx.execute(sa.select(kind.table).where(*wanted, *conditions).order_by(kind.table.c.name))

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ...store.keymanager_tables import ACL, CONTAINER, SECRET, is_current
-from ...store.tls_material import now
+from ...store.times import now
 from ..access.context import Context
 from ..errors import Forbidden, NotFound
 from ..web.routing import Request

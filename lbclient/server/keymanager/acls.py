@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ...store.keymanager_tables import ACL
-from ...store.tls_material import now
+from ...store.times import now
 from ..services import Services
 from ..web.routing import Answer, Handler, Request
 from . import access

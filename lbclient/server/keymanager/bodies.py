@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ...strings import is_storable
 from ..errors import BadRequest
-from ..identity.attributes import is_text
 
 Values = dict[str, Any]
 
@@ -52,7 +52,7 @@ def _what_is_wrong(wanted: Property, value: Any) -> str | None:
         return f"{str(value)[:80]!r} is not of type '{TYPES[wanted.type]}'"
     if wanted.choices and value not in wanted.choices:
         return f"{value[:80]!r} is not one of {list(wanted.choices)}"
-    if isinstance(value, str) and not is_text(value):
+    if isinstance(value, str) and not is_storable(value):
         return "it contains a character that no text has"
     size, what = (value, "it is") if isinstance(value, int) else (len(value), "its length is")
     if size < wanted.minimum:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from ...store import tls_material
 from ...store.keymanager_tables import CONSUMER
+from ...store.times import now
 from .. import errors
 from ..services import Services
 from ..web.routing import Answer, Handler, Request
@@ -90,7 +91,7 @@ def key(kind: Kind, body: Any) -> Values:
 def add(tx: sa.Connection, request: Request, owner_id: str, given: Values) -> None:
     """Register a consumer, unless it is already registered."""
     if tx.execute(sa.select(CONSUMER.c.owner_id).where(_is(owner_id, given))).first() is None:
-        stamps = {"created": tls_material.now(), "serial": time.time_ns()}
+        stamps = {"created": now(), "serial": time.time_ns()}
         owner = {"owner_id": owner_id, "project_id": request.who.project_id or ""}
         tx.execute(sa.insert(CONSUMER).values(given | stamps | owner))
 

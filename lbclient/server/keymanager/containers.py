@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from ...store import tls_material
 from ...store.keymanager_tables import ACL, CONSUMER, CONTAINER, CONTENT, SECRET, is_current
+from ...store.times import now
 from .. import errors
 from ..services import Services
 from ..web.routing import Answer, Request
@@ -41,7 +42,7 @@ def create(services: Services, request: Request) -> Answer:
     values = checked(SCHEMA, PROPERTIES, request.body)
     contents = [checked(SCHEMA, CONTENTS, each) for each in values.get("secret_refs", [])]
     _check_names(values["type"], [each.get("name") or "" for each in contents])
-    stamps = {"created": tls_material.now(), "updated": tls_material.now(), "serial": time.time_ns()}
+    stamps = {"created": now(), "updated": now(), "serial": time.time_ns()}
     id_ = str(uuid.uuid4())
     row = {"id": id_, "project_id": project_id, "creator_id": request.who.user_id, "name": values.get("name")}
     with services.store.writing() as tx:
@@ -73,7 +74,7 @@ def _check_names(kind: str, names: Sequence[str]) -> None:
 def _secret(tx: sa.Connection, project_id: str, content: Values) -> str:
     """Return the ID of the secret that a reference names, if it is the project's. Raises NotFound."""
     id_ = tls_material.id_of(content["secret_ref"])
-    mine = (SECRET.c.id == id_) & (SECRET.c.project_id == project_id) & is_current(tls_material.now())
+    mine = (SECRET.c.id == id_) & (SECRET.c.project_id == project_id) & is_current(now())
     if id_ is None or tx.scalar(sa.select(SECRET.c.id).where(mine)) is None:
         raise errors.NotFound(f"Secret provided for '{content.get('name')}' doesn't exist.")
     return id_

@@ -1,4 +1,4 @@
-"""A new key for the key manager, by hand, while no server runs: python -m lbclient.server.keymanager.rotation."""
+"""Encrypt all payloads of the key manager with a new key. The server must not be running."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from ...store import tls_material
 from ...store.keymanager_tables import ACL, CONSUMER, CONTENT, SECRET, is_current
+from ...store.times import now
 from .. import bounds, errors
 from ..access.context import Context
 from ..services import Services
@@ -44,7 +45,7 @@ def create(services: Services, request: Request) -> Answer:
     row = {name: values[name] for name in STORED if values.get(name) is not None}
     row |= {"expiration": _expiration(values), "content_type": None}
     payload = _payload(values, services.config.secret_bytes)
-    stamps = {"created": tls_material.now(), "updated": tls_material.now(), "serial": time.time_ns()}
+    stamps = {"created": now(), "updated": now(), "serial": time.time_ns()}
     owner = {"id": str(uuid.uuid4()), "project_id": project_id, "creator_id": request.who.user_id}
     with services.store.writing() as tx:
         if payload is not None:
@@ -62,7 +63,7 @@ def _expiration(values: Values) -> str | None:
         expiration = times.read(given)
     except ValueError:
         raise invalid(SCHEMA, "Invalid date for 'expiration'", "expiration") from None
-    if expiration <= tls_material.now():
+    if expiration <= now():
         raise invalid(SCHEMA, "'expiration' is before current time", "expiration")
     return expiration
 
@@ -93,7 +94,7 @@ def list_all(services: Services, request: Request) -> Answer:
     """List the metadata of the project's secrets, page by page."""
     project_id = access.project(request, "Secret(s) retrieval")
     query = dict(request.query)
-    found = sa.select(SECRET).where(is_current(tls_material.now()), *_filters(query))
+    found = sa.select(SECRET).where(is_current(now()), *_filters(query))
     if query.get("acl_only", "").lower() == "true":
         found = found.where(SECRET.c.id.in_(_named_in(request.who)))
     else:
@@ -166,7 +167,7 @@ def put_payload(services: Services, request: Request, id_: str) -> Answer:
     payload, kind = payloads.uploaded(request.http, request.body, services.config.secret_bytes)
     with services.store.writing() as tx:
         row = access.changeable(tx, SECRETS, id_, request.who, "Secret update")
-        given = {"sealed": tls_material.vault(tx).seal(payload), "content_type": kind, "updated": tls_material.now()}
+        given = {"sealed": tls_material.vault(tx).seal(payload), "content_type": kind, "updated": now()}
         is_first = (SECRET.c.id == row.id) & SECRET.c.sealed.is_(None)
         if tx.execute(sa.update(SECRET).where(is_first).values(given)).rowcount == 0:
             raise errors.Conflict("Secret already has data, cannot modify it.")

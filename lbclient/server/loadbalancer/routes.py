@@ -8,7 +8,7 @@ from ...resources import ALL, AMPHORA, EVENT, FLAVORS_AND_ZONES, LISTENER, LOADB
 from ...resources.event import ALL_PATH
 from ...resources.provider import CAPABILITIES
 from ..web.routing import Route
-from . import events, handlers, healthcheck, quotas, stats
+from . import events, handlers, healthcheck, logs, quotas, stats
 from .openapi import description
 from .openapi import operations as to
 from .operators import amphorae, flavors_and_zones, providers
@@ -66,6 +66,7 @@ LOAD_BALANCING = (
         operation=to.member_statistics(),
         waits=True,
     ),
+    *logs.routes(),
     Route("GET", QUOTA.path, quotas.list_all, operation=to.list_all(QUOTA)),
     Route(
         "GET",

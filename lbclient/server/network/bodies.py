@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
+from ...strings import is_storable
 from .. import errors
 from ..access.context import Context
 from .attributes import Api, Attribute, Kind, Type
@@ -96,18 +97,13 @@ def check(attribute: Attribute, value: Any) -> Any:
 
 
 def _text(attribute: Attribute, value: Any) -> str:
-    if not isinstance(value, str) or not is_text(value):
+    if not isinstance(value, str) or not is_storable(value):
         raise ValueError(f"'{value}' is not a valid string.")
     if len(value) > attribute.length:
         raise ValueError(f"'{value[:40]}…' exceeds maximum length of {attribute.length}.")
     if attribute.choices and value not in attribute.choices:
         raise ValueError(f"'{value}' is not in {list(attribute.choices)}.")
     return value
-
-
-def is_text(value: str) -> bool:
-    """Whether a database can store the string: PostgreSQL stores no NUL, and UTF-8 encodes no lone surrogate."""
-    return "\0" not in value and not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def _boolean(attribute: Attribute, value: Any) -> bool:
@@ -170,7 +166,7 @@ def _objects(attribute: Attribute, value: Any) -> list[Values]:
         raise ValueError(f"'{value}' is not a list of objects.")
     for each in value:
         for text in each.values():
-            if text is not None and not (isinstance(text, str) and is_text(text)):
+            if text is not None and not (isinstance(text, str) and is_storable(text)):
                 raise ValueError(f"'{text}' is not a valid string.")
     return value
 

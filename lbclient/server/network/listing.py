@@ -12,12 +12,13 @@ import sqlalchemy as sa
 from ...store import haste, prepared
 from ...store.addresses import canonical
 from ...store.network_tables import FIXED_IP, FLOATING_IP, PORT
+from ...strings import is_storable
 from .. import bounds, errors
 from ..access.context import Context
 from ..web.routing import Answer, Request
 from . import rows
 from .attributes import Attribute, Kind, Type
-from .bodies import Values, bad, is_text
+from .bodies import Values, bad
 
 PAGING = {"limit", "marker", "sort_key", "sort_dir", "fields"}
 TAGS = {"tags", "tags-any", "not-tags", "not-tags-any"}
@@ -54,7 +55,7 @@ def selected(request: Request, object_: Values) -> Values:
 
 
 def _query(request: Request) -> list[tuple[str, str]]:
-    if not all(is_text(name + value) for name, value in request.query):
+    if not all(is_storable(name + value) for name, value in request.query):
         raise bad("Invalid input for operation: the query has a NUL character.")
     return [(_renamed(name), value) for name, value in request.query]
 

@@ -7,13 +7,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from ...strings import is_storable
 from .. import errors
 from ..access.context import Context
 from ..services import Services
 from ..web.routing import Answer, Handler, Request
 from . import bodies, listing, rows
 from .attributes import Kind, Type
-from .bodies import Values, bad, disallowed, is_text
+from .bodies import Values, bad, disallowed
 from .listing import Presenter
 
 MOST_TAGS = 50
@@ -56,7 +57,7 @@ def show(kind: Kind, present: Presenter) -> Handler:
 
 def existing(tx: sa.Connection, kind: Kind, id_: str, who: Context) -> Any:
     """Return the row. Raises errors.NotFound if it does not exist or the project may not see it."""
-    row = rows.find(tx, kind.table, id_, who) if is_text(id_) else None
+    row = rows.find(tx, kind.table, id_, who) if is_storable(id_) else None
     if row is None:
         raise errors.NotFound(f"{kind.title} {id_} could not be found.", kind=kind.not_found)
     return row
@@ -170,6 +171,6 @@ def _tags(body: Any) -> list[str]:
     if not isinstance(given, list) or len(given) > MOST_TAGS:
         raise bad(f"Invalid input for tags. Reason: it should be a {Type.TEXTS.value}, {MOST_TAGS} at most.")
     for tag in given:
-        if not isinstance(tag, str) or not 0 < len(tag) <= 255 or not is_text(tag):
+        if not isinstance(tag, str) or not 0 < len(tag) <= 255 or not is_storable(tag):
             raise bad(f"Invalid input for tags. Reason: '{tag}' is not a valid tag.")
     return list(dict.fromkeys(given))

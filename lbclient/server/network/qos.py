@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from ...store.network_tables import PORT, QOS_POLICY, QOS_RULE
 from ...store.tables import LOADBALANCER
+from ...strings import is_storable
 from .. import errors
 from ..services import Services
 from ..web.routing import Answer, Handler, Request
@@ -149,7 +150,7 @@ def _of(policy_id: str, type_: str) -> sa.Select[Any]:
 
 def _find(tx: sa.Connection, policy_id: str, type_: str, id_: str) -> Any:
     wanted = _of(policy_id, type_).where(QOS_RULE.c.id == id_)
-    row = tx.execute(wanted).one_or_none() if bodies.is_text(id_) else None
+    row = tx.execute(wanted).one_or_none() if is_storable(id_) else None
     if row is None:
         why = f"QoS rule {id_} for policy {policy_id} could not be found."
         raise errors.NotFound(why, kind=RULES[type_].not_found)

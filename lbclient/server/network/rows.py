@@ -5,11 +5,11 @@ from __future__ import annotations
 import secrets
 import time
 import uuid
-from datetime import datetime, timezone
 from typing import Any
 
 import sqlalchemy as sa
 
+from ...store import times
 from ...store.network_tables import FIXED_IP, FLOATING_IP_PORT, NETWORK, PORT, QOS_POLICY, SUBNET
 from ..access.context import Context
 
@@ -19,7 +19,7 @@ ROUTER_GATEWAY = "network:router_gateway"  # … and of its port in an external 
 
 def now() -> str:
     """Return the current time in UTC, to the second, in the format of the network API."""
-    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{times.now()}Z"
 
 
 def new(tx: sa.Connection, table: sa.Table, project_id: str, **values: Any) -> str:

@@ -14,7 +14,6 @@ from members import free_port, until
 from world import get, member, web
 
 from lbclient.dataplane.config import descriptors
-from lbclient.dataplane.config.backends import Server
 from lbclient.dataplane.config.cfg import Refused
 from lbclient.dataplane.config.render import Settings, render
 from lbclient.dataplane.haproxy.process import Instance
@@ -61,9 +60,8 @@ def test_what_does_not_fit_names_the_limit_and_how_to_raise_it(webs) -> None:
 
 @given(st.integers(200, 2_000_000), st.integers(1, 30_000), st.integers(0, 30_000))
 def test_files_are_enough_for_all_that_haproxy_reserves(most: int, listening: int, checked: int) -> None:
-    servers = [Server("pool", "member", 1, True, True)] * checked
     try:
-        connections = descriptors.connections(50_000, most, listening, servers)
+        connections = descriptors.connections(50_000, most, listening, checked)
     except Refused:
         assert listening + checked + descriptors.STEP + descriptors.SPARE + 2 * descriptors.FEWEST > most
         return
@@ -72,5 +70,4 @@ def test_files_are_enough_for_all_that_haproxy_reserves(most: int, listening: in
 
 
 def test_five_thousand_checked_members_fit_under_twenty_thousand_files() -> None:
-    servers = [Server("pool", "member", 1, True, True)] * 5000
-    assert descriptors.connections(50_000, 20_000, 1, servers) >= 7000
+    assert descriptors.connections(50_000, 20_000, 1, 5000) >= 7000

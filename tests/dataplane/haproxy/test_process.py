@@ -101,7 +101,7 @@ def test_a_refused_configuration_leaves_the_last_good_one(
     running.apply(tree)
     first = pid(running)
     good = (running.instance.directory / "haproxy.cfg").read_text()
-    broken = Configuration(good + "    nonsense 'x'\n", "0000", (("127.0.0.1", 1),), ())
+    broken = Configuration(good + "    nonsense 'x'\n", "0000", (("127.0.0.1", 1),), {})
     with pytest.raises(Refused) as refusal:
         running.instance.apply(broken)
     assert "nonsense" in str(refusal.value)

@@ -31,12 +31,6 @@ def server(name: str, weight: int = 5, is_enabled: bool = True, is_checked: bool
     return Server("b", name, weight, is_enabled, is_checked)
 
 
-def test_only_what_differs_is_told() -> None:
-    servers = (server("up"), server("down", weight=0), server("maint"), server("config", 0, is_enabled=False))
-    assert runtime.differences(servers, ROWS) == ["set server b/down weight 0", "set server b/maint state ready"]
-    assert runtime.differences((server("up", is_enabled=False), server("new")), ROWS) == ["set server b/up state maint"]
-
-
 def test_health_is_kept_and_nothing_that_the_configuration_decides() -> None:
     servers = (server("up", weight=7), server("down"), server("maint"), server("config"))
     text = runtime.kept_states(servers, ROWS)

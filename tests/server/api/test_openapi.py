@@ -26,7 +26,7 @@ OPERATIONS = [
 LISTS = [
     path
     for method, path, each in OPERATIONS
-    if method == "GET" and any(p["name"] == "limit" for p in each["parameters"])
+    if method == "GET" and any(p["name"] == "marker" for p in each["parameters"])
 ]
 SCHEMAS = DOCUMENT["components"]["schemas"]
 

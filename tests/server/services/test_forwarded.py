@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import falcon.testing
@@ -10,6 +9,7 @@ import pytest
 
 import applications
 from fake_dataplane import FakeDataPlane
+from lbclient.server.access.enforcer import Enforcer
 from lbclient.server.config import Config
 from lbclient.server.services import Services
 
@@ -19,8 +19,7 @@ PROXY = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "lb.example:8443, inn
 @pytest.fixture
 def behind(front: Any, tmp_path: Any) -> falcon.testing.TestClient:
     config = Config(state_directory=tmp_path, proxy_headers=True)
-    wanted = {field.name: getattr(front, field.name, None) for field in dataclasses.fields(Services)}
-    services = Services(**{**wanted, "config": config, "dataplane": FakeDataPlane(front.woken.append)})
+    services = Services(front.store, front.tokens, config, FakeDataPlane(front.woken.append), Enforcer())
     return applications.client(services)
 
 

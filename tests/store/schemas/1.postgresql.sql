@@ -211,6 +211,7 @@ CREATE TABLE listener (
 	hsts_preload BOOLEAN, 
 	serial BIGINT NOT NULL, 
 	revision BIGINT NOT NULL, 
+	logging TEXT, 
 	PRIMARY KEY (id)
 );
 CREATE INDEX ix_listener_default_pool_id ON listener (default_pool_id);
@@ -253,6 +254,7 @@ CREATE TABLE loadbalancer (
 	serial BIGINT NOT NULL, 
 	revision BIGINT NOT NULL, 
 	fault TEXT, 
+	logging TEXT, 
 	amphora_id TEXT, 
 	amphora_created_at TEXT, 
 	cached_zone TEXT, 
@@ -319,8 +321,10 @@ CREATE TABLE member (
 );
 CREATE INDEX ix_member_loadbalancer_id ON member (loadbalancer_id, serial);
 CREATE INDEX ix_member_name ON member (name);
+CREATE INDEX ix_member_operating_status ON member (loadbalancer_id, operating_status);
 CREATE INDEX ix_member_pool_id ON member (pool_id, serial);
 CREATE INDEX ix_member_project_id ON member (project_id, serial);
+CREATE INDEX ix_member_revision ON member (loadbalancer_id, revision);
 CREATE INDEX ix_member_serial ON member (serial);
 CREATE TABLE member_check (
 	id VARCHAR(36) NOT NULL, 

@@ -25,6 +25,7 @@ class Running:
     def __init__(self, directory: Path, haproxy: str | None = None) -> None:
         self.instance = Instance(directory / trees.identity("lb"), haproxy or binary())
         self.tree: dict[str, Any] = {}
+        self.last: Applied | None = None
 
     def apply(self, *given: Mapping[str, Any]) -> Applied:
         """The tree with the given ones on top of it."""
@@ -32,7 +33,10 @@ class Running:
         return self.put()
 
     def put(self) -> Applied:
-        return self.instance.apply(render(trees.snapshot(self.tree), Settings(most_files=most_files())))
+        wanted = render(trees.snapshot(self.tree), Settings(most_files=most_files()))
+        self.last, running = None, self.last.running if self.last else None
+        self.last = self.instance.apply(wanted, running)
+        return self.last
 
     def close(self) -> None:
         self.instance.remove()

@@ -14,6 +14,7 @@ from lbclient.store.keymanager_tables import SECRET
 from lbclient.store.snapshot import Snapshot
 from lbclient.store.store import Store
 from lbclient.store.tables import TABLES
+from lbclient.store.times import now
 
 Key = tuple[str, str]
 
@@ -57,8 +58,8 @@ def _put_secrets(tx: sa.Connection, given: Mapping[str, Any]) -> None:
             row = {"id": id_, "name": repr(each), "project_id": "p", "creator_id": "u", "serial": 0}
             row |= {
                 "sealed": vault.seal(pki.payload(each)),
-                "created": tls_material.now(),
-                "updated": tls_material.now(),
+                "created": now(),
+                "updated": now(),
             }
             tx.execute(sa.insert(SECRET).values(row))
 

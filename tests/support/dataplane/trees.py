@@ -25,6 +25,7 @@ def identity(name: str) -> str:
 def record(resource: Resource, name: str, given: Mapping[str, Any]) -> SimpleNamespace:
     values = {field.name: field.default for field in resource.fields}
     values |= {"id": identity(name), "name": name, "provisioning_status": "ACTIVE"}
+    values |= {"logging": None} if resource in (resources.LOADBALANCER, resources.LISTENER) else {}
     unknown = set(given) - set(values) - set(PARENTS)
     assert not unknown, f"{resource.name} has no {unknown}"
     return SimpleNamespace(**{**values, **given})

@@ -58,13 +58,13 @@ def build(routes: Sequence[Route], *, is_open: bool = False) -> Document:
             "summary": "Version 2 of the load-balancer API of Octavia, as lbclient speaks it.",
             "license": {"name": "Apache 2.0", "identifier": "Apache-2.0"},
         },
-        "tags": [{"name": each.title, "description": f"All about {plural(each)}."} for each in BY_NAME.values()],
+        "tags": [{"name": each.title, "description": f"Operations on {plural(each)}."} for each in BY_NAME.values()],
         "paths": paths,
         "components": {
             "schemas": schemas.components(),
             "securitySchemes": _HEADERS if is_open else _TOKEN,
             "responses": {str(status): _refusal(status) for status in REFUSALS},
-            "headers": {"RequestId": {"description": "Names the request in the log.", "schema": TEXT}},
+            "headers": {"RequestId": {"description": "The ID of the request in the log.", "schema": TEXT}},
         },
         "security": [{}, {"project": [], "user": [], "roles": []}] if is_open else [{"token": []}],
     }
@@ -74,7 +74,12 @@ _TOKEN: Schema = {
     "token": {"type": "apiKey", "in": "header", "name": "X-Auth-Token", "description": "A token of Keystone."}
 }
 _HEADERS: Schema = {
-    name: {"type": "apiKey", "in": "header", "name": header, "description": "Believed, as there are no tokens."}
+    name: {
+        "type": "apiKey",
+        "in": "header",
+        "name": header,
+        "description": "Trusted: this server requires no tokens.",
+    }
     for name, header in (("project", "X-Project-Id"), ("user", "X-User-Id"), ("roles", "X-Roles"))
 }
 

@@ -271,23 +271,23 @@ LINK = _object({"href": {"type": "string", "format": "uri"}, "rel": {"enum": ["n
 
 _FAULT: Schema = {
     "faultcode": {"type": "string", "enum": ["Client", "Server"]},
-    "faultstring": {**TEXT, "description": "What is wrong, for people."},
+    "faultstring": {**TEXT, "description": "The error message."},
     "debuginfo": {"type": "null"},
 }
 _REFUSED: Schema = {"code": {"type": "integer"}, "title": TEXT}
 ERRORS: dict[str, Schema] = {
     "Link": LINK,
-    "Fault": {**_object(_FAULT, list(_FAULT)), "description": "What the API's own code refuses."},
+    "Fault": {**_object(_FAULT, list(_FAULT)), "description": "An error of the API."},
     "Busy": {
         **_object({**_FAULT, "holder": {"type": "object"}}, [*_FAULT, "holder"]),
-        "description": "Another change of the load balancer is under way; holder tells of what, and since when.",
+        "description": "Another change of the load balancer is under way; holder says which, and since when.",
     },
     "Refusal": {
         **_object({**_REFUSED, "description": {"type": ["string", "null"]}}, ["code", "title", "description"]),
-        "description": "What is refused before the API's own code is reached: paths, methods, types, bad limits.",
+        "description": "An unknown path, method or content type, or an invalid limit.",
     },
     "Unauthorized": {
         **wrapped("error", _object({**_REFUSED, "message": TEXT}, ["code", "title", "message"])),
-        "description": "There is no token, or it is not valid (any more).",
+        "description": "The token is missing, invalid or expired.",
     },
 }

@@ -15,8 +15,8 @@ from ....store import addresses, haste, history, noop, prepared, settling
 from ....store.history import Event
 from ....store.prepared import Prepared
 from ....store.records import LoadBalancerRecord, Record
-from ....store.settling import now as now
 from ....store.tables import LISTENER, LOADBALANCER, POOL, TABLES
+from ....store.times import now as now
 from ...access.context import Context
 from ...errors import Busy, Conflict, NotFound, QuotaMet
 from ...services import Services

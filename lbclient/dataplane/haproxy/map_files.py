@@ -1,0 +1,50 @@
+"""Files of maps in a load balancer's directory. A file never changes: its name is a digest of its text."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+from ..config.cfg import MAPS
+from ..config.render import Configuration
+
+ASIDE = ".new"
+
+
+def store(directory: Path, wanted: Configuration) -> None:
+    """Write the maps atomically, before a configuration names them; only their owner may read them."""
+    if not wanted.maps:
+        return
+    (directory / MAPS).mkdir(mode=0o700, exist_ok=True)
+    for each in wanted.maps:
+        path = directory / each.name
+        if not _is_whole(path, each.text):
+            aside = path.with_name(path.name + ASIDE)
+            aside.unlink(missing_ok=True)
+            with open(aside, "x", opener=_private) as file:
+                file.write(each.text)
+            os.replace(aside, path)
+
+
+def forget(directory: Path, wanted: Configuration) -> None:
+    """Delete all other maps; nothing may refer to them any more."""
+    kept = {each.name for each in wanted.maps}
+    for path in (directory / MAPS).glob("*"):
+        if f"{MAPS}/{path.name}" not in kept:
+            path.unlink(missing_ok=True)
+    if not kept:
+        with contextlib.suppress(OSError):
+            (directory / MAPS).rmdir()
+
+
+def _is_whole(path: Path, text: str) -> bool:
+    """Whether the file has its text: a machine that crashed may have left a part of it."""
+    try:
+        return path.read_text() == text
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

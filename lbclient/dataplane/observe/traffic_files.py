@@ -1,0 +1,64 @@
+"""The files of traffic logs: two for each listener, the current one and the one before."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from io import FileIO
+from pathlib import Path
+
+DIRECTORY = "traffic"
+MEGABYTE = 1_000_000
+
+
+class TrafficFiles:
+    """The lines of one load balancer's listeners. Written by one thread; may be read by others."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory / DIRECTORY
+        self._most: dict[str, int] = {}  # bytes of each listener's two files together
+        self._open: dict[str, FileIO] = {}
+
+    def keep(self, retention: Mapping[str, int]) -> None:
+        """Set how many megabytes to keep for each listener; the files of other listeners are deleted."""
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._most = {id_: megabytes * MEGABYTE for id_, megabytes in retention.items()}
+        for path in self._directory.iterdir():
+            if path.name.partition(".")[0] not in self._most:
+                self._close(path.name.partition(".")[0])
+                path.unlink(missing_ok=True)
+
+    def write(self, id_: str, lines: bytes) -> None:
+        """Append complete lines of a listener. Raises OSError."""
+        if id_ not in self._most:
+            return
+        file = self._open.get(id_)
+        if file is None:
+            file = self._open[id_] = FileIO(self._path(id_), "ab")
+        file.write(lines)
+        if file.tell() > self._most[id_] // 2:
+            self._close(id_)
+            self._path(id_).replace(self._path(id_, ".1"))
+
+    def close(self) -> None:
+        for id_ in list(self._open):
+            self._close(id_)
+
+    def _close(self, id_: str) -> None:
+        file = self._open.pop(id_, None)
+        if file is not None:
+            file.close()
+
+    def _path(self, id_: str, suffix: str = "") -> Path:
+        return self._directory / f"{id_}.log{suffix}"
+
+
+def read(directory: Path, listener_ids: Collection[str]) -> Iterator[tuple[str, bytes]]:
+    """Yield (listener ID, line) of all kept lines, oldest first for each listener."""
+    for id_ in listener_ids:
+        for suffix in (".log.1", ".log"):
+            try:
+                with open(directory / DIRECTORY / f"{id_}{suffix}", "rb") as file:
+                    for line in file:
+                        yield id_, line
+            except FileNotFoundError:
+                continue

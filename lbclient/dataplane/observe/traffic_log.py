@@ -1,0 +1,271 @@
+"""Receives the traffic logs of all load balancers: HAProxy's ring buffers connect to a socket in their directory."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import selectors
+import socket
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from ...store.store import Tail
+from ..config.traffic import SOCKET
+from ..haproxy import runtime
+from .traffic_files import TrafficFiles
+
+LOG = logging.getLogger(__name__)
+AT_ONCE = 256 * 1024  # bytes to read at a time
+LONGEST_LENGTH = 6  # digits of the length before each line
+ID = 36  # characters of a listener's ID, with which each line begins
+COMPLAIN = 60.0  # seconds between two warnings that lines cannot be written
+DRAIN = 2.0  # seconds, at most, to read what has been sent when the server stops
+
+
+@dataclass(frozen=True)
+class Logged:
+    """One line of a listener."""
+
+    listener_id: str
+    line: bytes  # JSON
+
+
+class Damaged(Exception):
+    """What is received is not a sequence of lines with their lengths."""
+
+
+class _Source:
+    """The lines of one load balancer: its listening socket, the connections of its workers, files, and followers."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.files = TrafficFiles(directory)
+        self.tail: Tail[Logged] = Tail()
+        self.listening: socket.socket | None = None
+        self.replaced: list[socket.socket] = []  # listening sockets whose path is gone
+        self.connections: dict[socket.socket, bytearray] = {}
+
+
+class TrafficLogs:
+    """A thread that receives lines, files them and wakes those who follow them."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory.absolute()
+        self._selector = selectors.DefaultSelector()
+        self._sources: dict[str, _Source] = {}
+        self._wanted: dict[str, Mapping[str, int] | None] = {}
+        self._late: list[tuple[str, int, list[bytes]]] = []
+        self._lock = threading.Lock()
+        self._is_over = False
+        self._complained_at = -COMPLAIN
+        self._wake_receiver, self._wake_sender = socket.socketpair()
+        self._thread = threading.Thread(target=self._work, name="traffic", daemon=True)
+
+    def start(self) -> None:
+        for each in (self._wake_receiver, self._wake_sender):
+            each.setblocking(False)
+        self._selector.register(self._wake_receiver, selectors.EVENT_READ, self._woken)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Read what HAProxy has sent, and stop; it keeps further lines until it can connect again."""
+        self._is_over = True
+        self._wake()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._selector.close()
+        self._wake_receiver.close()
+        self._wake_sender.close()
+
+    def watch(self, loadbalancer_id: str, retention: Mapping[str, int] | None) -> None:
+        """Receive lines of a load balancer, and keep so many megabytes for each listener; None: not any more.
+
+        Its HAProxy can connect when this returns. Raises OSError.
+        """
+        with self._lock:
+            if retention is not None:
+                self._listen(self._source(loadbalancer_id))
+            self._wanted[loadbalancer_id] = retention
+        self._wake()
+
+    def late(self, loadbalancer_id: str, position: int, lines: list[bytes]) -> None:
+        """File lines that an old worker did not send; those that are among the lines after the position are known."""
+        with self._lock:
+            self._late.append((loadbalancer_id, position, lines))
+        self._wake()
+
+    def tail(self, loadbalancer_id: str) -> Tail[Logged]:
+        """Return what those who follow a load balancer's lines read."""
+        with self._lock:
+            return self._source(loadbalancer_id).tail
+
+    def _source(self, id_: str) -> _Source:
+        return self._sources.setdefault(id_, _Source(self._directory / id_))
+
+    def _wake(self) -> None:
+        with contextlib.suppress(OSError):  # it is being woken already, or has ended
+            self._wake_sender.send(b"!")
+
+    def _work(self) -> None:
+        while not self._is_over:
+            for key, _ in self._selector.select():
+                try:
+                    key.data()
+                except Exception:
+                    LOG.exception("traffic logs: a connection could not be served")
+        self._file_late()
+        self._drain()
+
+    def _woken(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            self._wake_receiver.recv(4096)
+        with self._lock:
+            wanted, self._wanted = self._wanted, {}
+            sources = {id_: self._source(id_) for id_ in wanted}
+        self._file_late()
+        for id_, retention in wanted.items():
+            try:
+                self._apply(id_, sources[id_], retention)
+            except OSError as error:
+                LOG.warning("load balancer %s: its traffic cannot be logged: %s", id_, error.strerror)
+
+    def _apply(self, id_: str, source: _Source, retention: Mapping[str, int] | None) -> None:
+        if retention is None:
+            self._close(source)
+            with self._lock:
+                self._sources.pop(id_, None)
+            return
+        source.files.keep(retention)
+        for each in source.replaced:
+            self._forget(each)
+        source.replaced.clear()
+        listening = source.listening
+        if listening is not None and listening.fileno() not in self._selector.get_map():
+            self._selector.register(listening, selectors.EVENT_READ, partial(self._accept, source, listening))
+
+    def _listen(self, source: _Source) -> None:
+        """Bind the socket, again if the directory was replaced. Raises OSError."""
+        if source.listening is not None and (source.directory / SOCKET).exists():
+            return
+        source.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (source.directory / SOCKET).unlink(missing_ok=True)  # left behind by a server that was killed
+        listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            with runtime.reachable(source.directory, SOCKET) as path:
+                listening.bind(path)
+            listening.listen()
+            listening.setblocking(False)
+        except OSError:
+            listening.close()
+            raise
+        if source.listening is not None:
+            source.replaced.append(source.listening)
+        source.listening = listening
+
+    def _accept(self, source: _Source, listening: socket.socket) -> None:
+        connection, _ = listening.accept()
+        connection.setblocking(False)
+        source.connections[connection] = bytearray()
+        self._selector.register(connection, selectors.EVENT_READ, partial(self._receive, source, connection))
+
+    def _receive(self, source: _Source, connection: socket.socket) -> bool:
+        """Read and file the lines that have arrived; return whether there may be more."""
+        try:
+            received = connection.recv(AT_ONCE)
+        except BlockingIOError:
+            return False
+        except OSError:
+            received = b""
+        pending = source.connections[connection]
+        pending += received
+        try:
+            lines = _taken(pending)
+        except Damaged:
+            LOG.warning("%s: damaged traffic log; HAProxy connects again", source.directory.name)
+            lines, received = [], b""
+        if lines:
+            self._file(source, lines)
+        if not received:
+            del source.connections[connection]
+            self._forget(connection)
+        return bool(received)
+
+    def _file_late(self) -> None:
+        with self._lock:
+            late, self._late = self._late, []
+            found = [(self._sources.get(id_), position, lines) for id_, position, lines in late]
+        for source, position, lines in found:
+            if source is None:
+                continue
+            parsed = filter(None, map(_parsed, lines))
+            known = set(source.tail.kept_after(position))
+            self._file(source, [each for each in parsed if each not in known])
+
+    def _file(self, source: _Source, lines: list[Logged]) -> None:
+        grouped: dict[str, list[bytes]] = {}
+        for each in lines:
+            grouped.setdefault(each.listener_id, []).append(each.line)
+        try:
+            for id_, found in grouped.items():
+                source.files.write(id_, b"\n".join((*found, b"")))
+        except OSError as error:
+            if time.monotonic() - self._complained_at >= COMPLAIN:
+                self._complained_at = time.monotonic()
+                LOG.warning("%s: traffic cannot be logged: %s", source.directory.name, error.strerror)
+        source.tail.publish(lines)
+
+    def _drain(self) -> None:
+        """Refuse further lines, which HAProxy then keeps, and read those that have been sent."""
+        deadline = time.monotonic() + DRAIN
+        for source in self._sources.values():
+            for connection in list(source.connections):
+                with contextlib.suppress(OSError):  # HAProxy may have closed it
+                    connection.shutdown(socket.SHUT_RD)
+                while time.monotonic() < deadline and self._receive(source, connection):
+                    pass
+            self._close(source)
+
+    def _close(self, source: _Source) -> None:
+        for each in (*source.connections, *source.replaced, *((source.listening,) if source.listening else ())):
+            self._forget(each)
+        source.connections.clear()
+        source.replaced.clear()
+        source.listening = None
+        source.files.close()
+
+    def _forget(self, each: socket.socket) -> None:
+        with contextlib.suppress(KeyError, ValueError):  # closed before it was registered
+            self._selector.unregister(each)
+        each.close()
+
+
+def _taken(pending: bytearray) -> list[Logged]:
+    """Take the complete lines, each with its length before it, from what has been received. Raises Damaged."""
+    found = []
+    place = 0
+    while (blank := pending.find(b" ", place, place + LONGEST_LENGTH + 1)) >= 0:
+        digits = pending[place:blank]
+        if not digits.isdigit():
+            raise Damaged
+        end = blank + 1 + int(digits)
+        if end > len(pending):
+            break
+        line = _parsed(bytes(pending[blank + 1 : end]))
+        if line is not None:
+            found.append(line)
+        place = end
+    if blank < 0 and len(pending) - place > LONGEST_LENGTH:
+        raise Damaged
+    del pending[:place]
+    return found
+
+
+def _parsed(line: bytes) -> Logged | None:
+    """Return a line with the listener's ID before it; None for HAProxy's own messages, as that a proxy has started."""
+    if line[ID : ID + 2] != b" {":
+        return None
+    return Logged(line[:ID].decode("ascii", errors="replace"), line[ID + 1 :].rstrip())

@@ -1,0 +1,91 @@
+"""The data plane of another server process, which uses the same database: it is woken and asked by messages."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any, Protocol
+
+from ..store.snapshot import Snapshot
+from ..store.store import Tail
+from .config.unsupported import impossible
+from .figures import Figures, Reconciled
+from .observe.traffic_log import Logged
+
+SILENCE_SECONDS = 5.0
+LOG = logging.getLogger(__name__)
+
+
+class Messages(Protocol):
+    """The messages between the processes, as far as the data plane needs them."""
+
+    def post(self, kind: str, **values: Any) -> bool:
+        """Send a message soon."""
+        ...
+
+    def ask(self, kind: str, **values: Any) -> Any:
+        """Ask and return the answer. Raises TimeoutError."""
+        ...
+
+
+class RemoteDataPlane:
+    """Passes everything on to the server that carries the traffic.
+
+    If that one does not answer, changes are stored and it applies them when it is there again.
+    """
+
+    def __init__(self, messages: Messages) -> None:
+        self._messages = messages
+        self._silent_until = float("-inf")
+
+    def wake(self, loadbalancer_id: str) -> None:
+        self._messages.post("wake", id=loadbalancer_id)
+
+    def unsupported(self, snapshot: Snapshot) -> str | None:
+        """Return why no data plane could run the load balancer; the one that carries it may find more reasons."""
+        return impossible(snapshot)
+
+    def own_addresses(self) -> Iterable[str]:
+        return self._ask("own_addresses") or ()
+
+    def address_refusal(self, address: str) -> str | None:
+        refusal: str | None = self._ask("address_refusal", address=address)
+        return refusal
+
+    def port_refusal(self, port: int) -> str | None:
+        refusal: str | None = self._ask("port_refusal", port=port)
+        return refusal
+
+    def active_connections(self, loadbalancer_id: str, pool_id: str, member_id: str) -> int | None:
+        count: int | None = self._ask("connections", id=loadbalancer_id, pool_id=pool_id, member_id=member_id)
+        return count
+
+    def observe(self, loadbalancer_id: str) -> None:
+        self._ask("observe", id=loadbalancer_id)
+
+    def kill(self, loadbalancer_id: str) -> int:
+        return int(self._ask("kill", id=loadbalancer_id) or 0)
+
+    def traffic(self, loadbalancer_id: str, listener_ids: Collection[str]) -> Iterator[tuple[str, bytes]]:
+        """Return no lines: the server that carries the traffic has its log."""
+        return iter(())
+
+    def traffic_tail(self, loadbalancer_id: str) -> Tail[Logged]:
+        """Return a log without lines."""
+        return Tail()
+
+    def figures(self) -> Figures:
+        """Return no counters: the server that carries the traffic shows them."""
+        return Reconciled().figures(0, 0, 0)
+
+    def _ask(self, kind: str, **values: Any) -> Any:
+        """Return the answer; None if there is none, or there was none to another question a moment ago."""
+        if time.monotonic() < self._silent_until:
+            return None
+        try:
+            return self._messages.ask(kind, **values)
+        except TimeoutError as error:
+            LOG.warning("%s; not asked again for %s s", error, SILENCE_SECONDS)
+            self._silent_until = time.monotonic() + SILENCE_SECONDS
+            return None

@@ -1,0 +1,88 @@
+"""Files of maps beside a configuration: there when it is loaded, gone when nothing names them."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any
+
+import trees
+from instances import Running
+from members import free_port
+from world import get, member, web
+
+from lbclient.dataplane.config.render import render
+from lbclient.dataplane.haproxy import map_files, process_table
+from running import wait_until
+
+
+def shop(port: int, server: int, words: str, count: int = 9) -> dict[str, Any]:
+    """A listener with a policy for each path, which redirects to a page named by the words."""
+    tree = web(members={"one": member(server)})
+    tree["listeners"]["web"]["protocol_port"] = port
+    tree["listeners"]["web"]["l7policies"] = {
+        f"{number}": {
+            "action": "REDIRECT_TO_URL",
+            "redirect_url": f"http://{words}.example/{number}",
+            "rules": [{"type": "PATH", "compare_type": "EQUAL_TO", "value": f"/{number}"}],
+        }
+        for number in range(count)
+    }
+    return tree
+
+
+def where(port: int) -> str:
+    return str(get(port, "/7").headers["Location"])
+
+
+def names(running: Running) -> set[str]:
+    return {f"maps/{path.name}" for path in running.instance.directory.glob("maps/*")}
+
+
+def put(running: Running, tree: dict[str, Any]) -> str:
+    running.tree = tree
+    return running.put().how
+
+
+def test_a_server_killed_before_the_reload_converges(running: Running, webs) -> None:
+    (one,) = webs("one")
+    port = free_port()
+    first, second = (shop(port, one, words) for words in ("first", "second"))
+    put(running, first)
+    assert where(port) == "http://first.example/7"
+    # Killed after the maps were written, and before HAProxy was asked to load them.
+    wanted = render(trees.snapshot(second))
+    map_files.store(running.instance.directory, wanted)
+    half = running.instance.directory / "maps" / f"{'0' * 32}.map.new"
+    half.write_text("/7 ")
+    assert where(port) == "http://first.example/7"
+    assert put(running, first) == "nothing"
+    assert put(running, second) == "reloaded"
+    assert where(port) == "http://second.example/7"
+    assert names(running) == {each.name for each in wanted.maps}
+    assert put(running, second) == "nothing"
+
+
+def test_a_damaged_map_is_written_again_before_it_is_loaded(running: Running, webs) -> None:
+    (one,) = webs("one")
+    port = free_port()
+    tree = shop(port, one, "first")
+    put(running, tree)
+    for path in running.instance.directory.glob("maps/*"):
+        path.write_text("")
+    master = process_table.master(running.instance.directory)
+    assert master
+    os.kill(master, signal.SIGKILL)
+    wait_until(lambda: running.instance.worker() is None)
+    assert put(running, tree) == "started"
+    assert where(port) == "http://first.example/7"
+
+
+def test_they_go_with_the_policies(running: Running, webs) -> None:
+    (one,) = webs("one")
+    port = free_port()
+    put(running, shop(port, one, "first"))
+    assert len(names(running)) == 3
+    put(running, shop(port, one, "first", count=7))
+    assert not (running.instance.directory / "maps").exists()
+    assert get(port, "/7").name == "one"
