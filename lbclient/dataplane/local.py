@@ -67,9 +67,9 @@ class LocalDataPlane:
         self._traffic.stop()
         self._attachment.stop()
 
-    def wake(self, loadbalancer_id: str) -> None:
-        """Queue a load balancer for reconciling."""
-        self._reconciler.wake(loadbalancer_id)
+    def wake(self, loadbalancer_id: str, project_id: str | None = None) -> None:
+        """Queue a load balancer for reconciling. Its project is looked up unless it is given."""
+        self._reconciler.wake(loadbalancer_id, project_id)
 
     def wake_pending(self) -> None:
         """Queue the load balancers with pending changes that are neither queued nor being reconciled."""

@@ -131,9 +131,12 @@ class Reconciler:
         self._hiring = threading.Lock()
         self._reconciled = Reconciled()
 
-    def wake(self, loadbalancer_id: str) -> None:
-        """Queue a load balancer for reconciling; may be called from any thread, at any time."""
-        self._queue.wake(loadbalancer_id, group=self._project(loadbalancer_id))
+    def wake(self, loadbalancer_id: str, project_id: str | None = None) -> None:
+        """Queue a load balancer for reconciling; may be called from any thread, at any time.
+
+        Its project is looked up unless it is given.
+        """
+        self._queue.wake(loadbalancer_id, group=project_id or self._project(loadbalancer_id))
 
     def wake_pending(self) -> None:
         """Queue the load balancers with pending changes that are neither queued nor being reconciled."""

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 class DataPlane(Protocol):
     """The data plane, which carries the traffic, as far as requests need it."""
 
-    def wake(self, loadbalancer_id: str) -> None:
-        """Reconcile a load balancer soon; called after a commit."""
+    def wake(self, loadbalancer_id: str, project_id: str | None = None) -> None:
+        """Reconcile a load balancer soon; called after a commit. Its project is looked up unless it is given."""
         ...
 
     def unsupported(self, snapshot: Snapshot) -> str | None:

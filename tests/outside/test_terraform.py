@@ -1,7 +1,8 @@
 """The genuine Terraform provider of OpenStack, driven over its plugin protocol by Terraform itself.
 
-LBCLIENT_TERRAFORM_PROVIDER names the provider's binary; Terraform is found on PATH. What the provider does when the
-cloud fails is written down here, and beside it what openstacksdk does, for which no binary is needed.
+LBCLIENT_TERRAFORM_PROVIDER names the provider's binary; Terraform is found on PATH. What these tests expect of the
+provider when the cloud fails comes from its source, and is proved only where the binary is. Beside it stands what
+openstacksdk does, for which no binary is needed.
 """
 
 from __future__ import annotations

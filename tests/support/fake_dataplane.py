@@ -22,7 +22,7 @@ class FakeDataPlane:
     own: tuple[str, ...] = ()
     attachment: Attachment | None = None  # whose addresses there are; None: any
 
-    def wake(self, loadbalancer_id: str) -> None:
+    def wake(self, loadbalancer_id: str, project_id: str | None = None) -> None:
         self.on_wake(loadbalancer_id)
 
     def unsupported(self, snapshot: Snapshot) -> str | None:

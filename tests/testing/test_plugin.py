@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -102,21 +103,33 @@ def test_everything_that_the_page_promises(tmp_path: Path) -> None:
 
 
 MANY = """
-import pytest
+import json, os
+from pathlib import Path
+import pytest, requests
 
-@pytest.mark.parametrize("number", range(25))
+@pytest.mark.parametrize("number", range(100))
 def test_nothing_is_shared(cloud, number):
-    connection = cloud.openstack()
-    assert list(connection.load_balancer.load_balancers()) == []
-    connection.load_balancer.create_load_balancer(name=f"lb{number}", vip_subnet_id=cloud.subnet["id"])
-    assert [each.name for each in connection.load_balancer.load_balancers()] == [f"lb{number}"]
+    headers, url = {"X-Auth-Token": cloud.token}, f"{cloud.url}/v2.0/lbaas/loadbalancers"
+    def names():
+        return [each["name"] for each in requests.get(url, headers=headers).json()["loadbalancers"]]
+    assert names() == [] and cloud.requests(method="POST") == [] and cloud.faults.list() == []
+    cloud.faults.add(resource="listener", status=503)
+    body = {"loadbalancer": {"name": "lb", "vip_subnet_id": cloud.subnet["id"]}}
+    assert requests.post(url, json=body, headers=headers).status_code == 201
+    assert names() == ["lb"]
+    line = json.dumps([os.environ["PYTEST_XDIST_WORKER"], cloud.url, cloud.project["id"]])
+    Path(f"seen-{number}").write_text(line)
 """
 
 
-def test_workers_of_xdist_share_nothing(tmp_path: Path) -> None:
+def test_a_hundred_tests_on_four_workers_of_xdist_share_nothing(tmp_path: Path) -> None:
     pytest.importorskip("xdist")
-    done = run(tmp_path, MANY, "-n", "2")
-    assert "25 passed" in done.stdout, done.stdout + done.stderr
+    done = run(tmp_path, MANY, "-n", "4")
+    assert "100 passed" in done.stdout, done.stdout + done.stderr
+    seen = [json.loads(path.read_text()) for path in tmp_path.glob("seen-*")]
+    assert len({project_id for *_, project_id in seen}) == len(seen) == 100
+    workers = {worker for worker, *_ in seen}
+    assert len({url for _, url, _ in seen}) == len({(worker, url) for worker, url, _ in seen}) == len(workers) == 4
 
 
 @pytest.mark.parametrize(

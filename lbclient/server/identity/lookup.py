@@ -8,10 +8,31 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from ...store import prepared
 from ...store.identity_tables import APPLICATION_CREDENTIAL, ASSIGNMENT, DOMAIN, PROJECT, REVOCATION, ROLE, USER
 from .. import errors
 from ..access.context import Context
 from .claims import Claims
+
+_REVOKED = prepared.Prepared(
+    sa.select(REVOCATION.c.id)
+    .where(
+        sa.or_(
+            *(
+                (REVOCATION.c.kind == kind) & (REVOCATION.c.subject == sa.bindparam(kind))
+                for kind in ("audit", "user", "scope")
+            ),
+        ),
+        REVOCATION.c.revision > sa.bindparam("since"),
+    )
+    .limit(1)
+)
+_ROLES = prepared.Prepared(
+    sa.select(ROLE)
+    .join(ASSIGNMENT, ASSIGNMENT.c.role_id == ROLE.c.id)
+    .where(*(ASSIGNMENT.c[name] == sa.bindparam(name) for name in ("user_id", "scope", "scope_id")))
+    .order_by(ROLE.c.name)
+)
 
 
 @dataclass(frozen=True)
@@ -79,26 +100,18 @@ def is_revoked(tx: sa.Connection, claims: Claims) -> bool:
 
     Compares revisions of the identity tables rather than times, so that setting back the clock revives no token.
     """
-    kind, subject = REVOCATION.c.kind, REVOCATION.c.subject
-    meant = sa.or_(
-        (kind == "audit") & (subject == claims.audit_ids[0]),
-        (kind == "user") & (subject == claims.user_id),
-        (kind == "scope") & (subject == claims.scope_id),
-    )
-    revoked = sa.select(REVOCATION.c.id).where(meant, REVOCATION.c.revision > claims.revision)
-    return tx.execute(revoked.limit(1)).first() is not None
+    subjects = {"audit": claims.audit_ids[0], "user": claims.user_id, "scope": claims.scope_id}
+    return _REVOKED.first(tx, since=claims.revision, **subjects) is not None
 
 
 def enabled(tx: sa.Connection, table: sa.Table, id_: str) -> Any:
     """Return the row if it exists and is enabled. Raises errors.Unauthorized."""
-    row = tx.execute(sa.select(table).where(table.c.id == id_, table.c.enabled)).one_or_none()
-    if row is None:
+    row = prepared.by(table, "id").first(tx, id=id_)
+    if row is None or not row.enabled:
         raise unauthorized()
     return row
 
 
 def roles(tx: sa.Connection, user_id: str, scope: str, scope_id: str) -> list[Any]:
     """Return the roles that a user has in a scope, by name."""
-    given = (ASSIGNMENT.c.user_id == user_id) & (ASSIGNMENT.c.scope == scope) & (ASSIGNMENT.c.scope_id == scope_id)
-    found = sa.select(ROLE).join(ASSIGNMENT, ASSIGNMENT.c.role_id == ROLE.c.id).where(given).order_by(ROLE.c.name)
-    return list(tx.execute(found))
+    return list(_ROLES.all(tx, user_id=user_id, scope=scope, scope_id=scope_id))

@@ -12,6 +12,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from ...store.identity_tables import IDENTITY_REVISION, REVOCATION
+from ...store.prepared import Prepared
 from ...store.store import Store
 from ...vault import keys
 from ..access.context import Context
@@ -73,18 +74,18 @@ class Tokens:
         """
         now = time.time()
         expires_at = parent.expires_at if parent else now + LIFETIME
-        claims = Claims(
-            user_id,
-            scope,
-            scope_id,
-            methods,
-            now,
-            expires_at if no_later_than is None else min(expires_at, no_later_than),
-            (new_audit_id(), parent.audit_ids[-1]) if parent else (new_audit_id(),),
-            parent.revision if parent else self.revision() if proved_at is None else proved_at,
-            application_credential_id,
-        )
         with self._store.reading() as tx:
+            claims = Claims(
+                user_id,
+                scope,
+                scope_id,
+                methods,
+                now,
+                expires_at if no_later_than is None else min(expires_at, no_later_than),
+                (new_audit_id(), parent.audit_ids[-1]) if parent else (new_audit_id(),),
+                parent.revision if parent else _revision(tx) if proved_at is None else proved_at,
+                application_credential_id,
+            )
             return seal(claims, self._keys), lookup.token_owner(tx, claims)
 
     def revision(self) -> int:
@@ -99,9 +100,9 @@ class Tokens:
             revoke(tx, "audit", claims.audit_ids[0], claims.expires_at + LIFETIME)
 
     @contextmanager
-    def changing(self) -> Iterator[sa.Connection]:
+    def changing(self, is_durable: bool = True) -> Iterator[sa.Connection]:
         """Open a transaction that may affect the meaning of tokens; the cache is cleared afterwards."""
-        with self._store.writing() as tx:
+        with self._store.writing(is_durable) as tx:
             touch(tx)
             yield tx
         self.forget()
@@ -146,8 +147,11 @@ def touch(tx: sa.Connection) -> None:
         tx.execute(sa.insert(IDENTITY_REVISION).values(id=1, revision=1))
 
 
+_REVISION = Prepared(sa.select(IDENTITY_REVISION.c.revision))
+
+
 def _revision(tx: sa.Connection) -> int:
-    return tx.scalar(sa.select(IDENTITY_REVISION.c.revision)) or 0
+    return _REVISION.scalar(tx) or 0
 
 
 def revoke(tx: sa.Connection, kind: str, subject: str, forgotten_at: float | None = None) -> None:

@@ -65,6 +65,13 @@ def preset(body: Any, presets: Mapping[str, Preset]) -> list[Values] | None:
     ]
 
 
+def text(name: str, value: Any) -> str | None:
+    """Return the value of an optional attribute that is a text. Raises InvalidInput."""
+    if value is not None and (not isinstance(value, str) or not value or "\0" in value):
+        raise InvalidInput(name, value, "Value should be null or a text without NUL")
+    return value
+
+
 def attributes(body: Any, key: str, known: Collection[str]) -> Values:
     """Return the object under a key, which may have only the known attributes. Raises BadRequest."""
     if not isinstance(body, dict) or set(body) != {key} or not isinstance(body[key], dict):
@@ -80,5 +87,5 @@ def _checked(resource: Resource, body: Any) -> Values:
 
 
 def _known(what: str, value: Any, allowed: Collection[str]) -> None:
-    if value is not None and value not in allowed:
+    if value is not None and (not isinstance(value, str) or value not in allowed):
         raise InvalidInput(what, value, f"Value should be one of: {', '.join(sorted(allowed))}")

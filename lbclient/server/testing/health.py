@@ -42,5 +42,6 @@ class Health:
         self.replace({id_: each for id_, each in self._statuses.items() if id_ in known})
 
     def _keep(self, statuses: dict[str, str]) -> None:
-        files.replace(self._path, json.dumps(statuses))
-        self._statuses = statuses
+        if statuses != self._statuses:
+            files.replace(self._path, json.dumps(statuses))
+            self._statuses = statuses

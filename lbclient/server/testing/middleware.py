@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import falcon
 import orjson
 
+from ..access.context import ANONYMOUS, Context
 from ..errors import Error, Faulted
-from ..web.asgi import DROPPED
+from ..web.asgi import DROPPED, Environ
 from . import faults
 from .faults import Asked, Struck
 from .kinds import Kind
@@ -31,13 +31,12 @@ class Tested:
         self._services = services
         self._kit = kit
 
-    def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
-        req.context.begun = time.perf_counter()
-
     def process_resource(self, req: falcon.Request, resp: falcon.Response, resource: Any, params: Any) -> None:
         """Apply faults before the request is handled. Raises Faulted."""
+        if self._kit.is_calm or req.path.startswith(PREFIX):
+            return
         kind: Kind | None = getattr(resource, "kinds", {}).get(req.method)
-        if kind is None or self._kit.is_calm or req.path.startswith(PREFIX):
+        if kind is None:
             return
         struck = self._kit.faults.strike(self._asked(req, kind))
         if struck is None:
@@ -52,26 +51,29 @@ class Tested:
 
     def process_response(self, req: falcon.Request, resp: falcon.Response, resource: Any, req_succeeded: bool) -> None:
         """Mark the answer if a fault struck, count it for paces that wait for polls, and record it."""
-        if req.path.startswith(PREFIX):
+        env, context, path = req.env, req.context, req.path
+        if path.startswith(PREFIX) or getattr(context, "is_repeated", False):
             return
-        struck: Struck | None = getattr(req.context, "struck", None)
+        struck: Struck | None = getattr(context, "struck", None)
         if struck is not None:
             _mark(req, resp, struck)
-        if req.method == "GET" and resp.data and self._kit.paces.counts_polls:
-            self._kit.paces.polled(orjson.loads(resp.data) if _is_json(resp) else None)
+        data = resp.data or b""
+        if data and req.method == "GET" and self._kit.paces.counts_polls:
+            self._kit.paces.polled(orjson.loads(data) if _is_json(resp) else None)
+        # Every request pays for this: what can be derived from it later is.
+        who: Context | None = getattr(context, "who", None)
         self._kit.recording.add(
-            at=datetime.now(timezone.utc).isoformat(timespec="milliseconds").removesuffix("+00:00"),
-            method=req.method,
-            path=req.path,
-            query=req.query_string,
-            user_agent=req.user_agent or "",
-            project_id=self._project(req),
-            status=None if req.env.get(DROPPED) else resp.status_code,
-            # A request that another middleware refused has not begun here.
-            milliseconds=round((time.perf_counter() - getattr(req.context, "begun", time.perf_counter())) * 1000, 3),
-            fault=struck.id if struck else None,
-            request=_sent(req),
-            answer=bytes(resp.data or b"")[:BODY_KEPT],
+            time.time(),
+            req.method,
+            path,
+            req.query_string,
+            env.get("HTTP_USER_AGENT", ""),
+            self._project(req) if who is None or who is ANONYMOUS else who.project_id,
+            None if DROPPED in env else resp.status_code,
+            time.perf_counter() - context.asked_at,
+            struck.id if struck else None,
+            _sent(env),
+            data if len(data) <= BODY_KEPT else data[:BODY_KEPT],
         )
 
     def _asked(self, req: falcon.Request, kind: Kind) -> Asked:
@@ -102,8 +104,8 @@ def _is_json(resp: falcon.Response) -> bool:
     return (resp.content_type or "").startswith("application/json")
 
 
-def _sent(req: falcon.Request) -> bytes:
+def _sent(env: Environ) -> bytes:
     """Return the first BODY_KEPT bytes of the request's body, which the handler has already read."""
-    stream = req.env["wsgi.input"]
+    stream = env["wsgi.input"]
     stream.seek(0)
     return bytes(stream.read(BODY_KEPT))

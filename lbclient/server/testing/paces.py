@@ -76,6 +76,7 @@ class Paces:
         self._lock = threading.Lock()
         self._paces: dict[str, Pace] = {}
         self._holds: dict[str, Hold] = {}
+        self._saved = ""  # the content of the file
         self._load()
 
     def on_release(self, wake: Callable[[str], None]) -> None:
@@ -85,7 +86,7 @@ class Paces:
     @property
     def counts_polls(self) -> bool:
         """Whether a hold waits for GETs."""
-        return any(hold.polls for hold in self._holds.values())
+        return any(hold.polls for hold in list(self._holds.values()))  # a copy: other threads add and remove holds
 
     def add(self, values: Values) -> Values:
         """Add a pace from checked values and return it as the API shows it."""
@@ -207,16 +208,20 @@ class Paces:
 
     def _load(self) -> None:
         try:
-            kept = json.loads(self._path.read_text())
+            self._saved = self._path.read_text()
         except FileNotFoundError:
             return
+        kept = json.loads(self._saved)
         self._paces = {each["id"]: Pace(**each) for each in kept["paces"]}
         self._holds = {key: Hold(**each) for key, each in kept["holds"].items()}
 
     def _save(self) -> None:
         holds = {key: asdict(hold) for key, hold in self._holds.items()}
         paces = [asdict(pace) for pace in self._paces.values()]
-        files.replace(self._path, json.dumps({"paces": paces, "holds": holds}))
+        text = json.dumps({"paces": paces, "holds": holds})
+        if text != self._saved:
+            files.replace(self._path, text)
+            self._saved = text
 
 
 def _hold(pace: Pace, ids: list[str]) -> Hold:

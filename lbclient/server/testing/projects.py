@@ -26,10 +26,10 @@ def create(services: Services, request: Request, given: Values) -> Values:
     if services.keystone is not None:
         raise errors.Conflict("Projects are another Keystone's here: make one there.")
     name, roles = given.get("name"), given.get("roles", list(USUAL_ROLES))
-    if name is not None and (not isinstance(name, str) or not 0 < len(name) <= 64):
-        raise errors.InvalidInput("name", name, "Value should be a text of 1 to 64 characters.")
-    if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles):
-        raise errors.InvalidInput("roles", roles, "Value should be a list of role names.")
+    if name is not None and (not isinstance(name, str) or not 0 < len(name) <= 64 or "\0" in name):
+        raise errors.InvalidInput("name", name, "Value should be a text of 1 to 64 characters without NUL")
+    if not isinstance(roles, list) or not roles or not all(isinstance(role, str) for role in roles):
+        raise errors.InvalidInput("roles", roles, "Value should be a list of at least one role name")
     name = name or f"test-{secrets.token_hex(4)}"
     # A random password of 256 bits needs no slow hash, which would take most of the time.
     password = secrets.token_urlsafe(32)
@@ -76,7 +76,7 @@ def delete(services: Services, project_id: str) -> None:
         tx.execute(sa.delete(PROJECT).where(PROJECT.c.id == project_id))
     services.tokens.forget()
     for id_ in ids:
-        services.dataplane.wake(id_)
+        services.dataplane.wake(id_, project_id)
 
 
 def _remove(tx: sa.Connection, loadbalancer_id: str) -> None:

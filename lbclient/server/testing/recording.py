@@ -6,9 +6,9 @@ import itertools
 import threading
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -19,22 +19,37 @@ SECRET_WORDS = ("password", "secret", "token", "payload", "private_key", "passph
 Values = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Recorded:
-    """One request and its answer."""
+class Recorded(NamedTuple):
+    """One request and its answer, as every request leaves it; it is formatted when it is shown."""
 
     number: int
-    at: str  # UTC, with milliseconds
+    at: float  # seconds since the epoch
     method: str
     path: str
     query: str
     user_agent: str
     project_id: str | None
     status: int | None  # None: the connection was closed without an answer
-    milliseconds: float
+    seconds: float
     fault: str | None  # the ID of the fault that struck
     request: bytes
     answer: bytes
+
+    def shown(self) -> Values:
+        """Return the request as the API shows it, without the bodies."""
+        at = datetime.fromtimestamp(self.at, timezone.utc).isoformat(timespec="milliseconds")
+        return {
+            "number": self.number,
+            "at": at.removesuffix("+00:00"),
+            "method": self.method,
+            "path": self.path,
+            "query": self.query,
+            "user_agent": self.user_agent,
+            "project_id": self.project_id,
+            "status": self.status,
+            "milliseconds": round(self.seconds * 1000, 3),
+            "fault": self.fault,
+        }
 
 
 class Recording:
@@ -45,26 +60,29 @@ class Recording:
         self._kept: deque[Recorded] = deque(maxlen=kept)
         self._lock = threading.Lock()
 
-    def add(self, **values: Any) -> None:
-        """Record a request; its bodies are redacted only when they are shown."""
+    def add(self, *values: Any) -> None:
+        """Record a request, given by the attributes of Recorded after the number."""
         with self._lock:
-            self._kept.append(Recorded(next(self._numbers), **values))
+            self._kept.append(Recorded(next(self._numbers), *values))
 
     def find(self, filters: Mapping[str, str]) -> list[Values]:
         """Return the requests that match all filters, oldest first; path and user_agent are patterns with *."""
         with self._lock:
             kept = list(self._kept)
-        return [_shown(each) for each in kept if all(_fits(each, *one) for one in filters.items())]
+        shown = [(each, each.shown()) for each in kept]
+        return [
+            values | {"request": _decoded(each.request), "answer": _decoded(each.answer)}
+            for each, values in shown
+            if all(_fits(name, values[name], wanted) for name, wanted in filters.items())
+        ]
+
+    def count(self) -> int:
+        """Return how many requests are kept."""
+        return len(self._kept)
 
     def clear(self) -> None:
         with self._lock:
             self._kept.clear()
-
-
-def _shown(recorded: Recorded) -> Values:
-    """Return a recorded request with its bodies decoded and redacted."""
-    bodies = {"request": _decoded(recorded.request), "answer": _decoded(recorded.answer)}
-    return {**asdict(recorded), **bodies}
 
 
 def _decoded(raw: bytes) -> Any:
@@ -77,10 +95,9 @@ def _decoded(raw: bytes) -> Any:
         return f"{len(raw)} bytes that are not JSON"
 
 
-def _fits(recorded: Recorded, name: str, wanted: str) -> bool:
-    value = getattr(recorded, name)
+def _fits(name: str, value: Any, wanted: str) -> bool:
     if name in ("path", "user_agent"):
-        return fnmatchcase(value, wanted)
+        return fnmatchcase(str(value), wanted)
     return str(value) == wanted
 
 

@@ -73,13 +73,16 @@ def create_pace(services: Services, request: Request) -> Answer:
     preset = bodies.preset(request.body, PRESETS)
     if preset is not None:
         return Answer({PACE.collection: [paces.add(values) for values in preset]}, 201)
-    return Answer({PACE.key: paces.add(bodies.pace(request.body))}, 201)
+    values = bodies.pace(request.body)
+    worlds.check_loadbalancer(services, values["loadbalancer_id"])
+    return Answer({PACE.key: paces.add(values)}, 201)
 
 
 def release(services: Services, request: Request) -> Answer:
     """POST: end the hold of one load balancer, or all holds."""
     given = bodies.attributes(request.body, "release", ("loadbalancer_id",))
-    return Answer({"release": {"released": kit(services).paces.release(given.get("loadbalancer_id"))}})
+    loadbalancer_id = bodies.text("loadbalancer_id", given.get("loadbalancer_id"))
+    return Answer({"release": {"released": kit(services).paces.release(loadbalancer_id)}})
 
 
 def recorded(services: Services, request: Request) -> Answer:
@@ -115,7 +118,7 @@ def kill_amphora(services: Services, request: Request, id: str) -> Answer:
 def reset(services: Services, request: Request) -> Answer:
     """POST: restore the state of the first start, or of a snapshot, and remove faults, paces and recorded requests."""
     given = bodies.attributes(request.body, "reset", ("snapshot",)) if request.body else {}
-    worlds.restore(services, kit(services), given.get("snapshot") or worlds.INITIAL)
+    worlds.restore(services, kit(services), bodies.text("snapshot", given.get("snapshot")) or worlds.INITIAL)
     kit(services).faults.remove()
     kit(services).paces.remove()
     kit(services).recording.clear()
@@ -165,7 +168,7 @@ def overview(services: Services, request: Request) -> Answer:
     counts = {
         "faults": len(mine.faults.all()),
         "paces": len(mine.paces.all()),
-        "requests": len(mine.recording.find({})),
+        "requests": mine.recording.count(),
         "snapshots": len(mine.snapshots.names()),
     }
     return Answer({"testing": counts})

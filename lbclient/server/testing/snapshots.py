@@ -13,7 +13,6 @@ import sqlalchemy as sa
 from ...store import dump, files, identity_tables, migrations
 from ...store.tables import LOADBALANCER, SCHEMA
 from ..errors import BadRequest, NotFound
-from ..identity import tokens
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 # Tables that snapshots leave out: a restored snapshot must not make revoked tokens valid again.
@@ -63,9 +62,13 @@ class Snapshots:
         return self._directory / f"{name}.json"
 
 
-def restore(tx: sa.Connection, rows: dump.Rows) -> set[str]:
-    """Replace the rows of all tables; return the IDs of all load balancers that exist before or after."""
-    ids = set(tx.scalars(sa.select(LOADBALANCER.c.id)))
+def restore(tx: sa.Connection, rows: dump.Rows) -> dict[str, str]:
+    """Replace the rows of all tables; return all load balancers that exist before or after, with their projects."""
+    before = _loadbalancers(tx)
     dump.write(tx, rows, LEFT_OUT)
-    tokens.touch(tx)
-    return ids | set(tx.scalars(sa.select(LOADBALANCER.c.id)))
+    return before | _loadbalancers(tx)
+
+
+def _loadbalancers(tx: sa.Connection) -> dict[str, str]:
+    """Return the ID of each load balancer with that of its project."""
+    return {row.id: row.project_id for row in tx.execute(sa.select(LOADBALANCER.c.id, LOADBALANCER.c.project_id))}

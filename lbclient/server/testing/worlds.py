@@ -33,6 +33,14 @@ def set_health(services: Services, kit: Kit, member_id: str, status: str | None)
         noop.show_health(tx, row.loadbalancer_id, kit.health.statuses)
 
 
+def check_loadbalancer(services: Services, loadbalancer_id: str | None) -> None:
+    """Raise InvalidInput if there is no such load balancer."""
+    if loadbalancer_id is not None and services.store.project_of(loadbalancer_id) is None:
+        raise errors.InvalidInput(
+            "loadbalancer_id", loadbalancer_id, "Value should be the ID of a load balancer that exists"
+        )
+
+
 def kill(services: Services, amphora_id: str) -> int:
     """Kill the processes of an amphora and return how many there were. Raises NotFound."""
     with services.store.reading() as tx:
@@ -57,9 +65,9 @@ def save(services: Services, kit: Kit, name: str) -> None:
 def restore(services: Services, kit: Kit, name: str) -> None:
     """Restore a snapshot and wake the data plane for every load balancer that exists before or after."""
     content = kit.snapshots.load(name)
-    with services.tokens.changing() as tx:
-        ids = snapshots.restore(tx, content["tables"])
+    with services.tokens.changing(is_durable=False) as tx:
+        woken = snapshots.restore(tx, content["tables"])
     kit.health.replace(content["health"])
-    kit.paces.forget(ids)
-    for id_ in ids:
-        services.dataplane.wake(id_)
+    kit.paces.forget(woken)
+    for id_, project_id in woken.items():
+        services.dataplane.wake(id_, project_id)

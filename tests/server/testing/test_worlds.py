@@ -92,6 +92,30 @@ def test_a_snapshot_of_another_version_changes_nothing(kit: Kit) -> None:
     path.unlink()
 
 
+NO_LOADBALANCER = "00000000-0000-0000-0000-000000000000"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "words"),
+    [
+        ("/reset", {"reset": {"snapshot": 5}}, ("snapshot", "5", "a text")),
+        ("/reset", {"reset": {"snapshot": ["initial"]}}, ("snapshot", "['initial']", "a text")),
+        ("/release", {"release": {"loadbalancer_id": 5}}, ("loadbalancer_id", "5", "a text")),
+        ("/paces", {"pace": {"preset": ["octavia"]}}, ("preset", "['octavia']", "fast, octavia")),
+        ("/paces", {"pace": {"loadbalancer_id": NO_LOADBALANCER, "seconds": 1}}, (NO_LOADBALANCER, "that exists")),
+        ("/projects", {"project": {"name": "p", "roles": []}}, ("roles", "[]", "at least one role")),
+        ("/projects", {"project": {"name": "a\0b"}}, ("name", "without NUL")),
+    ],
+)
+def test_a_value_that_does_not_fit_is_refused_and_changes_nothing(
+    kit: Kit, path: str, body: dict[str, Any], words: tuple[str, ...]
+) -> None:
+    told = kit.testing("POST", path, 400, body)["description"]
+    assert [word for word in words if word not in told] == []
+    assert kit.testing("GET", "/paces", 200) == {"paces": []}
+    kit.testing("POST", "/projects", 201, {"project": {"name": "p"}})  # no project of that name was left
+
+
 def test_reset_leaves_nothing_of_a_test(kit: Kit) -> None:
     before = kit.testing("GET", "/snapshots", 200)
     made = [kit.loadbalancer(provider=provider) for provider in ("noop_driver", "octavia")]
