@@ -88,7 +88,9 @@ def test_a_socket_for_alarms_that_is_gone_costs_only_time(world: DataPlaneRig, w
     (one,) = webs("one")
     world.change(web(members={"m1": member(one)}, healthmonitor=MONITOR))
     until(lambda: world.operating("member", "m1") == "ONLINE")
-    (world.instance.directory / "alarms.sock").unlink()
+    socket = world.instance.directory / "alarms.sock"
+    until(socket.exists)
+    socket.unlink()
     one.down()
     until(lambda: world.operating("member", "m1") == "ERROR")
 
