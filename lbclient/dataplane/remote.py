@@ -39,7 +39,8 @@ class RemoteDataPlane:
         self._messages = messages
         self._silent_until = float("-inf")
 
-    def wake(self, loadbalancer_id: str) -> None:
+    def wake(self, loadbalancer_id: str, project_id: str | None = None) -> None:
+        """Pass on the ID; the server that carries the traffic looks the project up."""
         self._messages.post("wake", id=loadbalancer_id)
 
     def unsupported(self, snapshot: Snapshot) -> str | None:
