@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from lbclient.dataplane.config import maps
 
-MATCH = {
+MATCH: dict[str, Callable[[str, str], bool]] = {
     "str": str.__eq__,
     "beg": str.startswith,
     "end": str.endswith,
