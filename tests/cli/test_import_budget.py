@@ -22,9 +22,9 @@ PACKAGES = {
     "cliff",  # commands and formats, with what its modules import at their top:
     "autopage",
 }
-# A tenth above what it takes now (145 and 49): room for another Python, none for another library.
-MODULES = 160
-OURS = 54
+# A tenth above what it takes now (164 and 57): room for another Python, none for another library.
+MODULES = 180
+OURS = 62
 # Of the standard library, what is dear and not needed.
 TOO_DEAR = {
     *("asyncio", "concurrent", "ctypes", "curses", "email", "http", "multiprocessing", "sqlite3"),
@@ -62,7 +62,8 @@ def test_no_other_room_and_no_other_command(loaded: set[str]) -> None:
     rooms = {".".join(module.split(".")[:2]) for module in ours}
     assert rooms == {"lbclient.cli", "lbclient.client", "lbclient.resources", "lbclient.streams"}
     assert {module for module in ours if module.startswith("lbclient.cli.nouns.")} == {
-        "lbclient.cli.nouns.loadbalancer"
+        "lbclient.cli.nouns.loadbalancer",
+        "lbclient.cli.nouns.logs",  # the option --logging
     }
     assert {module for module in ours if module.startswith("lbclient.cli.neutron")} == set()
     assert len(ours) <= OURS, sorted(ours)

@@ -22,7 +22,8 @@ FILES = {"--certificate-file", "--certificate-key-file", "--certificate-chain-fi
 ADDED = {  # command -> options of its own
     "loadbalancer status show": {"--format", "--color"},
     "loadbalancer listener create": FILES,
-    "loadbalancer listener set": FILES,
+    "loadbalancer listener set": {*FILES, "--logging"},
+    "loadbalancer set": {"--logging"},
 }
 TEN = [str(number) for number in range(1, 11)]
 

@@ -142,7 +142,7 @@ def test_the_end_of_the_server_ends_streams_at_once(make_server: Callable[..., S
     answer = ask(server)
     begun = time.monotonic()
     server.stop()
-    assert set(answer.read().splitlines()) == {b"beat"}
+    assert set(answer.read().splitlines()) <= {b"beat"}
     assert time.monotonic() - begun < Limits().finish / 2
     assert said.closed == 1
 
