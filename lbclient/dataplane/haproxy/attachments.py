@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, Protocol
 
 from . import local_routes
+from .holders import Holders
 from .links import Assignment
 from .local_routes import AttachmentFailed as AttachmentFailed
 from .local_routes import is_local
@@ -76,7 +77,7 @@ class AnyIP:
         """Create the attachment; with is_alone, all addresses marked as ours in the namespace belong to this server."""
         self._is_alone = is_alone
         self._lock = threading.Lock()
-        self._holders: dict[str, set[str]] = {}
+        self._holders = Holders()
         self._claim: socket.socket | None = None
 
     def start(self, wanted: Mapping[str, Sequence[str]]) -> None:
@@ -84,9 +85,7 @@ class AnyIP:
         if self._is_alone:
             self._claim = local_routes.claim_namespace()
         with self._lock:
-            for holder, addresses in wanted.items():
-                for address in addresses:
-                    self._holders.setdefault(address, set()).add(holder)
+            self._holders.add_all(wanted)
             if self._is_alone:
                 unwanted = local_routes.ours() - set(self._holders)
                 for address in unwanted | local_routes.misplaced():
@@ -104,18 +103,12 @@ class AnyIP:
             for address in addresses:
                 if not is_local(address):
                     local_routes.add(address)
-                self._holders.setdefault(address, set()).add(holder)
+                self._holders.add(holder, address)
 
     def keep_only(self, holder: str, addresses: Sequence[str]) -> None:
         with self._lock:
-            given_up = [
-                address for address, holders in self._holders.items() if holder in holders and address not in addresses
-            ]
-            for address in given_up:
-                self._holders[address].discard(holder)
-                if not self._holders[address]:
-                    local_routes.remove(address)
-                    del self._holders[address]
+            for address in self._holders.give_up(holder, addresses):
+                local_routes.remove(address)
 
     def own_addresses(self) -> Iterable[str]:
         return local_routes.foreign() if self._is_alone else ()

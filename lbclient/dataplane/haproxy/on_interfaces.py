@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 
 from . import links, local_routes, neighbours
+from .holders import Holders
 from .links import Assignment, Link, Places
 from .local_routes import AttachmentFailed, is_local
 
@@ -37,7 +38,7 @@ class OnInterfaces:
         self._watch_seconds = watch_seconds
         self._probe_seconds = probe_seconds
         self._lock = threading.Lock()
-        self._holders: dict[str, set[str]] = {}
+        self._holders = Holders()
         self._attached: dict[str, str] = {}  # {address: interface}
         self._announcements: dict[str, int] = {}  # {address: how many are to follow}
         self._links: dict[str, Link] = {}
@@ -55,9 +56,7 @@ class OnInterfaces:
         self._places.check()
         self._claim = local_routes.claim_namespace()
         with self._lock:
-            for holder, addresses in wanted.items():
-                for address in addresses:
-                    self._holders.setdefault(address, set()).add(holder)
+            self._holders.add_all(wanted)
             self._take_over(links.ours())
             self._links = links.states()
         self._watcher.start()
@@ -87,20 +86,14 @@ class OnInterfaces:
                 self._check(address)
         with self._lock:
             for address in addresses:
-                self._holders.setdefault(address, set()).add(holder)
+                self._holders.add(holder, address)
                 if not is_local(address):
                     self._attach(address)
 
     def keep_only(self, holder: str, addresses: Sequence[str]) -> None:
         with self._lock:
-            given_up = [
-                address for address, holders in self._holders.items() if holder in holders and address not in addresses
-            ]
-            for address in given_up:
-                self._holders[address].discard(holder)
-                if not self._holders[address]:
-                    self._detach(address)
-                    del self._holders[address]
+            for address in self._holders.give_up(holder, addresses):
+                self._detach(address)
 
     def own_addresses(self) -> Iterable[str]:
         return local_routes.foreign()
