@@ -24,6 +24,7 @@ LOG = logging.getLogger(__name__)
 CHANNEL = "lbclient"
 LONGEST = 7900  # bytes; PostgreSQL allows less than 8000
 HELLO_SECONDS = 10.0  # between two signs of life
+LISTEN_SECONDS = 0.5  # between looks whether to stop
 PRESENT_SECONDS = 35.0  # another process that was heard within this time is there
 RECONNECT_SECONDS = 1.0
 ASK_SECONDS = 3.0
@@ -105,13 +106,14 @@ class Messages:
                 self._is_over.wait(RECONNECT_SECONDS)
 
     def _hear(self, connection: Connection[Any]) -> None:
+        hello_at = time.monotonic() + HELLO_SECONDS
         while not self._is_over.is_set():
-            for each in connection.notifies(timeout=HELLO_SECONDS if not self._is_over.is_set() else 0):
+            for each in connection.notifies(timeout=LISTEN_SECONDS):
                 self._take(each.payload)
-                if self._is_over.is_set():
-                    return
-            connection.execute("SELECT 1")  # fails if the connection was lost without a word
-            self.post("hello")
+            if time.monotonic() >= hello_at:
+                hello_at += HELLO_SECONDS
+                connection.execute("SELECT 1")  # fails if the connection was lost without a word
+                self.post("hello")
 
     def _take(self, text: str) -> None:
         message = json.loads(text)
