@@ -28,7 +28,6 @@ from ..dataplane.local import LocalDataPlane
 from ..dataplane.remote import RemoteDataPlane
 from ..store import settling
 from ..store.identity_tables import USER
-from ..store.messages import Messages
 from ..store.migrations import Unfit
 from ..store.network_tables import NETWORK
 from ..store.store import Store
@@ -49,7 +48,7 @@ from .loadbalancer.drivers import is_noop
 from .network.demo_networks import create_demo_networks
 from .peers import Peers
 from .rereading import Reread, reread
-from .services import Services
+from .services import DataPlane, Services
 from .settlements import Settlements
 from .telemetry.request_log import RequestFile, RequestLog
 from .testing import kit as kit_module
@@ -172,13 +171,13 @@ def _running(config: Config, seed: seeding.Seed | None) -> Iterator[tuple[str, i
     local = _dataplane(config, store, haproxy, kit) if config.has_agent else None
     if local:
         local.take_over()
-    peers = Peers(store, local) if not store.has_one_writer else None
+    peers, dataplane = _peers(store, local)
     keystone = _keystone(config)
     services = Services(
         store,
         tokens,
         config,
-        local or RemoteDataPlane(_messages(peers)),
+        dataplane,
         rules,
         keystone,
         Barbican(config.barbican_url, store) if config.barbican_url else None,
@@ -194,13 +193,8 @@ def _running(config: Config, seed: seeding.Seed | None) -> Iterator[tuple[str, i
     _warn_of_root()
     if peers:
         peers.start()
-    if not config.has_agent:
-        _check_is_prepared(config, store)
-    elif keystone:
-        _prepare_networks(config, store, keystone)
-    else:
-        authority = config.tls_certificate if certificate and certificate.is_self_signed else None
-        _prepare(config, store, f"{_reachable(config, *server.address)}/identity", authority)
+    authority = config.tls_certificate if certificate and certificate.is_self_signed else None
+    _prepare_database(config, store, keystone, _reachable(config, *server.address), authority)
     if kit:
         worlds.prepare(services, kit)
     server.start()  # requests until the data plane starts are stored, and it then applies them
@@ -230,6 +224,14 @@ def _seed(services: Services, url: str, seed: seeding.Seed) -> None:
         worlds.save(services, services.testing, worlds.INITIAL)
     elif not is_new:
         LOG.info("a seed was loaded at an earlier start; this one is not")
+
+
+def _peers(store: Store, local: LocalDataPlane | None) -> tuple[Peers | None, DataPlane]:
+    """Return the other processes, None on SQLite, and the data plane: this process's own, or theirs."""
+    if local and store.has_one_writer:
+        return None, local
+    peers = Peers(store, local)
+    return peers, local or RemoteDataPlane(peers.messages)
 
 
 def _dataplane(config: Config, store: Store, haproxy: str, kit: Kit | None) -> LocalDataPlane:
@@ -391,9 +393,16 @@ def _prepare(config: Config, store: Store, auth_url: str, authority: Path | None
     _warn_of_strangers(config.clouds_file, admin, after)
 
 
-def _messages(peers: Peers | None) -> Messages:
-    assert peers is not None  # the role api alone needs PostgreSQL
-    return peers.messages
+def _prepare_database(
+    config: Config, store: Store, keystone: Keystone | None, url: str, authority: Path | None
+) -> None:
+    """Create what the database lacks at the first start; without a data plane, check that another server has."""
+    if not config.has_agent:
+        _check_is_prepared(config, store)
+    elif keystone:
+        _prepare_networks(config, store, keystone)
+    else:
+        _prepare(config, store, f"{url}/identity", authority)
 
 
 def _check_is_prepared(config: Config, store: Store) -> None:
