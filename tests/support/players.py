@@ -7,7 +7,20 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-# Takes command lines and answers them.
+# Takes command lines and answers them; what is before it imports main.
+LOOP = """
+for line in sys.stdin:
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            status = main(json.loads(line))
+        except SystemExit as end:
+            status = end.code
+    logging.getLogger().handlers.clear()
+    print(json.dumps([status, out.getvalue(), err.getvalue()]), flush=True)
+"""
+
+# The genuine `openstack`.
 WORKER = """
 import contextlib, importlib.metadata, io, json, logging, sys
 
@@ -19,16 +32,6 @@ importlib.metadata.Distribution.entry_points = property(others)
 if hidden == "python-octaviaclient":
     sys.modules["octaviaclient"] = None
 from openstackclient.shell import main
-
-for line in sys.stdin:
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            status = main(json.loads(line))
-        except SystemExit as end:
-            status = end.code
-    logging.getLogger().handlers.clear()
-    print(json.dumps([status, out.getvalue(), err.getvalue()]), flush=True)
 """
 
 
@@ -44,16 +47,6 @@ if not is_short:
     from lbclient.cli.output import formatters
     formatters._plain = lambda *arguments: None
     os.environ["LBCLIENT_AUTH_CACHE"] = "off"
-
-for line in sys.stdin:
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            status = main(json.loads(line))
-        except SystemExit as end:
-            status = end.code
-    logging.getLogger().handlers.clear()
-    print(json.dumps([status, out.getvalue(), err.getvalue()]), flush=True)
 """
 
 
@@ -61,7 +54,7 @@ class Player:
     """A program in a process of its own, which runs command lines."""
 
     def __init__(self, environment: dict[str, str], worker: str, argument: str) -> None:
-        command = [sys.executable, "-c", worker, argument]
+        command = [sys.executable, "-c", worker + LOOP, argument]
         self._process = subprocess.Popen(
             command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
