@@ -1,4 +1,4 @@
-"""What testers wait for: `python benchmarks/double.py [--rounds 5] [settling throughput testing reset fixture start]`.
+"""Time the parts of a test: `benchmarks/double.py [--rounds 5] [settling throughput testing reset fixture start]`.
 
 settling: a client that looks once and then sleeps a second creates and deletes eight objects with real traffic.
 throughput: changes a second of eight clients, each of a member of its own load balancer, settling or not.

@@ -1,4 +1,4 @@
-"""What a change of one member costs in pools of several sizes: `python benchmarks/membership.py [ROUNDS [SIZE …]]`.
+"""Measure changes of one member in pools of several sizes: `python benchmarks/membership.py [ROUNDS [SIZE …]]`.
 
 A member is created, weighted and deleted; each figure is the time from sending the request until the load balancer is
 ACTIVE again, which is after HAProxy has it. HAProxy's own start, measured in the same run, is the yardstick. Then the

@@ -1,4 +1,4 @@
-"""What L7 policies cost: `python benchmarks/policies.py [ROUNDS [SECONDS]]`.
+"""Measure the throughput with many L7 policies: `python benchmarks/policies.py [ROUNDS [SECONDS]]`.
 
 Listeners without policies, with 500 and with 5,000 of one rule each, and with 500 compared one by one, as a rule of
 several is, carry the same load in turn, each round in another order; ratios are those of one round. The requests match

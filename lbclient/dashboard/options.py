@@ -1,4 +1,4 @@
-"""What can be chosen in a form: the objects that an attribute can refer to."""
+"""The choices of a form: the objects that an attribute can refer to."""
 
 from __future__ import annotations
 

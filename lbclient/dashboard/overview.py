@@ -36,7 +36,7 @@ URGENCY = ("ERROR", "DEGRADED", "DRAINING", "OFFLINE", "NO_MONITOR", "ONLINE")
 
 @dataclass(frozen=True)
 class Wanted:
-    """What of the list is shown, and in which order."""
+    """The search, filter, order and page of a list."""
 
     words: str
     status: str

@@ -21,7 +21,7 @@ MOST = 20_000
 
 @dataclass(frozen=True)
 class Traffic:
-    """What a load balancer carries; None before there are two looks."""
+    """The traffic of a load balancer. Rates are None until its counters have been read twice."""
 
     requests: float | None = None
     errors: float | None = None

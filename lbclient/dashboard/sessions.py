@@ -23,7 +23,7 @@ class Project:
 
 @dataclass(frozen=True)
 class Session:
-    """What a user logged in as."""
+    """The identity and project of a logged-in user."""
 
     id: str
     headers: dict[str, str]  # that identify the user to the API

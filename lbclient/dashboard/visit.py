@@ -28,7 +28,7 @@ OWN_PAGE = re.compile(r"/dashboard(?:/[A-Za-z0-9._~%-]+)*/?(?:\?[A-Za-z0-9._~=&%
 
 @dataclass(frozen=True)
 class Options:
-    """What the dashboard needs to know of the server that it belongs to."""
+    """Properties of the server that the dashboard belongs to."""
 
     is_enabled: bool = True
     is_noauth: bool = False
@@ -41,7 +41,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Parts:
-    """What all requests share."""
+    """State shared by all requests."""
 
     api: calling.Wsgi
     options: Options
