@@ -9,7 +9,7 @@ import resource
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -26,7 +26,9 @@ from ..dataplane.haproxy.binary import NotFound, find_haproxy
 from ..dataplane.haproxy.links import Assignment
 from ..dataplane.local import LocalDataPlane
 from ..dataplane.remote import RemoteDataPlane
-from ..store import settling
+from ..store import history, settling
+from ..store.feed import Told
+from ..store.hosted import Hosted
 from ..store.identity_tables import USER
 from ..store.migrations import Unfit
 from ..store.network_tables import NETWORK
@@ -46,6 +48,9 @@ from .identity.bootstrap import Login, bootstrap, create_demo
 from .identity.tokens import Tokens
 from .loadbalancer.drivers import is_noop
 from .network.demo_networks import create_demo_networks
+from .outbound.webhook_file import InvalidWebhooks
+from .outbound.webhook_file import read as read_webhooks
+from .outbound.webhooks import Webhooks
 from .peers import Peers
 from .rereading import Reread, reread
 from .services import DataPlane, Services
@@ -61,6 +66,7 @@ from .web.tls import Certificate, CertificateError
 
 LOG = logging.getLogger("lbclient.server.main")  # also where this is __main__
 TOKEN_KEYS = "fernet-keys"  # the directory of the keys of tokens, beside that of the key manager's keys
+WEBHOOKS = "webhooks"  # the directory of what has been sent to each webhook
 LOOK_UP = 0.5  # seconds between checks for a signal
 FILES = 65536
 SWITCH = 0.001  # seconds until a thread yields to another: large requests must not delay small ones
@@ -78,6 +84,7 @@ REFUSALS = (
     DamagedKey,
     DatabaseError,
     InvalidPolicyFile,
+    InvalidWebhooks,
     ListenError,
     NotFound,
     Unavailable,
@@ -185,6 +192,7 @@ def _running(config: Config, seed: seeding.Seed | None) -> Iterator[tuple[str, i
         _settlements(config, store, [each.on_reconciled for each in (local, peers) if each], kit),
         request_log=_request_log(config),
     )
+    webhooks = _webhooks(config, services)
     seeding.undo(services, config.state_directory)  # before users are created, whose passwords go to clouds.yaml
     server = _server(config, services, certificate)
     server.watch(services.metrics.watch)
@@ -201,11 +209,13 @@ def _running(config: Config, seed: seeding.Seed | None) -> Iterator[tuple[str, i
     try:
         if seed:
             _seed(services, _reachable(config, *server.address), seed)
+        webhooks.start()
         if local:
             local.start()
         yield server.address
     finally:
         server.stop()
+        webhooks.stop()
         if peers:
             peers.stop()
         if local:
@@ -237,7 +247,7 @@ def _peers(store: Store, local: LocalDataPlane | None) -> tuple[Peers | None, Da
 def _dataplane(config: Config, store: Store, haproxy: str, kit: Kit | None) -> LocalDataPlane:
     """The data plane of this machine, held back by the paces of the testing API if there is one."""
     dataplane = LocalDataPlane(
-        store,
+        Hosted(store),
         config.state_directory / state.INSTANCES,
         haproxy,
         attachment(config.attachment, [Assignment(*each) for each in config.interface]),
@@ -337,6 +347,20 @@ def _request_log(config: Config) -> RequestLog:
         return RequestFile(config.request_log, config.log_format)
     except OSError as error:
         raise ConfigError(f"request_log: {config.request_log} cannot be written: {error.strerror}.") from None
+
+
+def _webhooks(config: Config, services: Services) -> Webhooks:
+    """Return what sends events to webhooks, to none without a file of them. Raises InvalidWebhooks."""
+
+    def stored(last: int, scope: Mapping[str, str], limit: int) -> list[Told]:
+        with services.store.reading() as tx:
+            return history.since(tx, last, scope, limit)
+
+    def count(name: str, outcome: str) -> None:
+        services.metrics.webhooks.labels(name, outcome).inc()
+
+    wanted = read_webhooks(config.webhooks) if config.webhooks else ()
+    return Webhooks(wanted, services.store.feed, stored, config.state_directory / WEBHOOKS, count)
 
 
 def _keystone(config: Config) -> Keystone | None:
