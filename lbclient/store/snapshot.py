@@ -16,6 +16,7 @@ from .records import (
     MemberRecord,
     PoolRecord,
 )
+from .shaping import Shaping
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class Snapshot:
     admitted: Mapping[str, tuple[str, ...]] = field(
         default_factory=dict
     )  # by listener ID: the networks that security groups of the VIP admit; no entry without such groups
+    shaping: Shaping = field(default_factory=Shaping)  # by the QoS policy of the VIP
     unbound: Mapping[tuple[str, str], str] = field(
         default_factory=dict
     )  # (listener ID, address) -> why it cannot listen there; found when the snapshot is applied

@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-VERSION = "1"  # of this format; a running relay with another version is replaced
+VERSION = "2"  # of this format; a running relay that knows only an older one is replaced if the plan needs a newer
+FIRST_VERSION = "1"
+OPTIONAL = ("egress", "ingress", "dscp")  # the fields of version 2, which a plan has only if they are set
 
 
 @dataclass(frozen=True)
@@ -76,10 +78,18 @@ class Plan:
     pools: tuple[Pool, ...] = ()
     most_flows: int = 0
     names: Mapping[str, Mapping[str, str]] | None = None  # for metrics: kind -> ID -> name; None without metrics
+    egress: int = 0  # bytes per second to clients, of all listeners together; 0 for no limit
+    ingress: int = 0  # bytes per second from clients
+    dscp: int = 0  # the mark of datagrams to clients
 
     @property
     def is_needed(self) -> bool:
         return bool(self.listeners) or self.names is not None
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """The versions of relays that can run the plan."""
+        return (VERSION,) if any(getattr(self, name) for name in OPTIONAL) else (FIRST_VERSION, VERSION)
 
     @property
     def binds(self) -> tuple[tuple[str, int], ...]:
@@ -91,7 +101,8 @@ class Plan:
 
 
 def dumps(plan: Plan) -> str:
-    return json.dumps(asdict(plan), sort_keys=True)
+    given = {name: value for name, value in asdict(plan).items() if value or name not in OPTIONAL}
+    return json.dumps(given, sort_keys=True)
 
 
 def loads(text: str) -> Plan:
@@ -102,6 +113,7 @@ def loads(text: str) -> Plan:
         pools=tuple(_pool(each) for each in data["pools"]),
         most_flows=data["most_flows"],
         names=data["names"],
+        **{name: data[name] for name in OPTIONAL if name in data},
     )
 
 
