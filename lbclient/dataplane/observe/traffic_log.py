@@ -14,8 +14,8 @@ from functools import partial
 from pathlib import Path
 
 from ...store.store import Tail
-from ..config.traffic import SOCKET
 from ..haproxy import runtime
+from ..relay.interface import TRAFFIC_SOCKET
 from .traffic_files import TrafficFiles
 
 LOG = logging.getLogger(__name__)
@@ -149,13 +149,13 @@ class TrafficLogs:
 
     def _listen(self, source: _Source) -> None:
         """Bind the socket, again if the directory was replaced. Raises OSError."""
-        if source.listening is not None and (source.directory / SOCKET).exists():
+        if source.listening is not None and (source.directory / TRAFFIC_SOCKET).exists():
             return
         source.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        (source.directory / SOCKET).unlink(missing_ok=True)  # left behind by a server that was killed
+        (source.directory / TRAFFIC_SOCKET).unlink(missing_ok=True)  # left behind by a server that was killed
         listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            with runtime.reachable(source.directory, SOCKET) as path:
+            with runtime.reachable(source.directory, TRAFFIC_SOCKET) as path:
                 listening.bind(path)
             listening.listen()
             listening.setblocking(False)

@@ -33,7 +33,7 @@ from .writes.transaction import Change
 Values = dict[str, Any]
 
 USUAL_LIMIT, MOST_LINES = 100, 10_000
-DATAGRAMS = ("UDP", "SCTP")
+NOT_LOGGED = ("SCTP",)
 STATUS = re.compile(r"[1-5](?:\d\d|xx)")
 AGO = re.compile(r"(\d{1,6})([smhd])")
 # What HAProxy writes where there is nothing to tell.
@@ -72,7 +72,7 @@ def update(resource: Resource) -> Handler:
         _check_headers(values.get("headers", ()))
 
         def setting(tx: sa.Connection, row: Record) -> Values:
-            if getattr(row, "protocol", None) in DATAGRAMS and values.get("enabled"):
+            if getattr(row, "protocol", None) in NOT_LOGGED and values.get("enabled"):
                 raise BadRequest(f"The traffic of {row.protocol} listeners cannot be logged.")
             return {**_setting(tx, resource, row), **values}
 
