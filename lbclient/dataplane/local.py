@@ -16,7 +16,7 @@ from .haproxy.attachments import Attachment
 from .haproxy.lingering import Lingering
 from .observe import traffic_files
 from .observe.observer import Observer
-from .observe.traffic_log import Logged, TrafficLogs
+from .observe.traffic_log import Forward, Logged, TrafficLogs
 from .reconcile import Pace, Reconciler
 
 
@@ -31,6 +31,7 @@ class LocalDataPlane:
         attachment: Attachment,
         is_noop: Callable[[str], bool],
         pace: Pace | None = None,
+        forward: Forward | None = None,
     ) -> None:
         self._store = store
         self._is_noop = is_noop
@@ -40,7 +41,7 @@ class LocalDataPlane:
             store, directory, haproxy, attachment, is_noop=is_noop, pace=pace, around=self._logging
         )
         self._observer = Observer(store, directory, self._reconciler)
-        self._traffic = TrafficLogs(directory)
+        self._traffic = TrafficLogs(directory, forward)
         self._reconciler.on_change(self._forget_traffic)
         self._lingering = Lingering(self._traffic.late)
         self._logged: set[str] = set()  # load balancers whose traffic is or was logged

@@ -8,7 +8,7 @@ import selectors
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -34,6 +34,9 @@ class Logged:
     line: bytes  # JSON
 
 
+Forward = Callable[[str, Sequence[Logged]], None]
+
+
 class Damaged(Exception):
     """What is received is not a sequence of lines with their lengths."""
 
@@ -53,8 +56,10 @@ class _Source:
 class TrafficLogs:
     """A thread that receives lines, files them and wakes those who follow them."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, forward: Forward | None = None) -> None:
+        """`forward` is called with the ID of a load balancer and lines of it, and must not block."""
         self._directory = directory.absolute()
+        self._forward = forward
         self._selector = selectors.DefaultSelector()
         self._sources: dict[str, _Source] = {}
         self._wanted: dict[str, Mapping[str, int] | None] = {}
@@ -217,6 +222,8 @@ class TrafficLogs:
                 self._complained_at = time.monotonic()
                 LOG.warning("%s: traffic cannot be logged: %s", source.directory.name, error.strerror)
         source.tail.publish(lines)
+        if self._forward is not None:
+            self._forward(source.directory.name, lines)
 
     def _drain(self) -> None:
         """Refuse further lines, which HAProxy then keeps, and read those that have been sent."""
