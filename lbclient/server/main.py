@@ -27,6 +27,7 @@ from ..dataplane.haproxy.links import Assignment
 from ..dataplane.local import LocalDataPlane
 from ..dataplane.remote import RemoteDataPlane
 from ..store import settling
+from ..store.hosted import Hosted
 from ..store.identity_tables import USER
 from ..store.migrations import Unfit
 from ..store.network_tables import NETWORK
@@ -246,7 +247,7 @@ def _peers(store: Store, local: LocalDataPlane | None) -> tuple[Peers | None, Da
 def _dataplane(config: Config, store: Store, haproxy: str, kit: Kit | None, outbound: Outbound) -> LocalDataPlane:
     """The data plane of this machine, held back by the paces of the testing API if there is one."""
     dataplane = LocalDataPlane(
-        store,
+        Hosted(store),
         config.state_directory / state.INSTANCES,
         haproxy,
         attachment(config.attachment, [Assignment(*each) for each in config.interface]),

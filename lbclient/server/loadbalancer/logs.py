@@ -22,7 +22,7 @@ from ..access.sender import recheck
 from ..errors import BadRequest, InvalidInput
 from ..services import Services, TrafficTail
 from ..web import sse
-from ..web.operation import Operation, Parameter, Schema
+from ..web.operation import FOLLOW, Operation, Parameter, Schema
 from ..web.routing import Answer, Handler, Request, Route
 from . import bodies, policy
 from .log_lines import Names, names_of, parsed, present
@@ -249,7 +249,7 @@ QUERY = (
     Parameter("member", TEXT, "Lines of this member (ID)."),
     Parameter("path", TEXT, "Lines whose path matches this pattern; * stands for any characters."),
     Parameter("limit", TEXT, f"How many lines, at most {MOST_LINES} ({USUAL_LIMIT})."),
-    Parameter("follow", {"type": "boolean"}, "Answer with server-sent events: lines as they are logged."),
+    Parameter(FOLLOW, {"type": "boolean"}, "Answer with server-sent events: lines as they are logged."),
 )
 SETTING: Schema = wrapped(LOGGING.key, {"type": "object"})
 WRITING = (400, 401, 403, 404, 406, 409, 413, 503)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ....resources import AMPHORA, FLAVORS_AND_ZONES, LOADBALANCER, MEMBER, QUOTA, Resource
-from ...web.operation import READING, Operation, Parameter, Schema
+from ...web.operation import FOLLOW, READING, Operation, Parameter, Schema
 from . import schemas
 from .schemas import list_of, name_of, ref, whole, wrapped
 
@@ -51,7 +51,7 @@ def list_every(resource: Resource) -> Operation:
 def follow(operation: Operation) -> Operation:
     """Add the parameter that turns a list into a stream of server-sent events."""
     text = "Answer with server-sent events from now on; Last-Event-ID adds those that were missed."
-    return replace(operation, query=(*operation.query, Parameter("follow", {"type": "boolean"}, text)))
+    return replace(operation, query=(*operation.query, Parameter(FOLLOW, {"type": "boolean"}, text)))
 
 
 def list_short(resource: Resource, key: str, what: str) -> Operation:
