@@ -11,7 +11,7 @@ from ...store.records import HealthMonitorRecord, ListenerRecord, MemberRecord, 
 from ...store.shaping import Shaping
 from ...store.snapshot import Snapshot
 from ..relay.plan import Listener, Member, Monitor, Persistence, Plan, Pool
-from . import cfg, monitors, shaping
+from . import cfg, monitors, shaping, traffic
 from .backends import enabled_listeners
 
 PROTOCOL = "UDP"
@@ -54,6 +54,7 @@ def _shaping(wanted: Shaping) -> dict[str, int]:
 def _listener(listener: ListenerRecord, snapshot: Snapshot) -> Listener:
     timeouts = listener.timeout_client_data, listener.timeout_member_data
     clients = snapshot.clients(listener)
+    logged = traffic.setting(listener, snapshot)
     return Listener(
         id=listener.id,
         port=listener.protocol_port,
@@ -63,6 +64,7 @@ def _listener(listener: ListenerRecord, snapshot: Snapshot) -> Listener:
         # Datagrams of either side keep a flow alive. A timeout of 0 means none.
         idle=max(timeouts) / 1000 if all(timeouts) else 0,
         allowed=ANYONE if clients is None else clients or NOBODY,
+        sampling=logged["sampling"] if logged else 0,
     )
 
 

@@ -10,7 +10,9 @@ from typing import Any
 
 VERSION = "2"  # of this format; a running relay that knows only an older one is replaced if the plan needs a newer
 FIRST_VERSION = "1"
-OPTIONAL = ("egress", "ingress", "dscp")  # the fields of version 2, which a plan has only if they are set
+# The fields of version 2: a text has them only if they are set.
+OPTIONAL = ("egress", "ingress", "dscp")  # of a plan
+OPTIONAL_OF_LISTENER = ("sampling",)
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ class Listener:
     limit: int  # flows; -1 for no limit but the relay's own
     idle: float  # s after which a silent flow ends; 0 for never
     allowed: tuple[str, ...] = ()  # networks; () allows all clients
+    sampling: int = 0  # one in so many flows is logged; 0 for none
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,10 @@ class Plan:
     @property
     def versions(self) -> tuple[str, ...]:
         """The versions of relays that can run the plan."""
-        return (VERSION,) if any(getattr(self, name) for name in OPTIONAL) else (FIRST_VERSION, VERSION)
+        is_new = any(getattr(self, name) for name in OPTIONAL) or any(
+            getattr(each, name) for each in self.listeners for name in OPTIONAL_OF_LISTENER
+        )
+        return (VERSION,) if is_new else (FIRST_VERSION, VERSION)
 
     @property
     def binds(self) -> tuple[tuple[str, int], ...]:
@@ -101,8 +107,13 @@ class Plan:
 
 
 def dumps(plan: Plan) -> str:
-    given = {name: value for name, value in asdict(plan).items() if value or name not in OPTIONAL}
+    given = _without_unset(asdict(plan), OPTIONAL)
+    given["listeners"] = [_without_unset(each, OPTIONAL_OF_LISTENER) for each in given["listeners"]]
     return json.dumps(given, sort_keys=True)
+
+
+def _without_unset(given: dict[str, Any], optional: tuple[str, ...]) -> dict[str, Any]:
+    return {name: value for name, value in given.items() if value or name not in optional}
 
 
 def loads(text: str) -> Plan:
