@@ -105,6 +105,17 @@ def statistics(resource: Resource) -> Operation:
     return get(resource, f"show_{resource.name}_stats", "Show its counters", "stats", ref("Statistics"))
 
 
+def performance() -> Operation:
+    summary = "Show the requests and response times of everything in it"
+    part: Schema = {
+        "type": "object",
+        "properties": {"requests": {"type": "integer"}, "response_milliseconds": {"type": ["number", "null"]}},
+        "required": ["requests", "response_milliseconds"],
+    }
+    by_id: Schema = {"type": "object", "additionalProperties": part}
+    return get(LOADBALANCER, "show_performance", summary, "performance", by_id)
+
+
 def status(id: str) -> Operation:
     inner = wrapped("loadbalancer", ref("LoadBalancerStatus"))
     return get(LOADBALANCER, id, "Show the states of everything in it", "statuses", inner)
