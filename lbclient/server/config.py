@@ -18,6 +18,7 @@ from .option_values import (
     Network,
     cidr_of,
     cidrs,
+    destinations,
     file_path,
     interfaces,
     number_of,
@@ -179,6 +180,15 @@ class Config:
             "read": file_path,
         },
     )
+    master_key: Path | None = dataclasses.field(
+        default=None,
+        metadata={
+            "help": "The file with the key that seals the keys of tokens and secrets, which are then kept in the "
+            "database instead of files: all servers of a database need this one file. The server that carries the "
+            "traffic creates it, and takes over the keys that it has.",
+            "read": file_path,
+        },
+    )
     adopt: bool = dataclasses.field(
         default=False,
         metadata={
@@ -271,6 +281,20 @@ class Config:
             "read": file_path,
         },
     )
+    webhooks: Path | None = dataclasses.field(
+        default=None,
+        metadata={
+            "help": "The file of webhooks, which receive the events of load balancers: an INI file with a section for "
+            "each, with url, secret and optionally project, actions and ca. Default: none.",
+            "read": file_path,
+        },
+    )
+    forward_logs: tuple[str, ...] = _option(
+        "Where the lines of traffic logs are sent, too, with commas between: file:/PATH, syslog://HOST[:PORT], "
+        "syslog+tcp://…, syslog+tls://…, otlp+http://HOST:4318/v1/logs or otlp+https://…. Default: nowhere.",
+        (),
+        destinations,
+    )
     log_format: Literal["text", "json"] = _option(
         "The format of the log. Default: text.", "text", one_of("text", "json")
     )
@@ -313,7 +337,7 @@ class Config:
 
     @property
     def settle_seconds(self) -> float:
-        """How many seconds a write waits for its load balancer to settle."""
+        """The number of seconds that a write waits for its load balancer to settle."""
         if self.settle_wait is not None:
             return self.settle_wait
         return SETTLE_WAIT if self.busy_wait else 0.0
@@ -458,10 +482,15 @@ def _check_api_alone(config: Config) -> None:
     """Check the options of a server that carries no traffic itself. Raises ConfigError."""
     if not config.database_url.startswith("postgresql"):
         raise ConfigError("roles: 'api' alone needs a PostgreSQL database, which it shares with another server.")
-    if config.keys is None:
-        raise ConfigError("roles: 'api' alone needs keys: the state directory of the other server, or a copy.")
-    if config.testing:
-        raise ConfigError("testing is not allowed with roles api: it belongs to the server that carries the traffic.")
+    if config.keys is None and config.master_key is None:
+        raise ConfigError(
+            "roles: 'api' alone needs keys, the state directory of the other server or a copy, or its master_key."
+        )
+    for name in ("testing", "webhooks", "forward_logs"):
+        if getattr(config, name):
+            raise ConfigError(
+                f"{name} is not allowed with roles api: it belongs to the server that carries the traffic."
+            )
 
 
 def is_loopback(host: str) -> bool:

@@ -27,14 +27,14 @@ from ..dataplane.haproxy.links import Assignment
 from ..dataplane.local import LocalDataPlane
 from ..dataplane.remote import RemoteDataPlane
 from ..store import settling
+from ..store.hosted import Hosted
 from ..store.identity_tables import USER
 from ..store.migrations import Unfit
 from ..store.network_tables import NETWORK
 from ..store.store import Store
-from ..vault import sealing as vault
 from ..vault.keys import DamagedKey
 from ..vault.sealing import Vault
-from . import app, logs, notify, running, state
+from . import app, key_rings, logs, notify, running, state
 from .access.context import Context
 from .access.enforcer import Enforcer, InvalidPolicyFile
 from .config import Config, ConfigError, add_arguments, from_arguments, is_loopback
@@ -46,10 +46,13 @@ from .identity.bootstrap import Login, bootstrap, create_demo
 from .identity.tokens import Tokens
 from .loadbalancer.drivers import is_noop
 from .network.demo_networks import create_demo_networks
+from .outbound.outbound import Outbound
+from .outbound.webhook_file import InvalidWebhooks
 from .peers import Peers
 from .rereading import Reread, reread
 from .services import DataPlane, Services
 from .settlements import Settlements
+from .telemetry.metrics import Metrics
 from .telemetry.request_log import RequestFile, RequestLog
 from .testing import kit as kit_module
 from .testing import seeding, worlds
@@ -60,7 +63,6 @@ from .web.server import ListenError, Server
 from .web.tls import Certificate, CertificateError
 
 LOG = logging.getLogger("lbclient.server.main")  # also where this is __main__
-TOKEN_KEYS = "fernet-keys"  # the directory of the keys of tokens, beside that of the key manager's keys
 LOOK_UP = 0.5  # seconds between checks for a signal
 FILES = 65536
 SWITCH = 0.001  # seconds until a thread yields to another: large requests must not delay small ones
@@ -78,6 +80,7 @@ REFUSALS = (
     DamagedKey,
     DatabaseError,
     InvalidPolicyFile,
+    InvalidWebhooks,
     ListenError,
     NotFound,
     Unavailable,
@@ -139,7 +142,7 @@ def serve(config: Config, seed: seeding.Seed | None = None, read: Reread | None 
 def reset_password(config: Config, name: str) -> int:
     """Set a new password for a user created at the first start; return the exit status."""
     try:
-        store = _open(config.database_url, None)
+        store = _open(config.database_url)
         try:
             url = f"{_reachable(config, config.bind_host, config.bind_port)}/identity"
             password_reset.reset(store, config.clouds_file, name, url)
@@ -160,15 +163,18 @@ def _running(config: Config, seed: seeding.Seed | None) -> Iterator[tuple[str, i
         certificate = Certificate(config.tls_certificate, config.tls_key or config.tls_certificate)
     haproxy = find_haproxy(config.haproxy) if config.has_agent else ""
     clouds_yaml.read(config.clouds_file)  # refuse a damaged file before anything is created
-    if not config.has_agent:
-        state.check_keys(config.key_directory, (vault.DIRECTORY, TOKEN_KEYS))
-    store = _open(config.database_url, Vault(config.key_directory / vault.DIRECTORY))
+    key_rings.check(config)
+    store = _open(config.database_url)
+    rings = key_rings.opened(config, store)
+    store.unlock(Vault(rings.secrets))
     count = len(store.loadbalancer_ids()) if config.has_agent else 0
     state.claim(config.state_directory, store.database_id(), count, is_adopting=config.adopt)
     rules = Enforcer(config.policy_path)
-    tokens = Tokens(store, config.key_directory / TOKEN_KEYS)
+    tokens = Tokens(store, rings.tokens)
     kit = Kit(config.state_directory / kit_module.DIRECTORY) if config.testing else None
-    local = _dataplane(config, store, haproxy, kit) if config.has_agent else None
+    metrics = Metrics()
+    outbound = Outbound(config, store, metrics)
+    local = _dataplane(config, store, haproxy, kit, outbound) if config.has_agent else None
     if local:
         local.take_over()
     peers, dataplane = _peers(store, local)
@@ -183,6 +189,7 @@ def _running(config: Config, seed: seeding.Seed | None) -> Iterator[tuple[str, i
         Barbican(config.barbican_url, store) if config.barbican_url else None,
         kit,
         _settlements(config, store, [each.on_reconciled for each in (local, peers) if each], kit),
+        metrics=metrics,
         request_log=_request_log(config),
     )
     seeding.undo(services, config.state_directory)  # before users are created, whose passwords go to clouds.yaml
@@ -201,6 +208,7 @@ def _running(config: Config, seed: seeding.Seed | None) -> Iterator[tuple[str, i
     try:
         if seed:
             _seed(services, _reachable(config, *server.address), seed)
+        outbound.start()
         if local:
             local.start()
         yield server.address
@@ -210,6 +218,7 @@ def _running(config: Config, seed: seeding.Seed | None) -> Iterator[tuple[str, i
             peers.stop()
         if local:
             local.stop()
+        outbound.stop()
         store.close()
 
 
@@ -234,15 +243,16 @@ def _peers(store: Store, local: LocalDataPlane | None) -> tuple[Peers | None, Da
     return peers, local or RemoteDataPlane(peers.messages)
 
 
-def _dataplane(config: Config, store: Store, haproxy: str, kit: Kit | None) -> LocalDataPlane:
+def _dataplane(config: Config, store: Store, haproxy: str, kit: Kit | None, outbound: Outbound) -> LocalDataPlane:
     """The data plane of this machine, held back by the paces of the testing API if there is one."""
     dataplane = LocalDataPlane(
-        store,
+        Hosted(store),
         config.state_directory / state.INSTANCES,
         haproxy,
         attachment(config.attachment, [Assignment(*each) for each in config.interface]),
         is_noop=partial(is_noop, config.providers),
         pace=kit,
+        forward=outbound.forward,
     )
     if kit:
         kit.paces.on_release(dataplane.wake)
@@ -251,7 +261,7 @@ def _dataplane(config: Config, store: Store, haproxy: str, kit: Kit | None) -> L
 
 def _server(config: Config, services: Services, certificate: Certificate | None) -> Server:
     """The HTTP server, which listens nowhere yet."""
-    api, is_quick, guards = app.build(services), app.quickness(services), app.guards(services)
+    api, is_quick, guards = app.build(services), app.quick_requests(services), app.guards(services)
     pages = Mounted(api, _dashboard(config, services))
     return Server(
         pages,
@@ -269,7 +279,7 @@ def _server(config: Config, services: Services, certificate: Certificate | None)
 
 
 def _dashboard(config: Config, services: Services) -> Options:
-    """What the pages for browsers need to know of this server."""
+    """Return the dashboard's settings: what it shows, the addresses of other services, and the policy check."""
 
     def allows(session: Session, action: str) -> bool:
         project_id = session.project.id or None
@@ -356,10 +366,10 @@ def _allow_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _open(url: str, vault: Vault | None) -> Store:
+def _open(url: str) -> Store:
     """Open the database and bring its schema up to date. Raises DatabaseError."""
     try:
-        store = Store(url, vault)
+        store = Store(url)
         store.migrate()
     except (ArgumentError, ImportError, SQLAlchemyError) as error:
         why = str(getattr(error, "orig", None) or error).splitlines()[0]

@@ -53,6 +53,10 @@ class DataPlane(Protocol):
         """Return the number of open connections to a member; None if HAProxy does not answer."""
         ...
 
+    def performance(self, loadbalancer_id: str) -> Mapping[str, Mapping[str, float | None]] | None:
+        """Return requests and response times by the ID of a part; None if HAProxy does not answer."""
+        ...
+
     def observe(self, loadbalancer_id: str) -> None:
         """Observe a load balancer now and store the results; returns once that is done, or after a few seconds."""
         ...
@@ -62,7 +66,7 @@ class DataPlane(Protocol):
         ...
 
     def traffic(self, loadbalancer_id: str, listener_ids: Collection[str]) -> Iterator[tuple[str, bytes]]:
-        """Yield (listener ID, line of JSON) of the traffic that was logged, oldest first for each listener."""
+        """Yield (listener ID, line of JSON) of the traffic that was logged, newest first for each listener."""
         ...
 
     def traffic_tail(self, loadbalancer_id: str) -> TrafficTail:

@@ -7,7 +7,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from . import migrations
+from . import migrations, serials
+from .cluster_tables import HOST
 from .tables import SCHEMA, metadata
 
 assert migrations.OTHER_TABLES  # the import puts all tables into the metadata
@@ -30,11 +31,12 @@ def write(tx: sa.Connection, rows: Rows, left_out: Collection[sa.Table] = (SCHEM
             tx.execute(sa.insert(table), rows[table.name])
     if tx.dialect.name == "postgresql":
         _continue_sequences(tx, tables)
+        serials.proceed(tx)
 
 
 def is_empty(tx: sa.Connection) -> bool:
-    """Whether all tables are empty except that of the schema version."""
-    return not any(tx.execute(sa.select(table).limit(1)).first() for table in _tables((SCHEMA,)))
+    """Whether all tables are empty except those that have rows in every new database: schema version and hosts."""
+    return not any(tx.execute(sa.select(table).limit(1)).first() for table in _tables((SCHEMA, HOST)))
 
 
 def _tables(left_out: Collection[sa.Table]) -> list[sa.Table]:

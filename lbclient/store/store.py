@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from . import engines, haste, history, migrations, noop, observing, prepared, reading, settling
+from . import engines, history, migrations, nonblocking, noop, observing, prepared, reading, serials, settling
 from .feed import Feed
 from .feed import Tail as Tail
 from .figures import Figures
 from .history import Outcome as Outcome
 from .observing import Check as Check
-from .observing import Key, Totals
+from .observing import Key as Key
+from .observing import Totals as Totals
 from .snapshot import Snapshot
 from .tables import LISTENER, LOADBALANCER, SCHEMA
 
@@ -40,6 +41,10 @@ class Store:
         self.feed = Feed()
         self.figures = Figures()
         self._turn = threading.Lock()  # passed on at once; SQLite's own lock makes waiters sleep and poll
+
+    def unlock(self, vault: Vault) -> None:
+        """Read and write the payloads of secrets with this vault from now on."""
+        self.engine = self.engine.execution_options(vault=vault)
 
     @property
     def has_one_writer(self) -> bool:
@@ -68,7 +73,8 @@ class Store:
     def reading(self) -> Iterator[sa.Connection]:
         """Open a read-only transaction with one consistent view of the whole database.
 
-        Raises haste.TakesLong in a thread that must not wait, if SQLite needs more than engines.SHARE instructions.
+        Raises nonblocking.TakesLong in a thread that must not block, if SQLite needs more than engines.SHARE
+        instructions.
         """
         with self.engine.connect() as tx:
             engines.begin_reading(tx)
@@ -80,13 +86,13 @@ class Store:
     def writing(self, is_durable: bool = True) -> Iterator[sa.Connection]:
         """Open a write transaction and commit it at the end. Only one runs at a time.
 
-        A power cut may undo a transaction that is not durable. Raises haste.WouldWait in a thread that must not wait,
-        if another write transaction is running.
+        A power cut may undo a transaction that is not durable. Raises nonblocking.WouldBlock in a thread that must not
+        block, if another write transaction is running.
         """
         with self.figures.turn(self._turn), self._begun(is_durable) as tx:
             yield tx
         if is_durable and self._group_commit:
-            haste.pay(self._flush)
+            nonblocking.run_or_defer(self._flush)
 
     @contextmanager
     def changing(self, is_durable: bool = True) -> Iterator[sa.Connection]:
@@ -108,6 +114,7 @@ class Store:
         with self.engine.connect() as tx:
             engines.begin_writing(tx, is_durable, is_shared)
             tx.info.pop(history.TOLD, None)  # of a transaction that was rolled back
+            serials.forget(tx)
             yield tx
             told = tx.info.pop(history.TOLD, ())
             prepared.commit(tx)
@@ -120,7 +127,7 @@ class Store:
             self._group_commit.flush()
         except OSError as error:
             raise sa.exc.OperationalError("to disk", {}, error) from error
-        if next(self._kept) % CHECKPOINT_EVERY == 0:  # threads that must not wait skip checkpoints
+        if next(self._kept) % CHECKPOINT_EVERY == 0:  # threads that must not block skip checkpoints
             with self.engine.connect() as tx:
                 engines.checkpoint_log(tx)
 
@@ -128,19 +135,6 @@ class Store:
         """Return the IDs of all load balancers, including those that are being deleted."""
         with self.reading() as tx:
             return list(tx.scalars(sa.select(LOADBALANCER.c.id).order_by(LOADBALANCER.c.serial)))
-
-    def addresses(self) -> dict[tuple[str, str], tuple[str, ...]]:
-        """Return the addresses of all load balancers, by (load balancer ID, provider name)."""
-        with self.reading() as tx:
-            rows = tx.execute(sa.select(LOADBALANCER)).all()
-            return {(row.id, row.provider): reading.addresses(tx, row) for row in rows}
-
-    def roster(self) -> list[tuple[str, str, bool]]:
-        """Return (ID, project ID, whether its status is PENDING_*) for each load balancer."""
-        columns = (LOADBALANCER.c.id, LOADBALANCER.c.project_id, LOADBALANCER.c.provisioning_status)
-        with self.reading() as tx:
-            rows = tx.execute(sa.select(*columns).order_by(LOADBALANCER.c.serial)).all()
-        return [(row.id, row.project_id, row.provisioning_status.startswith("PENDING")) for row in rows]
 
     def project_of(self, loadbalancer_id: str) -> str | None:
         """Return the project ID of a load balancer; None if the load balancer does not exist."""
