@@ -3,28 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from .network_tables import QOS_RULE
 from .records import LoadBalancerRecord
+from .snapshot import Shaping
 from .tables import LISTENER, LOADBALANCER
 
 UNLIMITED = ("TCP", "HTTPS")  # protocols of listeners whose bandwidth HAProxy cannot limit without losing data
-
-
-@dataclass(frozen=True)
-class Shaping:
-    """Limits of a load balancer's traffic: of its HTTP listeners together, and of its UDP listeners together."""
-
-    egress: int | None = None  # kbit/s towards clients; None for no limit
-    ingress: int | None = None  # kbit/s from clients
-    dscp: int | None = None  # the mark of packets towards clients
-
-    @property
-    def has_limits(self) -> bool:
-        return self.egress is not None or self.ingress is not None
 
 
 def shaping(tx: sa.Connection, loadbalancer: LoadBalancerRecord) -> Shaping:

@@ -16,7 +16,19 @@ from .records import (
     MemberRecord,
     PoolRecord,
 )
-from .shaping import Shaping
+
+
+@dataclass(frozen=True)
+class Shaping:
+    """Limits of a load balancer's traffic: of its HTTP listeners together, and of its UDP listeners together."""
+
+    egress: int | None = None  # kbit/s towards clients; None for no limit
+    ingress: int | None = None  # kbit/s from clients
+    dscp: int | None = None  # the mark of packets towards clients
+
+    @property
+    def has_limits(self) -> bool:
+        return self.egress is not None or self.ingress is not None
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
 
-from ...store.shaping import Shaping
-from ...store.snapshot import Snapshot
+from ...store.snapshot import Shaping, Snapshot
 from ..relay.plan import Plan
 from . import backends, cfg, descriptors, frontends, shaping, tls, traffic, udp, unsupported
 from .backends import Rendered, Server

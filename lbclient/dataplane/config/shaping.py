@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ...store.shaping import Shaping
+from ...store.snapshot import Shaping
 from . import cfg
 
 TABLE = "bandwidth"

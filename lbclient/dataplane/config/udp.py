@@ -8,8 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from ...store.records import HealthMonitorRecord, ListenerRecord, MemberRecord, NamedRecord, PoolRecord
-from ...store.shaping import Shaping
-from ...store.snapshot import Snapshot
+from ...store.snapshot import Shaping, Snapshot
 from ..relay.plan import Listener, Member, Monitor, Persistence, Plan, Pool
 from . import cfg, monitors, shaping, traffic
 from .backends import enabled_listeners

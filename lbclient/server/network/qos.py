@@ -12,10 +12,9 @@ from ...store.network_tables import PORT, QOS_POLICY, QOS_RULE
 from ...store.tables import LOADBALANCER
 from ...strings import is_storable
 from .. import errors
-from ..loadbalancer import advice, drivers
 from ..services import Services
 from ..web.routing import Answer, Handler, Request
-from . import bodies, objects, present, rows
+from . import bodies, objects, present, rows, unkept
 from .attributes import BOTH, QOS_POLICIES, Attribute, Kind, Type
 from .bodies import Values, bad
 
@@ -113,7 +112,7 @@ def add_rule(type_: str) -> Handler:
             tx.execute(sa.insert(QOS_RULE).values({**row, **place}))
             woken = _affected(services, tx, policy.id)
             found = _present(type_, _find(tx, policy.id, type_, id_))
-            warnings = advice.of_policy(tx, policy.id, woken)
+            warnings = unkept.headers(tx, policy.id, woken)
         services.wake(woken)
         return Answer({RULES[type_].name: found}, 201, warnings)
 
@@ -162,7 +161,7 @@ def _affected(services: Services, tx: sa.Connection, policy_id: str) -> list[str
     found = []
     for id_ in shaping.concerned(tx, policy_id):
         snapshot = reading.snapshot(tx, id_, with_members=False)
-        if snapshot is None or drivers.is_noop(services.config.providers, snapshot.loadbalancer.provider):
+        if snapshot is None or services.config.is_noop(snapshot.loadbalancer.provider):
             continue
         reason = services.dataplane.unsupported(snapshot)
         if reason:

@@ -11,8 +11,7 @@ import pki
 
 from lbclient import resources
 from lbclient.resources.fields import Resource
-from lbclient.store.shaping import Shaping
-from lbclient.store.snapshot import Snapshot
+from lbclient.store.snapshot import Shaping, Snapshot
 
 SPACE = uuid.UUID("5c6f2f6e-91b3-4c28-b5fb-5b5b6a5e6a10")
 PARENTS = ("loadbalancer_id", "listener_id", "pool_id", "l7policy_id")
