@@ -41,6 +41,7 @@ ALLOWED: dict[str, set[str]] = {
     "server.loadbalancer.rules": {"server", "store"},
     "server.loadbalancer.writes": API | {BALANCING, f"{BALANCING}.rules", "server.keymanager", "server.network"},
     "server.network": API,
+    "server.outbound": {"server", "server.telemetry", "store", BALANCING},
     "server.telemetry": API | {BALANCING},
     "server.testing": API | {BALANCING, "server.identity"},
     "server.web": {"server", "server.access", "store"},
@@ -62,6 +63,7 @@ EXCEPTIONS = {
         "dataplane.haproxy",
         BALANCING,
         "server.network",
+        "server.outbound",
         "server.telemetry",
         "server.testing",
         "server.web",
@@ -84,7 +86,12 @@ EXCEPTIONS = {
     "dataplane/local.py": {"dataplane.observe"},
     "dataplane/remote.py": {"dataplane.observe"},
     "dataplane/support.py": {"dataplane.observe"},  # whether this machine lets the server ping
-    "lab/maintenance.py": {"dataplane.haproxy", "server.access", "store"},  # what a server's files are checked with
+    "lab/maintenance.py": {
+        "dataplane.haproxy",
+        "server.access",
+        "server.outbound",
+        "store",
+    },  # what a server's files are checked with
     "lab/seeding.py": {"cli.manifest", "server.identity", "server.network", "server.testing"},
     "lab/lifecycle.py": {"server.testing"},  # for types
     "lab/commands.py": {"server.testing"},  # the error of a seed

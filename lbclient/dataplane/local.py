@@ -7,16 +7,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..store.snapshot import Snapshot
-from ..store.store import Store, Tail
+from ..store.store import Tail
 from .config import traffic
 from .config.unsupported import invalid
+from .control_plane import ControlPlane
 from .figures import Figures
-from .haproxy import binding, connections, process_table
+from .haproxy import binding, connections, performance, process_table
 from .haproxy.attachments import Attachment
 from .haproxy.lingering import Lingering
 from .observe import traffic_files
 from .observe.observer import Observer
-from .observe.traffic_log import Logged, TrafficLogs
+from .observe.traffic_log import Forward, Logged, TrafficLogs
 from .reconcile import Pace, Reconciler
 
 
@@ -25,22 +26,23 @@ class LocalDataPlane:
 
     def __init__(
         self,
-        store: Store,
+        control_plane: ControlPlane,
         directory: Path,
         haproxy: str,
         attachment: Attachment,
         is_noop: Callable[[str], bool],
         pace: Pace | None = None,
+        forward: Forward | None = None,
     ) -> None:
-        self._store = store
+        self._control_plane = control_plane
         self._is_noop = is_noop
         self._directory = directory
         self._attachment = attachment
         self._reconciler = Reconciler(
-            store, directory, haproxy, attachment, is_noop=is_noop, pace=pace, around=self._logging
+            control_plane, directory, haproxy, attachment, is_noop=is_noop, pace=pace, around=self._logging
         )
-        self._observer = Observer(store, directory, self._reconciler)
-        self._traffic = TrafficLogs(directory)
+        self._observer = Observer(control_plane, directory, self._reconciler)
+        self._traffic = TrafficLogs(directory, forward)
         self._reconciler.on_change(self._forget_traffic)
         self._lingering = Lingering(self._traffic.late)
         self._logged: set[str] = set()  # load balancers whose traffic is or was logged
@@ -50,7 +52,7 @@ class LocalDataPlane:
 
         Raises AttachmentFailed if addresses cannot be attached to this machine at all.
         """
-        wanted = self._store.addresses()
+        wanted = self._control_plane.addresses()
         self._attachment.start({id_: found for (id_, provider), found in wanted.items() if not self._is_noop(provider)})
 
     def start(self) -> None:
@@ -106,6 +108,10 @@ class LocalDataPlane:
     def active_connections(self, loadbalancer_id: str, pool_id: str, member_id: str) -> int | None:
         """Return the number of open connections to a member; None if the proxy does not answer."""
         return connections.open_to(self._directory, loadbalancer_id, pool_id, member_id)
+
+    def performance(self, loadbalancer_id: str) -> performance.Performance | None:
+        """Return requests and response times of a load balancer's parts; None if a process does not answer."""
+        return performance.of(self._directory, loadbalancer_id)
 
     def traffic(self, loadbalancer_id: str, listener_ids: Collection[str]) -> Iterator[tuple[str, bytes]]:
         """Yield (listener ID, line of JSON) of the traffic that was logged, oldest first for each listener."""

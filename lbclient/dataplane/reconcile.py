@@ -17,12 +17,13 @@ from typing import Protocol
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..store.snapshot import Snapshot
-from ..store.store import Outcome, Store
+from ..store.store import Outcome
 from ..strings import is_uuid
 from . import support
 from .config import udp
 from .config.cfg import Refused
 from .config.render import Configuration, Settings, render
+from .control_plane import ControlPlane
 from .fair_share import Limits
 from .figures import Figures, Reconciled
 from .haproxy import binary, capabilities, process_table
@@ -95,11 +96,11 @@ def _nothing(id_: str, snapshot: Snapshot) -> Iterator[Callable[[str], None]]:
 
 
 class Reconciler:
-    """Worker threads that bring HAProxy processes and relays in line with the store."""
+    """Worker threads that bring HAProxy processes and relays in line with what the control plane wants."""
 
     def __init__(
         self,
-        store: Store,
+        control_plane: ControlPlane,
         directory: Path,
         haproxy_path: str,
         attachment: Attachment,
@@ -113,7 +114,7 @@ class Reconciler:
         Configurations are applied inside a block of around(id, snapshot), which is told how that took effect.
         """
         self._around = around
-        self._store = store
+        self._control_plane = control_plane
         self._directory = directory.absolute()
         self._binary = haproxy_path
         self._attachment = attachment
@@ -140,7 +141,7 @@ class Reconciler:
 
     def wake_pending(self) -> None:
         """Queue the load balancers with pending changes that are neither queued nor being reconciled."""
-        for id_, project_id, is_pending in self._store.roster():
+        for id_, project_id, is_pending in self._control_plane.roster():
             if is_pending and self._queue.is_absent(id_):
                 self._queue.wake(id_, group=project_id)
 
@@ -152,7 +153,7 @@ class Reconciler:
             # Processes have ended while the server was not running, as after a reboot. Starting them takes CPU time of
             # HAProxy rather than of this process, which also serves requests: start more of them at a time.
             self._queue.limit(replace(self._limits, low_priority=LOW_PRIORITY_STARTS))
-        roster = self._store.roster()
+        roster = self._control_plane.roster()
         self._projects.update((id_, project_id) for id_, project_id, _ in roster)
         for id_, project_id, is_pending in roster:  # pending ones go first
             self._queue.wake(id_, is_low_priority=not is_pending, group=project_id)
@@ -201,11 +202,11 @@ class Reconciler:
         return [each.name for each in self._directory.iterdir() if is_uuid(each.name)]
 
     def _project(self, id_: str) -> str | None:
-        """Return the ID of a load balancer's project; None if it is unknown or the store cannot be read now."""
+        """Return the ID of a load balancer's project; None if it is not known, or cannot be read now."""
         found = self._projects.get(id_)
         if found is None:
             try:
-                found = self._store.project_of(id_)
+                found = self._control_plane.project_of(id_)
             except SQLAlchemyError:
                 return None  # the load balancer is reconciled anyway, once the store can be read
             if found is not None:
@@ -253,7 +254,7 @@ class Reconciler:
                 self._queue.wake(id_, remaining)
             return "held back"
         failure = self._pace.failure(id_)
-        snapshot = self._store.snapshot(id_, self._settled.get(id_))
+        snapshot = self._control_plane.snapshot(id_, self._settled.get(id_))
         if snapshot is not None and failure is not None:
             self._fail(id_, snapshot, failure)
             return "refused"
@@ -272,7 +273,7 @@ class Reconciler:
             state = replace(state, snapshot=replace(state.snapshot, touched=None))
         self._states[id_] = state
         expect = partial(expected, state.snapshot)
-        if not _says_the_same(previous, state) and self._store.settle(
+        if not _says_the_same(previous, state) and self._control_plane.settle(
             state.snapshot, state.error, state.outcome, expect
         ):
             self.wake(id_)
@@ -293,10 +294,10 @@ class Reconciler:
         self._queue.wake(id_, pause, is_low_priority=True)
 
     def _remove(self, id_: str, snapshot: Snapshot | None) -> None:
-        """End the processes of a load balancer that is deleted or that the store does not know."""
+        """End the processes of a load balancer that is deleted or that this host is not to run."""
         self._end(id_)
         LOG.info("load balancer %s: removed", id_)
-        if snapshot is not None and self._store.settle(snapshot, None):
+        if snapshot is not None and self._control_plane.settle(snapshot, None):
             self.wake(id_)
             return
         self._projects.pop(id_, None)
@@ -305,7 +306,7 @@ class Reconciler:
     def _fail(self, id_: str, snapshot: Snapshot, failure: str) -> None:
         """Set the load balancer to ERROR, as its pace demands, until it is changed again."""
         is_new = (snapshot.loadbalancer.provisioning_status, snapshot.loadbalancer.fault) != ("ERROR", failure)
-        if is_new and self._store.settle(snapshot, failure):
+        if is_new and self._control_plane.settle(snapshot, failure):
             self.wake(id_)
 
     def _settle_noop(self, id_: str) -> None:
@@ -314,7 +315,7 @@ class Reconciler:
         Processes may still run from before a restart of the server, if its provider was not a no-op one then.
         """
         self._end(id_)
-        self._store.settle_noop(id_, self._pace.reported)
+        self._control_plane.settle_noop(id_, self._pace.reported)
 
     def _end(self, id_: str) -> None:
         """End the processes of a load balancer and detach its addresses, before others can be given them."""

@@ -136,12 +136,15 @@ class CheckConfig(_ServerCommand):
         from ..dataplane.haproxy.binary import NotFound, find_haproxy
         from ..server import config
         from ..server.access.enforcer import Enforcer, InvalidPolicyFile
+        from ..server.outbound import webhook_file
 
         try:
             wanted = config.from_arguments(vars(parsed_args))
             find_haproxy(wanted.haproxy)
             Enforcer(wanted.policy_path)
-        except (config.ConfigError, NotFound, InvalidPolicyFile) as error:
+            if wanted.webhooks:
+                webhook_file.read(wanted.webhooks)
+        except (config.ConfigError, NotFound, InvalidPolicyFile, webhook_file.InvalidWebhooks) as error:
             print(f"lbclient server: {error}", file=sys.stderr)
             return 2
         for name, value in config.shown(wanted).items():

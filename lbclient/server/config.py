@@ -18,6 +18,7 @@ from .option_values import (
     Network,
     cidr_of,
     cidrs,
+    destinations,
     file_path,
     interfaces,
     number_of,
@@ -271,6 +272,20 @@ class Config:
             "read": file_path,
         },
     )
+    webhooks: Path | None = dataclasses.field(
+        default=None,
+        metadata={
+            "help": "The file of webhooks, which receive the events of load balancers: an INI file with a section for "
+            "each, with url, secret and optionally project, actions and ca. Default: none.",
+            "read": file_path,
+        },
+    )
+    forward_logs: tuple[str, ...] = _option(
+        "Where the lines of traffic logs are sent, too, with commas between: file:/PATH, syslog://HOST[:PORT], "
+        "syslog+tcp://…, syslog+tls://…, otlp+http://HOST:4318/v1/logs or otlp+https://…. Default: nowhere.",
+        (),
+        destinations,
+    )
     log_format: Literal["text", "json"] = _option(
         "The format of the log. Default: text.", "text", one_of("text", "json")
     )
@@ -460,8 +475,11 @@ def _check_api_alone(config: Config) -> None:
         raise ConfigError("roles: 'api' alone needs a PostgreSQL database, which it shares with another server.")
     if config.keys is None:
         raise ConfigError("roles: 'api' alone needs keys: the state directory of the other server, or a copy.")
-    if config.testing:
-        raise ConfigError("testing is not allowed with roles api: it belongs to the server that carries the traffic.")
+    for name in ("testing", "webhooks", "forward_logs"):
+        if getattr(config, name):
+            raise ConfigError(
+                f"{name} is not allowed with roles api: it belongs to the server that carries the traffic."
+            )
 
 
 def is_loopback(host: str) -> bool:

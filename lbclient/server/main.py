@@ -27,6 +27,7 @@ from ..dataplane.haproxy.links import Assignment
 from ..dataplane.local import LocalDataPlane
 from ..dataplane.remote import RemoteDataPlane
 from ..store import settling
+from ..store.hosted import Hosted
 from ..store.identity_tables import USER
 from ..store.migrations import Unfit
 from ..store.network_tables import NETWORK
@@ -46,10 +47,13 @@ from .identity.bootstrap import Login, bootstrap, create_demo
 from .identity.tokens import Tokens
 from .loadbalancer.drivers import is_noop
 from .network.demo_networks import create_demo_networks
+from .outbound.outbound import Outbound
+from .outbound.webhook_file import InvalidWebhooks
 from .peers import Peers
 from .rereading import Reread, reread
 from .services import DataPlane, Services
 from .settlements import Settlements
+from .telemetry.metrics import Metrics
 from .telemetry.request_log import RequestFile, RequestLog
 from .testing import kit as kit_module
 from .testing import seeding, worlds
@@ -78,6 +82,7 @@ REFUSALS = (
     DamagedKey,
     DatabaseError,
     InvalidPolicyFile,
+    InvalidWebhooks,
     ListenError,
     NotFound,
     Unavailable,
@@ -168,7 +173,9 @@ def _running(config: Config, seed: seeding.Seed | None) -> Iterator[tuple[str, i
     rules = Enforcer(config.policy_path)
     tokens = Tokens(store, config.key_directory / TOKEN_KEYS)
     kit = Kit(config.state_directory / kit_module.DIRECTORY) if config.testing else None
-    local = _dataplane(config, store, haproxy, kit) if config.has_agent else None
+    metrics = Metrics()
+    outbound = Outbound(config, store, metrics)
+    local = _dataplane(config, store, haproxy, kit, outbound) if config.has_agent else None
     if local:
         local.take_over()
     peers, dataplane = _peers(store, local)
@@ -183,6 +190,7 @@ def _running(config: Config, seed: seeding.Seed | None) -> Iterator[tuple[str, i
         Barbican(config.barbican_url, store) if config.barbican_url else None,
         kit,
         _settlements(config, store, [each.on_reconciled for each in (local, peers) if each], kit),
+        metrics=metrics,
         request_log=_request_log(config),
     )
     seeding.undo(services, config.state_directory)  # before users are created, whose passwords go to clouds.yaml
@@ -201,6 +209,7 @@ def _running(config: Config, seed: seeding.Seed | None) -> Iterator[tuple[str, i
     try:
         if seed:
             _seed(services, _reachable(config, *server.address), seed)
+        outbound.start()
         if local:
             local.start()
         yield server.address
@@ -210,6 +219,7 @@ def _running(config: Config, seed: seeding.Seed | None) -> Iterator[tuple[str, i
             peers.stop()
         if local:
             local.stop()
+        outbound.stop()
         store.close()
 
 
@@ -234,15 +244,16 @@ def _peers(store: Store, local: LocalDataPlane | None) -> tuple[Peers | None, Da
     return peers, local or RemoteDataPlane(peers.messages)
 
 
-def _dataplane(config: Config, store: Store, haproxy: str, kit: Kit | None) -> LocalDataPlane:
+def _dataplane(config: Config, store: Store, haproxy: str, kit: Kit | None, outbound: Outbound) -> LocalDataPlane:
     """The data plane of this machine, held back by the paces of the testing API if there is one."""
     dataplane = LocalDataPlane(
-        store,
+        Hosted(store),
         config.state_directory / state.INSTANCES,
         haproxy,
         attachment(config.attachment, [Assignment(*each) for each in config.interface]),
         is_noop=partial(is_noop, config.providers),
         pace=kit,
+        forward=outbound.forward,
     )
     if kit:
         kit.paces.on_release(dataplane.wake)

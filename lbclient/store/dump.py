@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from . import migrations
+from .cluster_tables import HOST
 from .tables import SCHEMA, metadata
 
 assert migrations.OTHER_TABLES  # the import puts all tables into the metadata
@@ -33,8 +34,8 @@ def write(tx: sa.Connection, rows: Rows, left_out: Collection[sa.Table] = (SCHEM
 
 
 def is_empty(tx: sa.Connection) -> bool:
-    """Whether all tables are empty except that of the schema version."""
-    return not any(tx.execute(sa.select(table).limit(1)).first() for table in _tables((SCHEMA,)))
+    """Whether all tables are empty except those that have rows in every new database: schema version and hosts."""
+    return not any(tx.execute(sa.select(table).limit(1)).first() for table in _tables((SCHEMA, HOST)))
 
 
 def _tables(left_out: Collection[sa.Table]) -> list[sa.Table]:

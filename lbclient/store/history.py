@@ -179,3 +179,14 @@ def _shortened(event: Event) -> dict[str, Any]:
 def _text(value: Any) -> str | None:
     text = value if isinstance(value, str) or value is None else json.dumps(value, ensure_ascii=False)
     return text if text is None or len(text) <= LONGEST else f"{text[:LONGEST]}…"
+
+
+def since(tx: sa.Connection, serial: int, scope: Mapping[str, Any], limit: int) -> list[Told]:
+    """Return the last events after one, oldest first; those of load balancers that have been deleted are missing.
+
+    `scope` has the values of columns that they need to have.
+    """
+    mine = [EVENT.c[name] == value for name, value in scope.items()]
+    statement = sa.select(EVENT).where(EVENT.c.touched > serial, *mine).order_by(EVENT.c.touched.desc())
+    rows = tx.execute(statement.limit(limit)).all()
+    return [Told(row.touched, row.loadbalancer_id, row.project_id, row._asdict()) for row in reversed(rows)]

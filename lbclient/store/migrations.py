@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 import sqlalchemy as sa
 
-from . import identity_tables, keymanager_tables, network_tables, observed_tables
+from . import cluster_tables, identity_tables, keymanager_tables, network_tables, observed_tables, placing
 from .tables import SCHEMA, metadata
 
 # Imported so that their tables are in the metadata.
-OTHER_TABLES = (identity_tables, keymanager_tables, network_tables, observed_tables)
+OTHER_TABLES = (cluster_tables, identity_tables, keymanager_tables, network_tables, observed_tables)
 
 # Migrations since the first released schema (version 1), oldest first: each brings a database of the previous version
 # to its own. A new database is created with the newest schema and takes no steps.
@@ -28,6 +28,7 @@ def upgrade(tx: sa.Connection) -> None:
     if not sa.inspect(tx).has_table(SCHEMA.name):
         metadata.create_all(tx)
         tx.execute(sa.insert(SCHEMA).values(version=NEWEST, database_id=str(uuid.uuid4())))
+        placing.add_server(tx)
         return
     version = tx.scalar(sa.select(SCHEMA.c.version)) or 0
     if version > NEWEST:
@@ -35,6 +36,7 @@ def upgrade(tx: sa.Connection) -> None:
     for step in STEPS[version - 1 :]:
         step(tx)
     _check(tx)
+    placing.add_server(tx)
     tx.execute(sa.update(SCHEMA).values(version=NEWEST))
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import sqlalchemy as sa
 
 from .. import resources
-from . import admission, network_tables, tls_material
+from . import admission, network_tables, placing, tls_material
 from .prepared import Prepared, by
 from .records import L7PolicyRecord, LoadBalancerRecord, MemberRecord, Record
 from .snapshot import Snapshot
@@ -91,7 +91,7 @@ def continued(tx: sa.Connection, before: Snapshot) -> Snapshot | None:
 
 def _is_same_apart_from_members(before: Snapshot, now: Snapshot) -> bool:
     """Whether nothing that was wanted of other resources has changed; changes of members mark these as changed, too."""
-    if before.addresses != now.addresses or before.is_deleted != now.is_deleted:
+    if before.addresses != now.addresses or before.is_deleted != now.is_deleted or before.amphora_id != now.amphora_id:
         return False
     old, new = _others(before), _others(now)
     return len(old) == len(new) and all(
@@ -142,8 +142,11 @@ def snapshot(
         name: [row for row in found if with_deleted or row.provisioning_status != "PENDING_DELETE"]
         for name, found in rows.items()
     }
+    amphora = placing.amphora(tx, loadbalancer_id)
     return Snapshot(
         loadbalancer=loadbalancer,
+        amphora_id=amphora.id if amphora else None,
+        host_id=amphora.host_id if amphora else None,
         is_deleted=loadbalancer.provisioning_status == "PENDING_DELETE",
         addresses=addresses(tx, loadbalancer),
         listeners=tuple(kept["listener"]),

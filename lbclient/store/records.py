@@ -54,10 +54,18 @@ class LoadBalancerRecord(NamedRecord, Protocol):
     vip_vnic_type: str
     fault: str | None
     logging: dict[str, Any] | None  # the traffic log
-    amphora_id: str | None
-    amphora_created_at: str | None
+
+
+class AmphoraRecord(Protocol):
+    """A row of the table `amphora`."""
+
+    id: str
+    loadbalancer_id: str
+    host_id: str
+    role: str
     cached_zone: str | None
     compute_flavor: str | None
+    created_at: str
 
 
 class ListenerRecord(NamedRecord, Protocol):

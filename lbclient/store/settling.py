@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import sqlalchemy as sa
 
-from . import history, network_tables, observing
+from . import history, network_tables, observing, placing
 from .history import Outcome
 from .observing import Key
 from .prepared import Prepared, update
@@ -90,6 +90,7 @@ def settle(
     status = provisioning_status(tx, id_)
     if status is None:
         network_tables.release(tx, id_)
+        placing.forget(tx, id_)
         history.forget(tx, id_, loadbalancer.revision, outcome)
         return False
     observing.keep_statuses(tx, id_, statuses or {}, {})

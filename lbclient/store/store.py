@@ -16,7 +16,8 @@ from .feed import Tail as Tail
 from .figures import Figures
 from .history import Outcome as Outcome
 from .observing import Check as Check
-from .observing import Key, Totals
+from .observing import Key as Key
+from .observing import Totals as Totals
 from .snapshot import Snapshot
 from .tables import LISTENER, LOADBALANCER, SCHEMA
 
@@ -128,19 +129,6 @@ class Store:
         """Return the IDs of all load balancers, including those that are being deleted."""
         with self.reading() as tx:
             return list(tx.scalars(sa.select(LOADBALANCER.c.id).order_by(LOADBALANCER.c.serial)))
-
-    def addresses(self) -> dict[tuple[str, str], tuple[str, ...]]:
-        """Return the addresses of all load balancers, by (load balancer ID, provider name)."""
-        with self.reading() as tx:
-            rows = tx.execute(sa.select(LOADBALANCER)).all()
-            return {(row.id, row.provider): reading.addresses(tx, row) for row in rows}
-
-    def roster(self) -> list[tuple[str, str, bool]]:
-        """Return (ID, project ID, whether its status is PENDING_*) for each load balancer."""
-        columns = (LOADBALANCER.c.id, LOADBALANCER.c.project_id, LOADBALANCER.c.provisioning_status)
-        with self.reading() as tx:
-            rows = tx.execute(sa.select(*columns).order_by(LOADBALANCER.c.serial)).all()
-        return [(row.id, row.project_id, row.provisioning_status.startswith("PENDING")) for row in rows]
 
     def project_of(self, loadbalancer_id: str) -> str | None:
         """Return the project ID of a load balancer; None if the load balancer does not exist."""

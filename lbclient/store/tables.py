@@ -106,12 +106,6 @@ LOADBALANCER.append_column(sa.Column("fault", sa.Text))
 for _table_with_logs in (LOADBALANCER, LISTENER):
     _table_with_logs.append_column(sa.Column("logging", Json))
 
-# Its amphora: the HAProxy process that carries its traffic. A new ID means a new process.
-AMPHORA_COLUMNS = ("amphora_id", "amphora_created_at", "cached_zone", "compute_flavor")
-for _name in AMPHORA_COLUMNS:
-    LOADBALANCER.append_column(sa.Column(_name, sa.Text))
-sa.Index("ix_loadbalancer_amphora_id", LOADBALANCER.c.amphora_id)
-
 sa.Index("ix_member_revision", MEMBER.c.loadbalancer_id, MEMBER.c.revision)  # those that changed since a snapshot
 sa.Index("ix_member_operating_status", MEMBER.c.loadbalancer_id, MEMBER.c.operating_status)
 sa.UniqueConstraint(MEMBER.c.pool_id, MEMBER.c.address_canonical, MEMBER.c.protocol_port)

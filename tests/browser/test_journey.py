@@ -118,6 +118,6 @@ def _fail(tab: Page, server: WebServer) -> None:
     """Fail the server of a member, and see on the page, which is not loaded again, that it failed and why."""
     server.fail()
     row = tab.get_by_role("row").filter(has_text=f"127.0.0.1:{server.port}")
-    expect(row.get_by_text("ERROR")).to_be_visible(timeout=SOON)
+    expect(row.get_by_text("ERROR", exact=True)).to_be_visible(timeout=SOON)
     expect(row).to_contain_text("Connection refused", timeout=SOON)
     expect(tab.locator("#happened")).to_contain_text("Connection refused", timeout=SOON)

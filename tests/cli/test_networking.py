@@ -13,7 +13,7 @@ OPENSTACK = "import sys; from openstackclient.shell import main; sys.exit(main(s
 def openstack(cloud, *arguments: str) -> str:
     command = [sys.executable, "-c", OPENSTACK, *arguments]
     return subprocess.run(
-        command, env=cloud.environment(), capture_output=True, text=True, timeout=60, check=True
+        command, env=cloud.environment(), capture_output=True, text=True, timeout=300, check=True
     ).stdout
 
 

@@ -9,7 +9,7 @@ import pytest
 from lbclient import resources
 from lbclient.resources import Field, Resource, Type
 from lbclient.store import records
-from lbclient.store.tables import AMPHORA_COLUMNS, TABLES
+from lbclient.store.tables import TABLES
 
 RECORDS = {
     "loadbalancer": records.LoadBalancerRecord,
@@ -42,7 +42,7 @@ def column_type(name: str) -> Any:
         return int
     if name == "logging":
         return dict[str, Any] | None
-    return str | None if name in (*AMPHORA_COLUMNS, "fault") else str
+    return str | None if name in ("fault",) else str
 
 
 @pytest.mark.parametrize("resource", resources.ALL, ids=lambda each: each.name)

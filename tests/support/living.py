@@ -1,6 +1,7 @@
 """Hooks of schemathesis: random requests would hardly ever meet an object that exists, so that many are led to one.
 
 IDs in a request are replaced by such as the server has answered before; a part of the requests stays as it is.
+Requests for a stream, whose answer has no end, are for other tests.
 """
 
 from __future__ import annotations
@@ -32,7 +33,13 @@ living: dict[str, list[dict[str, str]]] = {}  # collection -> what its paths tak
 
 
 @schemathesis.hook
+def filter_query(context: Any, query: Any) -> bool:
+    return "follow" not in (query or {})
+
+
+@schemathesis.hook
 def before_call(context: Any, case: Any, kwargs: Any) -> None:
+    case.query.pop("follow", None)
     if CHANCE.random() < (0.6 if case.method == "DELETE" else 0.2):
         return
     places = _places(case.path)

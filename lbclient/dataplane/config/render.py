@@ -113,7 +113,7 @@ def render(
     in_use = [each.pool for each in distinct if each.is_first and each.pool.admin_state_up]
     files = tls.files(snapshot, listeners, in_use)
     generation = tls.generation(files)
-    amphora_id = snapshot.loadbalancer.amphora_id or ""
+    amphora_id = snapshot.amphora_id or ""
     parts = tuple(
         cfg.text([each], is_static=True) for each in (*_preamble(amphora_id, "", generation, settings), *body)
     )

@@ -8,7 +8,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from ...store.store import Store
+from ..control_plane import ControlPlane
 from ..haproxy import counters, runtime
 from ..haproxy.counters import Counters, Reading
 from ..haproxy.runtime import Report, Row
@@ -23,10 +23,10 @@ MISSES = 2  # rounds without an answer before the load balancer's status changes
 class Observation:
     """Processing of the reports of one load balancer; changes are written to the store."""
 
-    def __init__(self, id_: str, directory: Path, store: Store) -> None:
+    def __init__(self, id_: str, directory: Path, control_plane: ControlPlane) -> None:
         self._id = id_
         self._directory = directory
-        self._store = store
+        self._control_plane = control_plane
         self._counters = Counters(directory)
         self._told: tuple[State | None, object] = (None, None)
         self._missed = 0
@@ -49,7 +49,7 @@ class Observation:
         found = statuses(state.snapshot, rows, state.error, is_silent)
         checked = checks(state.snapshot, rows) if rows is not None else None
         why = reasons(state.snapshot, checked or {}, found, state.error)
-        self._store.observed(self._id, found, checked, why, state.snapshot.loadbalancer.revision)
+        self._control_plane.observed(self._id, found, checked, why, state.snapshot.loadbalancer.revision)
         self._told = (state, heard)
 
     def _count(self, state: State, reports: Sequence[Report]) -> bool:

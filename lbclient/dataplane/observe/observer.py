@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from ...store.store import Store
 from ..config.render import ADMIN_SOCKET
+from ..control_plane import ControlPlane
 from ..haproxy import runtime
 from ..haproxy.counters import Reading
 from ..reconcile import Reconciler, State
@@ -53,8 +53,8 @@ class _Round:
 class Observer:
     """A thread that polls each HAProxy and relay after health events and exits, on request and at intervals."""
 
-    def __init__(self, store: Store, directory: Path, reconciler: Reconciler) -> None:
-        self._store = store
+    def __init__(self, control_plane: ControlPlane, directory: Path, reconciler: Reconciler) -> None:
+        self._control_plane = control_plane
         self._directory = directory.absolute()
         self._reconciler = reconciler
         self._pinger = Pinger(self._directory, self.wake)
@@ -239,7 +239,7 @@ class Observer:
         """Process the reports of a round: counters and statuses; return whether there is traffic."""
         observation = self._observations.get(id_)
         if observation is None:
-            observation = self._observations[id_] = Observation(id_, self._directory / id_, self._store)
+            observation = self._observations[id_] = Observation(id_, self._directory / id_, self._control_plane)
         before = observation.totals
         try:
             observation.take(round_.state, round_.reports, is_silent=len(round_.reports) < len(_needed(round_.state)))
@@ -283,7 +283,7 @@ class Observer:
         """Write all new counters to the store, in one transaction."""
         self._kept_at = time.monotonic()
         if self._uncounted:
-            self._store.all_counted(self._uncounted)
+            self._control_plane.all_counted(self._uncounted)
             self._uncounted = {}
 
 

@@ -42,7 +42,10 @@ def main(directory: str) -> int | None:
         Path(PIDFILE).write_text(f"{pid}\n")
         os._exit(0)
     exporter.start()
-    loop.run()
+    try:
+        loop.run()
+    finally:
+        relay.close()  # which logs the flows
     return None
 
 

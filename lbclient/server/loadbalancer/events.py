@@ -6,10 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-import sqlalchemy as sa
-
 from ...resources import EVENT, LOADBALANCER
 from ...resources.event import ALL_PATH
+from ...store import history
 from ...store.feed import Feed, Missed, Told
 from ...store.observed_tables import EVENT as EVENTS
 from ..access.sender import recheck
@@ -72,12 +71,8 @@ def _stream(
 
 
 def _stored(services: Services, last: int, scope: Scope) -> list[Told]:
-    """Return the events after one, from the database: those of load balancers that have been deleted are missing."""
-    mine = [EVENTS.c[name] == value for name, value in scope.items()]
-    statement = sa.select(EVENTS).where(EVENTS.c.touched > last, *mine).order_by(EVENTS.c.touched.desc())
     with services.store.reading() as tx:
-        rows = tx.execute(statement.limit(REPLAYED)).all()
-    return [Told(row.touched, row.loadbalancer_id, row.project_id, row._asdict()) for row in reversed(rows)]
+        return history.since(tx, last, scope, REPLAYED)
 
 
 class Events:

@@ -46,6 +46,18 @@ class Metrics:
             registry=self._registry,
         )
         self.failed_logins = Counter("lbclient_failed_logins", "Logins that were refused.", registry=self._registry)
+        self.webhooks = Counter(
+            "lbclient_webhook_events",
+            "Attempts to send an event to a webhook, and events that were given up.",
+            ("webhook", "outcome"),
+            registry=self._registry,
+        )
+        self.forwarded = Counter(
+            "lbclient_forwarded_log_lines",
+            "Lines of traffic logs that were forwarded or given up.",
+            ("destination", "outcome"),
+            registry=self._registry,
+        )
         ProcessCollector(registry=self._registry)
 
     def watch(self, name: str, help: str, read: Callable[[], float]) -> None:

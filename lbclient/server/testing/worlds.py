@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from ...store import noop
+from ...store.cluster_tables import AMPHORA
 from ...store.tables import LOADBALANCER, MEMBER
 from .. import errors
 from ..loadbalancer import drivers
@@ -44,7 +45,7 @@ def check_loadbalancer(services: Services, loadbalancer_id: str | None) -> None:
 def kill(services: Services, amphora_id: str) -> int:
     """Kill the processes of an amphora and return how many there were. Raises NotFound."""
     with services.store.reading() as tx:
-        found = tx.scalar(sa.select(LOADBALANCER.c.id).where(LOADBALANCER.c.amphora_id == amphora_id))
+        found = tx.scalar(sa.select(AMPHORA.c.loadbalancer_id).where(AMPHORA.c.id == amphora_id))
     if found is None:
         raise errors.NotFound.named("Amphora", amphora_id)
     return services.dataplane.kill(found)

@@ -8,6 +8,7 @@ from typing import Any
 from ...resources import Resource
 
 Schema = dict[str, Any]  # a JSON Schema
+FOLLOW = "follow"  # the parameter that turns a list into a stream of server-sent events
 READING = (400, 401, 403, 404, 406, 503)
 
 
@@ -33,3 +34,8 @@ class Operation:
     query: tuple[Parameter, ...] = ()
     refusals: tuple[int, ...] = READING
     makes: bool = False  # whether its answer has the ID of a new object
+
+    @property
+    def is_streamed(self) -> bool:
+        """Whether it can answer with server-sent events instead."""
+        return any(parameter.name == FOLLOW for parameter in self.query)

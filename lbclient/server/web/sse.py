@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from ..errors import BadRequest
+from .operation import FOLLOW
 from .routing import Request
 
 MEDIA_TYPE = "text/event-stream"
@@ -17,7 +18,6 @@ HEADERS = {
     "X-Accel-Buffering": "no",  # nginx must not hold back parts of the answer
 }
 HEARTBEAT = b": \n\n"
-FOLLOW = "follow"
 _NUMBER = re.compile(r"[0-9]{1,19}")
 
 

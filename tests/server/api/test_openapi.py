@@ -52,6 +52,15 @@ def test_it_is_the_whole_api() -> None:
     assert len({each["operationId"] for _, _, each in OPERATIONS}) == len(OPERATIONS)
 
 
+def test_operations_that_can_be_followed_say_that_they_stream() -> None:
+    followed = [each for _, _, each in OPERATIONS if any(p["name"] == "follow" for p in each.get("parameters", ()))]
+    assert len(followed) == 4
+    streams = [
+        each for _, _, each in OPERATIONS if "text/event-stream" in each["responses"].get("200", {}).get("content", {})
+    ]
+    assert streams == followed
+
+
 @pytest.mark.parametrize("base", ["/v2.0", "/v2", "/load-balancer/v2.0", "/load-balancer/v2"])
 def test_it_is_open_and_names_its_server(api: Any, base: str) -> None:
     answer = api.request("GET", f"/{base}/openapi.json", headers={"X-Auth-Token": ""})

@@ -42,10 +42,15 @@ def apis(make_api: Callable[..., Api], database_url: str) -> Iterator[Sequence[A
     store.close()
 
 
-def together(apis: Sequence[Api], request: Callable[[Api, int], Any], times: int = WRITERS) -> Counter[int]:
-    """Return how many of the requests had which status; they are sent at once, half of them to each application."""
+def together(apis: Sequence[Api], request: Callable[[Api, int], Any], times: int = WRITERS) -> Counter[int | str]:
+    """Count the statuses of requests that are sent at once, half of them to each application; a 5xx with its text."""
+
+    def outcome(number: int) -> int | str:
+        answer = request(apis[number % 2], number)
+        return answer.status_code if answer.status_code < 500 else f"{answer.status_code} {answer.text}"
+
     with ThreadPoolExecutor(times) as threads:
-        return Counter(threads.map(lambda number: request(apis[number % 2], number).status_code, range(times)))
+        return Counter(threads.map(outcome, range(times)))
 
 
 def vip(**values: Any) -> dict[str, Any]:

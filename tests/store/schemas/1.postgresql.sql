@@ -5,6 +5,18 @@ CREATE TABLE address_claim (
 	PRIMARY KEY (key)
 );
 CREATE INDEX ix_address_claim_holder ON address_claim (holder);
+CREATE TABLE amphora (
+	id VARCHAR(36) NOT NULL, 
+	loadbalancer_id VARCHAR(36) NOT NULL, 
+	host_id VARCHAR(36) NOT NULL, 
+	role TEXT NOT NULL, 
+	cached_zone TEXT, 
+	compute_flavor TEXT, 
+	created_at VARCHAR(19) NOT NULL, 
+	PRIMARY KEY (id)
+);
+CREATE INDEX ix_amphora_host_id ON amphora (host_id);
+CREATE INDEX ix_amphora_loadbalancer_id ON amphora (loadbalancer_id);
 CREATE TABLE availabilityzone (
 	name TEXT NOT NULL, 
 	description TEXT NOT NULL, 
@@ -99,6 +111,15 @@ CREATE INDEX ix_healthmonitor_name ON healthmonitor (name);
 CREATE INDEX ix_healthmonitor_pool_id ON healthmonitor (pool_id, serial);
 CREATE INDEX ix_healthmonitor_project_id ON healthmonitor (project_id, serial);
 CREATE INDEX ix_healthmonitor_serial ON healthmonitor (serial);
+CREATE TABLE host (
+	id VARCHAR(36) NOT NULL, 
+	name TEXT NOT NULL, 
+	created_at VARCHAR(19) NOT NULL, 
+	serial BIGINT NOT NULL, 
+	PRIMARY KEY (id), 
+	UNIQUE (name)
+);
+CREATE INDEX ix_host_serial ON host (serial);
 CREATE TABLE identity_revision (
 	id SERIAL NOT NULL, 
 	revision BIGINT NOT NULL, 
@@ -255,13 +276,8 @@ CREATE TABLE loadbalancer (
 	revision BIGINT NOT NULL, 
 	fault TEXT, 
 	logging TEXT, 
-	amphora_id TEXT, 
-	amphora_created_at TEXT, 
-	cached_zone TEXT, 
-	compute_flavor TEXT, 
 	PRIMARY KEY (id)
 );
-CREATE INDEX ix_loadbalancer_amphora_id ON loadbalancer (amphora_id);
 CREATE INDEX ix_loadbalancer_availability_zone ON loadbalancer (availability_zone);
 CREATE INDEX ix_loadbalancer_flavor_id ON loadbalancer (flavor_id);
 CREATE INDEX ix_loadbalancer_name ON loadbalancer (name);

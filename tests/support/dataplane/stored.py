@@ -9,7 +9,8 @@ import pki
 import sqlalchemy as sa
 import trees
 
-from lbclient.store import tls_material
+from lbclient.store import placing, tls_material
+from lbclient.store.cluster_tables import AMPHORA
 from lbclient.store.keymanager_tables import SECRET
 from lbclient.store.snapshot import Snapshot
 from lbclient.store.store import Store
@@ -35,6 +36,9 @@ def put(store: Store, tree: Mapping[str, Any]) -> str:
         deleted = bool(tree.get("is_deleted"))
         if ("loadbalancer", id_) in known:
             _mark(tx, ("loadbalancer", id_), revision, "PENDING_DELETE" if deleted else "PENDING_UPDATE")
+        else:
+            placing.place(tx, id_, {})
+        tx.execute(sa.update(AMPHORA).where(AMPHORA.c.loadbalancer_id == id_).values(id=snapshot.amphora_id))
     return id_
 
 

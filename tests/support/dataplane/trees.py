@@ -38,7 +38,6 @@ def snapshot(tree: Mapping[str, Any]) -> Snapshot:
      pools: {name: {..., members: {name: {...}}, healthmonitor: {...}}}, certificates: {reference: see pki.py}}
     """
     loadbalancer = record(resources.LOADBALANCER, "lb", tree.get("loadbalancer", {}))
-    loadbalancer.amphora_id = identity(tree.get("amphora", "amphora"))
     listeners, l7policies, l7rules = [], {}, {}
     for name, given in tree.get("listeners", {}).items():
         listener, policies = _listener(name, given)
@@ -67,6 +66,7 @@ def snapshot(tree: Mapping[str, Any]) -> Snapshot:
         l7policies=l7policies,
         l7rules=l7rules,
         seen={},
+        amphora_id=identity(tree.get("amphora", "amphora")),
         certificates={reference: pki.material(each) for reference, each in tree.get("certificates", {}).items()},
     )
 

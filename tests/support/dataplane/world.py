@@ -18,6 +18,7 @@ from lbclient.dataplane.haproxy import attachments
 from lbclient.dataplane.haproxy.process import Instance
 from lbclient.dataplane.observe.observer import Observer
 from lbclient.dataplane.reconcile import Reconciler
+from lbclient.store.hosted import Hosted
 from lbclient.store.store import Store
 from lbclient.vault.sealing import Vault
 
@@ -37,8 +38,10 @@ class DataPlaneRig:
         self.begin()
 
     def begin(self) -> None:
-        self.reconciler = Reconciler(self.store, self.directory, self.haproxy, attachments.attachment("loopback"))
-        self.observer = Observer(self.store, self.directory, self.reconciler)
+        self.reconciler = Reconciler(
+            Hosted(self.store), self.directory, self.haproxy, attachments.attachment("loopback")
+        )
+        self.observer = Observer(Hosted(self.store), self.directory, self.reconciler)
         self.reconciler.start()
         self.observer.start()
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ....resources import BY_NAME, Resource
+from ...web import sse
 from ...web.operation import Operation, Parameter, Schema
 from ...web.routing import Route
 from . import schemas
@@ -111,6 +112,8 @@ def _answer(route: Route, told: Operation, routes: Sequence[Route]) -> Document:
     }
     if told.answer:
         found["content"] = _content(told.answer)
+        if told.is_streamed:
+            found["content"][sse.MEDIA_TYPE] = {"schema": {"type": "string"}}
     links = _links(route, told, routes) if told.makes else {}
     return {**found, "links": links} if links else found
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ....resources import AMPHORA, FLAVORS_AND_ZONES, LOADBALANCER, MEMBER, QUOTA, Resource
-from ...web.operation import READING, Operation, Parameter, Schema
+from ...web.operation import FOLLOW, READING, Operation, Parameter, Schema
 from . import schemas
 from .schemas import list_of, name_of, ref, whole, wrapped
 
@@ -51,7 +51,7 @@ def list_every(resource: Resource) -> Operation:
 def follow(operation: Operation) -> Operation:
     """Add the parameter that turns a list into a stream of server-sent events."""
     text = "Answer with server-sent events from now on; Last-Event-ID adds those that were missed."
-    return replace(operation, query=(*operation.query, Parameter("follow", {"type": "boolean"}, text)))
+    return replace(operation, query=(*operation.query, Parameter(FOLLOW, {"type": "boolean"}, text)))
 
 
 def list_short(resource: Resource, key: str, what: str) -> Operation:
@@ -103,6 +103,17 @@ def do(resource: Resource, id: str, summary: str) -> Operation:
 
 def statistics(resource: Resource) -> Operation:
     return get(resource, f"show_{resource.name}_stats", "Show its counters", "stats", ref("Statistics"))
+
+
+def performance() -> Operation:
+    summary = "Show the requests and response times of everything in it"
+    part: Schema = {
+        "type": "object",
+        "properties": {"requests": {"type": "integer"}, "response_milliseconds": {"type": ["number", "null"]}},
+        "required": ["requests", "response_milliseconds"],
+    }
+    by_id: Schema = {"type": "object", "additionalProperties": part}
+    return get(LOADBALANCER, "show_performance", summary, "performance", by_id)
 
 
 def status(id: str) -> Operation:

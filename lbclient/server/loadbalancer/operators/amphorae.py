@@ -7,7 +7,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from ....resources import AMPHORA, LOADBALANCER, STATISTICS
-from ....store import reading
+from ....store import placing, reading
+from ....store.cluster_tables import AMPHORA as AMPHORAS
 from ....store.records import Record
 from ....store.tables import LISTENER as LISTENERS
 from ....store.tables import LOADBALANCER as LOADBALANCERS
@@ -16,12 +17,11 @@ from ...services import Services
 from ...web.routing import Answer, Request
 from .. import listing, policy, present
 from ..writes import transaction
-from ..writes.placement import new_amphora
 from ..writes.transaction import Change
 
 Values = dict[str, Any]
 
-LB = LOADBALANCERS.c
+LB, A = LOADBALANCERS.c, AMPHORAS.c
 STATUSES = {"PENDING_CREATE": "PENDING_CREATE", "PENDING_DELETE": "PENDING_DELETE", "ERROR": "ERROR"}
 
 
@@ -33,7 +33,7 @@ def _nothing(kind: Any) -> sa.ColumnElement[Any]:
 # through a socket in the state directory.
 AMPHORAE = (
     sa.select(
-        LB.amphora_id.label("id"),
+        A.id,
         LB.id.label("loadbalancer_id"),
         _nothing(sa.Text).label("compute_id"),
         _nothing(sa.Text).label("lb_network_ip"),
@@ -45,20 +45,20 @@ AMPHORAE = (
         LB.vip_port_id.label("ha_port_id"),
         _nothing(sa.Text).label("cert_expiration"),
         sa.false().label("cert_busy"),
-        sa.literal("STANDALONE").label("role"),
+        A.role,
         sa.case(STATUSES, value=LB.provisioning_status, else_="ALLOCATED").label("status"),
         _nothing(sa.Text).label("vrrp_interface"),
         _nothing(sa.BigInteger).label("vrrp_id"),
         _nothing(sa.BigInteger).label("vrrp_priority"),
-        LB.cached_zone,
-        LB.amphora_created_at.label("created_at"),
+        A.cached_zone,
+        A.created_at,
         _nothing(sa.Text).label("updated_at"),
         _nothing(sa.Text).label("image_id"),
-        LB.compute_flavor,
+        A.compute_flavor,
         LB.project_id,
         LB.serial,
     )
-    .where(LB.amphora_id.is_not(None))
+    .select_from(sa.join(AMPHORAS, LOADBALANCERS, A.loadbalancer_id == LB.id))
     .subquery("amphora")
 )
 
@@ -116,8 +116,9 @@ def fail_over(services: Services, request: Request, id: str) -> Answer:
 def fail_over_loadbalancer(services: Services, request: Request, id: str) -> Answer:
     """PUT: replace the amphora of the load balancer by a new one."""
     with services.store.reading() as tx:
-        amphora_id = policy.visible(services, tx, request.who, "loadbalancer:put_failover", LOADBALANCER, id).amphora_id
-    _replace(services, id, amphora_id, busy=transaction.BUSY_LOADBALANCER, who=request.who)
+        policy.visible(services, tx, request.who, "loadbalancer:put_failover", LOADBALANCER, id)
+        amphora = placing.amphora(tx, id)
+    _replace(services, id, amphora.id if amphora else None, busy=transaction.BUSY_LOADBALANCER, who=request.who)
     return Answer(None, 202)
 
 
@@ -143,10 +144,9 @@ def _replace(services: Services, loadbalancer_id: str, amphora_id: str | None, *
     """Replace the amphora, unless a concurrent request has already replaced it. Raises Conflict."""
 
     def operation(change: Change, amphora_id: str | None) -> None:
-        if change.loadbalancer.amphora_id == amphora_id:
-            another = new_amphora(services, change.loadbalancer.provider)
-            if another:
-                change.tx.execute(sa.update(LOADBALANCERS).where(LB.id == loadbalancer_id).values(another))
+        amphora = placing.amphora(change.tx, loadbalancer_id)
+        if (amphora.id if amphora else None) == amphora_id:
+            placing.renew(change.tx, loadbalancer_id)
             change.touch_loadbalancer()
             change.note("failover", LOADBALANCER.name, loadbalancer_id)
 

@@ -45,11 +45,7 @@ def create_loadbalancer(services: Services, who: Context, body: Any, tx: sa.Conn
         lock_addresses(tx)
     quotas.check(services, tx, LOADBALANCER, values["project_id"])
     check_references(services, tx, who, values)
-    row = {
-        **transaction.new_row(values, revision=1),
-        **placement.new_amphora(services, place.provider),
-        **placement.amphora_description(place),
-    }
+    row = transaction.new_row(values, revision=1)
     claims = None if drivers.is_noop(services.config.providers, place.provider) else Claims(services, who.is_admin)
     main = network(services).allocate(
         tx,
@@ -73,6 +69,7 @@ def create_loadbalancer(services: Services, who: Context, body: Any, tx: sa.Conn
     }
     row = addresses.with_canonical(LOADBALANCERS, row)
     prepared.insert(LOADBALANCERS, *row).run(tx, **row)
+    placement.place(tx, services, row["id"], place)
     if row["vip_sg_ids"] or row["vip_qos_policy_id"]:  # otherwise a given port keeps its own settings
         network(services).guard(tx, row["id"], row["vip_sg_ids"], row["vip_qos_policy_id"])
     return prepared.by(LOADBALANCERS, "id").one(tx, id=row["id"])

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
 
 import orjson
 import sqlalchemy as sa
 
+from ....store import placing
 from ....store.records import Record
 from ....store.tables import AVAILABILITYZONE, AVAILABILITYZONEPROFILE, FLAVOR, FLAVORPROFILE
 from ...errors import BadRequest, ValidationFailure
 from ...services import Services
 from .. import capabilities, drivers
-from .transaction import now
 
 Values = dict[str, Any]
 
@@ -47,19 +46,14 @@ def of(tx: sa.Connection, services: Services, values: Values) -> Placement:
     )
 
 
-def new_amphora(services: Services, provider: str) -> Values:
-    """Return the columns of a load balancer that identify a new amphora; {} for a no-op provider, which has none."""
-    if drivers.is_noop(services.config.providers, provider):
-        return {}
-    return {"amphora_id": str(uuid4()), "amphora_created_at": now()}
-
-
-def amphora_description(placement: Placement) -> Values:
-    """Return the columns of a load balancer that describe its amphora: compute zone and compute flavor."""
-    return {
-        "cached_zone": placement.zone.get("compute_zone"),
-        "compute_flavor": placement.flavor.get("compute_flavor"),
-    }
+def place(tx: sa.Connection, services: Services, loadbalancer_id: str, placement: Placement) -> None:
+    """Give a new load balancer its amphora; those of a no-op provider have none."""
+    if not drivers.is_noop(services.config.providers, placement.provider):
+        described = {
+            "cached_zone": placement.zone.get("compute_zone"),
+            "compute_flavor": placement.flavor.get("compute_flavor"),
+        }
+        placing.place(tx, loadbalancer_id, described)
 
 
 def check_member_sriov(tx: sa.Connection, flavor_id: str | None) -> None:

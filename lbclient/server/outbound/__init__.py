@@ -1,0 +1,1 @@
+"""What the server sends to others by itself: webhooks."""

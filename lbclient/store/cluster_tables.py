@@ -1,0 +1,32 @@
+"""Tables of the hosts that run load balancers, and of the amphorae: the presence of a load balancer on a host."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from .tables import metadata
+
+# The host of the server itself: every database has its row. Others are added by operators.
+SERVER = "00000000-0000-4000-8000-000000000001"
+SERVER_NAME = "server"
+
+HOST = sa.Table(
+    "host",
+    metadata,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("name", sa.Text, nullable=False, unique=True),
+    sa.Column("created_at", sa.String(19), nullable=False),
+    sa.Column("serial", sa.BigInteger, nullable=False, index=True),
+)
+
+AMPHORA = sa.Table(
+    "amphora",
+    metadata,
+    sa.Column("id", sa.String(36), primary_key=True),  # a new ID means a new process
+    sa.Column("loadbalancer_id", sa.String(36), nullable=False, index=True),
+    sa.Column("host_id", sa.String(36), nullable=False, index=True),
+    sa.Column("role", sa.Text, nullable=False),
+    sa.Column("cached_zone", sa.Text),
+    sa.Column("compute_flavor", sa.Text),
+    sa.Column("created_at", sa.String(19), nullable=False),
+)

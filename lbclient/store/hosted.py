@@ -1,0 +1,81 @@
+"""The database as the data plane of one host uses it: only the load balancers of that host exist for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import sqlalchemy as sa
+
+from . import noop, reading
+from .cluster_tables import AMPHORA, SERVER
+from .snapshot import Snapshot
+from .store import Check, Key, Outcome, Statuses, Store, Totals
+from .tables import LOADBALANCER
+
+
+class Hosted:
+    """The load balancers of one host in the database.
+
+    The server's own host also settles the load balancers that have no amphora, because their provider is a no-op.
+    """
+
+    def __init__(self, store: Store, host_id: str = SERVER) -> None:
+        self._store = store
+        self._host_id = host_id
+
+    def roster(self) -> list[tuple[str, str, bool]]:
+        """Return (ID, project ID, whether its status is PENDING_*) for each load balancer."""
+        with self._store.reading() as tx:
+            rows = self._mine(tx, LOADBALANCER.c.id, LOADBALANCER.c.project_id, LOADBALANCER.c.provisioning_status)
+        return [(row.id, row.project_id, row.provisioning_status.startswith("PENDING")) for row in rows]
+
+    def addresses(self) -> dict[tuple[str, str], tuple[str, ...]]:
+        """Return the addresses of all load balancers, by (load balancer ID, provider name)."""
+        with self._store.reading() as tx:
+            return {(row.id, row.provider): reading.addresses(tx, row) for row in self._mine(tx, *LOADBALANCER.c)}
+
+    def project_of(self, loadbalancer_id: str) -> str | None:
+        """Return the project ID of a load balancer; None if the load balancer does not exist."""
+        return self._store.project_of(loadbalancer_id)
+
+    def snapshot(self, loadbalancer_id: str, before: Snapshot | None = None) -> Snapshot | None:
+        """Return the current state of a load balancer; None if it does not exist on this host."""
+        found = self._store.snapshot(loadbalancer_id, before)
+        return found if found is not None and found.host_id in (self._host_id, None) else None
+
+    def settle(
+        self,
+        snapshot: Snapshot,
+        error: str | None,
+        outcome: Outcome | None = None,
+        expect: Callable[[Statuses], Statuses] = dict,
+    ) -> bool:
+        """Settle the changes that the snapshot saw; return whether the load balancer is still PENDING_*."""
+        return self._store.settle(snapshot, error, outcome, expect)
+
+    def settle_noop(self, loadbalancer_id: str, reported: Mapping[str, str] = noop.NOTHING) -> None:
+        """Settle all changes of a load balancer of the no-op provider."""
+        self._store.settle_noop(loadbalancer_id, reported)
+
+    def observed(
+        self,
+        loadbalancer_id: str,
+        statuses: Statuses,
+        checks: Mapping[str, Check | None] | None = None,
+        reasons: Mapping[Key, str] | None = None,
+        revision: int | None = None,
+    ) -> None:
+        """Store observed operating statuses and check results."""
+        self._store.observed(loadbalancer_id, statuses, checks, reasons, revision)
+
+    def all_counted(self, totals: Mapping[str, Totals]) -> None:
+        """Store the totals of many load balancers, by load balancer ID."""
+        self._store.all_counted(totals)
+
+    def _mine(self, tx: sa.Connection, *columns: sa.ColumnElement[object]) -> list[sa.Row[tuple[object, ...]]]:
+        """Return the rows of the load balancers on this host, in order of creation."""
+        joined = sa.outerjoin(LOADBALANCER, AMPHORA, AMPHORA.c.loadbalancer_id == LOADBALANCER.c.id)
+        is_mine = AMPHORA.c.host_id == self._host_id
+        if self._host_id == SERVER:
+            is_mine = is_mine | AMPHORA.c.id.is_(None)
+        return list(tx.execute(sa.select(*columns).select_from(joined).where(is_mine).order_by(LOADBALANCER.c.serial)))
