@@ -170,7 +170,7 @@ def test_the_provider_does_not_repeat_the_creation_of_a_load_balancer(
 def test_the_provider_forgets_a_load_balancer_whose_answer_was_lost(
     server: RunningServer, terraform: Terraform, fault: Callable[..., str]
 ) -> None:
-    """It is not in the state: the next apply makes another, and destroy leaves the first and the flavor that it uses."""
+    """It is not in the state: the next apply makes another, and destroy leaves the first and its flavor."""
     fault(resource="loadbalancer", operation="create", drop="after", times=1)
     assert terraform.apply().returncode == 1
     assert terraform.apply().returncode == 0
