@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from . import engines, haste, history, migrations, noop, observing, prepared, reading, settling
+from . import engines, history, migrations, nonblocking, noop, observing, prepared, reading, serials, settling
 from .feed import Feed
 from .feed import Tail as Tail
 from .figures import Figures
@@ -42,6 +42,10 @@ class Store:
         self.figures = Figures()
         self._turn = threading.Lock()  # passed on at once; SQLite's own lock makes waiters sleep and poll
 
+    def unlock(self, vault: Vault) -> None:
+        """Read and write the payloads of secrets with this vault from now on."""
+        self.engine = self.engine.execution_options(vault=vault)
+
     @property
     def has_one_writer(self) -> bool:
         """Whether changing() is as exclusive as writing()."""
@@ -69,7 +73,8 @@ class Store:
     def reading(self) -> Iterator[sa.Connection]:
         """Open a read-only transaction with one consistent view of the whole database.
 
-        Raises haste.TakesLong in a thread that must not wait, if SQLite needs more than engines.SHARE instructions.
+        Raises nonblocking.TakesLong in a thread that must not block, if SQLite needs more than engines.SHARE
+        instructions.
         """
         with self.engine.connect() as tx:
             engines.begin_reading(tx)
@@ -81,13 +86,13 @@ class Store:
     def writing(self, is_durable: bool = True) -> Iterator[sa.Connection]:
         """Open a write transaction and commit it at the end. Only one runs at a time.
 
-        A power cut may undo a transaction that is not durable. Raises haste.WouldWait in a thread that must not wait,
-        if another write transaction is running.
+        A power cut may undo a transaction that is not durable. Raises nonblocking.WouldBlock in a thread that must not
+        block, if another write transaction is running.
         """
         with self.figures.turn(self._turn), self._begun(is_durable) as tx:
             yield tx
         if is_durable and self._group_commit:
-            haste.pay(self._flush)
+            nonblocking.run_or_defer(self._flush)
 
     @contextmanager
     def changing(self, is_durable: bool = True) -> Iterator[sa.Connection]:
@@ -109,6 +114,7 @@ class Store:
         with self.engine.connect() as tx:
             engines.begin_writing(tx, is_durable, is_shared)
             tx.info.pop(history.TOLD, None)  # of a transaction that was rolled back
+            serials.forget(tx)
             yield tx
             told = tx.info.pop(history.TOLD, ())
             prepared.commit(tx)
@@ -121,7 +127,7 @@ class Store:
             self._group_commit.flush()
         except OSError as error:
             raise sa.exc.OperationalError("to disk", {}, error) from error
-        if next(self._kept) % CHECKPOINT_EVERY == 0:  # threads that must not wait skip checkpoints
+        if next(self._kept) % CHECKPOINT_EVERY == 0:  # threads that must not block skip checkpoints
             with self.engine.connect() as tx:
                 engines.checkpoint_log(tx)
 
