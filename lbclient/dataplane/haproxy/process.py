@@ -17,7 +17,19 @@ from .. import ports
 from ..config.cfg import Refused
 from ..config.render import ADMIN_SOCKET, FINGERPRINT, FINGERPRINTS, STATES, Configuration
 from . import binary as haproxy
-from . import binding, bound, certificates, counters, map_files, membership, pem, process_table, runtime, stick_tables
+from . import (
+    binding,
+    bound,
+    certificates,
+    counters,
+    map_files,
+    membership,
+    pem,
+    policy_maps,
+    process_table,
+    runtime,
+    stick_tables,
+)
 from .membership import Lingering
 from .process_table import PIDFILE, wait_until
 from .relay_process import RelayProcess
@@ -99,6 +111,8 @@ class Instance:
             if worker.generation != wanted.generation:
                 self._exchange(worker.generation, wanted)
                 how = "runtime"
+            if self._change_maps(wanted, known):
+                how = "runtime"
             return self._adjust(wanted, worker.pid, known, how)
         except membership.NeedsReload as need:
             self._reload(wanted)
@@ -177,6 +191,7 @@ class Instance:
         if not self._is_taken_up(wanted, self._patience(START_SECONDS)):
             raise Refused("HAProxy was started but does not answer.")
         self._remember()
+        map_files.remember(self.directory)
         _forget(self.directory, wanted)
 
     def _launch(self, predecessor: int | None = None) -> None:
@@ -217,6 +232,7 @@ class Instance:
             self._restore()
             raise
         self._remember()
+        map_files.remember(self.directory)
         _forget(self.directory, wanted)
         self._correct(wanted)
 
@@ -316,6 +332,13 @@ class Instance:
             self._remember()
             _forget(self.directory, wanted)
 
+    def _change_maps(self, wanted: Configuration, known: Running | None) -> bool:
+        """Change maps of L7 policies; return whether there was anything to change. Raises NeedsReload or Refused."""
+        try:
+            return policy_maps.exchange(self.directory, wanted, known.configuration if known else None)
+        except runtime.Unreachable as error:
+            raise Refused(f"HAProxy does not answer: {error}") from error
+
     def _exchange(self, loaded: str, wanted: Configuration) -> None:
         """Replace certificates without a reload. Raises NeedsReload; HAProxy checks the certificates itself."""
         pem.store(self.directory, wanted)
@@ -386,6 +409,7 @@ class Instance:
         good = self.directory / GOOD
         if good.exists():
             _write(self.directory / CONFIG, good.read_text())
+            map_files.restore(self.directory)
 
 
 def _refusal(objection: str, wanted: Configuration) -> Refused:
