@@ -24,6 +24,7 @@ from ..dashboard.sessions import Session
 from ..dataplane.haproxy.attachments import AttachmentFailed, attachment
 from ..dataplane.haproxy.binary import NotFound, find_haproxy
 from ..dataplane.haproxy.links import Assignment
+from ..dataplane.haproxy.unprivileged import User
 from ..dataplane.local import LocalDataPlane
 from ..dataplane.remote import RemoteDataPlane
 from ..store import history, settling
@@ -36,7 +37,7 @@ from ..store.store import Store
 from ..vault import sealing as vault
 from ..vault.keys import DamagedKey
 from ..vault.sealing import Vault
-from . import app, logs, notify, running, state
+from . import app, logs, notify, privileges, running, state
 from .access.context import Context
 from .access.enforcer import Enforcer, InvalidPolicyFile
 from .config import Config, ConfigError, add_arguments, from_arguments, is_loopback
@@ -166,6 +167,7 @@ def _running(config: Config, seed: seeding.Seed | None) -> Iterator[tuple[str, i
     if config.tls_certificate:
         certificate = Certificate(config.tls_certificate, config.tls_key or config.tls_certificate)
     haproxy = find_haproxy(config.haproxy) if config.has_agent else ""
+    user = privileges.haproxy_user(config)
     clouds_yaml.read(config.clouds_file)  # refuse a damaged file before anything is created
     if not config.has_agent:
         state.check_keys(config.key_directory, (vault.DIRECTORY, TOKEN_KEYS))
@@ -175,7 +177,7 @@ def _running(config: Config, seed: seeding.Seed | None) -> Iterator[tuple[str, i
     rules = Enforcer(config.policy_path)
     tokens = Tokens(store, config.key_directory / TOKEN_KEYS)
     kit = Kit(config.state_directory / kit_module.DIRECTORY) if config.testing else None
-    local = _dataplane(config, store, haproxy, kit) if config.has_agent else None
+    local = _dataplane(config, store, haproxy, kit, user) if config.has_agent else None
     if local:
         local.take_over()
     peers, dataplane = _peers(store, local)
@@ -198,7 +200,7 @@ def _running(config: Config, seed: seeding.Seed | None) -> Iterator[tuple[str, i
     server.watch(services.metrics.watch)
     server.bind()
     _warn_of_listeners(config, server.address[0])
-    _warn_of_root()
+    privileges.warn_of_root(user)
     if peers:
         peers.start()
     authority = config.tls_certificate if certificate and certificate.is_self_signed else None
@@ -244,7 +246,7 @@ def _peers(store: Store, local: LocalDataPlane | None) -> tuple[Peers | None, Da
     return peers, local or RemoteDataPlane(peers.messages)
 
 
-def _dataplane(config: Config, store: Store, haproxy: str, kit: Kit | None) -> LocalDataPlane:
+def _dataplane(config: Config, store: Store, haproxy: str, kit: Kit | None, user: User | None) -> LocalDataPlane:
     """The data plane of this machine, held back by the paces of the testing API if there is one."""
     dataplane = LocalDataPlane(
         Hosted(store),
@@ -253,6 +255,7 @@ def _dataplane(config: Config, store: Store, haproxy: str, kit: Kit | None) -> L
         attachment(config.attachment, [Assignment(*each) for each in config.interface]),
         is_noop=partial(is_noop, config.providers),
         pace=kit,
+        user=user,
     )
     if kit:
         kit.paces.on_release(dataplane.wake)
@@ -468,19 +471,6 @@ def _warn_of_listeners(config: Config, host: str) -> None:
             "%s is reached from other machines, and passwords and tokens cross the network in clear text; "
             "--tls-certificate encrypts them",
             host,
-        )
-
-
-def _warn_of_root() -> None:
-    """Warn if the server, which faces clients, runs as root.
-
-    In a user namespace with a single mapped user, root has only that user's permissions: no warning then.
-    """
-    users = sum(int(line.split()[2]) for line in Path("/proc/self/uid_map").read_text().splitlines())
-    if os.geteuid() == 0 and users > 1:
-        LOG.warning(
-            "the server and the HAProxy processes, which face clients, run as root; a user of its own with "
-            "CAP_NET_BIND_SERVICE, CAP_NET_ADMIN and CAP_NET_RAW is enough (contrib/systemd/lbclient.service)"
         )
 
 

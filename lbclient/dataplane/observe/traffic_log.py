@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ...store.store import Tail
 from ..config.traffic import SOCKET
-from ..haproxy import runtime
+from ..haproxy import runtime, unprivileged
 from .traffic_files import TrafficFiles
 
 LOG = logging.getLogger(__name__)
@@ -157,6 +157,7 @@ class TrafficLogs:
         try:
             with runtime.reachable(source.directory, SOCKET) as path:
                 listening.bind(path)
+            unprivileged.share(source.directory / SOCKET, source.directory)
             listening.listen()
             listening.setblocking(False)
         except OSError:
