@@ -41,7 +41,7 @@ ALLOWED: dict[str, set[str]] = {
     "server.loadbalancer.rules": {"server", "store"},
     "server.loadbalancer.writes": API | {BALANCING, f"{BALANCING}.rules", "server.keymanager", "server.network"},
     "server.network": API,
-    "server.outbound": {"store"},
+    "server.outbound": {"server", "server.telemetry", "store", BALANCING},
     "server.telemetry": API | {BALANCING},
     "server.testing": API | {BALANCING, "server.identity"},
     "server.web": {"server", "server.access", "store"},

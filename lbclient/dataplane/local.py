@@ -18,7 +18,7 @@ from .haproxy.lingering import Lingering
 from .haproxy.unprivileged import User
 from .observe import traffic_files
 from .observe.observer import Observer
-from .observe.traffic_log import Logged, TrafficLogs
+from .observe.traffic_log import Forward, Logged, TrafficLogs
 from .reconcile import Pace, Reconciler
 
 
@@ -34,6 +34,7 @@ class LocalDataPlane:
         is_noop: Callable[[str], bool],
         pace: Pace | None = None,
         user: User | None = None,
+        forward: Forward | None = None,
     ) -> None:
         self._control_plane = control_plane
         self._is_noop = is_noop
@@ -43,7 +44,7 @@ class LocalDataPlane:
             control_plane, directory, haproxy, attachment, is_noop=is_noop, pace=pace, around=self._logging, user=user
         )
         self._observer = Observer(control_plane, directory, self._reconciler)
-        self._traffic = TrafficLogs(directory)
+        self._traffic = TrafficLogs(directory, forward)
         self._reconciler.on_change(self._forget_traffic)
         self._lingering = Lingering(self._traffic.late)
         self._logged: set[str] = set()  # load balancers whose traffic is or was logged

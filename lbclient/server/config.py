@@ -18,6 +18,7 @@ from .option_values import (
     Network,
     cidr_of,
     cidrs,
+    destinations,
     file_path,
     interfaces,
     number_of,
@@ -284,6 +285,12 @@ class Config:
             "read": file_path,
         },
     )
+    forward_logs: tuple[str, ...] = _option(
+        "Where the lines of traffic logs are sent, too, with commas between: file:/PATH, syslog://HOST[:PORT], "
+        "syslog+tcp://…, syslog+tls://…, otlp+http://HOST:4318/v1/logs or otlp+https://…. Default: nowhere.",
+        (),
+        destinations,
+    )
     log_format: Literal["text", "json"] = _option(
         "The format of the log. Default: text.", "text", one_of("text", "json")
     )
@@ -473,7 +480,7 @@ def _check_api_alone(config: Config) -> None:
         raise ConfigError("roles: 'api' alone needs a PostgreSQL database, which it shares with another server.")
     if config.keys is None:
         raise ConfigError("roles: 'api' alone needs keys: the state directory of the other server, or a copy.")
-    for name in ("testing", "webhooks"):
+    for name in ("testing", "webhooks", "forward_logs"):
         if getattr(config, name):
             raise ConfigError(
                 f"{name} is not allowed with roles api: it belongs to the server that carries the traffic."

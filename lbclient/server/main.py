@@ -9,7 +9,7 @@ import resource
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -27,8 +27,7 @@ from ..dataplane.haproxy.links import Assignment
 from ..dataplane.haproxy.unprivileged import User
 from ..dataplane.local import LocalDataPlane
 from ..dataplane.remote import RemoteDataPlane
-from ..store import history, settling
-from ..store.feed import Told
+from ..store import settling
 from ..store.hosted import Hosted
 from ..store.identity_tables import USER
 from ..store.migrations import Unfit
@@ -49,13 +48,13 @@ from .identity.bootstrap import Login, bootstrap, create_demo
 from .identity.tokens import Tokens
 from .loadbalancer.drivers import is_noop
 from .network.demo_networks import create_demo_networks
+from .outbound.outbound import Outbound
 from .outbound.webhook_file import InvalidWebhooks
-from .outbound.webhook_file import read as read_webhooks
-from .outbound.webhooks import Webhooks
 from .peers import Peers
 from .rereading import Reread, reread
 from .services import DataPlane, Services
 from .settlements import Settlements
+from .telemetry.metrics import Metrics
 from .telemetry.request_log import RequestFile, RequestLog
 from .testing import kit as kit_module
 from .testing import seeding, worlds
@@ -67,7 +66,6 @@ from .web.tls import Certificate, CertificateError
 
 LOG = logging.getLogger("lbclient.server.main")  # also where this is __main__
 TOKEN_KEYS = "fernet-keys"  # the directory of the keys of tokens, beside that of the key manager's keys
-WEBHOOKS = "webhooks"  # the directory of what has been sent to each webhook
 LOOK_UP = 0.5  # seconds between checks for a signal
 FILES = 65536
 SWITCH = 0.001  # seconds until a thread yields to another: large requests must not delay small ones
@@ -177,7 +175,9 @@ def _running(config: Config, seed: seeding.Seed | None) -> Iterator[tuple[str, i
     rules = Enforcer(config.policy_path)
     tokens = Tokens(store, config.key_directory / TOKEN_KEYS)
     kit = Kit(config.state_directory / kit_module.DIRECTORY) if config.testing else None
-    local = _dataplane(config, store, haproxy, kit, user) if config.has_agent else None
+    metrics = Metrics()
+    outbound = Outbound(config, store, metrics)
+    local = _dataplane(config, store, haproxy, kit, user, outbound) if config.has_agent else None
     if local:
         local.take_over()
     peers, dataplane = _peers(store, local)
@@ -192,9 +192,9 @@ def _running(config: Config, seed: seeding.Seed | None) -> Iterator[tuple[str, i
         Barbican(config.barbican_url, store) if config.barbican_url else None,
         kit,
         _settlements(config, store, [each.on_reconciled for each in (local, peers) if each], kit),
+        metrics=metrics,
         request_log=_request_log(config),
     )
-    webhooks = _webhooks(config, services)
     seeding.undo(services, config.state_directory)  # before users are created, whose passwords go to clouds.yaml
     server = _server(config, services, certificate)
     server.watch(services.metrics.watch)
@@ -211,17 +211,17 @@ def _running(config: Config, seed: seeding.Seed | None) -> Iterator[tuple[str, i
     try:
         if seed:
             _seed(services, _reachable(config, *server.address), seed)
-        webhooks.start()
+        outbound.start()
         if local:
             local.start()
         yield server.address
     finally:
         server.stop()
-        webhooks.stop()
         if peers:
             peers.stop()
         if local:
             local.stop()
+        outbound.stop()
         store.close()
 
 
@@ -246,7 +246,9 @@ def _peers(store: Store, local: LocalDataPlane | None) -> tuple[Peers | None, Da
     return peers, local or RemoteDataPlane(peers.messages)
 
 
-def _dataplane(config: Config, store: Store, haproxy: str, kit: Kit | None, user: User | None) -> LocalDataPlane:
+def _dataplane(
+    config: Config, store: Store, haproxy: str, kit: Kit | None, user: User | None, outbound: Outbound
+) -> LocalDataPlane:
     """The data plane of this machine, held back by the paces of the testing API if there is one."""
     dataplane = LocalDataPlane(
         Hosted(store),
@@ -256,6 +258,7 @@ def _dataplane(config: Config, store: Store, haproxy: str, kit: Kit | None, user
         is_noop=partial(is_noop, config.providers),
         pace=kit,
         user=user,
+        forward=outbound.forward,
     )
     if kit:
         kit.paces.on_release(dataplane.wake)
@@ -350,20 +353,6 @@ def _request_log(config: Config) -> RequestLog:
         return RequestFile(config.request_log, config.log_format)
     except OSError as error:
         raise ConfigError(f"request_log: {config.request_log} cannot be written: {error.strerror}.") from None
-
-
-def _webhooks(config: Config, services: Services) -> Webhooks:
-    """Return what sends events to webhooks, to none without a file of them. Raises InvalidWebhooks."""
-
-    def stored(last: int, scope: Mapping[str, str], limit: int) -> list[Told]:
-        with services.store.reading() as tx:
-            return history.since(tx, last, scope, limit)
-
-    def count(name: str, outcome: str) -> None:
-        services.metrics.webhooks.labels(name, outcome).inc()
-
-    wanted = read_webhooks(config.webhooks) if config.webhooks else ()
-    return Webhooks(wanted, services.store.feed, stored, config.state_directory / WEBHOOKS, count)
 
 
 def _keystone(config: Config) -> Keystone | None:

@@ -8,10 +8,13 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from ..resources.quota import LIMITS, UNLIMITED
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+SYSLOG_PORTS = {"syslog": 514, "syslog+tcp": 601, "syslog+tls": 6514}
+OTLP = "otlp+"  # before the address of an OpenTelemetry collector
 INTERFACE = re.compile(r"[^\s/=,]{1,15}")
 
 
@@ -70,6 +73,22 @@ def cidr_of(value: str) -> str:
 
 def cidrs(value: str) -> tuple[Network, ...]:
     return tuple(ipaddress.ip_network(cidr_of(part.strip())) for part in value.split(",") if part.strip())
+
+
+def destinations(value: str) -> tuple[str, ...]:
+    """Parse where traffic logs are forwarded to."""
+    found = tuple(part.strip() for part in value.split(",") if part.strip())
+    for each in found:
+        parts = urlsplit(each)
+        is_file = parts.scheme == "file" and parts.path.startswith("/") and not parts.netloc
+        is_host = parts.scheme in (*SYSLOG_PORTS, f"{OTLP}http", f"{OTLP}https") and parts.hostname
+        if not (is_file or is_host):
+            raise ValueError(
+                f"file:/PATH, {'://HOST, '.join(SYSLOG_PORTS)}://HOST, or {OTLP}http(s)://HOST:4318/v1/logs, "
+                "with commas between"
+            )
+        _ = parts.port  # raises ValueError
+    return found
 
 
 def interfaces(value: str) -> tuple[InterfaceNetwork, ...]:

@@ -74,6 +74,7 @@ def test_a_udp_balancer_with_metrics(site: Site, echo: int) -> None:
     monitor = "--type UDP-CONNECT --delay 3 --timeout 1 --max-retries 1"
     site.run(*f"healthmonitor create --name check {monitor} --wait resolvers".split())
     site.run(*f"listener create --name watch --protocol PROMETHEUS --protocol-port {METRICS_PORT} --wait lb".split())
+    site.run("listener", "set", "--logging", "on", "--wait", "dns")
     vip = made["vip_address"]
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
         client.settimeout(5)
@@ -97,6 +98,10 @@ def test_a_udp_balancer_with_metrics(site: Site, echo: int) -> None:
         assert asked(client, b"still there?") == b"still there?"
     site.server = start_server(site.server.state_directory)
     wait_until(lambda: site.run("show", "lb")["operating_status"] == "ONLINE")
+    assert site.run("logs", "dns") == ""  # the flow has not ended
+    site.run("member", "set", "--disable", "--wait", "resolvers", "one")
+    wait_until(lambda: "127.0.0.1  -> one  17 B in, 17 B out" in site.run("logs", "lb"), 30)
+    assert "member" in json.loads(site.run("logs", "lb", "-f", "json"))["ended"]
     site.run("delete", "--cascade", "--wait", "lb")
     wait_until(lambda: processes_with(made["id"]) == [])
 

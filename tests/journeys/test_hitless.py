@@ -7,15 +7,8 @@ from __future__ import annotations
 
 import json
 import os
-import random
-import socket
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -23,7 +16,7 @@ import load
 import load_members
 from lbclient.dataplane.haproxy import process_table, runtime
 from mixed_changes import LOOPBACK6, Api, Balancer, Mixer
-from running import RunningServer, end_server, start_server, wait_until
+from running import RunningServer, end_server, fed, free_ports, start_server, wait_until
 
 CHANGES = int(os.environ.get("TEST_CHANGES", "100"))
 CHANGES_IPV6 = int(os.environ.get("TEST_CHANGES", "30"))
@@ -64,38 +57,15 @@ class Result:
         return json.dumps(vars(self), indent=1)
 
 
-@contextmanager
-def started(module: Any, argument: str) -> Iterator[subprocess.Popen[str]]:
-    """A program that ends when its standard input does."""
-    command = [sys.executable, module.__file__, argument]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            yield process
-        except BaseException:
-            process.kill()
-            raise
-
-
-def free_ports(count: int) -> list[int]:
-    """Below those that the kernel gives to clients."""
-    found: list[int] = []
-    while len(found) < count:
-        port = random.randrange(10000, 32000)
-        with socket.socket() as probe:
-            if port not in found and probe.connect_ex(("127.0.0.1", port)):
-                found.append(port)
-    return found
-
-
 def under_load(server: RunningServer, changes: int, families: tuple[int, ...] = (4,)) -> Result:
-    with started(load_members, str(MEMBERS)) as members:
+    with fed(load_members, str(MEMBERS)) as members:
         assert members.stdout is not None
         ports = json.loads(members.stdout.readline())
         api = Api(server.url, server.state_directory / "clouds.yaml")
         balancer = Balancer(api, ports, free_ports(LISTENERS), families)
         directory = server.state_directory / "haproxy" / balancer.id
         mixer, workers = Mixer(balancer, SEED), []
-        with started(load, json.dumps(balancer.plan())) as clients:
+        with fed(load, json.dumps(balancer.plan())) as clients:
             for _ in range(changes):
                 mixer.change()
                 worker = runtime.worker(directory).pid

@@ -4,68 +4,21 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
-import requests
 
+from certificates import authority, certified
 from running import RunningServer, end_server, lbclient, start_server, wait_until
-from server_process import scoped_token
+from traffic import PATIENCE, PORT, World, run
 
-PORT = 8080
 RELOADS = 3  # 50 with --long
-PATIENCE = 30.0  # s
-
-
-class World:
-    """A load balancer with an HTTP listener, whose traffic is logged, and requests to the API."""
-
-    def __init__(self, server: RunningServer) -> None:
-        self.server = server
-        self._headers = {"X-Auth-Token": scoped_token(server.state_directory)}
-        words = ("create", "--name", "lb1", "--vip-subnet-id", "private-subnet", "--wait", "-f", "json")
-        made = json.loads(run(server, *words))
-        self.id, self.address = made["id"], made["vip_address"]
-        listener = ("--name", "web", "--protocol", "HTTP", "--protocol-port", str(PORT))
-        self.listener = json.loads(run(server, "listener", "create", *listener, "--wait", "lb1", "-f", "json"))["id"]
-
-    def ask(self, method: str, path: str, body: Any = None) -> requests.Response:
-        url = f"{self.server.url}/load-balancer/v2.0/lbaas/{path}"
-        return requests.request(method, url, json=body, headers=self._headers, timeout=PATIENCE)
-
-    def change(self, path: str, key: str, **values: Any) -> None:
-        answer = self.ask("PUT", path, {key: values})
-        assert answer.status_code == 200, answer.text
-        wait_until(self.is_settled, PATIENCE)
-
-    def is_settled(self) -> bool:
-        return bool(
-            self.ask("GET", f"loadbalancers/{self.id}").json()["loadbalancer"]["provisioning_status"] == "ACTIVE"
-        )
-
-    def logs(self, query: str = "") -> list[dict[str, Any]]:
-        answer = self.ask("GET", f"listeners/{self.listener}/logs?limit=10000&{query}")
-        assert answer.status_code == 200, answer.text
-        return list(answer.json()["logs"])
-
-    def paths(self) -> list[str]:
-        return [each.get("path", "") for each in self.logs()]
-
-    def send(self, path: str, **headers: str) -> int:
-        return requests.get(f"http://{self.address}:{PORT}{path}", headers=headers, timeout=PATIENCE).status_code
-
-
-def run(server: RunningServer, *words: str) -> str:
-    done = subprocess.run(
-        lbclient("loadbalancer", *words), env=server.environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 @pytest.fixture
@@ -215,3 +168,62 @@ def test_settings_are_checked(world: World) -> None:
     assert world.ask("GET", path).json()["logging"]["sampling"] == 1
     for query in ("status=teapot", "limit=0", "since=yesterday", "what=x"):
         assert world.ask("GET", f"listeners/{world.listener}/logs?{query}").status_code == 400
+
+
+def test_failed_handshakes_have_lines(world: World, tmp_path: Path) -> None:
+    made = certified("shop.example", authority(), "shop.example")
+    (tmp_path / "server.pem").write_text(made.pem + made.key_pem())
+    words = ("--name", "tls", "--protocol", "TERMINATED_HTTPS", "--protocol-port", "8443")
+    run(world.server, "listener", "create", *words, f"--certificate-file={tmp_path}/server.pem", "--wait", "lb1")
+    run(world.server, "listener", "set", "--logging", "on", "--wait", "tls")
+    distrusting = ssl.create_default_context()
+    with (
+        pytest.raises(ssl.SSLError),
+        socket.create_connection((world.address, 8443), timeout=PATIENCE) as plain,
+        distrusting.wrap_socket(plain, server_hostname="shop.example"),
+    ):
+        pass
+    with socket.create_connection((world.address, 8443), timeout=PATIENCE) as plain:
+        plain.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        plain.recv(100)
+
+    def failures() -> list[str]:
+        return [line for line in run(world.server, "logs", "tls").splitlines() if "SSL handshake failure" in line]
+
+    wait_until(lambda: len(failures()) == 2, PATIENCE)
+    assert "http request" in failures()[1]
+
+
+def test_a_trace_is_continued_or_begun(world: World) -> None:
+    """The member gets the client's trace with a span of its own, or a new trace, whose ID is in the line."""
+    got: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            got.append(str(self.headers["traceparent"]))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as member:
+        threading.Thread(target=member.serve_forever, daemon=True).start()
+        pool = ("--name", "pool", "--protocol", "HTTP", "--lb-algorithm", "ROUND_ROBIN", "--listener", "web")
+        run(world.server, "pool", "create", *pool, "--wait")
+        address = ("--address", "127.0.0.1", "--protocol-port", str(member.server_port))
+        run(world.server, "member", "create", *address, "--wait", "pool")
+        run(world.server, "listener", "set", "--logging", "trace=on", "--wait", "web")
+        trace, span = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+        assert world.send("/continued", traceparent=f"00-{trace}-{span}-00") == 204
+        assert world.send("/begun") == 204
+        assert world.send("/forged", traceparent=f'00-{trace[:31]}"-{span}-00') == 204
+        member.shutdown()
+    wait_until(lambda: len(world.logs()) == 3, PATIENCE)
+    logged = [each["trace"] for each in world.logs()]
+    parts = [each.split("-") for each in got]
+    assert [each[1] for each in parts] == logged
+    assert (logged[0], parts[0][3]) == (trace, "00")
+    assert len({trace, *logged}) == 3
+    assert {(len(each[1]), len(each[2]), each[0]) for each in parts} == {(32, 16, "00")}
+    assert span not in {each[2] for each in parts}

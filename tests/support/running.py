@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import random
 import secrets
 import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 from lbclient.lab.programs import LBCLIENT
 
@@ -66,13 +70,41 @@ def own_networks() -> list[str]:
     return [f"--private-cidr=127.{first}.{second}.0/24", f"--public-cidr=127.{first + 100}.{second}.0/24"]
 
 
+@contextmanager
+def fed(module: ModuleType, argument: str) -> Iterator[subprocess.Popen[str]]:
+    """A program that ends when its standard input does."""
+    assert module.__file__ is not None
+    command = [sys.executable, module.__file__, argument]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        except BaseException:
+            process.kill()
+            raise
+
+
+def free_ports(count: int) -> list[int]:
+    """Free ports below those that the kernel gives to clients."""
+    found: list[int] = []
+    while len(found) < count:
+        port = random.randrange(10000, 32000)
+        with socket.socket() as probe:
+            if port not in found and probe.connect_ex(("127.0.0.1", port)):
+                found.append(port)
+    return found
+
+
 def start_server(
-    state_directory: Path, *options: str, program: Sequence[str] = ("-m", "lbclient.server.main")
+    state_directory: Path,
+    *options: str,
+    program: Sequence[str] = ("-m", "lbclient.server.main"),
+    tree: Path | None = None,
 ) -> RunningServer:
-    """A server on a free port, ready for requests."""
+    """A server on a free port, ready for requests; with `tree`, the one whose package is in that directory."""
     command = [sys.executable, *program, "--attachment=loopback", "--bind-port=0", "--demo"]
     command += [f"--state-directory={state_directory}", *own_networks(), *options]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    environment = {**os.environ, "PYTHONPATH": str(tree)} if tree else None
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tree, env=environment)
     assert process.stdout is not None
     line = process.stdout.readline()
     assert line, "the server did not start"

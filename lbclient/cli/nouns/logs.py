@@ -89,6 +89,8 @@ def _written(line: Json, form: str, is_coloured: bool) -> str:
     elif "status" in line:
         words.append(f"{line['method']} {line['path'] or '-'}" if "method" in line else "not an HTTP request")
     words += [f"-> {line['member_name']}"] if "member_name" in line else []
+    if "status" not in line and "bytes_in" in line:
+        words.append(f"{line['bytes_in']} B in, {line['bytes_out']} B out")
     found = screen.clean("  ".join(words))
     if "status" in line:
         status = str(line["status"])

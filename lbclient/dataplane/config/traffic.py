@@ -7,10 +7,10 @@ from typing import Any
 
 from ...store.records import ListenerRecord
 from ...store.snapshot import Snapshot
+from ..relay.interface import TRAFFIC_SOCKET
 from . import cfg
 
 RING = "traffic"
-SOCKET = "traffic.sock"
 LONGEST_LINE = 16384  # bytes, of the worst case: every character of the path and the headers escaped
 LONGEST_PATH = 1024  # bytes
 LONGEST_HEADER = 256
@@ -39,7 +39,7 @@ def ring(listeners: Sequence[ListenerRecord], snapshot: Snapshot) -> tuple[cfg.S
         cfg.line("size", KEPT),
         cfg.line("timeout", "connect", "1s"),
         cfg.line("timeout", "server", "10s"),
-        cfg.line("server", "reader", f"unix@{SOCKET}", "log-proto", "octet-count"),
+        cfg.line("server", "reader", f"unix@{TRAFFIC_SOCKET}", "log-proto", "octet-count"),
     )
     return (cfg.Section(("ring", RING), lines),)
 

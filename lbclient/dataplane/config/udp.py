@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from ...store.records import HealthMonitorRecord, ListenerRecord, MemberRecord, NamedRecord, PoolRecord
 from ...store.snapshot import Snapshot
 from ..relay.plan import Listener, Member, Monitor, Persistence, Plan, Pool
-from . import cfg, monitors
+from . import cfg, monitors, traffic
 from .backends import enabled_listeners
 
 PROTOCOL = "UDP"
@@ -47,6 +47,7 @@ def plan(snapshot: Snapshot, most_flows: int) -> Plan:
 def _listener(listener: ListenerRecord, snapshot: Snapshot) -> Listener:
     timeouts = listener.timeout_client_data, listener.timeout_member_data
     clients = snapshot.clients(listener)
+    logged = traffic.setting(listener, snapshot)
     return Listener(
         id=listener.id,
         port=listener.protocol_port,
@@ -56,6 +57,7 @@ def _listener(listener: ListenerRecord, snapshot: Snapshot) -> Listener:
         # Datagrams of either side keep a flow alive. A timeout of 0 means none.
         idle=max(timeouts) / 1000 if all(timeouts) else 0,
         allowed=ANYONE if clients is None else clients or NOBODY,
+        sampling=logged["sampling"] if logged else 0,
     )
 
 

@@ -16,8 +16,7 @@ from pathlib import Path
 from .. import ports
 from ..config.cfg import Refused
 from ..config.render import ADMIN_SOCKET, FINGERPRINT, FINGERPRINTS, PEER_SOCKET, STATES, Configuration
-from ..config.traffic import SOCKET as TRAFFIC_SOCKET
-from ..relay.interface import EXPORTER_SOCKET, HEALTH_EVENTS_SOCKET
+from ..relay.interface import EXPORTER_SOCKET, HEALTH_EVENTS_SOCKET, TRAFFIC_SOCKET
 from . import binary as haproxy
 from . import (
     binding,

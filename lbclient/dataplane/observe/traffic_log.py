@@ -8,14 +8,14 @@ import selectors
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from ...store.store import Tail
-from ..config.traffic import SOCKET
 from ..haproxy import runtime, unprivileged
+from ..relay.interface import TRAFFIC_SOCKET
 from .traffic_files import TrafficFiles
 
 LOG = logging.getLogger(__name__)
@@ -32,6 +32,9 @@ class Logged:
 
     listener_id: str
     line: bytes  # JSON
+
+
+Forward = Callable[[str, Sequence[Logged]], None]
 
 
 class Damaged(Exception):
@@ -53,8 +56,10 @@ class _Source:
 class TrafficLogs:
     """A thread that receives lines, files them and wakes those who follow them."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, forward: Forward | None = None) -> None:
+        """`forward` is called with the ID of a load balancer and lines of it, and must not block."""
         self._directory = directory.absolute()
+        self._forward = forward
         self._selector = selectors.DefaultSelector()
         self._sources: dict[str, _Source] = {}
         self._wanted: dict[str, Mapping[str, int] | None] = {}
@@ -149,15 +154,15 @@ class TrafficLogs:
 
     def _listen(self, source: _Source) -> None:
         """Bind the socket, again if the directory was replaced. Raises OSError."""
-        if source.listening is not None and (source.directory / SOCKET).exists():
+        if source.listening is not None and (source.directory / TRAFFIC_SOCKET).exists():
             return
         source.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        (source.directory / SOCKET).unlink(missing_ok=True)  # left behind by a server that was killed
+        (source.directory / TRAFFIC_SOCKET).unlink(missing_ok=True)  # left behind by a server that was killed
         listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            with runtime.reachable(source.directory, SOCKET) as path:
+            with runtime.reachable(source.directory, TRAFFIC_SOCKET) as path:
                 listening.bind(path)
-            unprivileged.share(source.directory / SOCKET, source.directory)
+            unprivileged.share(source.directory / TRAFFIC_SOCKET, source.directory)
             listening.listen()
             listening.setblocking(False)
         except OSError:
@@ -218,6 +223,8 @@ class TrafficLogs:
                 self._complained_at = time.monotonic()
                 LOG.warning("%s: traffic cannot be logged: %s", source.directory.name, error.strerror)
         source.tail.publish(lines)
+        if self._forward is not None:
+            self._forward(source.directory.name, lines)
 
     def _drain(self) -> None:
         """Refuse further lines, which HAProxy then keeps, and read those that have been sent."""

@@ -51,7 +51,10 @@ def main(directory: str, uid: str = "", gid: str = "") -> int | None:
             pidfile.flush()
             os._exit(0)
     exporter.start()
-    loop.run()
+    try:
+        loop.run()
+    finally:
+        relay.close()  # which logs the flows
     return None
 
 

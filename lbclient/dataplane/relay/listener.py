@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from functools import partial
 
 from ..ports import sentence
 from . import plan
+from .flow_log import FlowLog
 from .loop import Loop
 from .pool import Address, Member, Pool
 
@@ -20,6 +22,8 @@ BATCH = 64  # datagrams that are read from one socket before others have their t
 LARGEST = 65536
 BUFFER = bytearray(LARGEST)
 VIEW = memoryview(BUFFER)
+# Why a flow has ended, in the traffic log.
+IDLE, MEMBER, LISTENER, DENIED, REFUSED, EVICTED = "idle", "member", "listener", "denied", "refused", "evicted"
 QUEUE = 1 << 20  # bytes of the kernel's receive buffer, for datagrams that wait while other sockets are served
 
 
@@ -44,13 +48,15 @@ class FlowLimit:
 class Flow:
     """One client on one of a listener's sockets, and the member that serves it."""
 
-    __slots__ = ("answers", "client", "entrance", "member", "seen", "socket")
+    __slots__ = ("began", "bytes_in", "bytes_out", "client", "entrance", "is_logged", "member", "seen", "socket")
 
     def __init__(self, entrance: socket.socket, client: Address, member: Member, seen: float) -> None:
         self.entrance = entrance
         self.client = client
         self.member = member
-        self.seen = seen
+        self.seen = self.began = seen
+        self.bytes_in = self.bytes_out = 0
+        self.is_logged = False
         family = socket.AF_INET6 if ":" in member.address[0] else socket.AF_INET
         self.socket = socket.socket(family, socket.SOCK_DGRAM)
         try:
@@ -64,13 +70,14 @@ class Flow:
 class Listener:
     """The state of a listener: its sockets, its flows in the order of their last datagram, and its counters."""
 
-    def __init__(self, wanted: plan.Listener, loop: Loop, flow_limit: FlowLimit) -> None:
+    def __init__(self, wanted: plan.Listener, loop: Loop, flow_limit: FlowLimit, flow_log: FlowLog) -> None:
         self.wanted = wanted
         self.pool: Pool | None = None
         self.flows: OrderedDict[tuple[int, Address], Flow] = OrderedDict()
         self.total = self.most = self.bytes_in = self.bytes_out = self.denied = self.errors = 0
         self._loop = loop
         self._flow_limit = flow_limit
+        self._flow_log = flow_log
         self._sockets: list[socket.socket] = []
         self._allowed: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = []
 
@@ -90,7 +97,7 @@ class Listener:
         members = {id(each) for each in self.pool.members.values()} if self.pool else set()
         for key, flow in list(self.flows.items()):
             if id(flow.member) not in members or not flow.member.can_serve or not self._is_allowed(flow.client[0]):
-                self._end(key, flow)
+                self._end(key, flow, MEMBER if self._is_allowed(flow.client[0]) else DENIED)
 
     def close(self) -> None:
         for entrance in self._sockets:
@@ -103,7 +110,7 @@ class Listener:
             key, flow = next(iter(self.flows.items()))
             if self._loop.now - flow.seen < self.wanted.idle:
                 return
-            self._end(key, flow)
+            self._end(key, flow, IDLE)
 
     @property
     def is_full(self) -> bool:
@@ -112,7 +119,7 @@ class Listener:
     def _leave(self, entrance: socket.socket) -> None:
         for key, flow in list(self.flows.items()):
             if flow.entrance is entrance:
-                self._end(key, flow)
+                self._end(key, flow, LISTENER)
         self._loop.forget(entrance.fileno())
 
     def _receive(self, entrance: socket.socket) -> None:
@@ -130,6 +137,7 @@ class Listener:
             flows.move_to_end(key)
             flow.seen = now
             self.bytes_in += size
+            flow.bytes_in += size
             flow.member.bytes_in += size
             try:
                 flow.socket.send(VIEW[:size])
@@ -146,6 +154,7 @@ class Listener:
         self.flows.move_to_end(key)
         flow.seen = self._loop.now
         self.bytes_out += size
+        flow.bytes_out += size
         flow.member.bytes_out += size
         try:
             flow.entrance.sendto(VIEW[:size], flow.client)
@@ -176,6 +185,7 @@ class Listener:
         member.flows += 1
         member.total += 1
         self.total += 1
+        flow.is_logged = self.wanted.sampling > 0 and self.total % self.wanted.sampling == 0
         self.most = max(self.most, len(self.flows))
         return flow
 
@@ -183,10 +193,10 @@ class Listener:
         """End the longest-silent flow, so that a flood does not lock out new clients; return False if there is none."""
         if not self.flows:
             return False
-        self._end(*next(iter(self.flows.items())))
+        self._end(*next(iter(self.flows.items())), EVICTED)
         return True
 
-    def _end(self, key: tuple[int, Address], flow: Flow) -> None:
+    def _end(self, key: tuple[int, Address], flow: Flow, why: str) -> None:
         if self.flows.pop(key, None) is None:
             return
         self._loop.forget(flow.socket.fileno())
@@ -195,6 +205,24 @@ class Listener:
         self._flow_limit.used -= 1
         if self.pool is not None:
             self.pool.prolong(flow.client, flow.member, self._loop.now)
+        if flow.is_logged:
+            self._log(flow, why)
+
+    def _log(self, flow: Flow, why: str) -> None:
+        """Log a flow that has ended, with the time at which it began."""
+        lasted = time.monotonic() - flow.began
+        values = {
+            "ts": round(time.time() - lasted, 3),
+            "client": flow.client[0],
+            "client_port": flow.client[1],
+            "backend": self.wanted.pool_id or "",
+            "server": flow.member.wanted.id,
+            "bytes_in": flow.bytes_in,
+            "bytes_out": flow.bytes_out,
+            "milliseconds": round(lasted * 1000),
+            "ended": why,
+        }
+        self._flow_log.write(self.wanted.id, values)
 
     def _fail(self, key: tuple[int, Address], flow: Flow, error: OSError) -> None:
         """Count an error of a member; if it refuses datagrams, end the flow: the next one may go to another member."""
@@ -203,7 +231,7 @@ class Listener:
         self.errors += 1
         flow.member.errors += 1
         if isinstance(error, ConnectionRefusedError):
-            self._end(key, flow)
+            self._end(key, flow, REFUSED)
 
     def _is_allowed(self, host: str) -> bool:
         if not self._allowed:

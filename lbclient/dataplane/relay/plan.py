@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-VERSION = "1"  # of this format; a running relay with another version is replaced
+VERSION = "2"  # of this format; a running relay with another version is replaced
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,7 @@ class Listener:
     limit: int  # flows; -1 for no limit but the relay's own
     idle: float  # s after which a silent flow ends; 0 for never
     allowed: tuple[str, ...] = ()  # networks; () allows all clients
+    sampling: int = 0  # one in so many flows is logged; 0 for none
 
 
 @dataclass(frozen=True)

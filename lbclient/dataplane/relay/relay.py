@@ -8,6 +8,7 @@ import socket
 
 from . import plan, report
 from .checks import Check
+from .flow_log import FlowLog
 from .interface import HEALTH_EVENTS_SOCKET
 from .listener import Endpoint, FlowLimit, Listener, open_all
 from .loop import Loop
@@ -26,6 +27,7 @@ class Relay:
         self.plan = Plan()
         self.loop = loop
         self._flow_limit = FlowLimit(self._sweep_later)
+        self._flow_log = FlowLog(loop)
         self._sockets: dict[Endpoint, socket.socket] = {}
         self._listeners: dict[str, Listener] = {}
         self._pools: dict[str, Pool] = {}
@@ -46,6 +48,11 @@ class Relay:
         self._take_listeners(wanted)
         self._take_checks(wanted)
 
+    def close(self) -> None:
+        """End all flows, because the process is ended."""
+        for each in self._listeners.values():
+            each.close()
+
     def answer(self, question: str) -> str:
         """Return the answer to `show info`, `show stat`, or both separated by a semicolon."""
         present = self._listeners.values(), self._pools.values()
@@ -63,7 +70,9 @@ class Relay:
             self._past_listeners.put(id_, gone)
         for each in wanted.listeners:
             if each.id not in self._listeners:
-                known = self._past_listeners.take(each.id) or Listener(each, self.loop, self._flow_limit)
+                known = self._past_listeners.take(each.id) or Listener(
+                    each, self.loop, self._flow_limit, self._flow_log
+                )
                 self._listeners[each.id] = known
             known = self._listeners[each.id]
             places = ((address, each.port) for address in each.addresses)

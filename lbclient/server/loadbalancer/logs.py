@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from fnmatch import fnmatchcase
 from typing import Any
 
-import orjson
 import sqlalchemy as sa
 
 from ...resources import LISTENER, LOADBALANCER, Resource
@@ -26,6 +25,7 @@ from ..web import sse
 from ..web.operation import FOLLOW, Operation, Parameter, Schema
 from ..web.routing import Answer, Handler, Request, Route
 from . import bodies, policy
+from .log_lines import Names, names_of, parsed, present
 from .openapi.schemas import wrapped
 from .writes import transaction
 from .writes.transaction import Change
@@ -33,11 +33,9 @@ from .writes.transaction import Change
 Values = dict[str, Any]
 
 USUAL_LIMIT, MOST_LINES = 100, 10_000
-DATAGRAMS = ("UDP", "SCTP")
+NOT_LOGGED = ("SCTP",)
 STATUS = re.compile(r"[1-5](?:\d\d|xx)")
 AGO = re.compile(r"(\d{1,6})([smhd])")
-# What HAProxy writes where there is nothing to tell.
-NOTHING: Mapping[str, tuple[Any, ...]] = {"error": ("Success", "-", ""), "tls_error": ("-", ""), "status": (0, -1)}
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -72,7 +70,7 @@ def update(resource: Resource) -> Handler:
         _check_headers(values.get("headers", ()))
 
         def setting(tx: sa.Connection, row: Record) -> Values:
-            if getattr(row, "protocol", None) in DATAGRAMS and values.get("enabled"):
+            if getattr(row, "protocol", None) in NOT_LOGGED and values.get("enabled"):
                 raise BadRequest(f"The traffic of {row.protocol} listeners cannot be logged.")
             return {**_setting(tx, resource, row), **values}
 
@@ -144,15 +142,6 @@ class Wanted:
         )
 
 
-@dataclass(frozen=True)
-class Names:
-    """The names of a load balancer's parts, by ID."""
-
-    listeners: Mapping[str, str]
-    pools: Mapping[str, str]
-    members: Mapping[str, str]
-
-
 def lines(resource: Resource) -> Handler:
     """GET of the last lines of a load balancer or a listener, oldest first; ?follow for a stream of further lines."""
 
@@ -160,7 +149,7 @@ def lines(resource: Resource) -> Handler:
         with services.store.reading() as tx:
             row = policy.visible(services, tx, who, f"{resource.name}:get_stats", resource, id_)
             owner = row.id if resource is LOADBALANCER else row.loadbalancer_id
-            names = _names(tx, owner)
+            names = names_of(tx, owner)
         return owner, names if resource is LOADBALANCER else _only(names, row)
 
     def handler(services: Services, request: Request, id: str) -> Answer:
@@ -182,44 +171,11 @@ def _only(names: Names, listener: Record) -> Names:
     return Names({listener.id: names.listeners.get(listener.id, listener.name or "")}, names.pools, names.members)
 
 
-def _names(tx: sa.Connection, loadbalancer_id: str) -> Names:
-    found = {}
-    for name in ("listener", "pool", "member"):
-        table = TABLES[name]
-        rows = tx.execute(sa.select(table).where(table.c.loadbalancer_id == loadbalancer_id))
-        found[name] = {
-            row.id: row.name or (f"{row.address}:{row.protocol_port}" if name == "member" else "") for row in rows
-        }
-    return Names(found["listener"], found["pool"], found["member"])
-
-
 def _presented(found: Iterator[tuple[str, bytes]], wanted: Wanted, names: Names) -> Iterator[Values]:
     for listener_id, raw in found:
-        line = _parsed(raw)
+        line = parsed(raw)
         if line is not None and wanted.fits(line):
-            yield _present(listener_id, line, names)
-
-
-def _parsed(raw: bytes) -> Values | None:
-    """Return a line as it was logged; None if it was cut, as when the disk was full."""
-    try:
-        line: Values = orjson.loads(raw)
-    except ValueError:
-        return None
-    return line
-
-
-def _present(listener_id: str, line: Values, names: Names) -> Values:
-    """Return a line with the time as text, and with IDs and names in place of HAProxy's words."""
-    pool_id = line.pop("backend", "").partition(":")[0]
-    member_id = line.pop("server", "")
-    at = datetime.fromtimestamp(line["ts"], timezone.utc).isoformat(timespec="milliseconds").removesuffix("+00:00")
-    found = {"time": at, "listener_id": listener_id, "listener_name": names.listeners.get(listener_id)}
-    if pool_id in names.pools:
-        found |= {"pool_id": pool_id, "pool_name": names.pools[pool_id]}
-    if member_id in names.members:
-        found |= {"member_id": member_id, "member_name": names.members[member_id]}
-    return {**found, **{name: value for name, value in line.items() if value not in NOTHING.get(name, ())}}
+            yield present(listener_id, line, names)
 
 
 class Lines:

@@ -52,6 +52,12 @@ class Metrics:
             ("webhook", "outcome"),
             registry=self._registry,
         )
+        self.forwarded = Counter(
+            "lbclient_forwarded_log_lines",
+            "Lines of traffic logs that were forwarded or given up.",
+            ("destination", "outcome"),
+            registry=self._registry,
+        )
         ProcessCollector(registry=self._registry)
 
     def watch(self, name: str, help: str, read: Callable[[], float]) -> None:
