@@ -106,7 +106,7 @@ class Command(command.Command):
 
 
 class _Display(Command):
-    """What is shown, in one of several formats."""
+    """A command that prints its result in one of several formats, once or again and again."""
 
     def add_watch(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--watch", action="store_true", help="Show it again and again, until Ctrl-C.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import quote, urlencode
 
-from ..resources import AMPHORA, MEMBER, PROVIDER, Resource
+from ..resources import AMPHORA, LOADBALANCER, MEMBER, PROVIDER, Resource
 from ..resources.provider import CAPABILITIES
 from . import errors
 from .rest import Json, Parameters, Rest
@@ -45,6 +45,16 @@ class Api:
         """Return the counters of a load balancer or a listener; on lbclient's server also of a pool or a member."""
         stats: Json = self.rest.get(f"{_path(resource, parents, id_)}/stats")["stats"]
         return stats
+
+    def performance(self, loadbalancer_id: str) -> Json:
+        """Return requests and response_milliseconds by the ID of a part; {} if the server does not report them."""
+        try:
+            found: Json = self.rest.get(f"{_path(LOADBALANCER, None, loadbalancer_id)}/performance")["performance"]
+        except errors.Refused as refusal:
+            if refusal.status in NOT_OFFERED:
+                return {}
+            raise
+        return found
 
     def connections(self, pool_id: str, member_id: str) -> int | None:
         """Return the number of open connections to a member; None if the server does not report it (Octavia)."""

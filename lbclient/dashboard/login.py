@@ -54,7 +54,7 @@ def log_in(visit: Visit) -> Reply:
     if not known[0] or not hmac.compare_digest(known[0].encode(), visit.value("secret").encode()):
         return _form(visit, "The form was too old or from another site. Please try again.", 403)
     if visit.parts.options.is_noauth:
-        session = _nobody(visit)
+        session = _without_authentication(visit)
     else:
         user = {"name": visit.value("name"), "password": visit.value("password")}
         user_of = {**user, "domain": {"name": visit.value("domain") or "Default"}}
@@ -69,7 +69,7 @@ def log_in(visit: Visit) -> Reply:
     return visit.redirect(_then(visit), cookies={SESSION_COOKIE: session.id, LOGIN_COOKIE: ""})
 
 
-def _nobody(visit: Visit) -> Session:
+def _without_authentication(visit: Visit) -> Session:
     """Return the session of a server without authentication."""
     name = visit.value("name") or "admin"
     project = Project(visit.value("project"), visit.value("project") or "all projects")

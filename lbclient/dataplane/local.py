@@ -12,7 +12,7 @@ from .config import traffic
 from .config.unsupported import invalid
 from .control_plane import ControlPlane
 from .figures import Figures
-from .haproxy import binding, connections, process_table
+from .haproxy import binding, connections, performance, process_table
 from .haproxy.attachments import Attachment
 from .haproxy.lingering import Lingering
 from .haproxy.unprivileged import User
@@ -110,6 +110,10 @@ class LocalDataPlane:
     def active_connections(self, loadbalancer_id: str, pool_id: str, member_id: str) -> int | None:
         """Return the number of open connections to a member; None if the proxy does not answer."""
         return connections.open_to(self._directory, loadbalancer_id, pool_id, member_id)
+
+    def performance(self, loadbalancer_id: str) -> performance.Performance | None:
+        """Return requests and response times of a load balancer's parts; None if a process does not answer."""
+        return performance.of(self._directory, loadbalancer_id)
 
     def traffic(self, loadbalancer_id: str, listener_ids: Collection[str]) -> Iterator[tuple[str, bytes]]:
         """Yield (listener ID, line of JSON) of the traffic that was logged, oldest first for each listener."""

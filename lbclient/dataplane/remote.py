@@ -72,6 +72,11 @@ class RemoteDataPlane:
     def kill(self, loadbalancer_id: str) -> int:
         return int(self._ask("kill", id=loadbalancer_id) or 0)
 
+    def performance(self, loadbalancer_id: str) -> dict[str, dict[str, float | None]] | None:
+        """Return requests and response times by ID; None without an answer, and if they are too many for a message."""
+        found: dict[str, dict[str, float | None]] | None = self._ask("performance", id=loadbalancer_id)
+        return found
+
     def traffic(self, loadbalancer_id: str, listener_ids: Collection[str]) -> Iterator[tuple[str, bytes]]:
         """Return no lines: the server that carries the traffic has its log."""
         return iter(())

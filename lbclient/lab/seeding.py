@@ -49,7 +49,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Kind:
-    """What an object in a section can have: its keys, those with text as written, and those that are needed."""
+    """The keys of the objects in a section: all of them, those whose text is kept as written, and the required ones."""
 
     name: str
     keys: frozenset[str]

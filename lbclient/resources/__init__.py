@@ -1,4 +1,4 @@
-"""What exists: every resource of the load-balancer API, defined once."""
+"""Every resource of the load-balancer API, defined once."""
 
 from __future__ import annotations
 

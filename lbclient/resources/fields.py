@@ -1,4 +1,4 @@
-"""What a field and a resource are: frozen data, without behaviour.
+"""Fields and resources: frozen data, without behaviour.
 
 Everything that has to know a fact of a field (flags, checks, columns, tables, documents) reads it from here.
 """

@@ -1,4 +1,4 @@
-"""What operators offer: flavors and availability zones, and the profiles that say what they mean."""
+"""Flavors and availability zones, which operators define, and their profiles."""
 
 from __future__ import annotations
 

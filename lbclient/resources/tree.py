@@ -1,4 +1,4 @@
-"""What can be given inside what: a whole load balancer is one object with its parts in it."""
+"""The tree of a load balancer that is created in one request: which resources contain which."""
 
 from __future__ import annotations
 

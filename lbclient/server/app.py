@@ -14,7 +14,7 @@ from urllib.parse import unquote
 import falcon
 import orjson
 
-from ..store import faults, haste
+from ..store import faults, nonblocking
 from . import bounds, errors
 from .access.context import ANONYMOUS
 from .access.sender import sender, token
@@ -64,7 +64,7 @@ def build(services: Services) -> Wsgi:
     return app
 
 
-def quickness(services: Services) -> Callable[[Environ], bool]:
+def quick_requests(services: Services) -> Callable[[Environ], bool]:
     """Return a function that tells whether a request is quick and waits for nothing outside this process.
 
     Such requests run on the event loop: a thread would bring nothing, because Python runs one thread at a time. They
@@ -175,7 +175,7 @@ def _responder(services: Services, base: str, route: Route) -> Callable[..., Non
     def respond(req: falcon.Request, resp: falcon.Response, **places: str) -> None:
         try:
             handle(req, resp, **places)
-        except haste.WouldWait:
+        except nonblocking.WouldBlock:
             req.context.is_repeated = True  # the request is handled again, in another thread
             raise
 

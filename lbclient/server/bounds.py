@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ..store import haste
+from ..store import nonblocking
 from .errors import BadRequest
 
 ARGUMENTS = 500  # per query
@@ -21,12 +21,12 @@ Pairs = Sequence[tuple[str, str]]
 def check(query: Pairs) -> None:
     """Check the number of arguments of a query.
 
-    Raises BadRequest for too many, and WouldWait for a long query that runs on the event loop.
+    Raises BadRequest for too many, and WouldBlock for a long query that runs on the event loop.
     """
     if len(query) > ARGUMENTS:
         raise BadRequest(f"The query has {len(query)} arguments; at most {ARGUMENTS} are allowed.")
     if len(query) > FEW:
-        haste.may_take_long()
+        nonblocking.check_may_take_long()
 
 
 def is_usual(query: Pairs) -> bool:
@@ -38,13 +38,13 @@ def is_usual(query: Pairs) -> bool:
 
 def rows(limit: int) -> int:
     """Return how many rows of a page to read; on the event loop, just enough to see whether the page is short."""
-    return min(limit, SHORT + 1) if haste.is_in_haste() else limit
+    return min(limit, SHORT + 1) if nonblocking.is_required() else limit
 
 
 def presented(found: Sequence[object]) -> None:
-    """Raise WouldWait if a request on the event loop found too many rows to present quickly."""
+    """Raise WouldBlock if a request on the event loop found too many rows to present quickly."""
     if len(found) > SHORT:
-        haste.may_take_long()
+        nonblocking.check_may_take_long()
 
 
 def values(name: str, given: Iterable[str]) -> list[str]:

@@ -333,7 +333,7 @@ class Config:
 
     @property
     def settle_seconds(self) -> float:
-        """How many seconds a write waits for its load balancer to settle."""
+        """The number of seconds that a write waits for its load balancer to settle."""
         if self.settle_wait is not None:
             return self.settle_wait
         return SETTLE_WAIT if self.busy_wait else 0.0

@@ -267,7 +267,7 @@ def _dataplane(
 
 def _server(config: Config, services: Services, certificate: Certificate | None) -> Server:
     """The HTTP server, which listens nowhere yet."""
-    api, is_quick, guards = app.build(services), app.quickness(services), app.guards(services)
+    api, is_quick, guards = app.build(services), app.quick_requests(services), app.guards(services)
     pages = Mounted(api, _dashboard(config, services))
     return Server(
         pages,
@@ -285,7 +285,7 @@ def _server(config: Config, services: Services, certificate: Certificate | None)
 
 
 def _dashboard(config: Config, services: Services) -> Options:
-    """What the pages for browsers need to know of this server."""
+    """Return the dashboard's settings: what it shows, the addresses of other services, and the policy check."""
 
     def allows(session: Session, action: str) -> bool:
         project_id = session.project.id or None

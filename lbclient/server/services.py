@@ -53,6 +53,10 @@ class DataPlane(Protocol):
         """Return the number of open connections to a member; None if HAProxy does not answer."""
         ...
 
+    def performance(self, loadbalancer_id: str) -> Mapping[str, Mapping[str, float | None]] | None:
+        """Return requests and response times by the ID of a part; None if HAProxy does not answer."""
+        ...
+
     def observe(self, loadbalancer_id: str) -> None:
         """Observe a load balancer now and store the results; returns once that is done, or after a few seconds."""
         ...

@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from . import haste, patient, prepared
+from . import nonblocking, postgresql_timeouts, prepared
 from .group_commit import GroupCommit
 
 SQLITE_BUSY = 30.0  # seconds that a transaction waits for one of another program
@@ -35,7 +35,7 @@ STATEMENTS = 256  # prepared statements kept per connection
 # a hundred times as long as a small statement.
 PLANS = "-c enable_seqscan=off -c jit=off"
 PREPARED_AFTER = 2  # runs of a statement, after which PostgreSQL prepares it; most statements are repeated
-# SQLite instructions that a thread that must not wait may use: a small request takes hundreds, fifty rows take 2,000.
+# SQLite instructions that a thread that must not block may use: a small request takes hundreds, fifty rows take 2,000.
 # The rest of the budget is checked after every EACH instructions.
 SHARE, EACH = 8_000, 1_000
 # A lock for all writers. Most transactions hold it alone, as on SQLite: reading first and writing later is safe without
@@ -90,7 +90,7 @@ def _postgresql(url: sa.URL) -> sa.Engine:
         },
         **CONNECTIONS,
     )
-    sa.event.listen(made, "do_connect", patient.connector(ANSWER_SECONDS, RECOVERY_SECONDS))
+    sa.event.listen(made, "do_connect", postgresql_timeouts.connector(ANSWER_SECONDS, RECOVERY_SECONDS))
     sa.event.listen(made, "connect", _prepare_postgresql)
     return made
 
@@ -127,8 +127,8 @@ def end_reading(connection: sa.Connection) -> None:
 
 @contextmanager
 def limited(connection: sa.Connection) -> Iterator[None]:
-    """Limit a read to SHARE SQLite instructions in a thread that must not wait. Raises haste.TakesLong beyond that."""
-    if connection.dialect.name != "sqlite" or not haste.is_in_haste():
+    """Limit a read in a thread that must not block to SHARE SQLite instructions. Raises nonblocking.TakesLong."""
+    if connection.dialect.name != "sqlite" or not nonblocking.is_required():
         yield
         return
     driver: Any = connection.connection.driver_connection
@@ -139,7 +139,7 @@ def limited(connection: sa.Connection) -> Iterator[None]:
     except (sqlite3.OperationalError, sa.exc.OperationalError) as error:
         if next(left) >= 0:
             raise
-        raise haste.TakesLong from error
+        raise nonblocking.TakesLong from error
     finally:
         driver.set_progress_handler(None, 0)
 
@@ -147,23 +147,23 @@ def limited(connection: sa.Connection) -> Iterator[None]:
 def begin_writing(connection: sa.Connection, is_durable: bool, is_shared: bool = False) -> None:
     """Begin a write transaction, the only one unless PostgreSQL lets it be shared.
 
-    Raises haste.WouldWait in a thread that must not wait, if SQLite is locked.
+    Raises nonblocking.WouldBlock in a thread that must not block, if SQLite is locked.
     """
     if connection.dialect.name == "postgresql":
         begin = BEGIN_CHANGING if is_shared else BEGIN_WRITING
         _say(connection, begin if is_durable else f"{begin}; {NOT_DURABLE}")
         return
     # SQLite checkpoints its log at the end of a transaction, which waits for the disk several times.
-    _say(connection, f"PRAGMA wal_autocheckpoint={0 if haste.is_in_haste() else LOG_PAGES}")
+    _say(connection, f"PRAGMA wal_autocheckpoint={0 if nonblocking.is_required() else LOG_PAGES}")
     # IMMEDIATE: otherwise a transaction that reads first and writes later could find the database changed, and fail.
-    if not haste.is_in_haste():
+    if not nonblocking.is_required():
         _say(connection, "BEGIN IMMEDIATE")
         return
     _say(connection, "PRAGMA busy_timeout=0")
     try:
         _say(connection, "BEGIN IMMEDIATE")
     except sa.exc.OperationalError:
-        raise haste.WouldWait from None  # another program holds the lock
+        raise nonblocking.WouldBlock from None  # another program holds the lock
     finally:
         _say(connection, WAIT)
 

@@ -7,11 +7,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
-from . import haste
+from . import nonblocking
 
 
 class Figures:
-    """How many transactions have ended, and how long they waited and wrote, in seconds."""
+    """Counters: the number of transactions that have ended, and the seconds that they waited and wrote."""
 
     def __init__(self) -> None:
         self.finished = 0
@@ -27,12 +27,12 @@ class Figures:
 
     @contextmanager
     def turn(self, lock: threading.Lock | None) -> Iterator[None]:
-        """Hold the lock of the writers, if any, as haste.holding() does; measure the wait for it and the work."""
+        """Hold the lock of the writers, if any, as nonblocking.holding() does; measure the wait for it and the work."""
         begun = time.perf_counter()
         self._count(1)
         is_mine = False
         try:
-            with haste.holding(lock) if lock else nullcontext():
+            with nonblocking.holding(lock) if lock else nullcontext():
                 is_mine = True
                 self._count(-1)
                 started = time.perf_counter()

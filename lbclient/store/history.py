@@ -68,7 +68,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a snapshot was applied: started, reloaded, runtime, stopped or nothing."""
+    """The way a snapshot was applied: started, reloaded, runtime, stopped or nothing."""
 
     how: str
     milliseconds: float

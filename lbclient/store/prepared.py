@@ -13,7 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from . import haste
+from . import nonblocking
 from .records import Record
 
 Processor = Callable[[Any], Any]
@@ -151,9 +151,9 @@ def once(tx: sa.Connection, statement: sa.Select[Any], values: Mapping[str, Any]
     """Return the rows of a large statement that is unlikely to be repeated, and do not cache the statement.
 
     SQLite caches statements per connection, so the connection is closed at the end instead of going back to the pool.
-    Raises haste.TakesLong in a thread that must not wait.
+    Raises nonblocking.TakesLong in a thread that must not block.
     """
-    haste.may_take_long()
+    nonblocking.check_may_take_long()
     found = tx.execute(statement, values or {}, execution_options={"compiled_cache": None}).all()
     if tx.dialect.name == "sqlite":
         tx.detach()

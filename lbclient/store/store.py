@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from . import engines, haste, history, migrations, noop, observing, prepared, reading, settling
+from . import engines, history, migrations, nonblocking, noop, observing, prepared, reading, settling
 from .feed import Feed
 from .feed import Tail as Tail
 from .figures import Figures
@@ -69,7 +69,8 @@ class Store:
     def reading(self) -> Iterator[sa.Connection]:
         """Open a read-only transaction with one consistent view of the whole database.
 
-        Raises haste.TakesLong in a thread that must not wait, if SQLite needs more than engines.SHARE instructions.
+        Raises nonblocking.TakesLong in a thread that must not block, if SQLite needs more than engines.SHARE
+        instructions.
         """
         with self.engine.connect() as tx:
             engines.begin_reading(tx)
@@ -81,13 +82,13 @@ class Store:
     def writing(self, is_durable: bool = True) -> Iterator[sa.Connection]:
         """Open a write transaction and commit it at the end. Only one runs at a time.
 
-        A power cut may undo a transaction that is not durable. Raises haste.WouldWait in a thread that must not wait,
-        if another write transaction is running.
+        A power cut may undo a transaction that is not durable. Raises nonblocking.WouldBlock in a thread that must not
+        block, if another write transaction is running.
         """
         with self.figures.turn(self._turn), self._begun(is_durable) as tx:
             yield tx
         if is_durable and self._group_commit:
-            haste.pay(self._flush)
+            nonblocking.run_or_defer(self._flush)
 
     @contextmanager
     def changing(self, is_durable: bool = True) -> Iterator[sa.Connection]:
@@ -121,7 +122,7 @@ class Store:
             self._group_commit.flush()
         except OSError as error:
             raise sa.exc.OperationalError("to disk", {}, error) from error
-        if next(self._kept) % CHECKPOINT_EVERY == 0:  # threads that must not wait skip checkpoints
+        if next(self._kept) % CHECKPOINT_EVERY == 0:  # threads that must not block skip checkpoints
             with self.engine.connect() as tx:
                 engines.checkpoint_log(tx)
 

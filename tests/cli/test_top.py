@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import subprocess
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import yaml
@@ -41,6 +43,8 @@ def test_orders() -> None:
     names = {by: "".join(one.name for one in Order(by).sorted(lines)) for by in page.SORTS}
     assert names == {
         "connections": "cba",
+        "requests": "abc",
+        "response": "abc",
         "active": "abc",
         "received": "abc",
         "sent": "abc",
@@ -125,7 +129,7 @@ def top(cloud, *options: str, columns: int = 80, lines: int = 24) -> Terminal:
 
 def flows(text: str) -> bool:
     """Whether a rate above 0 is seen."""
-    return bool(re.search(r"busy +[1-9][0-9.]* +\d+ +[1-9]", text))
+    return bool(re.search(r"busy +[1-9][0-9.]* +[1-9][0-9.]* ", text))
 
 
 def test_the_traffic_is_seen_live(cloud, busy) -> None:
@@ -154,8 +158,9 @@ def test_its_parts_and_what_is_wrong(cloud, busy) -> None:
 def test_keys(cloud, busy) -> None:
     with top(cloud) as terminal:
         terminal.wait_for("busy")
-        terminal.press("s")
-        terminal.wait_for("ACTIVE↓")
+        for heading in ("REQ/S↓", "RESP↓", "ACTIVE↓"):
+            terminal.press("s")
+            terminal.wait_for(heading)
         terminal.press("r")
         terminal.wait_for("ACTIVE↑")
         terminal.press(" ")
@@ -190,6 +195,8 @@ def test_lines_for_a_pipe(cloud, busy) -> None:
     assert heading.split() == [
         "TIME",
         "CONN/S",
+        "REQ/S",
+        "RESP_MS",
         "ACTIVE",
         "IN_B/S",
         "OUT_B/S",
@@ -198,9 +205,53 @@ def test_lines_for_a_pipe(cloud, busy) -> None:
         "OPERATING",
         "NAME",
     ]
-    assert [one.split()[8] for one in lines] == ["busy", "listener", "pool"] * 2
+    assert [one.split()[10] for one in lines] == ["busy", "listener", "pool"] * 2
     assert all(float(one.split()[1]) > 0 for one in lines if "pool" not in one)
     assert "\x1b" not in result.stdout
+
+
+class Slow(BaseHTTPRequestHandler):
+    """Answers after a while."""
+
+    def do_GET(self) -> None:
+        time.sleep(0.05)
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_members_have_requests_and_response_times(cloud, run, tmp_path) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Slow) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        member = {"name": "slow", "address": "127.0.0.1", "protocol_port": server.server_port}
+        pool = {"name": "waiting", "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN", "members": [member]}
+        listener = {"name": "http", "protocol": "HTTP", "protocol_port": 8082, "default_pool": "waiting"}
+        whole = {"name": "patient", "vip_subnet_id": "private-subnet", "pools": [pool], "listeners": [listener]}
+        (tmp_path / "lb.yaml").write_text(yaml.safe_dump(whole))
+        assert run("loadbalancer", "apply", str(tmp_path / "lb.yaml")).status == 0
+        address = run("loadbalancer", "show", "patient", "-f", "value", "-c", "vip_address").out.strip()
+        with traffic(f"http://{address}:8082/"):
+            words = ("patient", "--interval", "0.5", "--batch")
+            command = subprocess.Popen(
+                lbclient("loadbalancer", "top", *words), env=cloud.environment(), stdout=subprocess.PIPE, text=True
+            )
+            assert command.stdout is not None
+            seen: set[str] = set()
+            for line in command.stdout:
+                figures = line.split()
+                name = next((word for word in ("patient", "listener", "pool", "member") if word in figures), "")
+                if name and figures[2] not in ("-", "0.0") and (name == "listener" or figures[3] != "-"):
+                    assert name == "listener" or float(figures[3]) >= 40  # ms
+                    seen.add(name)
+                if len(seen) == 4:
+                    break
+            command.kill()
+            command.communicate()
+        assert seen == {"patient", "listener", "pool", "member"}
+        server.shutdown()
+    assert run("loadbalancer", "delete", "--cascade", "--wait", "patient").status == 0
 
 
 def test_a_server_that_goes_away_is_told_and_waited_for(cloud, busy, tmp_path) -> None:

@@ -43,6 +43,9 @@ class FakeDataPlane:
     def active_connections(self, loadbalancer_id: str, pool_id: str, member_id: str) -> int | None:
         return 0
 
+    def performance(self, loadbalancer_id: str) -> dict[str, dict[str, float | None]]:
+        return {loadbalancer_id: {"requests": 0, "response_milliseconds": None}}
+
     def traffic(self, loadbalancer_id: str, listener_ids: Collection[str]) -> Iterator[tuple[str, bytes]]:
         return iter(())
 

@@ -20,7 +20,7 @@ LIST_OF_ALL = LOADBALANCER.collection
 
 
 class Mistakes(WrongInput):
-    """What is wrong in a file."""
+    """The mistakes in a file, one line each."""
 
     def __init__(self, source: str, lines: list[str]) -> None:
         super().__init__(f"{source} has {len(lines)} mistake{'s' * (len(lines) > 1)}: nothing was changed.")

@@ -52,7 +52,7 @@ class ShowAmphoraStats(verbs.Verb, ShowOne):
 
 
 class _Act(verbs.Waiting):
-    """What is done to an amphora; it is done when its load balancer is free again."""
+    """An action on an amphora; it has finished when the load balancer is no longer PENDING."""
 
     resource = AMPHORA
     is_awaited = True

@@ -75,7 +75,7 @@ class Server:
 
 @dataclass(frozen=True)
 class Template:
-    """What the servers of a backend have in common."""
+    """The options that all servers of a backend share."""
 
     backend: str
     first: tuple[str, ...]  # words after the address

@@ -19,12 +19,12 @@ def open_to(directory: Path, loadbalancer_id: str, pool_id: str, member_id: str)
     if not place.is_dir():
         return 0
     try:
-        return sum(_open(rows, pool_id, member_id) for rows in _rows(place))
+        return sum(_open(found, pool_id, member_id) for found in rows(place))
     except runtime.Unreachable:
         return None
 
 
-def _rows(place: Path) -> Iterator[Rows]:
+def rows(place: Path) -> Iterator[Rows]:
     """Yield the statistics of each process. Old workers that end in the meantime are skipped. Raises Unreachable."""
     if RelayProcess(place).pid() is not None:
         yield runtime.parse_report(runtime.ask(place, SOCKET, runtime.REPORT)).rows

@@ -1,4 +1,4 @@
-"""Which load balancers need which attached addresses."""
+"""The attached addresses, and the load balancers that need each of them."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ LABEL = re.compile(rf"^    {FINGERPRINT} (\S+)$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Running:
-    """What a worker has been given: its servers can be changed from here without asking it for all of them."""
+    """The configuration that a worker runs, from which its servers can be changed without querying all of them."""
 
     pid: int
     configuration: Configuration
@@ -62,7 +62,7 @@ class Running:
 
 @dataclass(frozen=True)
 class Applied:
-    """How a configuration took effect: started, reloaded, runtime, stopped or nothing."""
+    """The way a configuration took effect: started, reloaded, runtime, stopped or nothing."""
 
     how: str
     milliseconds: float

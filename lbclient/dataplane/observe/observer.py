@@ -257,16 +257,16 @@ class Observer:
             elif _asked(round_.state):
                 pace = self._paces.get(id_, SOON)
                 self._schedule.at(id_, time.monotonic() + pace)
-                self._paces[id_] = self._next_pace(min(pace * 2, BUSY if is_busy else self._idle()))
+                self._paces[id_] = self._next_pace(min(pace * 2, BUSY if is_busy else self._idle_interval()))
             if round_.waiting and id_ in self._uncounted:
                 self._keep()
         finally:
             _release(round_.waiting)
 
     def _next_pace(self, usual: float) -> float:
-        return min(usual, self._idle() if self._process_exits.is_supported else BLIND)
+        return min(usual, self._idle_interval() if self._process_exits.is_supported else BLIND)
 
-    def _idle(self) -> float:
+    def _idle_interval(self) -> float:
         return max(IDLE, EACH * len(self._seen))
 
     def _forget(self, id_: str) -> None:

@@ -23,7 +23,7 @@ from .echoes import Echoes, Full
 
 LOG = logging.getLogger(__name__)
 TICK = 0.01  # s, at least, between two batches of echo requests
-HASTE = 2.0  # the highest rate of echo requests after a delay, as a multiple of the usual rate
+CATCH_UP = 2.0  # the highest rate of echo requests after a delay, as a multiple of the usual rate
 FEWEST = 8  # echo requests that a batch may always have
 COMMANDS = 80  # commands in one line to HAProxy, which reads at most 16 kB
 
@@ -205,11 +205,11 @@ class Pinger:
                 yield from _noted(finding, is_alive=False)
 
     def _ask(self, echoes: Echoes, now: float, elapsed: float) -> Iterator[str]:
-        """Send the requests that are due, after a delay at HASTE times the usual rate.
+        """Send the requests that are due, after a delay at CATCH_UP times the usual rate.
 
         Yields the IDs of load balancers with a member that has gone down because its request could not be sent.
         """
-        allowed = max(FEWEST, int(HASTE * self._rate * min(max(elapsed, TICK), 1.0)))
+        allowed = max(FEWEST, int(CATCH_UP * self._rate * min(max(elapsed, TICK), 1.0)))
         for finding in self._take(now, allowed):
             target = finding.target
             try:

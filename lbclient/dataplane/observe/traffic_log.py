@@ -38,7 +38,7 @@ Forward = Callable[[str, Sequence[Logged]], None]
 
 
 class Damaged(Exception):
-    """What is received is not a sequence of lines with their lengths."""
+    """The received bytes are not a sequence of lines, each preceded by its length."""
 
 
 class _Source:

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ...resources import L7POLICY, LISTENER, LOADBALANCER, POOL, Resource
-from ...store import haste
+from ...store import nonblocking
 from ...store.records import Record
 from ...store.tables import TABLES
 from ..errors import BadRequest, ValidationFailure
@@ -62,7 +62,7 @@ def create_loadbalancer(services: Services, request: Request) -> Answer:
     """POST of a load balancer, optionally with its listeners, pools and their parts in the same request."""
     body, listeners, pools = tree.split(request.body)
     if listeners or pools:
-        haste.may_wait()  # the request may have many parts
+        nonblocking.check_may_block()  # the request may have many parts
     with transaction.writing(services) as (tx, wake):
         row = creation.create_loadbalancer(services, request.who, body, tx)
         change = Change(services, tx, row, is_new=True, who=request.who)

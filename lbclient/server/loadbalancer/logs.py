@@ -124,7 +124,7 @@ def _check_headers(names: Any) -> None:
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which lines to answer with, as parsed from the query."""
+    """The lines to answer with, as parsed from the query."""
 
     limit: int
     since: float  # seconds since 1970

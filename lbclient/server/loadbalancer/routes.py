@@ -46,6 +46,13 @@ LOAD_BALANCING = (
         operation=to.statistics(LOADBALANCER),
         waits=True,
     ),
+    Route(
+        "GET",
+        "/lbaas/loadbalancers/{id}/performance",
+        stats.performance,
+        operation=to.performance(),
+        waits=True,
+    ),
     Route("GET", _STATUS, handlers.show_status, operation=to.status("show_status")),
     Route("GET", f"{_STATUS}es", handlers.show_status, operation=to.status("show_statuses")),
     Route(

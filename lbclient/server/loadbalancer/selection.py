@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ...resources import Resource, Type
-from ...store import addresses, haste
+from ...store import addresses, nonblocking
 from ...store.prepared import Prepared, by, once
 from ...store.tables import HEALTHMONITOR
 from . import bodies
@@ -65,7 +65,7 @@ def rows(
     callers should pass the same tuple for the same columns.
     """
     if len(order) > 1 or TAG_FILTERS & {name for name, _ in filters}:
-        haste.may_take_long()  # the database reads every row of the project
+        nonblocking.check_may_take_long()  # the database reads every row of the project
     found = [_filter(resource, table, name, value) for name, value in filters]
     behind = None if marker is None else [getattr(marker, name) for name, _ in order]
     shape = Shape(

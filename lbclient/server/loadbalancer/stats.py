@@ -51,6 +51,19 @@ def of_member(services: Services, request: Request, pool_id: str, id: str) -> An
         return Answer({"stats": {**_counted(tx, MEMBER, row), "active_connections": active}})
 
 
+def performance(services: Services, request: Request, id: str) -> Answer:
+    """GET of the requests and response times of a load balancer and all its parts, by their IDs.
+
+    Raises Unavailable if HAProxy does not report them.
+    """
+    with services.store.reading() as tx:
+        policy.visible(services, tx, request.who, ACTIONS[LOADBALANCER.name], LOADBALANCER, id)
+    found = services.dataplane.performance(id)
+    if found is None:
+        raise Unavailable(f"The proxy of load balancer {id} does not answer.")
+    return Answer({"performance": found})
+
+
 def _looked_at(services: Services, request: Request, resource: Resource, id_: str, **parents: str) -> Record:
     with services.store.reading() as tx:
         row = policy.visible(services, tx, request.who, ACTIONS[resource.name], resource, id_, **parents)

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import sqlalchemy as sa
 
-from ...store import haste, prepared
+from ...store import nonblocking, prepared
 from ...store.addresses import canonical
 from ...store.network_tables import FIXED_IP, FLOATING_IP, PORT
 from ...strings import is_storable
@@ -31,7 +31,7 @@ def listed(tx: sa.Connection, kind: Kind, request: Request, present: Presenter) 
     """Answer the objects that the project may see and that match the query. Raises errors.BadRequest."""
     query = _query(request)
     if not {name for name, _ in query} <= SOON:
-        haste.may_take_long()  # the database reads every row of the project
+        nonblocking.check_may_take_long()  # the database reads every row of the project
     limit = _limit(query)
     order = _order(kind, query)
     found = sa.select(kind.table).where(rows.is_visible(kind.table, request.who), *_filters(kind, query))

@@ -1,1 +1,1 @@
-"""What operators see of the server itself: metrics for Prometheus, and a log of the API's requests."""
+"""Telemetry of the server itself: metrics for Prometheus, and a log of the API's requests."""

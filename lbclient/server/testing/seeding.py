@@ -24,7 +24,7 @@ class SeedError(Exception):
 
 @dataclass(frozen=True)
 class Access:
-    """How a seed is loaded: the server's URL, a token of its admin, and the project that owns what names no other."""
+    """Access for loading a seed: the server's URL, an admin's token, and the project of objects that name none."""
 
     url: str
     token: str

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from ...store import haste
+from ...store import nonblocking
 from ..errors import BadRequest, Error, TooLarge, TooManyRequests, Unavailable
 from .limits import BODY_MAXIMUM, BODY_UNKNOWN, VALUE_COST, VALUES_MAXIMUM, Limits, origin
 from .proxy_headers import HOST
@@ -66,7 +66,7 @@ class Bridge:
         self._guards = guards
         # Few threads of their own: long requests queue behind each other, and do not delay others.
         self._long_pool = ThreadPoolExecutor(LONG_THREADS, thread_name_prefix="long")
-        self._payments = Payments()
+        self._deferred_calls = DeferredCalls()
         self._streams = Streams(pool, limits)
         self._in_progress = 0
         self._budget = _Budget(limits.body_memory)
@@ -117,7 +117,7 @@ class Bridge:
         self._streams.end()
 
     def close(self) -> None:
-        self._payments.close()
+        self._deferred_calls.close()
         self._long_pool.shutdown(wait=False, cancel_futures=True)
         self._login_pool.shutdown(wait=False, cancel_futures=True)
 
@@ -143,15 +143,15 @@ class Bridge:
             is_long = int(environ.get("CONTENT_LENGTH", 0)) > LONG_BODY
             return await loop.run_in_executor(self._long_pool if is_long else self._pool, self._apply, environ)
         try:
-            with haste.in_haste() as owed:
+            with nonblocking.required() as deferred:
                 answer = self._apply(environ)
-        except haste.WouldWait as reason:
-            pool = self._long_pool if isinstance(reason, haste.TakesLong) else self._pool
+        except nonblocking.WouldBlock as reason:
+            pool = self._long_pool if isinstance(reason, nonblocking.TakesLong) else self._pool
             environ["wsgi.input"].seek(0)
             return await loop.run_in_executor(pool, self._apply, environ)
         try:
-            for payment in owed:
-                await self._payments.make(payment)
+            for call in deferred:
+                await self._deferred_calls.run(call)
         except Exception as fault:
             environ[FAULT] = fault
             return self._apply(environ)
@@ -179,31 +179,31 @@ class Bridge:
         return int(begun[0].split(" ", 1)[0]), headers, content
 
 
-class Payments:
+class DeferredCalls:
     """Runs deferred blocking calls in a thread, one at a time; equal calls that have not started yet run once."""
 
     def __init__(self) -> None:
         # A thread of its own: those of the other pools may all be blocked by something else.
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="payment")
-        self._due: dict[haste.Payment, asyncio.Future[None]] = {}
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="deferred")
+        self._due: dict[nonblocking.Call, asyncio.Future[None]] = {}
         self._work: asyncio.Task[None] | None = None
 
-    async def make(self, payment: haste.Payment) -> None:
+    async def run(self, call: nonblocking.Call) -> None:
         """Run a call and wait until it has finished. Raises what the call raises."""
         loop = asyncio.get_running_loop()
-        if payment not in self._due:
-            self._due[payment] = loop.create_future()
-        mine = self._due[payment]
+        if call not in self._due:
+            self._due[call] = loop.create_future()
+        mine = self._due[call]
         if self._work is None:
-            self._work = loop.create_task(self._make_all())
+            self._work = loop.create_task(self._run_all())
         await asyncio.shield(mine)  # if one waiter is cancelled, the others go on waiting
 
-    async def _make_all(self) -> None:
+    async def _run_all(self) -> None:
         loop = asyncio.get_running_loop()
         while self._due:
-            payment, future = self._due.popitem()
+            call, future = self._due.popitem()
             try:
-                await loop.run_in_executor(self._pool, payment)
+                await loop.run_in_executor(self._pool, call)
             except Exception as fault:
                 future.set_exception(fault)
             else:
@@ -270,7 +270,7 @@ class _Body:
             self.is_left = message["more_body"]
             if size > BODY_UNKNOWN:
                 maximum = environ[MAXIMUM] = await self._maximum(size)
-                self._account(pieces if self._taken == 0 else [piece])
+                self._reserve(pieces if self._taken == 0 else [piece])
         environ["wsgi.input"] = io.BytesIO(b"".join(pieces))
         environ["CONTENT_LENGTH"] = str(size)
         return True
@@ -282,7 +282,7 @@ class _Body:
             return BODY_MAXIMUM if self._is_admitted else BODY_UNKNOWN
         return BODY_MAXIMUM
 
-    def _account(self, pieces: list[bytes]) -> None:
+    def _reserve(self, pieces: list[bytes]) -> None:
         """Take memory for the pieces received, and for the values that they have as parsed JSON."""
         values = sum(piece.count(sign) for piece in pieces for sign in (b",", b"[", b"{"))
         self._values += values

@@ -61,7 +61,7 @@ Handler = Callable[..., Answer]  # handler(services, request, **path_arguments)
 
 
 class Body(enum.Enum):
-    """How a route reads the body of a request."""
+    """The way a route reads the body of a request."""
 
     USUAL = "JSON with POST, PUT and PATCH"
     JSON = "JSON with this method, too"

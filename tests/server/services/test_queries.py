@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from lbclient.resources import LOADBALANCER
 from lbclient.server import bounds
 from lbclient.server.network import attributes as network
-from lbclient.store import faults, haste, prepared
+from lbclient.store import faults, nonblocking, prepared
 from lbclient.store.prepared import by
 from lbclient.store.tables import LOADBALANCER as LOADBALANCERS
 
@@ -140,16 +140,16 @@ def test_what_takes_long_is_left_to_threads(front: Any, demo: Any) -> None:
         f"{LBAAS}/pools?tags=a",
         f"{networks}?tags=a",
     ):
-        with haste.in_haste(), pytest.raises(haste.WouldWait):
+        with nonblocking.required(), pytest.raises(nonblocking.WouldBlock):
             demo.get(query)
-    with haste.in_haste():
+    with nonblocking.required():
         demo.get(f"{LBAAS}/pools?name=a&fields=id")
 
 
 def test_many_rows_are_left_to_threads(front: Any, demo: Any) -> None:
     for _ in range(bounds.SHORT + 1):
         demo.made(f"{NETWORKING}/networks", "network")
-    with haste.in_haste(), pytest.raises(haste.WouldWait):
+    with nonblocking.required(), pytest.raises(nonblocking.WouldBlock):
         demo.get(f"{NETWORKING}/networks")
     assert len(demo.get(f"{NETWORKING}/networks")["networks"]) > bounds.SHORT
 

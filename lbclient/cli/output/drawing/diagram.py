@@ -23,7 +23,7 @@ class Row:
     end: str = ""  # end of the text, shown even if the rest is cut
 
     @property
-    def whole(self) -> str:
+    def full_text(self) -> str:
         return f"{self.text}{self.end}"
 
 

@@ -27,7 +27,7 @@ def mermaid(diagram: Diagram) -> Iterator[str]:
             if row.leads in ids:
                 yield f'    {ids[box.id]} -->|"{_entities(row.text)}"| {ids[row.leads]}'
             else:
-                yield f'    {ids[box.id]} --> {ids[box.id]}r{number}(["{_entities(row.whole)}"])'
+                yield f'    {ids[box.id]} --> {ids[box.id]}r{number}(["{_entities(row.full_text)}"])'
     for state in ("ONLINE", "DEGRADED", "ERROR", "OFFLINE"):
         yield f"    classDef {state.lower()} fill:{FILLS.get(state, OTHER_FILL)},stroke:{LINE},color:#263238"
 
@@ -51,7 +51,7 @@ def dot(diagram: Diagram) -> Iterator[str]:
             if row.leads in ids:
                 yield f"    {ids[box.id]} -> {ids[row.leads]} [label={_quoted(row.text)}]"
             else:
-                yield f"    {ids[box.id]}r{number} [shape=plaintext style=solid label={_quoted(row.whole)}]"
+                yield f"    {ids[box.id]}r{number} [shape=plaintext style=solid label={_quoted(row.full_text)}]"
                 yield f"    {ids[box.id]} -> {ids[box.id]}r{number}"
     yield "}"
 

@@ -112,7 +112,7 @@ def _columns(diagram: Diagram) -> list[list[_Placed]]:
 
 
 def _wide(box: Box) -> float:
-    lines = [f"   {box.title}", box.facts, *(f"{row.whole}   " for row in box.rows)]
+    lines = [f"   {box.title}", box.facts, *(f"{row.full_text}   " for row in box.rows)]
     return max(min(screen.width(line), MOST_CHARACTERS) for line in lines) * CHARACTER + 2 * PADDING
 
 

@@ -125,7 +125,7 @@ def _draw(window: Any, shown: Shown) -> None:
     put(0, [(_summary(shown), "bold")])
     put(1, [(page.heading(wide - 1, shown.order), "reverse")])
     for number, line in enumerate(lines[shown.first : shown.first + room]):
-        put(2 + number, page.row(line, wide - 1))
+        put(2 + number, page.row(line, wide - 1, shown.order.by))
     if not lines:
         put(2, [("looking …" if not shown.looks else "no load balancers", "")])
     put(high - 1, [(shown.trouble, "red")] if shown.trouble else [(page.KEYS, "grey")])

@@ -10,11 +10,23 @@ from .rates import Line
 
 Piece = tuple[str, str]  # text, colour
 
-SORTS = ("connections", "active", "received", "sent", "errors", "state", "name")
-HEADINGS = {"connections": "CONN/S", "active": "ACTIVE", "received": "IN/S", "sent": "OUT/S", "errors": "ERR/S"}
-WIDTHS = {"connections": 8, "active": 7, "received": 9, "sent": 9, "errors": 7}
+SORTS = ("connections", "requests", "response", "active", "received", "sent", "errors", "state", "name")
+HEADINGS = {
+    "connections": "CONN/S",
+    "requests": "REQ/S",
+    "response": "RESP",
+    "active": "ACTIVE",
+    "received": "IN/S",
+    "sent": "OUT/S",
+    "errors": "ERR/S",
+}
+WIDTHS = {"connections": 7, "requests": 7, "response": 7, "active": 7, "received": 8, "sent": 8, "errors": 6}
+LEFT_OUT = ("active", "received", "sent", "requests", "errors", "response", "connections")  # the first at first
+BATCH_WIDTHS = {
+    "connections": 10, "requests": 10, "response": 8, "active": 8, "received": 12, "sent": 12, "errors": 8
+}  # fmt: skip
 STATE_WIDTH = 14
-NAME_LEAST = 12
+NAME_LEAST = 18
 WORST_FIRST = ("ERROR", "PENDING_DELETE", "DEGRADED", "OFFLINE", "PENDING_UPDATE", "PENDING_CREATE")
 BYTE_UNITS = ("B", "kB", "MB", "GB", "TB")
 KEYS = "q quit  s sort  r reverse  d details  space pause  +/- interval"
@@ -42,7 +54,9 @@ class Order:
 
 
 def figure(line: Line, name: str) -> float | None:
-    return line.active if name == "active" else line.rates.get(name)
+    if name == "active":
+        return line.active
+    return line.response if name == "response" else line.rates.get(name)
 
 
 def flat(lines: Sequence[Line]) -> list[Line]:
@@ -53,20 +67,22 @@ def flat(lines: Sequence[Line]) -> list[Line]:
 def heading(columns: int, order: Order) -> str:
     """Return the headings, with an arrow at the sort column."""
     arrow = "↑" if order.is_reversed else "↓"
-    shown = _shown(columns)
+    shown = _shown(columns, order.by)
     marked = {name: f"{HEADINGS[name]}{arrow if order.by == name else ''}" for name in shown}
     cells = [f"{marked[name]:>{WIDTHS[name]}}" for name in shown]
     name = f"NAME{arrow if order.by == 'name' else ''}"
     state = f"STATE{arrow if order.by == 'state' else ''}"
-    return " ".join([screen.fit(state, STATE_WIDTH), screen.fit(name, _room(columns)), *cells])
+    return " ".join([screen.fit(state, STATE_WIDTH), screen.fit(name, _room(shown, columns)), *cells])
 
 
-def row(line: Line, columns: int) -> list[Piece]:
+def row(line: Line, columns: int, by: str = SORTS[0]) -> list[Piece]:
     """Return the row of an object in the screen's width; the name of one without figures uses their space."""
     if not line.rates:
         return [_painted(line), (f" {_label(line, columns - STATE_WIDTH - 1)}", "")]
-    cells = [f"{_cell(line, name):>{WIDTHS[name]}}" for name in _shown(columns)]
-    name = screen.fit(_label(line, _room(columns)), _room(columns))
+    shown = _shown(columns, by)
+    cells = [f"{_cell(line, name):>{WIDTHS[name]}}" for name in shown]
+    room = _room(shown, columns)
+    name = screen.fit(_label(line, room), room)
     return [_painted(line), (f" {name} ", "" if line.depth else "bold"), (" ".join(cells), "")]
 
 
@@ -77,17 +93,17 @@ def _label(line: Line, room: int) -> str:
 
 
 def batch_heading() -> str:
-    figures = f"{'CONN/S':>10} {'ACTIVE':>8} {'IN_B/S':>12} {'OUT_B/S':>12} {'ERR/S':>8}"
+    titles = {**HEADINGS, "response": "RESP_MS", "received": "IN_B/S", "sent": "OUT_B/S"}
+    figures = " ".join(f"{title:>{BATCH_WIDTHS[name]}}" for name, title in titles.items())
     return f"{'TIME':<19} {figures} {'PROVISIONING':<14} {'OPERATING':<10} NAME"
 
 
 def batch_row(line: Line, moment: str) -> str:
     """Return the row of an object for a pipe: figures without units, then the name, which may have blanks."""
-    figures = [figure(line, name) for name in HEADINGS]
-    cells = ["-" if value is None else f"{value:.1f}" for value in figures]
-    cells[1] = cells[1].removesuffix(".0")
-    widths = (10, 8, 12, 12, 8)
-    padded = " ".join(f"{cell:>{wide}}" for cell, wide in zip(cells, widths, strict=True))
+    figures = {name: figure(line, name) for name in HEADINGS}
+    cells = {name: "-" if value is None else f"{value:.1f}" for name, value in figures.items()}
+    cells["active"] = cells["active"].removesuffix(".0")
+    padded = " ".join(f"{cell:>{BATCH_WIDTHS[name]}}" for name, cell in cells.items())
     states = f"{line.provisioning or '-':<14} {line.operating or '-':<10}"
     return f"{moment} {padded} {states} {' ' * line.depth}{line.name}{f' {line.tail}' if line.tail else ''}"
 
@@ -107,6 +123,8 @@ def _cell(line: Line, name: str) -> str:
         return "-"
     if name == "active":
         return f"{value:.0f}"
+    if name == "response":
+        return f"{value:.0f} ms"
     if name in ("received", "sent"):
         return amount(value)
     return f"{value:.0f}" if value >= 1000 else f"{value:.1f}"
@@ -116,11 +134,14 @@ def _painted(line: Line) -> Piece:
     return screen.fit(line.state, STATE_WIDTH), screen.colour_of(line.state)
 
 
-def _shown(columns: int) -> list[str]:
-    """Return the columns that fit; the last ones are left out first."""
+def _shown(columns: int, by: str) -> list[str]:
+    """Return the columns that fit, and in any case the one that the lines are sorted by."""
     shown = list(WIDTHS)
-    while len(shown) > 1 and columns - _taken(shown) < NAME_LEAST:
-        shown.pop(-2 if shown[-1] == "errors" and len(shown) > 2 else -1)
+    for name in LEFT_OUT:
+        if columns - _taken(shown) >= NAME_LEAST or len(shown) == 1:
+            break
+        if name != by:
+            shown.remove(name)
     return shown
 
 
@@ -128,5 +149,5 @@ def _taken(shown: Sequence[str]) -> int:
     return STATE_WIDTH + 1 + sum(WIDTHS[name] + 1 for name in shown)
 
 
-def _room(columns: int) -> int:
-    return max(columns - _taken(_shown(columns)), 4)
+def _room(shown: Sequence[str], columns: int) -> int:
+    return max(columns - _taken(shown), 4)

@@ -16,6 +16,7 @@ from ..tree import tree
 # Name of a rate -> its counter.
 COUNTERS = {
     "connections": "total_connections",
+    "requests": "requests",
     "received": "bytes_in",
     "sent": "bytes_out",
     "errors": "request_errors",
@@ -43,6 +44,7 @@ class Line:
     depth: int = 0
     tail: str = ""  # end of the name, shown even if the rest is cut
     active: int | None = None
+    response: float | None = None  # milliseconds
     rates: Mapping[str, float | None] = field(default_factory=dict)
     below: list[Line] = field(default_factory=list)
 
@@ -58,6 +60,8 @@ class Watch:
         self._api = api
         self._select = select  # returns the current load balancers
         self._before: dict[str, Sample] = {}
+        self._parts: Json = {}  # requests and response times of the load balancer that is looked at, by ID
+        self._has_performance = True  # an addition, too
         self._counts_pools = True  # an addition to Octavia; False once a server has refused
 
     def look(self) -> list[Line]:
@@ -76,6 +80,7 @@ class Watch:
         provisioning, operating = (str(balancer.get(f"{kind}_status") or "") for kind in ("provisioning", "operating"))
         name = clean(str(balancer["name"] or balancer["id"]))
         line = Line(name, _state(provisioning, operating), provisioning, operating)
+        self._parts = self._performance(balancer["id"])
         self._count(line, balancer["id"], self._api.statistics(LOADBALANCER, balancer["id"]), now)
         if self.is_detailed:
             line.below = list(self._listeners(self._api.status(LOADBALANCER, balancer["id"])["loadbalancer"], now))
@@ -91,7 +96,7 @@ class Watch:
                 yield from self._pool(pool, now)
 
     def _pool(self, pool: Json, now: dict[str, Sample]) -> Iterator[Line]:
-        """Yield a pool with the number of its members that are up, and the members that are not."""
+        """Yield a pool with the number of its members that are up, and the members: those that are not with reasons."""
         node = tree(pool, "pool")
         members = [child for child in node.children if child.label.startswith("member ")]
         down = [member for member in members if member.states[1] not in UP]
@@ -100,9 +105,15 @@ class Watch:
         if self._counts_pools:
             self._count_pool(line, pool["id"], now)
         yield line
-        for member in down:
-            why = f" ({member.reasons[0].removeprefix('last check: ')})" if member.reasons else ""
-            yield Line(f"{member.label}{why}", _state(*member.states), *member.states, depth=3)
+        ids = [member["id"] for member in pool.get("members", ())]
+        for id_, member in zip(ids, members, strict=True):
+            if member in down:
+                why = f" ({member.reasons[0].removeprefix('last check: ')})" if member.reasons else ""
+                yield Line(f"{member.label}{why}", _state(*member.states), *member.states, depth=3)
+            elif id_ in self._parts:
+                line = Line(member.label, _state(*member.states), *member.states, depth=3)
+                self._count(line, id_, {}, now)
+                yield line
 
     def _count_pool(self, line: Line, id_: str, now: dict[str, Sample]) -> None:
         try:
@@ -112,8 +123,21 @@ class Watch:
                 raise
             self._counts_pools = False
 
+    def _performance(self, id_: str) -> Json:
+        """Return requests and response times by ID; {} if the server does not offer or does not know them now."""
+        if not self._has_performance:
+            return {}
+        try:
+            found = self._api.performance(id_)
+        except errors.ServerFailed:
+            return {}
+        self._has_performance = bool(found)
+        return found
+
     def _count(self, line: Line, id_: str, counters: Json, now: dict[str, Sample]) -> None:
-        now[id_] = Sample(time.monotonic(), counters)
+        part = self._parts.get(id_, {})
+        now[id_] = Sample(time.monotonic(), {**counters, "requests": part.get("requests")})
+        line.response = part.get("response_milliseconds")
         line.active = counters.get("active_connections")
         line.rates = rates(self._before.get(id_), now[id_])
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from ....resources import AMPHORA, FLAVORS_AND_ZONES, LOADBALANCER, MEMBER, QUOTA, Resource
 from ...web.operation import FOLLOW, READING, Operation, Parameter, Schema
 from . import schemas
-from .schemas import list_of, name_of, ref, whole, wrapped
+from .schemas import complete, list_of, name_of, ref, wrapped
 
 WRITING = (*READING, 409, 413, 501)
 
@@ -68,7 +68,7 @@ def show(resource: Resource) -> Operation:
 
 def create(resource: Resource) -> Operation:
     body = wrapped(resource.key, ref(name_of(resource, "Creation")))
-    inner = whole(resource)
+    inner = complete(resource)
     if resource is LOADBALANCER:  # a load balancer created with its parts is answered in full
         inner = {"anyOf": [inner, ref(name_of(resource, "Tree"))]}
     answer = wrapped(resource.key, inner)
@@ -79,7 +79,7 @@ def create(resource: Resource) -> Operation:
 
 def update(resource: Resource) -> Operation:
     body = wrapped(resource.key, ref(name_of(resource, "Change")))
-    answer = wrapped(resource.key, whole(resource))
+    answer = wrapped(resource.key, complete(resource))
     summary = f"Change {_one(resource)}"
     return Operation(f"update_{resource.name}", summary, resource, answer, 200, body, refusals=WRITING)
 
@@ -105,6 +105,17 @@ def statistics(resource: Resource) -> Operation:
     return get(resource, f"show_{resource.name}_stats", "Show its counters", "stats", ref("Statistics"))
 
 
+def performance() -> Operation:
+    summary = "Show the requests and response times of everything in it"
+    part: Schema = {
+        "type": "object",
+        "properties": {"requests": {"type": "integer"}, "response_milliseconds": {"type": ["number", "null"]}},
+        "required": ["requests", "response_milliseconds"],
+    }
+    by_id: Schema = {"type": "object", "additionalProperties": part}
+    return get(LOADBALANCER, "show_performance", summary, "performance", by_id)
+
+
 def status(id: str) -> Operation:
     inner = wrapped("loadbalancer", ref("LoadBalancerStatus"))
     return get(LOADBALANCER, id, "Show the states of everything in it", "statuses", inner)
@@ -122,7 +133,7 @@ def update_members() -> Operation:
 
 
 def show_quota(id: str, summary: str) -> Operation:
-    return get(QUOTA, id, summary, "quota", whole(QUOTA))
+    return get(QUOTA, id, summary, "quota", complete(QUOTA))
 
 
 def update_quota() -> Operation:

@@ -84,7 +84,7 @@ def _answered(resource: Resource) -> Schema:
     return _object(_with_aliases(resource, properties))
 
 
-def whole(resource: Resource) -> Schema:
+def complete(resource: Resource) -> Schema:
     """The schema of the answer to a POST or PUT, in which every attribute is required."""
     names = [f.name for f in resource.fields if Api.GET in f.api and (f.stored or f.type is Type.REFERENCES)]
     required = list(_with_aliases(resource, {name: {} for name in names}))

@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ....store import haste
+from ....store import nonblocking
 from ....store.prepared import Prepared, update
 from ....store.records import Record
 from ....store.tables import L7POLICY, L7RULE
@@ -98,7 +98,7 @@ def move(tx: sa.Connection, listener_id: str, policy_id: str, position: int) -> 
     """Move a policy to a position within its listener, renumber the others from 1 and return the actual position."""
     others: int = _COUNT_OTHERS.scalar(tx, listener_id=listener_id, policy_id=policy_id)
     if others > MANY:
-        haste.may_wait()
+        nonblocking.check_may_block()
     place = min(position, others + 1)
     _MOVE_OTHERS.run(tx, listener_id=listener_id, policy_id=policy_id, place=place)
     update(L7POLICY, "position").run(tx, row_id=policy_id, position=place)

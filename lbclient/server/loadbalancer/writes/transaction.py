@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from ....resources import Api, Resource
-from ....store import addresses, haste, history, noop, prepared, settling
+from ....store import addresses, history, nonblocking, noop, prepared, settling
 from ....store.history import Event
 from ....store.prepared import Prepared
 from ....store.records import LoadBalancerRecord, Record
@@ -26,7 +26,7 @@ from . import conflict
 S = TypeVar("S")
 T = TypeVar("T")
 
-TURN_POLL = 0.005  # seconds between two polls of a busy load balancer
+BUSY_POLL = 0.005  # seconds between two polls of a busy load balancer
 MUTABLE = ("ACTIVE", "ERROR")  # a load balancer in ERROR can be repaired
 BUSY = "Load Balancer {id} is immutable and cannot be updated."
 BUSY_LOADBALANCER = "Invalid state {status} of loadbalancer resource {id}"
@@ -161,7 +161,7 @@ def writing(services: Services) -> Iterator[tuple[sa.Connection, Callable[[str],
     except sa.exc.OperationalError:
         _wake(services, named)
         raise
-    if services.settlements is None or haste.is_in_haste():
+    if services.settlements is None or nonblocking.is_required():
         _wake(services, named)
         return
     with services.settlements.expected(named) as settled:
@@ -195,7 +195,7 @@ def change(
         with writing(services) as (tx, wake):
             loadbalancer_id, found = find(tx)
             loadbalancer = _lock(tx, loadbalancer_id)
-            check_haste(services, loadbalancer.provider)
+            check_may_block(services, loadbalancer.provider)
             if loadbalancer.provisioning_status in mutable:
                 if not services.store.has_one_writer:
                     _, found = find(tx)
@@ -209,14 +209,14 @@ def change(
             raise Conflict(text)
         if time.monotonic() >= deadline:
             raise Busy(text, held_by)
-        haste.may_wait()
-        _wait_for_turn(services, loadbalancer_id, deadline)
+        nonblocking.check_may_block()
+        _wait_while_busy(services, loadbalancer_id, deadline)
 
 
-def check_haste(services: Services, provider: str) -> None:
-    """Announce a write that may block, unless the provider is a no-op. Raises haste.WouldWait."""
+def check_may_block(services: Services, provider: str) -> None:
+    """Announce a write that may block, unless the provider is a no-op. Raises nonblocking.WouldBlock."""
     if not drivers.is_noop(services.config.providers, provider):
-        haste.may_wait()
+        nonblocking.check_may_block()
 
 
 def _telling(resource: Resource, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -244,14 +244,14 @@ def new_serial() -> int:
     return time.time_ns()
 
 
-def _wait_for_turn(services: Services, loadbalancer_id: str, deadline: float) -> None:
+def _wait_while_busy(services: Services, loadbalancer_id: str, deadline: float) -> None:
     """Poll without a lock, so that waiting requests do not block the running one, until the load balancer is free."""
     while time.monotonic() < deadline:
         with services.store.reading() as tx:
             found = settling.provisioning_status(tx, loadbalancer_id)
         if not _is_pending(found or ""):
             return
-        time.sleep(TURN_POLL)
+        time.sleep(BUSY_POLL)
 
 
 def _lock(tx: sa.Connection, loadbalancer_id: str) -> Record:

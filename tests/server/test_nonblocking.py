@@ -51,7 +51,9 @@ class Place:
             Enforcer(None),
         )
         self.threads: dict[str, list[str]] = {}  # in which each path was answered, by name, also in vain
-        self.server = Server(self._noting(app.build(self.services)), "127.0.0.1", 0, MANY, app.quickness(self.services))
+        self.server = Server(
+            self._noting(app.build(self.services)), "127.0.0.1", 0, MANY, app.quick_requests(self.services)
+        )
         self._url = f"http://127.0.0.1:{self.server.bind()}/v2.0/lbaas"
         self.server.start()
         self._others = ThreadPoolExecutor(MANY)
@@ -210,7 +212,7 @@ def test_whoever_comes_after_a_deletion_waits_for_its_end(place: Place) -> None:
 
 
 def test_the_log_does_not_grow_for_ever(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who is in haste leaves it to whoever brings it to the disk to take it into the database."""
+    """Writes on the event loop leave the checkpoint of SQLite's log to the thread that flushes."""
     monkeypatch.setattr("lbclient.store.store.CHECKPOINT_EVERY", 5)
     for _ in range(60):
         assert place.create().status_code == 201
