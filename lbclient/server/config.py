@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from .loadbalancer.drivers import USUAL, Providers
+from .loadbalancer.drivers import USUAL, Providers, is_noop
 from .loadbalancer.drivers import read as read_providers
 from .option_values import (
     InterfaceNetwork,
@@ -334,6 +334,10 @@ class Config:
         chosen = USUAL_RANGES[self.attachment] if self.vip_ranges is None else self.vip_ranges
         first = (self.networks or ()) if self.attachment == "loopback" else ()
         return (*map(ipaddress.ip_network, first), *chosen)
+
+    def is_noop(self, provider: str) -> bool:
+        """Whether a provider carries no traffic; works also for one that is no longer enabled."""
+        return is_noop(self.providers, provider)
 
     @property
     def takes_addresses(self) -> bool:

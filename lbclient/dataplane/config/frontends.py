@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from ...store.records import ListenerRecord
 from ...store.snapshot import Snapshot
 from ..relay.interface import EXPORTER_SOCKET, METRICS_SOCKET
-from . import cfg, policies, tls, traffic
+from . import cfg, policies, shaping, tls, traffic
 from .backends import HTTP_LISTENERS, Backend, endpoint
 from .udp import PROMETHEUS
 
@@ -37,6 +37,7 @@ def section(listener: ListenerRecord, snapshot: Snapshot, chosen: Chosen, most_c
         ("frontend", listener.id),
         (
             *_socket(listener, snapshot, most_connections),
+            *shaping.lines(snapshot.shaping, is_http(listener)),
             *traffic.lines(listener, snapshot, is_http(listener)),
             *_allowed(listener, snapshot.clients(listener)),
             *(_http(listener, snapshot, chosen) if is_http(listener) else ()),

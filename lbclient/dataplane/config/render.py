@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
 
-from ...store.snapshot import Snapshot
+from ...store.snapshot import Shaping, Snapshot
 from ..relay.plan import Plan
-from . import backends, cfg, descriptors, frontends, tls, traffic, udp, unsupported
+from . import backends, cfg, descriptors, frontends, shaping, tls, traffic, udp, unsupported
 from .backends import Rendered, Server
 
 FINGERPRINT = "description"  # the keyword for the label, which HAProxy repeats in `show info`: it shows what is loaded
@@ -107,6 +107,7 @@ def render(
     body = (
         *traffic.ring(listeners, snapshot),
         *_tables(distinct),
+        *shaping.table(snapshot.shaping if any(map(frontends.is_http, listeners)) else Shaping()),
         *(frontends.section(each, snapshot, chosen, settings.most_connections) for each in listeners),
         *(backends.section(each, snapshot, made[each.name]) for each in distinct),
         *frontends.metrics(listeners, _shared(settings.user)),

@@ -13,7 +13,7 @@ from .. import ports
 from ..config.cfg import Refused
 from ..config.render import FINGERPRINT
 from ..relay.interface import LOG, PIDFILE, PLAN, SOCKET, TAKE
-from ..relay.plan import VERSION, Plan, dumps, loads
+from ..relay.plan import Plan, dumps, loads
 from . import binding, counters, runtime
 from .process_table import KILL_SECONDS, command_line, is_of_our_user, is_zombie, wait_until
 from .unprivileged import User
@@ -42,7 +42,7 @@ class RelayProcess:
         """
         if not wanted.is_needed:
             return self.end()
-        said = self._fingerprint()
+        said = self._fingerprint(wanted.versions)
         if said == wanted.fingerprint:
             return "nothing"
         if said is None:
@@ -98,15 +98,15 @@ class RelayProcess:
             if wait_until(lambda: not self._is_ours(pid), seconds):
                 break
 
-    def _fingerprint(self) -> str | None:
-        """Return the fingerprint of the plan in effect; None if no relay of this version answers."""
+    def _fingerprint(self, versions: tuple[str, ...]) -> str | None:
+        """Return the fingerprint of the plan in effect; None if no relay of these versions answers."""
         found: list[str] = []
 
         def answers() -> bool:
             try:
                 said = runtime.ask(self.directory, SOCKET, "show info", ANSWER_SECONDS)
                 info = runtime.parse_info(said)
-                found.extend([info[FINGERPRINT]] if info.get("Version") == VERSION else [])
+                found.extend([info[FINGERPRINT]] if info.get("Version") in versions else [])
             except runtime.Unreachable:
                 return self.pid() is None
             return True
