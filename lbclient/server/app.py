@@ -195,7 +195,8 @@ def _responder(services: Services, base: str, route: Route) -> Callable[..., Non
             raise errors.Undecodable("The path is not in UTF-8.")
         if services.barbican and isinstance(request.body, dict) and is_load_balancing(req.path):
             services.barbican.copy(who, token(req), request.body)
-        _write(req, resp, route.handler(services, request, **arguments))
+        handle = partial(route.handler, services, request, **arguments)
+        _write(req, resp, services.probes.completed(services.dataplane.duplicate, handle))
 
     return respond
 
