@@ -114,7 +114,7 @@ class LocalDataPlane:
         return performance.of(self._directory, loadbalancer_id)
 
     def traffic(self, loadbalancer_id: str, listener_ids: Collection[str]) -> Iterator[tuple[str, bytes]]:
-        """Yield (listener ID, line of JSON) of the traffic that was logged, oldest first for each listener."""
+        """Yield (listener ID, line of JSON) of the traffic that was logged, newest first for each listener."""
         return traffic_files.read(self._directory / loadbalancer_id, listener_ids)
 
     def traffic_tail(self, loadbalancer_id: str) -> Tail[Logged]:

@@ -180,6 +180,15 @@ class Config:
             "read": file_path,
         },
     )
+    master_key: Path | None = dataclasses.field(
+        default=None,
+        metadata={
+            "help": "The file with the key that seals the keys of tokens and secrets, which are then kept in the "
+            "database instead of files: all servers of a database need this one file. The server that carries the "
+            "traffic creates it, and takes over the keys that it has.",
+            "read": file_path,
+        },
+    )
     adopt: bool = dataclasses.field(
         default=False,
         metadata={
@@ -473,8 +482,10 @@ def _check_api_alone(config: Config) -> None:
     """Check the options of a server that carries no traffic itself. Raises ConfigError."""
     if not config.database_url.startswith("postgresql"):
         raise ConfigError("roles: 'api' alone needs a PostgreSQL database, which it shares with another server.")
-    if config.keys is None:
-        raise ConfigError("roles: 'api' alone needs keys: the state directory of the other server, or a copy.")
+    if config.keys is None and config.master_key is None:
+        raise ConfigError(
+            "roles: 'api' alone needs keys, the state directory of the other server or a copy, or its master_key."
+        )
     for name in ("testing", "webhooks", "forward_logs"):
         if getattr(config, name):
             raise ConfigError(

@@ -32,10 +32,9 @@ from ..store.identity_tables import USER
 from ..store.migrations import Unfit
 from ..store.network_tables import NETWORK
 from ..store.store import Store
-from ..vault import sealing as vault
 from ..vault.keys import DamagedKey
 from ..vault.sealing import Vault
-from . import app, logs, notify, running, state
+from . import app, key_rings, logs, notify, running, state
 from .access.context import Context
 from .access.enforcer import Enforcer, InvalidPolicyFile
 from .config import Config, ConfigError, add_arguments, from_arguments, is_loopback
@@ -64,7 +63,6 @@ from .web.server import ListenError, Server
 from .web.tls import Certificate, CertificateError
 
 LOG = logging.getLogger("lbclient.server.main")  # also where this is __main__
-TOKEN_KEYS = "fernet-keys"  # the directory of the keys of tokens, beside that of the key manager's keys
 LOOK_UP = 0.5  # seconds between checks for a signal
 FILES = 65536
 SWITCH = 0.001  # seconds until a thread yields to another: large requests must not delay small ones
@@ -144,7 +142,7 @@ def serve(config: Config, seed: seeding.Seed | None = None, read: Reread | None 
 def reset_password(config: Config, name: str) -> int:
     """Set a new password for a user created at the first start; return the exit status."""
     try:
-        store = _open(config.database_url, None)
+        store = _open(config.database_url)
         try:
             url = f"{_reachable(config, config.bind_host, config.bind_port)}/identity"
             password_reset.reset(store, config.clouds_file, name, url)
@@ -165,13 +163,14 @@ def _running(config: Config, seed: seeding.Seed | None) -> Iterator[tuple[str, i
         certificate = Certificate(config.tls_certificate, config.tls_key or config.tls_certificate)
     haproxy = find_haproxy(config.haproxy) if config.has_agent else ""
     clouds_yaml.read(config.clouds_file)  # refuse a damaged file before anything is created
-    if not config.has_agent:
-        state.check_keys(config.key_directory, (vault.DIRECTORY, TOKEN_KEYS))
-    store = _open(config.database_url, Vault(config.key_directory / vault.DIRECTORY))
+    key_rings.check(config)
+    store = _open(config.database_url)
+    rings = key_rings.opened(config, store)
+    store.unlock(Vault(rings.secrets))
     count = len(store.loadbalancer_ids()) if config.has_agent else 0
     state.claim(config.state_directory, store.database_id(), count, is_adopting=config.adopt)
     rules = Enforcer(config.policy_path)
-    tokens = Tokens(store, config.key_directory / TOKEN_KEYS)
+    tokens = Tokens(store, rings.tokens)
     kit = Kit(config.state_directory / kit_module.DIRECTORY) if config.testing else None
     metrics = Metrics()
     outbound = Outbound(config, store, metrics)
@@ -367,10 +366,10 @@ def _allow_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _open(url: str, vault: Vault | None) -> Store:
+def _open(url: str) -> Store:
     """Open the database and bring its schema up to date. Raises DatabaseError."""
     try:
-        store = Store(url, vault)
+        store = Store(url)
         store.migrate()
     except (ArgumentError, ImportError, SQLAlchemyError) as error:
         why = str(getattr(error, "orig", None) or error).splitlines()[0]

@@ -30,3 +30,12 @@ AMPHORA = sa.Table(
     sa.Column("compute_flavor", sa.Text),
     sa.Column("created_at", sa.String(19), nullable=False),
 )
+
+# Keys of the servers, sealed by the master key. Without one, keys are files in the state directory.
+SERVER_KEY = sa.Table(
+    "server_key",
+    metadata,
+    sa.Column("kind", sa.String(32), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("sealed", sa.Text, nullable=False),
+)

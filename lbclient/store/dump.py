@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from . import migrations
+from . import migrations, serials
 from .cluster_tables import HOST
 from .tables import SCHEMA, metadata
 
@@ -31,6 +31,7 @@ def write(tx: sa.Connection, rows: Rows, left_out: Collection[sa.Table] = (SCHEM
             tx.execute(sa.insert(table), rows[table.name])
     if tx.dialect.name == "postgresql":
         _continue_sequences(tx, tables)
+        serials.proceed(tx)
 
 
 def is_empty(tx: sa.Connection) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from . import engines
+from . import serials
 from .feed import Told
 from .observed_tables import EVENT
 from .prepared import Prepared, insert
@@ -75,21 +74,6 @@ class Outcome:
     reason: str | None = None  # for a reload: what could not be changed at run time
 
 
-class _Clock:
-    """Numbers for events in the order of commits: the time in nanoseconds, or one more than the last number."""
-
-    def __init__(self) -> None:
-        self._last = 0
-
-    def tick(self) -> int:
-        """Return the next number; the caller holds the lock that lets one transaction at a time record events."""
-        self._last = max(time.time_ns(), self._last + 1)
-        return self._last
-
-
-_clock = _Clock()
-
-
 def record(tx: sa.Connection, loadbalancer_id: str, events: Sequence[Event]) -> None:
     """Add events to the history of a load balancer and delete the oldest beyond KEPT."""
     if not events:
@@ -98,24 +82,13 @@ def record(tx: sa.Connection, loadbalancer_id: str, events: Sequence[Event]) -> 
     project_id, name = (owner.project_id, owner.name) if owner else (None, None)
     rows = []
     for each in events[-KEPT:]:
-        serial = _tick(tx)
+        serial = serials.of_event(tx)
         known = {"id": str(uuid.uuid4()), "loadbalancer_id": loadbalancer_id, "serial": serial, "touched": serial}
         named = {"project_id": project_id, "loadbalancer_name": name, "resource_name": _name(tx, each)}
         rows.append(_shortened(each) | known | named)
     INSERT.run_each(tx, rows)
     TRIM.run(tx, owner=loadbalancer_id)
     _tell(tx, rows)
-
-
-def _tick(tx: sa.Connection) -> int:
-    """Return the number of the next event; no other transaction gets one until this one has ended.
-
-    Events are therefore published in the order of their numbers, by which readers resume.
-    """
-    if TOLD not in tx.info:
-        engines.lock(tx, "events")
-        tx.info[TOLD] = []
-    return _clock.tick()
 
 
 def _name(tx: sa.Connection, event: Event) -> str | None:
@@ -152,7 +125,7 @@ def settle(
     reason = error if error is not None or outcome is None else outcome.reason
     values: dict[str, Any] = {"how": how, "milliseconds": milliseconds, "reason": reason and reason[:LONGEST]}
     changes = {"owner": loadbalancer_id, "until": revision}
-    touched = _tick(tx)
+    touched = serials.of_event(tx)
     if SETTLE.run(tx, **changes, **values, touched=touched):
         _tell(tx, (row._mapping for row in _TOUCHED.all(tx, owner=loadbalancer_id, touched=touched)))
     elif how != "nothing":
@@ -164,7 +137,7 @@ def forget(tx: sa.Connection, loadbalancer_id: str, revision: int, outcome: Outc
     how = outcome.how if outcome else "nothing"
     values = {"how": how, "milliseconds": math.ceil(outcome.milliseconds) if outcome else None}
     rows = _OPEN.all(tx, owner=loadbalancer_id, until=revision)
-    _tell(tx, [{**row._mapping, **values, "touched": _tick(tx)} for row in rows])
+    _tell(tx, [{**row._mapping, **values, "touched": serials.of_event(tx)} for row in rows])
     tx.execute(sa.delete(EVENT).where(EVENT.c.loadbalancer_id == loadbalancer_id))
 
 

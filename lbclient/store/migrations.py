@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import sqlalchemy as sa
 
-from . import cluster_tables, identity_tables, keymanager_tables, network_tables, observed_tables, placing
+from . import cluster_tables, identity_tables, keymanager_tables, network_tables, observed_tables, placing, serials
 from .tables import SCHEMA, metadata
 
 # Imported so that their tables are in the metadata.
@@ -28,6 +28,7 @@ def upgrade(tx: sa.Connection) -> None:
     if not sa.inspect(tx).has_table(SCHEMA.name):
         metadata.create_all(tx)
         tx.execute(sa.insert(SCHEMA).values(version=NEWEST, database_id=str(uuid.uuid4())))
+        serials.prepare(tx)
         placing.add_server(tx)
         return
     version = tx.scalar(sa.select(SCHEMA.c.version)) or 0
@@ -36,6 +37,7 @@ def upgrade(tx: sa.Connection) -> None:
     for step in STEPS[version - 1 :]:
         step(tx)
     _check(tx)
+    serials.prepare(tx)
     placing.add_server(tx)
     tx.execute(sa.update(SCHEMA).values(version=NEWEST))
 

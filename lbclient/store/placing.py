@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from typing import Any
 
 import sqlalchemy as sa
 
+from . import serials
 from .cluster_tables import AMPHORA, HOST, SERVER, SERVER_NAME
 from .prepared import Prepared, by, insert
 from .records import AmphoraRecord
@@ -21,7 +21,7 @@ _RENEW = Prepared(sa.update(AMPHORA).where(_OWNER), ("id", "created_at"))
 def add_server(tx: sa.Connection) -> None:
     """Add the host of the server itself, unless it is known."""
     if by(HOST, "id").first(tx, id=SERVER) is None:
-        row = {"id": SERVER, "name": SERVER_NAME, "created_at": now(), "serial": time.time_ns()}
+        row = {"id": SERVER, "name": SERVER_NAME, "created_at": now(), "serial": serials.of_row(tx)}
         tx.execute(sa.insert(HOST).values(row))
 
 

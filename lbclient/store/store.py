@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from . import engines, history, migrations, nonblocking, noop, observing, prepared, reading, settling
+from . import engines, history, migrations, nonblocking, noop, observing, prepared, reading, serials, settling
 from .feed import Feed
 from .feed import Tail as Tail
 from .figures import Figures
@@ -41,6 +41,10 @@ class Store:
         self.feed = Feed()
         self.figures = Figures()
         self._turn = threading.Lock()  # passed on at once; SQLite's own lock makes waiters sleep and poll
+
+    def unlock(self, vault: Vault) -> None:
+        """Read and write the payloads of secrets with this vault from now on."""
+        self.engine = self.engine.execution_options(vault=vault)
 
     @property
     def has_one_writer(self) -> bool:
@@ -110,6 +114,7 @@ class Store:
         with self.engine.connect() as tx:
             engines.begin_writing(tx, is_durable, is_shared)
             tx.info.pop(history.TOLD, None)  # of a transaction that was rolled back
+            serials.forget(tx)
             yield tx
             told = tx.info.pop(history.TOLD, ())
             prepared.commit(tx)

@@ -1,4 +1,4 @@
-"""Encryption of payloads: stored encrypted in the database and decrypted with keys in the state directory."""
+"""Encryption of payloads: stored encrypted in the database and decrypted with the keys of the server."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from cryptography.fernet import InvalidToken, MultiFernet
 
 from . import certificates, keys
+from .keys import KeyRing
 from .material import Material
 
 DIRECTORY = "key-manager-keys"  # below the state directory
@@ -16,15 +17,16 @@ REMEMBERED = 256  # parsed certificates that are cached; parsing an RSA key take
 
 
 class KeyLost(Exception):
-    """A payload was encrypted with a key that is missing from the directory."""
+    """A payload was encrypted with a key that is missing."""
 
 
 class Vault:
-    """Encrypts and decrypts payloads with the keys of a directory, and parses certificates."""
+    """Encrypts and decrypts payloads, and parses certificates."""
 
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        self._keys = keys.load(directory)
+    def __init__(self, source: Path | KeyRing) -> None:
+        """Load the keys of a directory, or of another key ring. Raises DamagedKey."""
+        self._ring = keys.ring(source)
+        self._keys = self._ring.load()
         self._secret = lru_cache(REMEMBERED)(self._read_secret)
         self._container = lru_cache(REMEMBERED)(self._read_container)
 
@@ -43,7 +45,7 @@ class Vault:
     def _load(self) -> None:
         """Reload the keys, since another process may have created a new one. Raises KeyLost."""
         try:
-            self._keys = keys.load(self._directory)
+            self._keys = self._ring.load()
         except keys.DamagedKey as error:
             raise KeyLost(str(error)) from None
 

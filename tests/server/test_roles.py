@@ -8,13 +8,18 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
+import sqlalchemy as sa
+from cryptography.fernet import Fernet
 from members import Web
 
+from lbclient.store.cluster_tables import SERVER_KEY
+from lbclient.store.store import Store
 from running import RunningServer, end_server, lbclient, start_server, wait_until
 
 if TYPE_CHECKING:
@@ -110,6 +115,51 @@ def test_events_of_both_are_told_by_each(pair: Pair) -> None:
         for stream in (at_api, at_carrier):
             told = _until(stream, lambda each: each["action"] == "update")
             assert told[0]["action"] == "create"
+
+
+def test_servers_that_share_a_master_key_need_no_other_files(tmp_path: Path, postgresql: Cluster) -> None:
+    database, master = f"--database={postgresql.new_database()}", f"--master-key={tmp_path / 'master'}"
+    end_server(start_server(tmp_path / "carrier", database))  # with keys in files, which the database takes over
+    before = sorted(path.read_bytes() for path in (tmp_path / "carrier" / "fernet-keys").iterdir())
+    carrier = start_server(tmp_path / "carrier", database, master)
+    words = lbclient("token", "issue", "-f", "value", "-c", "id")
+    said = subprocess.run(words, env=carrier.environment, capture_output=True, text=True, check=True)
+    headers = {"X-Auth-Token": said.stdout.strip()}
+    api = start_server(tmp_path / "api", database, master, "--roles=api")
+    try:
+        url = f"{carrier.url}/key-manager/v1/secrets"
+        secret = {"payload": "text", "payload_content_type": "text/plain"}
+        stored = requests.post(url, json=secret, headers=headers, timeout=20)
+        where = stored.json()["secret_ref"].replace(carrier.url, api.url)
+        read = requests.get(f"{where}/payload", headers={**headers, "Accept": "text/plain"}, timeout=20)
+        assert (read.status_code, read.text) == (200, "text")
+        assert not (tmp_path / "api" / "fernet-keys").exists()
+        assert (tmp_path / "master").stat().st_mode & 0o077 == 0
+        with closing(Store(database.removeprefix("--database="))) as store:
+            master_key = Fernet((tmp_path / "master").read_bytes())
+            with store.reading() as tx:
+                sealed = tx.scalars(sa.select(SERVER_KEY.c.sealed).where(SERVER_KEY.c.kind == "fernet-keys")).all()
+            assert [master_key.decrypt(each) for each in sealed] == before
+    finally:
+        end_server(api)
+        end_server(carrier)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(Fernet.generate_key(), "does not open the keys"), (b"x", "is damaged"), (None, "No such file")],
+)
+def test_another_master_key_is_refused(tmp_path: Path, postgresql: Cluster, content: bytes | None, words: str) -> None:
+    database = f"--database={postgresql.new_database()}"
+    end_server(start_server(tmp_path / "carrier", database, f"--master-key={tmp_path / 'master'}"))
+    if content is not None:
+        (tmp_path / "other").write_bytes(content)
+    command = [sys.executable, "-m", "lbclient.server.main", f"--state-directory={tmp_path / 'api'}", "--bind-port=0"]
+    options = ["--roles=api", f"--master-key={tmp_path / 'other'}", database]
+    done = subprocess.run([*command, *options], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert words in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
 
 
 def _until(stream: requests.Response, is_last: Callable[[Any], bool]) -> list[Any]:

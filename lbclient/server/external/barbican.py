@@ -5,7 +5,6 @@ A secret never changes once it has a payload, so a copy stays valid, and traffic
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -15,7 +14,7 @@ import sqlalchemy as sa
 from keystoneauth1 import exceptions, session
 from keystoneauth1.token_endpoint import Token
 
-from ...store import times, tls_material
+from ...store import serials, times, tls_material
 from ...store.keymanager_tables import CONTAINER, CONTENT, SECRET
 from ...store.store import Store
 from .. import errors
@@ -140,11 +139,11 @@ def _keep(tx: sa.Connection, who: Context, found: _Found) -> None:
         tx.execute(sa.delete(CONTAINER).where(CONTAINER.c.id == id_))
     for id_, payload in found.payloads.items():
         sealed = tls_material.vault(tx).seal(payload)
-        values = {**owner, "serial": time.time_ns(), "sealed": sealed, "content_type": "application/octet-stream"}
+        values = {**owner, "serial": serials.of_row(tx), "sealed": sealed, "content_type": "application/octet-stream"}
         if tx.execute(sa.update(SECRET).where(SECRET.c.id == id_).values(values)).rowcount == 0:
             tx.execute(sa.insert(SECRET).values(id=id_, secret_type="opaque", **values))
     for id_, (type_, parts) in found.containers.items():
-        tx.execute(sa.insert(CONTAINER).values(id=id_, type=type_, serial=time.time_ns(), **owner))
+        tx.execute(sa.insert(CONTAINER).values(id=id_, type=type_, serial=serials.of_row(tx), **owner))
         for position, (name, secret_id) in enumerate(parts.items()):
             row = {"container_id": id_, "secret_id": secret_id, "name": name, "position": position}
             tx.execute(sa.insert(CONTENT).values(row))

@@ -15,6 +15,7 @@ from ...store.identity_tables import IDENTITY_REVISION, REVOCATION
 from ...store.prepared import Prepared
 from ...store.store import Store
 from ...vault import keys
+from ...vault.keys import KeyRing
 from ..access.context import Context
 from . import lookup
 from .claims import Claims, new_audit_id, seal, unseal
@@ -31,9 +32,9 @@ class Tokens:
     Checked tokens are cached until they expire or anything changes that tokens may depend on.
     """
 
-    def __init__(self, store: Store, key_directory: Path) -> None:
+    def __init__(self, store: Store, source: Path | KeyRing) -> None:
         self._store = store
-        self._keys = keys.load(key_directory)
+        self._keys = keys.ring(source).load()
         self._lock = threading.Lock()
         self._known: OrderedDict[str, TokenOwner] = OrderedDict()
         self._generation = 0

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
 
-from ...store import tls_material
+from ...store import serials, tls_material
 from ...store.keymanager_tables import CONSUMER
 from ...store.times import now
 from .. import errors
@@ -94,7 +93,7 @@ def key(kind: Kind, body: Any) -> Values:
 def add(tx: sa.Connection, request: Request, owner_id: str, given: Values) -> None:
     """Register a consumer, unless it is already registered."""
     if tx.execute(sa.select(CONSUMER.c.owner_id).where(_is(owner_id, given))).first() is None:
-        stamps = {"created": now(), "serial": time.time_ns()}
+        stamps = {"created": now(), "serial": serials.of_row(tx)}
         owner = {"owner_id": owner_id, "project_id": request.who.project_id or ""}
         tx.execute(sa.insert(CONSUMER).values(given | stamps | owner))
 

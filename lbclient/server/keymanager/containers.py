@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
-from ...store import tls_material
+from ...store import serials, tls_material
 from ...store.keymanager_tables import ACL, CONSUMER, CONTAINER, CONTENT, SECRET, is_current
 from ...store.times import now
 from .. import errors
@@ -43,13 +42,13 @@ def create(services: Services, request: Request) -> Answer:
     values = checked(SCHEMA, PROPERTIES, request.body)
     contents = [checked(SCHEMA, CONTENTS, each) for each in values.get("secret_refs", [])]
     _check_names(values["type"], [each.get("name") or "" for each in contents])
-    stamps = {"created": now(), "updated": now(), "serial": time.time_ns()}
     id_ = str(uuid.uuid4())
     row = {"id": id_, "project_id": project_id, "creator_id": request.who.user_id, "name": values.get("name")}
     with services.store.writing() as tx:
         ids = [_secret(tx, project_id, each) for each in contents]
         if len(set(ids)) < len(ids):
             raise invalid(SCHEMA, "Duplicate secret ids are not allowed", "secret_refs")
+        stamps = {"created": now(), "updated": now(), "serial": serials.of_row(tx)}
         tx.execute(sa.insert(CONTAINER).values(row | {"type": values["type"]} | stamps))
         for position, (each, secret_id) in enumerate(zip(contents, ids, strict=True)):
             place = {"container_id": id_, "secret_id": secret_id, "position": position}

@@ -14,8 +14,8 @@ from ...store.keymanager_tables import SECRET
 from ...store.migrations import Unfit
 from ...store.store import Store
 from ...vault import keys
-from ...vault.sealing import DIRECTORY
-from .. import state
+from ...vault.keys import DamagedKey, KeyRing
+from .. import key_rings, state
 from ..config import ConfigError, add_arguments, from_arguments
 
 
@@ -25,26 +25,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     add_arguments(parser)
     try:
         config = from_arguments(vars(parser.parse_args(argv)))
-        with state.held(config.state_directory) as directory:
+        with state.held(config.state_directory):
             store = Store(config.database_url)
             store.migrate()
-            count = rotate(store, directory / DIRECTORY)
+            count = rotate(store, key_rings.opened(config, store).secrets)
             store.close()
-    except (ConfigError, state.StateError, Unfit, SQLAlchemyError) as error:
+    except (ConfigError, DamagedKey, state.StateError, Unfit, SQLAlchemyError) as error:
         print(f"{parser.prog}: {str(error).splitlines()[0]}", file=sys.stderr)
         return 1
     print(f"{count} payloads are sealed with a new key.")
     return 0
 
 
-def rotate(store: Store, directory: Path) -> int:
+def rotate(store: Store, source: Path | KeyRing) -> int:
     """Encrypt every payload with a new key and delete the old keys. Returns the number of payloads.
 
     An interruption is safe at any point: the keys of all payloads still exist.
     """
-    keys.load(directory)  # creates the first key if there is none
-    keys.add(directory)
-    known = keys.load(directory)
+    ring = keys.ring(source)
+    ring.load()  # creates the first key if there is none
+    ring.add()
+    known = ring.load()
     count = 0
     with store.writing() as tx:
         payloads = sa.select(SECRET.c.id, SECRET.c.sealed).where(SECRET.c.sealed.is_not(None))
@@ -52,7 +53,7 @@ def rotate(store: Store, directory: Path) -> int:
             again = known.rotate(sealed).decode()
             tx.execute(sa.update(SECRET).where(SECRET.c.id == id_).values(sealed=again))
             count += 1
-    keys.forget(directory, 1)
+    ring.forget(1)
     return count
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from typing import Any
 
 import sqlalchemy as sa
 
-from ...store import tls_material
+from ...store import serials, tls_material
 from ...store.keymanager_tables import ACL, CONSUMER, CONTENT, SECRET, is_current
 from ...store.times import now
 from .. import bounds, errors
@@ -46,11 +45,11 @@ def create(services: Services, request: Request) -> Answer:
     row = {name: values[name] for name in STORED if values.get(name) is not None}
     row |= {"expiration": _expiration(values), "content_type": None}
     payload = _payload(values, services.config.secret_bytes)
-    stamps = {"created": now(), "updated": now(), "serial": time.time_ns()}
     owner = {"id": str(uuid.uuid4()), "project_id": project_id, "creator_id": request.who.user_id}
     with services.store.writing() as tx:
         if payload is not None:
             row |= {"sealed": tls_material.vault(tx).seal(payload[0]), "content_type": payload[1]}
+        stamps = {"created": now(), "updated": now(), "serial": serials.of_row(tx)}
         tx.execute(sa.insert(SECRET).values(row | stamps | owner))
     reference = href(request, owner["id"])
     return Answer({"secret_ref": reference}, 201, {"Location": reference})

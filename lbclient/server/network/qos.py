@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from typing import Any
 
 import sqlalchemy as sa
 
+from ...store import serials
 from ...store.network_tables import PORT, QOS_POLICY, QOS_RULE
 from ...store.tables import LOADBALANCER
 from ...strings import is_storable
@@ -109,7 +109,7 @@ def add_rule(type_: str) -> Handler:
             policy = objects.own(tx, QOS_POLICIES, policy_id, request.who, "create_rule_in")
             _check(tx, policy.id, type_, row)
             id_ = str(uuid.uuid4())
-            place = {"id": id_, "qos_policy_id": policy.id, "type": type_, "serial": time.time_ns()}
+            place = {"id": id_, "qos_policy_id": policy.id, "type": type_, "serial": serials.of_row(tx)}
             tx.execute(sa.insert(QOS_RULE).values({**row, **place}))
             return Answer({RULES[type_].name: _present(type_, _find(tx, policy.id, type_, id_))}, 201)
 

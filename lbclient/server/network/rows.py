@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import secrets
-import time
 import uuid
 from typing import Any
 
 import sqlalchemy as sa
 
-from ...store import times
+from ...store import serials, times
 from ...store.network_tables import FIXED_IP, FLOATING_IP_PORT, NETWORK, PORT, QOS_POLICY, SUBNET
 from ..access.context import Context
 
@@ -25,7 +24,7 @@ def now() -> str:
 def new(tx: sa.Connection, table: sa.Table, project_id: str, **values: Any) -> str:
     """Insert a row with a new ID, which is returned, and current timestamps."""
     id_ = str(uuid.uuid4())
-    stamps = {"serial": time.time_ns(), "created_at": now(), "updated_at": now()}
+    stamps = {"serial": serials.of_row(tx), "created_at": now(), "updated_at": now()}
     tx.execute(sa.insert(table).values({"id": id_, "project_id": project_id, **stamps, **values}))
     return id_
 

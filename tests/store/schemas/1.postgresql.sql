@@ -514,6 +514,12 @@ CREATE TABLE security_group (
 CREATE INDEX ix_security_group_name ON security_group (name);
 CREATE INDEX ix_security_group_project_id ON security_group (project_id);
 CREATE INDEX ix_security_group_serial ON security_group (serial);
+CREATE TABLE server_key (
+	kind VARCHAR(32) NOT NULL, 
+	number INTEGER NOT NULL, 
+	sealed TEXT NOT NULL, 
+	PRIMARY KEY (kind, number)
+);
 CREATE TABLE container_secret (
 	container_id VARCHAR(36) NOT NULL, 
 	secret_id VARCHAR(36) NOT NULL, 

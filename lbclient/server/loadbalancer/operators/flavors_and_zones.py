@@ -11,13 +11,13 @@ from uuid import uuid4
 import sqlalchemy as sa
 
 from ....resources import AVAILABILITYZONE, AVAILABILITYZONEPROFILE, FLAVOR, FLAVORPROFILE, LOADBALANCER, Resource
+from ....store import serials
 from ....store.records import Record
 from ....store.tables import FLAVORS_AND_ZONES, TABLES
 from ...errors import Conflict, NotFound, ValidationFailure
 from ...services import Services
 from ...web.routing import Answer, Handler, Request
 from .. import bodies, capabilities, listing, policy, present
-from ..writes.transaction import new_serial
 
 Values = dict[str, Any]
 
@@ -81,8 +81,9 @@ def create(resource: Resource) -> Handler:
     def handler(services: Services, request: Request) -> Answer:
         policy.check(services, request.who, f"{NAMES[resource.name]}:post")
         values = bodies.created(resource, request.body)
-        values |= {"serial": new_serial(), **({"id": str(uuid4())} if "id" in resource else {})}
+        values |= {"id": str(uuid4())} if "id" in resource else {}
         with services.store.writing() as tx, _kept_unique(resource, values):
+            values["serial"] = serials.of_row(tx)
             _check_profile(tx, resource, values)
             _check_data(tx, services, resource, values)
             tx.execute(sa.insert(table).values(values))

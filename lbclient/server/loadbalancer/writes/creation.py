@@ -45,7 +45,7 @@ def create_loadbalancer(services: Services, who: Context, body: Any, tx: sa.Conn
         lock_addresses(tx)
     quotas.check(services, tx, LOADBALANCER, values["project_id"])
     check_references(services, tx, who, values)
-    row = transaction.new_row(values, revision=1)
+    row = transaction.new_row(tx, values, revision=1)
     claims = None if drivers.is_noop(services.config.providers, place.provider) else Claims(services, who.is_admin)
     main = network(services).allocate(
         tx,

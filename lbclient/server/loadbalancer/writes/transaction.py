@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from ....resources import Api, Resource
-from ....store import addresses, history, nonblocking, noop, prepared, settling
+from ....store import addresses, history, nonblocking, noop, prepared, serials, settling
 from ....store.history import Event
 from ....store.prepared import Prepared
 from ....store.records import LoadBalancerRecord, Record
@@ -67,7 +67,7 @@ class Change:
         """Insert a row as PENDING_CREATE and return it. Raises QuotaMet."""
         self._reserve(resource)
         table = TABLES[resource.name]
-        row = addresses.with_canonical(table, new_row(values, self.revision))
+        row = addresses.with_canonical(table, new_row(self.tx, values, self.revision))
         if "loadbalancer_id" in table.c:
             row["loadbalancer_id"] = self.loadbalancer.id
         prepared.insert(table, *row).run(self.tx, **row)
@@ -226,7 +226,7 @@ def _telling(resource: Resource, values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in told.items() if value not in (None, resource[name].default, [], {})}
 
 
-def new_row(values: dict[str, Any], revision: int) -> dict[str, Any]:
+def new_row(tx: sa.Connection, values: dict[str, Any], revision: int) -> dict[str, Any]:
     """Return the values with the initial columns of every row: ID, timestamps, status, revision and serial."""
     return {
         **values,
@@ -235,13 +235,8 @@ def new_row(values: dict[str, Any], revision: int) -> dict[str, Any]:
         "updated_at": None,
         "provisioning_status": "PENDING_CREATE",
         "revision": revision,
-        "serial": new_serial(),
+        "serial": serials.of_row(tx),
     }
-
-
-def new_serial() -> int:
-    """Return a number that orders rows by creation: the time in nanoseconds."""
-    return time.time_ns()
 
 
 def _wait_while_busy(services: Services, loadbalancer_id: str, deadline: float) -> None:

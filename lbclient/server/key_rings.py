@@ -1,0 +1,44 @@
+"""Where the keys of tokens and of the key manager are: in files, or sealed in the database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..store.sealed_keys import SealedKeys
+from ..store.store import Store
+from ..vault import keys
+from ..vault.keys import Files, KeyRing
+from ..vault.sealing import DIRECTORY
+from . import state
+from .config import Config
+
+TOKEN_KEYS = "fernet-keys"  # the directory of the keys of tokens, beside that of the key manager's keys
+
+
+@dataclass(frozen=True)
+class KeyRings:
+    """The keys of a server."""
+
+    tokens: KeyRing
+    secrets: KeyRing
+
+
+def check(config: Config) -> None:
+    """Check, before the database is opened, that a server without a data plane can have the keys. Raises StateError."""
+    if not config.has_agent and config.master_key is None:
+        state.check_keys(config.key_directory, (DIRECTORY, TOKEN_KEYS))
+
+
+def opened(config: Config, migrated: Store) -> KeyRings:
+    """Return the keys; `migrated` is the database where they are kept if there is a master key.
+
+    Keys in files are then moved into a database that has none. Raises DamagedKey.
+    """
+    if config.master_key is None:
+        return KeyRings(Files(config.key_directory / TOKEN_KEYS), Files(config.key_directory / DIRECTORY))
+    master = keys.master(config.master_key, may_create=config.has_agent)
+    rings = {name: SealedKeys(migrated, master, name) for name in (TOKEN_KEYS, DIRECTORY)}
+    for name, ring in rings.items():
+        ring.adopt(keys.read(config.key_directory / name))
+        ring.load()  # refuses a wrong master key at the start
+    return KeyRings(rings[TOKEN_KEYS], rings[DIRECTORY])
