@@ -7,7 +7,6 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ....store import nonblocking
 from ....store.prepared import by
 from ....store.tables import L7RULE
 from ...errors import Conflict, InvalidInput
@@ -61,7 +60,6 @@ def _check_characters(kind: str, value: str) -> None:
 
 
 def _check_expression(value: str) -> None:
-    nonblocking.check_may_block()
     if "[" in value and IGNORES_CASE.search(value) and BEYOND_ASCII.search(value):  # takes seconds
         raise InvalidInput("value", value, "Sets of characters beyond ASCII cannot ignore case.")
     try:
