@@ -6,6 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from ....resources.l7policy import REDIRECTS
 from ....store.prepared import Prepared, update
 from ....store.records import Record
 from ....store.tables import L7POLICY, L7RULE
@@ -13,12 +14,6 @@ from ...errors import BadRequest
 
 Values = dict[str, Any]
 
-# The field that each redirecting action needs.
-REDIRECTS = {
-    "redirect_pool_id": "REDIRECT_TO_POOL",
-    "redirect_url": "REDIRECT_TO_URL",
-    "redirect_prefix": "REDIRECT_PREFIX",
-}
 # The fields that a given action ignores, though the request may contain them.
 LEFT_ASIDE = {
     "REJECT": ("redirect_pool_id", "redirect_url"),
