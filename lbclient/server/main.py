@@ -158,17 +158,11 @@ def reset_password(config: Config, name: str) -> int:
 @contextmanager
 def _running(config: Config, seed: seeding.Seed | None) -> Iterator[tuple[str, int]]:
     """Run the server and the data plane; yield the address and port that the server listens on."""
-    certificate = None
-    if config.tls_certificate:
-        certificate = Certificate(config.tls_certificate, config.tls_key or config.tls_certificate)
+    certificate = _certificate(config)
     haproxy = find_haproxy(config.haproxy) if config.has_agent else ""
     clouds_yaml.read(config.clouds_file)  # refuse a damaged file before anything is created
     key_rings.check(config)
-    store = _open(config.database_url)
-    rings = key_rings.opened(config, store)
-    store.unlock(Vault(rings.secrets))
-    count = len(store.loadbalancer_ids()) if config.has_agent else 0
-    state.claim(config.state_directory, store.database_id(), count, is_adopting=config.adopt)
+    store, rings = _unlocked(config)
     rules = Enforcer(config.policy_path)
     tokens = Tokens(store, rings.tokens)
     kit = Kit(config.state_directory / kit_module.DIRECTORY) if config.testing else None
@@ -220,6 +214,22 @@ def _running(config: Config, seed: seeding.Seed | None) -> Iterator[tuple[str, i
             local.stop()
         outbound.stop()
         store.close()
+
+
+def _certificate(config: Config) -> Certificate | None:
+    if not config.tls_certificate:
+        return None
+    return Certificate(config.tls_certificate, config.tls_key or config.tls_certificate)
+
+
+def _unlocked(config: Config) -> tuple[Store, key_rings.KeyRings]:
+    """Open the database with the keys of its secrets, and claim the state directory for it. Raises errors of both."""
+    store = _open(config.database_url)
+    rings = key_rings.opened(config, store)
+    store.unlock(Vault(rings.secrets))
+    count = len(store.loadbalancer_ids()) if config.has_agent else 0
+    state.claim(config.state_directory, store.database_id(), count, is_adopting=config.adopt)
+    return store, rings
 
 
 def _seed(services: Services, url: str, seed: seeding.Seed) -> None:
