@@ -164,7 +164,6 @@ def _running(config: Config, seed: seeding.Seed | None) -> Iterator[tuple[str, i
     key_rings.check(config)
     store, rings = _unlocked(config)
     rules = Enforcer(config.policy_path)
-    tokens = Tokens(store, rings.tokens)
     kit = Kit(config.state_directory / kit_module.DIRECTORY) if config.testing else None
     metrics = Metrics()
     outbound = Outbound(config, store, metrics)
@@ -175,7 +174,7 @@ def _running(config: Config, seed: seeding.Seed | None) -> Iterator[tuple[str, i
     keystone = _keystone(config)
     services = Services(
         store,
-        tokens,
+        Tokens(store, rings.tokens),
         config,
         dataplane,
         rules,
@@ -187,11 +186,7 @@ def _running(config: Config, seed: seeding.Seed | None) -> Iterator[tuple[str, i
         request_log=_request_log(config),
     )
     seeding.undo(services, config.state_directory)  # before users are created, whose passwords go to clouds.yaml
-    server = _server(config, services, certificate)
-    server.watch(services.metrics.watch)
-    server.bind()
-    _warn_of_listeners(config, server.address[0])
-    _warn_of_root()
+    server = _bound(config, services, certificate)
     if peers:
         peers.start()
     authority = config.tls_certificate if certificate and certificate.is_self_signed else None
@@ -207,13 +202,27 @@ def _running(config: Config, seed: seeding.Seed | None) -> Iterator[tuple[str, i
             local.start()
         yield server.address
     finally:
-        server.stop()
-        if peers:
-            peers.stop()
-        if local:
-            local.stop()
-        outbound.stop()
+        _stop(server, peers, local, outbound)
         store.close()
+
+
+def _bound(config: Config, services: Services, certificate: Certificate | None) -> Server:
+    """Return the server with its address bound, before it answers. Raises ListenError if it is in use."""
+    server = _server(config, services, certificate)
+    server.watch(services.metrics.watch)
+    server.bind()
+    _warn_of_listeners(config, server.address[0])
+    _warn_of_root()
+    return server
+
+
+def _stop(server: Server, peers: Peers | None, local: LocalDataPlane | None, outbound: Outbound) -> None:
+    server.stop()
+    if peers:
+        peers.stop()
+    if local:
+        local.stop()
+    outbound.stop()
 
 
 def _certificate(config: Config) -> Certificate | None:
