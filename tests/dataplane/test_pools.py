@@ -232,7 +232,7 @@ def test_proxy_protocol_tells_of_tls(running: Running) -> None:
         running.apply({"listeners": listeners, "pools": {"pool": pool}, "certificates": certificates})
 
         def header(kind: str, client: str | None = None) -> bytes:
-            """Return the PROXY header that the member receives."""
+            """Return the extensions (TLVs) of the PROXY header, which follow the addresses."""
             with (
                 socket.create_connection(("127.0.0.1", ports[kind]), timeout=5) as plain,
                 contextlib.ExitStack() as open_,
