@@ -36,7 +36,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--long", type=int, default=0, help="minutes that each test with random requests takes")
+    parser.addoption(
+        "--long",
+        type=int,
+        default=0,
+        help="minutes that each test with random requests takes; any number also runs the full form of other tests",
+    )
     parser.addoption("--quick", action="store_true", help="only tests that start no other program")
     parser.addoption("--database", choices=["sqlite", "postgresql"], default="sqlite", help="what stores are kept in")
 

@@ -24,6 +24,7 @@ from ..dashboard.sessions import Session
 from ..dataplane.haproxy.attachments import AttachmentFailed, attachment
 from ..dataplane.haproxy.binary import NotFound, find_haproxy
 from ..dataplane.haproxy.links import Assignment
+from ..dataplane.haproxy.unprivileged import User
 from ..dataplane.local import LocalDataPlane
 from ..dataplane.remote import RemoteDataPlane
 from ..store import settling
@@ -34,7 +35,7 @@ from ..store.network_tables import NETWORK
 from ..store.store import Store
 from ..vault.keys import DamagedKey
 from ..vault.sealing import Vault
-from . import app, key_rings, logs, notify, running, state
+from . import app, key_rings, logs, notify, privileges, running, state
 from .access.context import Context
 from .access.enforcer import Enforcer, InvalidPolicyFile
 from .config import Config, ConfigError, add_arguments, from_arguments, is_loopback
@@ -160,6 +161,7 @@ def _running(config: Config, seed: seeding.Seed | None) -> Iterator[tuple[str, i
     """Run the server and the data plane; yield the address and port that the server listens on."""
     certificate = _certificate(config)
     haproxy = find_haproxy(config.haproxy) if config.has_agent else ""
+    user = privileges.haproxy_user(config)
     clouds_yaml.read(config.clouds_file)  # refuse a damaged file before anything is created
     key_rings.check(config)
     store, rings = _unlocked(config)
@@ -167,7 +169,7 @@ def _running(config: Config, seed: seeding.Seed | None) -> Iterator[tuple[str, i
     kit = Kit(config.state_directory / kit_module.DIRECTORY) if config.testing else None
     metrics = Metrics()
     outbound = Outbound(config, store, metrics)
-    local = _dataplane(config, store, haproxy, kit, outbound) if config.has_agent else None
+    local = _dataplane(config, store, haproxy, kit, user, outbound) if config.has_agent else None
     if local:
         local.take_over()
     peers, dataplane = _peers(store, local)
@@ -187,6 +189,7 @@ def _running(config: Config, seed: seeding.Seed | None) -> Iterator[tuple[str, i
     )
     seeding.undo(services, config.state_directory)  # before users are created, whose passwords go to clouds.yaml
     server = _bound(config, services, certificate)
+    privileges.warn_of_root(user)
     if peers:
         peers.start()
     authority = config.tls_certificate if certificate and certificate.is_self_signed else None
@@ -212,7 +215,6 @@ def _bound(config: Config, services: Services, certificate: Certificate | None) 
     server.watch(services.metrics.watch)
     server.bind()
     _warn_of_listeners(config, server.address[0])
-    _warn_of_root()
     return server
 
 
@@ -262,7 +264,9 @@ def _peers(store: Store, local: LocalDataPlane | None) -> tuple[Peers | None, Da
     return peers, local or RemoteDataPlane(peers.messages)
 
 
-def _dataplane(config: Config, store: Store, haproxy: str, kit: Kit | None, outbound: Outbound) -> LocalDataPlane:
+def _dataplane(
+    config: Config, store: Store, haproxy: str, kit: Kit | None, user: User | None, outbound: Outbound
+) -> LocalDataPlane:
     """The data plane of this machine, held back by the paces of the testing API if there is one."""
     dataplane = LocalDataPlane(
         Hosted(store),
@@ -271,6 +275,7 @@ def _dataplane(config: Config, store: Store, haproxy: str, kit: Kit | None, outb
         attachment(config.attachment, [Assignment(*each) for each in config.interface]),
         is_noop=partial(is_noop, config.providers),
         pace=kit,
+        user=user,
         forward=outbound.forward,
     )
     if kit:
@@ -473,19 +478,6 @@ def _warn_of_listeners(config: Config, host: str) -> None:
             "%s is reached from other machines, and passwords and tokens cross the network in clear text; "
             "--tls-certificate encrypts them",
             host,
-        )
-
-
-def _warn_of_root() -> None:
-    """Warn if the server, which faces clients, runs as root.
-
-    In a user namespace with a single mapped user, root has only that user's permissions: no warning then.
-    """
-    users = sum(int(line.split()[2]) for line in Path("/proc/self/uid_map").read_text().splitlines())
-    if os.geteuid() == 0 and users > 1:
-        LOG.warning(
-            "the server and the HAProxy processes, which face clients, run as root; a user of its own with "
-            "CAP_NET_BIND_SERVICE, CAP_NET_ADMIN and CAP_NET_RAW is enough (contrib/systemd/lbclient.service)"
         )
 
 

@@ -332,10 +332,10 @@ def test_udp(kube: Cluster) -> None:
 
 
 def test_two_services_share_a_load_balancer(kube: Cluster) -> None:
-    kube.service("first", kube.webs(), {INTERNAL: "true"})
+    kube.service("first", kube.webs())  # an internal one cannot share
     kube.seen("first")
     [balancer] = kube.gopher.lb("GET", "loadbalancers")["loadbalancers"]
-    notes = {f"{OURS}/load-balancer-id": balancer["id"], INTERNAL: "true"}
+    notes = {f"{OURS}/load-balancer-id": balancer["id"]}
     kube.service("second", kube.webs(), notes, port=8081)
     assert kube.seen("second", 8081)["name"] in kube.nodes
     assert kube.address("second") == kube.address("first")

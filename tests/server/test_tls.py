@@ -241,4 +241,4 @@ def test_the_address_is_the_bound_one_and_clear_text_is_warned_of(
     _, log = process.communicate(timeout=20)
     assert re.fullmatch(rf"lbclient server is listening on http://{re.escape(printed)}:\d+\n", line), log
     assert ("cross the network in clear text" in log) is is_warned
-    assert "run as root" not in log  # the only user there is
+    assert "runs as root" not in log  # the only user there is

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
 
-from ...store.snapshot import Snapshot
+from ...store.snapshot import Shaping, Snapshot
 from ..relay.plan import Plan
-from . import backends, cfg, descriptors, frontends, tls, traffic, udp, unsupported
+from . import backends, cfg, descriptors, frontends, shaping, tls, traffic, udp, unsupported
 from .backends import Rendered, Server
 
 FINGERPRINT = "description"  # the keyword for the label, which HAProxy repeats in `show info`: it shows what is loaded
@@ -31,6 +31,7 @@ class Settings:
     most_connections: int = 50000
     most_files: float = inf  # that a process may have open
     most_flows: int = 20000  # UDP flows; each takes an ephemeral port, of which Linux has about 28,000
+    user: tuple[int, int] | None = None  # UID and GID that workers become; None if they keep those of the server
 
 
 @dataclass(frozen=True)
@@ -97,9 +98,10 @@ def render(
     body = (
         *traffic.ring(listeners, snapshot),
         *_tables(distinct),
+        *shaping.table(snapshot.shaping if any(map(frontends.is_http, listeners)) else Shaping()),
         *(frontends.section(each, snapshot, chosen, settings.most_connections) for each in listeners),
         *(backends.section(each, snapshot, made[each.name]) for each in distinct),
-        *frontends.metrics(listeners),
+        *frontends.metrics(listeners, _shared(settings.user)),
     )
     in_use = [each.pool for each in distinct if each.is_first and each.pool.admin_state_up]
     files = tls.files(snapshot, listeners, in_use)
@@ -166,6 +168,7 @@ def _preamble(amphora_id: str, label: str, generation: str, settings: Settings) 
                 cfg.line("hard-stop-after", OLD_WORKERS_END),
                 # Workers hand over their sockets. With SO_REUSEPORT a stray HAProxy would silently share the traffic.
                 cfg.line("noreuseport"),
+                *_user(settings.user),
                 *_tls(generation),
             ),
         ),
@@ -181,6 +184,20 @@ def _preamble(amphora_id: str, label: str, generation: str, settings: Settings) 
             ),
         ),
     )
+
+
+def _user(user: tuple[int, int] | None) -> Iterator[cfg.Line]:
+    """Yield the user that workers become once they listen, and who may connect to the sockets of peers."""
+    if user:
+        uid, gid = user
+        yield cfg.line("uid", uid)
+        yield cfg.line("gid", gid)
+        yield cfg.line("unix-bind", *_shared(user))
+
+
+def _shared(user: tuple[int, int] | None) -> tuple[object, ...]:
+    """Return the options of a Unix socket to which workers and the relay connect."""
+    return ("gid", user[1], "mode", "660") if user else ("mode", "600")
 
 
 def _tls(generation: str) -> Iterator[cfg.Line]:

@@ -67,8 +67,9 @@ def create_loadbalancer(services: Services, request: Request) -> Answer:
         tree.fill(change, request.who, listeners, pools)
         support.check(services, change)
         found = tree.answer(tx, row) if listeners or pools else present.one(tx, LOADBALANCER, row.id)
+        warnings = advice.headers(services, tx, row)
         change.finish(wake)
-    return Answer({LOADBALANCER.key: found}, 201, advice.headers(services, request.body, row.provider))
+    return Answer({LOADBALANCER.key: found}, 201, warnings)
 
 
 def create(resource: Resource) -> Handler:
@@ -76,6 +77,7 @@ def create(resource: Resource) -> Handler:
 
     def handler(services: Services, request: Request, **parents: str) -> Answer:
         action = f"{resource.name}:post"
+        told: dict[str, str] = {}
 
         def find(tx: sa.Connection) -> tuple[str, Values]:
             owner_id = _check_parents(services, tx, request, action, parents)
@@ -87,9 +89,11 @@ def create(resource: Resource) -> Handler:
             row = creation.CREATE[resource.name](change, request.who, values)
             change.touch_loadbalancer()
             support.check(services, change)
+            if resource is LISTENER:
+                told.update(advice.headers(services, change.tx, change.loadbalancer))
             return present.one(change.tx, resource, row.id)
 
-        return Answer({resource.key: transaction.change(services, find, operation, who=request.who)}, 201)
+        return Answer({resource.key: transaction.change(services, find, operation, who=request.who)}, 201, told)
 
     return handler
 
@@ -111,11 +115,11 @@ def update(resource: Resource) -> Handler:
 
         def operation(change: Change, found: tuple[Record, Values]) -> Any:
             complete = updating.UPDATE[resource.name](change, request.who, *found)
-            if resource is LOADBALANCER:
-                told.update(advice.headers(services, request.body, change.loadbalancer.provider))
             change.update(table, id, complete)
             change.touch_loadbalancer()
             support.check(services, change)
+            if resource is LOADBALANCER and complete.get("vip_qos_policy_id"):
+                told.update(advice.headers(services, change.tx, change.row(table, id)))
             return present.one(change.tx, resource, id)
 
         changed = transaction.change(services, find, operation, busy=busy, who=request.who)
