@@ -159,20 +159,13 @@ def reset_password(config: Config, name: str) -> int:
 @contextmanager
 def _running(config: Config, seed: seeding.Seed | None) -> Iterator[tuple[str, int]]:
     """Run the server and the data plane; yield the address and port that the server listens on."""
-    certificate = None
-    if config.tls_certificate:
-        certificate = Certificate(config.tls_certificate, config.tls_key or config.tls_certificate)
+    certificate = _certificate(config)
     haproxy = find_haproxy(config.haproxy) if config.has_agent else ""
     user = privileges.haproxy_user(config)
     clouds_yaml.read(config.clouds_file)  # refuse a damaged file before anything is created
     key_rings.check(config)
-    store = _open(config.database_url)
-    rings = key_rings.opened(config, store)
-    store.unlock(Vault(rings.secrets))
-    count = len(store.loadbalancer_ids()) if config.has_agent else 0
-    state.claim(config.state_directory, store.database_id(), count, is_adopting=config.adopt)
+    store, rings = _unlocked(config)
     rules = Enforcer(config.policy_path)
-    tokens = Tokens(store, rings.tokens)
     kit = Kit(config.state_directory / kit_module.DIRECTORY) if config.testing else None
     metrics = Metrics()
     outbound = Outbound(config, store, metrics)
@@ -183,7 +176,7 @@ def _running(config: Config, seed: seeding.Seed | None) -> Iterator[tuple[str, i
     keystone = _keystone(config)
     services = Services(
         store,
-        tokens,
+        Tokens(store, rings.tokens),
         config,
         dataplane,
         rules,
@@ -195,10 +188,7 @@ def _running(config: Config, seed: seeding.Seed | None) -> Iterator[tuple[str, i
         request_log=_request_log(config),
     )
     seeding.undo(services, config.state_directory)  # before users are created, whose passwords go to clouds.yaml
-    server = _server(config, services, certificate)
-    server.watch(services.metrics.watch)
-    server.bind()
-    _warn_of_listeners(config, server.address[0])
+    server = _bound(config, services, certificate)
     privileges.warn_of_root(user)
     if peers:
         peers.start()
@@ -215,13 +205,42 @@ def _running(config: Config, seed: seeding.Seed | None) -> Iterator[tuple[str, i
             local.start()
         yield server.address
     finally:
-        server.stop()
-        if peers:
-            peers.stop()
-        if local:
-            local.stop()
-        outbound.stop()
+        _stop(server, peers, local, outbound)
         store.close()
+
+
+def _bound(config: Config, services: Services, certificate: Certificate | None) -> Server:
+    """Return the server with its address bound, before it answers. Raises ListenError if it is in use."""
+    server = _server(config, services, certificate)
+    server.watch(services.metrics.watch)
+    server.bind()
+    _warn_of_listeners(config, server.address[0])
+    return server
+
+
+def _stop(server: Server, peers: Peers | None, local: LocalDataPlane | None, outbound: Outbound) -> None:
+    server.stop()
+    if peers:
+        peers.stop()
+    if local:
+        local.stop()
+    outbound.stop()
+
+
+def _certificate(config: Config) -> Certificate | None:
+    if not config.tls_certificate:
+        return None
+    return Certificate(config.tls_certificate, config.tls_key or config.tls_certificate)
+
+
+def _unlocked(config: Config) -> tuple[Store, key_rings.KeyRings]:
+    """Open the database with the keys of its secrets, and claim the state directory for it. Raises errors of both."""
+    store = _open(config.database_url)
+    rings = key_rings.opened(config, store)
+    store.unlock(Vault(rings.secrets))
+    count = len(store.loadbalancer_ids()) if config.has_agent else 0
+    state.claim(config.state_directory, store.database_id(), count, is_adopting=config.adopt)
+    return store, rings
 
 
 def _seed(services: Services, url: str, seed: seeding.Seed) -> None:

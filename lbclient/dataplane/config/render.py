@@ -93,17 +93,8 @@ def render(
     distinct = list({backend.name: backend for backend in chosen.values()}.values())
     listeners = backends.enabled_listeners(snapshot)
     binds = tuple((address, each.protocol_port) for each in listeners for address in snapshot.bound(each))
-    followed = {each.pool.id for each in distinct if not each.is_first}
-    before = previous.backends if previous is not None else {}
-    made = {
-        each.name: backends.rendered(each, snapshot, is_followed=each.pool.id in followed, before=before.get(each.name))
-        for each in distinct
-    }
-    checked = sum(len(each.servers) for each in made.values() if each.template.is_checked)
-    settings = replace(
-        settings,
-        most_connections=descriptors.connections(settings.most_connections, settings.most_files, len(binds), checked),
-    )
+    made = _rendered(distinct, snapshot, previous)
+    settings = _limited(settings, len(binds), made)
     body = (
         *traffic.ring(listeners, snapshot),
         *_tables(distinct),
@@ -132,6 +123,25 @@ def render(
         relay=relay,
         parts=parts,
     )
+
+
+def _rendered(
+    distinct: Sequence[backends.Backend], snapshot: Snapshot, previous: Configuration | None
+) -> dict[str, backends.Rendered]:
+    """Return the rendered backends by name; the lines of members that are the same objects as before are reused."""
+    followed = {each.pool.id for each in distinct if not each.is_first}
+    before = previous.backends if previous is not None else {}
+    return {
+        each.name: backends.rendered(each, snapshot, is_followed=each.pool.id in followed, before=before.get(each.name))
+        for each in distinct
+    }
+
+
+def _limited(settings: Settings, binds: int, made: Mapping[str, backends.Rendered]) -> Settings:
+    """Return the settings with as many connections as the open files allow, beside those of binds and checks."""
+    checked = sum(len(each.servers) for each in made.values() if each.template.is_checked)
+    most = descriptors.connections(settings.most_connections, settings.most_files, binds, checked)
+    return replace(settings, most_connections=most)
 
 
 def _hash(parts: Sequence[str], files: Sequence[str]) -> str:

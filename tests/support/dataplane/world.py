@@ -87,7 +87,7 @@ class DataPlaneRig:
 
 
 class Answer:
-    """What came back over HTTP."""
+    """An answer over HTTP."""
 
     def __init__(self, response: http.client.HTTPResponse) -> None:
         self.status = response.status
@@ -100,7 +100,7 @@ class Answer:
 
     @property
     def name(self) -> str:
-        """Who answered; a status where nobody did."""
+        """Return the name of the member that answered, or the status if none did."""
         return str(self.headers.get("Server-Name") or self.status)
 
 
