@@ -59,7 +59,7 @@ class Probes:
             try:
                 return work()
             except Unprobed as lack:
-                nonblocking.check_may_block()
+                nonblocking.check_may_take_long()
                 self._note(lack.address, probe(str(lack.address)))
         raise errors.Conflict(
             f"No free IP address was found: other machines answer for {MOST_PROBES} that were tried.",
