@@ -101,6 +101,11 @@ class Config:
         interfaces,
     )
     haproxy: str | None = _option("The HAProxy to run. Default: the wheel's, otherwise the one on PATH.", None)
+    haproxy_user: str | None = _option(
+        "The user, by name or number, that HAProxy and relays become if the server runs as root. Default: haproxy if "
+        "there is such a user, otherwise the number 65521, which has no name.",
+        None,
+    )
     database: str | None = _option("The SQLAlchemy URL of the database. Default: SQLite in the state directory.", None)
     providers: Providers = dataclasses.field(
         default_factory=lambda: USUAL,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from .identity.throttle import Throttle
+from .probes import Probes
 from .telemetry.metrics import Metrics
 from .telemetry.request_log import RequestLog
 
@@ -47,6 +48,10 @@ class DataPlane(Protocol):
 
     def port_refusal(self, port: int) -> str | None:
         """Return why this machine can never listen on a port; None if it may."""
+        ...
+
+    def duplicate(self, address: str) -> str | None:
+        """Return that another machine has an address, after asking for up to a second; None if none answers."""
         ...
 
     def active_connections(self, loadbalancer_id: str, pool_id: str, member_id: str) -> int | None:
@@ -160,6 +165,7 @@ class Services:
     settlements: Settlements | None = None  # None: writes are answered at once
     throttle: Throttle = field(default_factory=Throttle)
     metrics: Metrics = field(default_factory=Metrics)
+    probes: Probes = field(default_factory=Probes)
     request_log: RequestLog = field(default_factory=RequestLog)
     changed: Changed = field(default_factory=Changed)  # by SIGHUP
 

@@ -29,28 +29,6 @@ FROM_CLIENT_CERTIFICATE = {
     "X-SSL-Client-Not-After": "%{+Q}[ssl_c_notafter]",
 }
 
-METRICS = (
-    # The relay reads HAProxy's metrics and answers with the names of Octavia's.
-    cfg.Section(
-        ("backend", "metrics"),
-        (
-            cfg.line("mode", "http"),
-            cfg.line("timeout", "connect", "5s"),
-            cfg.line("timeout", "server", "15s"),
-            cfg.line("server", "relay", f"unix@{METRICS_SOCKET}"),
-        ),
-    ),
-    cfg.Section(
-        ("frontend", "exporter"),
-        (
-            cfg.line("mode", "http"),
-            cfg.line("bind", f"unix@{EXPORTER_SOCKET}", "mode", "600"),
-            cfg.line("timeout", "client", "10s"),
-            cfg.line("http-request", "use-service", "prometheus-exporter"),
-        ),
-    ),
-)
-
 Chosen = Mapping[tuple[str, str], Backend]
 
 
@@ -126,9 +104,33 @@ def _headers(listener: ListenerRecord) -> Iterator[cfg.Line]:
             yield cfg.line("http-request", "set-header", name, value)
 
 
-def metrics(listeners: Sequence[ListenerRecord]) -> tuple[cfg.Section, ...]:
-    """Return the sections that serve PROMETHEUS listeners; none if there is no such listener."""
-    return METRICS if any(each.protocol == PROMETHEUS for each in listeners) else ()
+def metrics(listeners: Sequence[ListenerRecord], socket_options: Sequence[object]) -> tuple[cfg.Section, ...]:
+    """Return the sections that serve PROMETHEUS listeners; none if there is no such listener.
+
+    The relay reads HAProxy's metrics and answers with the names of Octavia's.
+    """
+    if all(each.protocol != PROMETHEUS for each in listeners):
+        return ()
+    return (
+        cfg.Section(
+            ("backend", "metrics"),
+            (
+                cfg.line("mode", "http"),
+                cfg.line("timeout", "connect", "5s"),
+                cfg.line("timeout", "server", "15s"),
+                cfg.line("server", "relay", f"unix@{METRICS_SOCKET}"),
+            ),
+        ),
+        cfg.Section(
+            ("frontend", "exporter"),
+            (
+                cfg.line("mode", "http"),
+                cfg.line("bind", f"unix@{EXPORTER_SOCKET}", *socket_options),
+                cfg.line("timeout", "client", "10s"),
+                cfg.line("http-request", "use-service", "prometheus-exporter"),
+            ),
+        ),
+    )
 
 
 def _default(listener: ListenerRecord, chosen: Chosen) -> Iterator[cfg.Line]:

@@ -7,7 +7,6 @@ from typing import Any
 import sqlalchemy as sa
 
 from ...resources import L7POLICY, LISTENER, LOADBALANCER, POOL, Resource
-from ...store import nonblocking
 from ...store.records import Record
 from ...store.tables import TABLES
 from ..errors import BadRequest, ValidationFailure
@@ -61,8 +60,6 @@ def show(resource: Resource) -> Handler:
 def create_loadbalancer(services: Services, request: Request) -> Answer:
     """POST of a load balancer, optionally with its listeners, pools and their parts in the same request."""
     body, listeners, pools = tree.split(request.body)
-    if listeners or pools:
-        nonblocking.check_may_block()  # the request may have many parts
     with transaction.writing(services) as (tx, wake):
         row = creation.create_loadbalancer(services, request.who, body, tx)
         change = Change(services, tx, row, is_new=True, who=request.who)

@@ -12,10 +12,11 @@ from ...store.network_tables import PORT, QOS_POLICY, QOS_RULE
 from ...store.tables import LOADBALANCER
 from ...strings import is_storable
 from .. import errors
+from ..attributes import BOTH, Attribute, Kind, Type
 from ..services import Services
 from ..web.routing import Answer, Handler, Request
 from . import bodies, objects, present, rows, unkept
-from .attributes import BOTH, QOS_POLICIES, Attribute, Kind, Type
+from .attributes import QOS_POLICIES
 from .bodies import Values, bad
 
 DIRECTION = Attribute("direction", Type.TEXT, BOTH, choices=("egress", "ingress"))
@@ -23,7 +24,7 @@ DSCP_MARKS = {0, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30, 32, 34, 36, 38, 
 
 
 def _rules(type_: str, *attributes: Attribute) -> Kind:
-    return Kind(f"{type_}_rule", f"{type_}_rules", "QoS rule", QOS_RULE, attributes, "QosRuleNotFound")
+    return Kind(f"{type_}_rule", f"{type_}_rules", QOS_RULE, attributes, title="QoS rule", not_found="QosRuleNotFound")
 
 
 RULES = {
