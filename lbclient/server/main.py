@@ -37,6 +37,7 @@ from ..vault.sealing import Vault
 from . import app, key_rings, logs, notify, running, state
 from .access.context import Context
 from .access.enforcer import Enforcer, InvalidPolicyFile
+from .agents.service import AgentService
 from .config import Config, ConfigError, add_arguments, from_arguments, is_loopback
 from .errors import Unavailable
 from .external.barbican import Barbican
@@ -48,7 +49,7 @@ from .loadbalancer.drivers import is_noop
 from .network.demo_networks import create_demo_networks
 from .outbound.outbound import Outbound
 from .outbound.webhook_file import InvalidWebhooks
-from .peers import Peers
+from .peers import Carrier, Peers
 from .rereading import Reread, reread
 from .services import DataPlane, Services
 from .settlements import Settlements
@@ -174,10 +175,17 @@ def _running(config: Config, seed: seeding.Seed | None) -> Iterator[tuple[str, i
     kit = Kit(config.state_directory / kit_module.DIRECTORY) if config.testing else None
     metrics = Metrics()
     outbound = Outbound(config, store, metrics)
-    local = _dataplane(config, store, haproxy, kit, outbound) if config.has_agent else None
+    hosted = Hosted(store)
+    local = _dataplane(config, hosted, haproxy, kit, outbound) if config.has_agent else None
     if local:
         local.take_over()
-    peers, dataplane = _peers(store, local)
+    agents = _agents(config, store, local)
+    carrier: Carrier | None = local
+    if agents:
+        carrier = agents.cluster
+    if carrier:
+        hosted.on_moved = carrier.wake
+    peers, dataplane = _peers(store, carrier)
     keystone = _keystone(config)
     services = Services(
         store,
@@ -188,7 +196,7 @@ def _running(config: Config, seed: seeding.Seed | None) -> Iterator[tuple[str, i
         keystone,
         Barbican(config.barbican_url, store) if config.barbican_url else None,
         kit,
-        _settlements(config, store, [each.on_reconciled for each in (local, peers) if each], kit),
+        _settlements(config, store, [each.on_reconciled for each in (carrier, peers) if each], kit),
         metrics=metrics,
         request_log=_request_log(config),
     )
@@ -196,6 +204,8 @@ def _running(config: Config, seed: seeding.Seed | None) -> Iterator[tuple[str, i
     server = _server(config, services, certificate)
     server.watch(services.metrics.watch)
     server.bind()
+    if agents:
+        agents.bind()
     _warn_of_listeners(config, server.address[0])
     _warn_of_root()
     if peers:
@@ -211,9 +221,13 @@ def _running(config: Config, seed: seeding.Seed | None) -> Iterator[tuple[str, i
         outbound.start()
         if local:
             local.start()
+        if agents:
+            agents.start()
         yield server.address
     finally:
         server.stop()
+        if agents:
+            agents.stop()
         if peers:
             peers.stop()
         if local:
@@ -235,18 +249,25 @@ def _seed(services: Services, url: str, seed: seeding.Seed) -> None:
         LOG.info("a seed was loaded at an earlier start; this one is not")
 
 
-def _peers(store: Store, local: LocalDataPlane | None) -> tuple[Peers | None, DataPlane]:
+def _agents(config: Config, store: Store, local: LocalDataPlane | None) -> AgentService | None:
+    """Return what serves the agents of other hosts; None if the server has no port for them."""
+    if config.agents is None or local is None:
+        return None
+    return AgentService(store, local, config.state_directory, config.agents)
+
+
+def _peers(store: Store, carrier: Carrier | None) -> tuple[Peers | None, DataPlane]:
     """Return the other processes, None on SQLite, and the data plane: this process's own, or theirs."""
-    if local and store.has_one_writer:
-        return None, local
-    peers = Peers(store, local)
-    return peers, local or RemoteDataPlane(peers.messages)
+    if carrier and store.has_one_writer:
+        return None, carrier
+    peers = Peers(store, carrier)
+    return peers, carrier or RemoteDataPlane(peers.messages)
 
 
-def _dataplane(config: Config, store: Store, haproxy: str, kit: Kit | None, outbound: Outbound) -> LocalDataPlane:
+def _dataplane(config: Config, hosted: Hosted, haproxy: str, kit: Kit | None, outbound: Outbound) -> LocalDataPlane:
     """The data plane of this machine, held back by the paces of the testing API if there is one."""
     dataplane = LocalDataPlane(
-        Hosted(store),
+        hosted,
         config.state_directory / state.INSTANCES,
         haproxy,
         attachment(config.attachment, [Assignment(*each) for each in config.interface]),
