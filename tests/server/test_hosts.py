@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import ssl
 import subprocess
@@ -32,6 +33,7 @@ class Hosts:
         self.server = self.start()
         self.headers = {"X-Auth-Token": scoped_token(self.server.state_directory, "lbclient-admin")}
         self.agents: list[subprocess.Popen[str]] = []
+        self.names: dict[str | None, str] = {None: "server"}  # of hosts, by ID
 
     def start(self) -> RunningServer:
         return start_server(self.directory / "server", f"--agents=127.0.0.1:{self.port}", "--settle-wait=5")
@@ -44,6 +46,7 @@ class Hosts:
         path = self.directory / f"{name}.pem"
         done = self.host("enroll", name, str(path))
         assert done.returncode == 0, done.stderr
+        self.names[done.stdout.rpartition("(")[2].partition(")")[0]] = name
         return path
 
     def run_agent(self, name: str) -> subprocess.Popen[str]:
@@ -78,6 +81,12 @@ class Hosts:
         self.create("listeners", "listener", loadbalancer_id=balancer["id"], **listener)
         return f"http://{balancer['vip_address']}:8080/"
 
+    def place(self, balancer: Any) -> str:
+        """The host of a load balancer, as its amphora tells."""
+        path = f"/load-balancer/v2.0/octavia/amphorae?loadbalancer_id={balancer['id']}"
+        [amphora] = self.ask("GET", path)["amphorae"]
+        return self.names[amphora["compute_id"]]
+
     def is_here(self, place: str, balancer: Any) -> bool:
         return (self.directory / place / "haproxy" / balancer["id"]).exists()
 
@@ -91,7 +100,7 @@ class Hosts:
             agent.communicate(timeout=20)
         end_server(self.server)
         for pid in processes_with(str(self.directory)):
-            subprocess.run(["kill", "-9", str(pid)], check=False)
+            os.kill(pid, signal.SIGKILL)
 
 
 @pytest.fixture
@@ -117,8 +126,7 @@ def test_a_load_balancer_is_carried_by_a_host_and_moves_when_that_drains(hosts: 
     wait_until(lambda: hosts.statuses(balancer) == ("ACTIVE", "ONLINE"), LONG)
     assert (hosts.is_here("first", balancer), hosts.is_here("server", balancer)) == (True, False)
     assert requests.get(url, timeout=5).status_code == 200
-    [amphora] = hosts.ask("GET", "/load-balancer/v2.0/octavia/amphorae")["amphorae"]
-    assert amphora["compute_id"] in hosts.host("list").stdout
+    assert hosts.place(balancer) == "first"
     stats = hosts.ask("GET", f"{LBAAS}/loadbalancers/{balancer['id']}/stats")["stats"]
     assert stats["total_connections"] == 1
     refused = hosts.host("drain", "first")
@@ -165,13 +173,16 @@ def test_a_host_that_is_not_heard_is_shown_and_heals(hosts: Hosts, member: Web) 
     wait_until(lambda: hosts.statuses(balancer) == ("ACTIVE", "ONLINE"), LONG)
 
 
-def test_a_dead_host_gives_its_load_balancers_to_others(hosts: Hosts) -> None:
+def test_a_dead_host_gives_its_load_balancers_to_others(hosts: Hosts, member: Web) -> None:
     hosts.enroll("first")
     agent = hosts.run_agent("first")
     assert hosts.host("set", "--weight=0", "server").returncode == 0
     balancer = hosts.balancer()
-    wait_until(lambda: hosts.statuses(balancer)[0] == "ACTIVE", LONG)
+    hosts.serving(balancer, member)
+    wait_until(lambda: hosts.statuses(balancer) == ("ACTIVE", "ONLINE"), LONG)
     agent.kill()
+    for pid in processes_with(str(hosts.directory / "first")):
+        os.kill(pid, signal.SIGKILL)
     assert hosts.host("set", "--weight=100", "server").returncode == 0
     assert hosts.host("set", "--dead", "first").returncode == 0
     wait_until(lambda: hosts.is_here("server", balancer), LONG)
@@ -199,7 +210,7 @@ def test_a_host_sees_only_what_it_runs(hosts: Hosts) -> None:
         hosts.enroll(name)
         hosts.run_agent(name)
     found = [hosts.balancer(f"lb{number}") for number in range(3)]
-    places = {each["id"]: next(p for p in ("server", "first", "second") if hosts.is_here(p, each)) for each in found}
+    places = {each["id"]: hosts.place(each) for each in found}
     assert sorted(places.values()) == ["first", "second", "server"]
     for name in ("first", "second"):
         connection = hosts.connection(name)
