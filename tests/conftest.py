@@ -1,4 +1,4 @@
-"""What tests share: a running server, and labs."""
+"""Fixtures for all tests: a running server, and labs."""
 
 from __future__ import annotations
 
@@ -36,7 +36,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--long", type=int, default=0, help="minutes that each test with random requests takes")
+    parser.addoption(
+        "--long",
+        type=int,
+        default=0,
+        help="minutes that each test with random requests takes; any number also runs the full form of other tests",
+    )
     parser.addoption("--quick", action="store_true", help="only tests that start no other program")
     parser.addoption("--database", choices=["sqlite", "postgresql"], default="sqlite", help="what stores are kept in")
 
@@ -114,7 +119,7 @@ def server(tmp_path: Path, database_url: str) -> Iterator[RunningServer]:
 
 @pytest.fixture(scope="session")
 def unprivileged() -> Sequence[str]:
-    """What a command line begins with to run as an ordinary user, where that is possible; else nothing."""
+    """Return the beginning of a command line that runs as an ordinary user; nothing where that is impossible."""
     if os.getuid() != 0 or not shutil.which("setpriv"):
         return ()
     prefix = ("setpriv", "--reuid", NOBODY, "--regid", NOBODY, "--clear-groups", "--inh-caps=-all", *ENVIRONMENT)

@@ -6,13 +6,16 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
+from urllib.parse import quote
 
 from markupsafe import Markup
 
 from ..cli.output.drawing import diagram, svg
 from ..client import drain_tags, errors, tree
 from ..client.rest import Json
-from ..resources import AMPHORA, EVENT, LISTENER, LOADBALANCER, MEMBER, POOL, STATISTICS
+from ..resources import AMPHORA, EVENT, LISTENER, LOADBALANCER, MEMBER, POOL
+from ..resources.logging import LOGGING
+from . import rates
 from .calls import STREAM
 from .kinds import called, path
 from .visit import Reply, Visit
@@ -20,6 +23,7 @@ from .visit import Reply, Visit
 ALL_PATH = "/lbaas/events"
 STREAM_HEADERS = ("content-type", "x-accel-buffering")
 EVENTS = 50
+LINES = 30  # of the traffic log
 COUNTED = 30  # members whose open connections are shown
 
 
@@ -37,6 +41,7 @@ def show(visit: Visit, id: str) -> Reply:
         can_fail_over=visit.may("loadbalancer:put_failover"),
         **_live(visit, one),
         **_events(visit, id),
+        **_log(visit, id),
     )
 
 
@@ -53,8 +58,34 @@ def happened(visit: Visit, id: str) -> Reply:
 
 def samples(visit: Visit, id: str) -> Reply:
     """The counters of this moment, for the graphs."""
-    counters = visit.api.statistics(LOADBALANCER, id)
-    return visit.json({"at": time.time(), **{name: counters[name] for name in STATISTICS}})
+    return visit.json({"at": time.time(), **rates.counters(visit.api, id)})
+
+
+def logged(visit: Visit, id: str) -> Reply:
+    """The part of the page with the last lines of the traffic log."""
+    return visit.page("balancer_log.html", at=path(LOADBALANCER, {}, id), **_log(visit, id))
+
+
+def set_logging(visit: Visit, id: str) -> Reply:
+    """Log the traffic of a load balancer, or stop that."""
+    is_on = visit.value("logging") == "on"
+    visit.services.loadbalancer.put(f"{_logged_path(id)}/logging", {LOGGING.key: {"enabled": is_on}})
+    return visit.redirect(
+        path(LOADBALANCER, {}, id), "Traffic is logged." if is_on else "Traffic is not logged any more."
+    )
+
+
+def _log(visit: Visit, id_: str) -> dict[str, Any]:
+    """Return the last lines, the newest first, and whether traffic is logged; nothing for those who may not see it."""
+    with suppress(errors.Refused):
+        found = visit.services.loadbalancer.get(f"{_logged_path(id_)}/logs", {"limit": LINES})["logs"]
+        setting = visit.services.loadbalancer.get(f"{_logged_path(id_)}/logging")[LOGGING.key]
+        return {"lines": found[::-1], "is_logged": setting["enabled"], "can_log": visit.may("loadbalancer:put")}
+    return {"lines": [], "is_logged": False, "can_log": False}
+
+
+def _logged_path(id_: str) -> str:
+    return f"{LOADBALANCER.path}/{quote(id_, safe='')}"
 
 
 def _live(visit: Visit, one: Json) -> dict[str, Any]:
@@ -65,6 +96,7 @@ def _live(visit: Visit, one: Json) -> dict[str, Any]:
         "whole": whole,
         "fault": statuses.get("fault"),
         "checks": _checks(statuses),
+        "performance": _performance(visit, str(one["id"])),
         "open_connections": _open_connections(visit, whole),
         "member_path": lambda pool, member: path(MEMBER, {"pool_id": pool["id"]}, member["id"]),
         "part_path": lambda kind, part: path({"listener": LISTENER, "pool": POOL}[kind], {}, part["id"]),
@@ -80,6 +112,12 @@ def _checks(statuses: Json) -> dict[str, Mapping[str, str]]:
     pools = [pool for listener in statuses["listeners"] for pool in listener["pools"]]
     members = [member for pool in pools for member in pool["members"]]
     return {member["id"]: member["last_check"] for member in members if member.get("last_check")}
+
+
+def _performance(visit: Visit, id_: str) -> Json:
+    with suppress(errors.Refused, errors.ServerFailed):
+        return visit.api.performance(id_)
+    return {}
 
 
 def _open_connections(visit: Visit, whole: Json) -> dict[str, int]:

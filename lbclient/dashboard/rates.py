@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from ..client import errors
 from ..client.api import Api
@@ -26,14 +27,29 @@ class Traffic:
     requests: float | None = None
     errors: float | None = None
     active: int | None = None
+    response: float | None = None  # milliseconds
 
 
 @dataclass(frozen=True)
 class _Look:
     at: float
-    total: int
+    requests: int
     errors: int
     traffic: Traffic
+
+
+def counters(api: Api, id_: str) -> dict[str, Any]:
+    """Return the counters of a load balancer with its requests and its response time in milliseconds.
+
+    Where the data plane does not report these, requests are the connections, and the response time is None.
+    """
+    found = api.statistics(LOADBALANCER, id_)
+    try:
+        mine = api.performance(id_).get(id_, {})
+    except errors.ServerFailed:
+        mine = {}
+    requests = mine.get("requests", found["total_connections"])
+    return {**found, "requests": requests, "response_milliseconds": mine.get("response_milliseconds")}
 
 
 class Rates:
@@ -53,7 +69,7 @@ class Rates:
             if now > until or now - self._looked_at(id_) < FRESH:
                 break  # the others are more recent
             with suppress(errors.Refused):  # deleted in the meantime, or its counters are not for this user
-                self._keep(id_, api.statistics(LOADBALANCER, id_))
+                self._keep(id_, counters(api, id_))
         with self._lock:
             return {id_: self._looks[id_].traffic for id_ in wanted if id_ in self._looks}
 
@@ -62,15 +78,20 @@ class Rates:
             look = self._looks.get(id_)
         return look.at if look else float("-inf")
 
-    def _keep(self, id_: str, counters: Mapping[str, int]) -> None:
+    def _keep(self, id_: str, counters: Mapping[str, Any]) -> None:
         now = self._clock()
-        total, failed = counters["total_connections"], counters["request_errors"]
+        total, failed = counters["requests"], counters["request_errors"]
         with self._lock:
             last = self._looks.pop(id_, None)
-            traffic = Traffic(active=counters["active_connections"])
-            if last and now - last.at < FORGOTTEN and total >= last.total:
+            traffic = Traffic(active=counters["active_connections"], response=counters["response_milliseconds"])
+            if last and now - last.at < FORGOTTEN and total >= last.requests and failed >= last.errors:
                 seconds = max(now - last.at, 0.001)
-                traffic = Traffic((total - last.total) / seconds, (failed - last.errors) / seconds, traffic.active)
+                traffic = Traffic(
+                    (total - last.requests) / seconds,
+                    (failed - last.errors) / seconds,
+                    traffic.active,
+                    traffic.response,
+                )
             self._looks[id_] = _Look(now, total, failed, traffic)
             if len(self._looks) > MOST:
                 self._looks.popitem(last=False)

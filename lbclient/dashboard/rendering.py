@@ -33,7 +33,14 @@ class Renderer:
             lstrip_blocks=True,
             finalize=_shown,
         )
-        self._environment.filters |= {"raw": raw, "tone": tone, "moment": moment, "amount": amount, "rate": rate}
+        self._environment.filters |= {
+            "raw": raw,
+            "tone": tone,
+            "moment": moment,
+            "amount": amount,
+            "rate": rate,
+            "milliseconds": milliseconds,
+        }
 
     def page(self, visit: Visit, template: str, values: Mapping[str, Any]) -> str:
         notices: list[str] = []
@@ -106,3 +113,8 @@ def rate(number: float | None) -> str:
     if number is None:
         return "–"
     return f"{number:,.0f}" if number >= 10 or number == 0 else f"{number:.1f}"
+
+
+def milliseconds(number: float | None) -> str:
+    """Return a time with its unit, or a dash."""
+    return "–" if number is None else f"{number:,.0f} ms"

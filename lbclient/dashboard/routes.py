@@ -71,6 +71,8 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", f"{_BALANCER}/live", balancer.live),
     Route("GET", f"{_BALANCER}/happened", balancer.happened),
     Route("GET", f"{_BALANCER}/samples", balancer.samples),
+    Route("GET", f"{_BALANCER}/logged", balancer.logged),
+    Route("POST", f"{_BALANCER}/logging", balancer.set_logging),
     Route("POST", f"{_BALANCER}/failover", balancer.fail_over),
     Route("POST", f"{_MEMBER}/drain", balancer.drain),
     Route("POST", f"{_MEMBER}/undrain", balancer.undrain),

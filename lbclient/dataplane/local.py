@@ -15,6 +15,7 @@ from .figures import Figures
 from .haproxy import binding, connections, performance, process_table
 from .haproxy.attachments import Attachment
 from .haproxy.lingering import Lingering
+from .haproxy.unprivileged import User
 from .observe import traffic_files
 from .observe.observer import Observer
 from .observe.traffic_log import Forward, Logged, TrafficLogs
@@ -32,6 +33,7 @@ class LocalDataPlane:
         attachment: Attachment,
         is_noop: Callable[[str], bool],
         pace: Pace | None = None,
+        user: User | None = None,
         forward: Forward | None = None,
     ) -> None:
         self._control_plane = control_plane
@@ -39,7 +41,7 @@ class LocalDataPlane:
         self._directory = directory
         self._attachment = attachment
         self._reconciler = Reconciler(
-            control_plane, directory, haproxy, attachment, is_noop=is_noop, pace=pace, around=self._logging
+            control_plane, directory, haproxy, attachment, is_noop=is_noop, pace=pace, around=self._logging, user=user
         )
         self._observer = Observer(control_plane, directory, self._reconciler)
         self._traffic = TrafficLogs(directory, forward)
@@ -114,7 +116,7 @@ class LocalDataPlane:
         return performance.of(self._directory, loadbalancer_id)
 
     def traffic(self, loadbalancer_id: str, listener_ids: Collection[str]) -> Iterator[tuple[str, bytes]]:
-        """Yield (listener ID, line of JSON) of the traffic that was logged, oldest first for each listener."""
+        """Yield (listener ID, line of JSON) of the traffic that was logged, newest first for each listener."""
         return traffic_files.read(self._directory / loadbalancer_id, listener_ids)
 
     def traffic_tail(self, loadbalancer_id: str) -> Tail[Logged]:

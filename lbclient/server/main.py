@@ -24,6 +24,7 @@ from ..dashboard.sessions import Session
 from ..dataplane.haproxy.attachments import AttachmentFailed, attachment
 from ..dataplane.haproxy.binary import NotFound, find_haproxy
 from ..dataplane.haproxy.links import Assignment
+from ..dataplane.haproxy.unprivileged import User
 from ..dataplane.local import LocalDataPlane
 from ..dataplane.remote import RemoteDataPlane
 from ..store import settling
@@ -34,7 +35,7 @@ from ..store.network_tables import NETWORK
 from ..store.store import Store
 from ..vault.keys import DamagedKey
 from ..vault.sealing import Vault
-from . import app, key_rings, logs, notify, running, state
+from . import app, key_rings, logs, notify, privileges, running, state
 from .access.context import Context
 from .access.enforcer import Enforcer, InvalidPolicyFile
 from .agents.service import AgentService
@@ -159,24 +160,18 @@ def reset_password(config: Config, name: str) -> int:
 @contextmanager
 def _running(config: Config, seed: seeding.Seed | None) -> Iterator[tuple[str, int]]:
     """Run the server and the data plane; yield the address and port that the server listens on."""
-    certificate = None
-    if config.tls_certificate:
-        certificate = Certificate(config.tls_certificate, config.tls_key or config.tls_certificate)
+    certificate = _certificate(config)
     haproxy = find_haproxy(config.haproxy) if config.has_agent else ""
+    user = privileges.haproxy_user(config)
     clouds_yaml.read(config.clouds_file)  # refuse a damaged file before anything is created
     key_rings.check(config)
-    store = _open(config.database_url)
-    rings = key_rings.opened(config, store)
-    store.unlock(Vault(rings.secrets))
-    count = len(store.loadbalancer_ids()) if config.has_agent else 0
-    state.claim(config.state_directory, store.database_id(), count, is_adopting=config.adopt)
+    store, rings = _unlocked(config)
     rules = Enforcer(config.policy_path)
-    tokens = Tokens(store, rings.tokens)
     kit = Kit(config.state_directory / kit_module.DIRECTORY) if config.testing else None
     metrics = Metrics()
     outbound = Outbound(config, store, metrics)
     hosted = Hosted(store)
-    local = _dataplane(config, hosted, haproxy, kit, outbound) if config.has_agent else None
+    local = _dataplane(config, hosted, haproxy, kit, user, outbound) if config.has_agent else None
     if local:
         local.take_over()
     agents = _agents(config, store, local)
@@ -189,7 +184,7 @@ def _running(config: Config, seed: seeding.Seed | None) -> Iterator[tuple[str, i
     keystone = _keystone(config)
     services = Services(
         store,
-        tokens,
+        Tokens(store, rings.tokens),
         config,
         dataplane,
         rules,
@@ -201,13 +196,10 @@ def _running(config: Config, seed: seeding.Seed | None) -> Iterator[tuple[str, i
         request_log=_request_log(config),
     )
     seeding.undo(services, config.state_directory)  # before users are created, whose passwords go to clouds.yaml
-    server = _server(config, services, certificate)
-    server.watch(services.metrics.watch)
-    server.bind()
+    server = _bound(config, services, certificate)
     if agents:
         agents.bind()
-    _warn_of_listeners(config, server.address[0])
-    _warn_of_root()
+    privileges.warn_of_root(user)
     if peers:
         peers.start()
     authority = config.tls_certificate if certificate and certificate.is_self_signed else None
@@ -225,15 +217,43 @@ def _running(config: Config, seed: seeding.Seed | None) -> Iterator[tuple[str, i
             agents.start()
         yield server.address
     finally:
-        server.stop()
-        if agents:
-            agents.stop()
-        if peers:
-            peers.stop()
-        if local:
-            local.stop()
-        outbound.stop()
+        _stop(server, agents, peers, local, outbound)
         store.close()
+
+
+def _bound(config: Config, services: Services, certificate: Certificate | None) -> Server:
+    """Return the server with its address bound, before it answers. Raises ListenError if it is in use."""
+    server = _server(config, services, certificate)
+    server.watch(services.metrics.watch)
+    server.bind()
+    _warn_of_listeners(config, server.address[0])
+    return server
+
+
+def _stop(
+    server: Server, agents: AgentService | None, peers: Peers | None, local: LocalDataPlane | None, outbound: Outbound
+) -> None:
+    server.stop()
+    for each in (agents, peers, local):
+        if each:
+            each.stop()
+    outbound.stop()
+
+
+def _certificate(config: Config) -> Certificate | None:
+    if not config.tls_certificate:
+        return None
+    return Certificate(config.tls_certificate, config.tls_key or config.tls_certificate)
+
+
+def _unlocked(config: Config) -> tuple[Store, key_rings.KeyRings]:
+    """Open the database with the keys of its secrets, and claim the state directory for it. Raises errors of both."""
+    store = _open(config.database_url)
+    rings = key_rings.opened(config, store)
+    store.unlock(Vault(rings.secrets))
+    count = len(store.loadbalancer_ids()) if config.has_agent else 0
+    state.claim(config.state_directory, store.database_id(), count, is_adopting=config.adopt)
+    return store, rings
 
 
 def _seed(services: Services, url: str, seed: seeding.Seed) -> None:
@@ -264,7 +284,9 @@ def _peers(store: Store, carrier: Carrier | None) -> tuple[Peers | None, DataPla
     return peers, carrier or RemoteDataPlane(peers.messages)
 
 
-def _dataplane(config: Config, hosted: Hosted, haproxy: str, kit: Kit | None, outbound: Outbound) -> LocalDataPlane:
+def _dataplane(
+    config: Config, hosted: Hosted, haproxy: str, kit: Kit | None, user: User | None, outbound: Outbound
+) -> LocalDataPlane:
     """The data plane of this machine, held back by the paces of the testing API if there is one."""
     dataplane = LocalDataPlane(
         hosted,
@@ -273,6 +295,7 @@ def _dataplane(config: Config, hosted: Hosted, haproxy: str, kit: Kit | None, ou
         attachment(config.attachment, [Assignment(*each) for each in config.interface]),
         is_noop=partial(is_noop, config.providers),
         pace=kit,
+        user=user,
         forward=outbound.forward,
     )
     if kit:
@@ -475,19 +498,6 @@ def _warn_of_listeners(config: Config, host: str) -> None:
             "%s is reached from other machines, and passwords and tokens cross the network in clear text; "
             "--tls-certificate encrypts them",
             host,
-        )
-
-
-def _warn_of_root() -> None:
-    """Warn if the server, which faces clients, runs as root.
-
-    In a user namespace with a single mapped user, root has only that user's permissions: no warning then.
-    """
-    users = sum(int(line.split()[2]) for line in Path("/proc/self/uid_map").read_text().splitlines())
-    if os.geteuid() == 0 and users > 1:
-        LOG.warning(
-            "the server and the HAProxy processes, which face clients, run as root; a user of its own with "
-            "CAP_NET_BIND_SERVICE, CAP_NET_ADMIN and CAP_NET_RAW is enough (contrib/systemd/lbclient.service)"
         )
 
 

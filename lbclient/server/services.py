@@ -66,7 +66,7 @@ class DataPlane(Protocol):
         ...
 
     def traffic(self, loadbalancer_id: str, listener_ids: Collection[str]) -> Iterator[tuple[str, bytes]]:
-        """Yield (listener ID, line of JSON) of the traffic that was logged, oldest first for each listener."""
+        """Yield (listener ID, line of JSON) of the traffic that was logged, newest first for each listener."""
         ...
 
     def traffic_tail(self, loadbalancer_id: str) -> TrafficTail:

@@ -4,39 +4,19 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 import requests
 
 from pages import Pages
-from shop import Client, WebServer
+from shop import Client, WebServer, traffic
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is in the extra `browser`").expect
 SOON = 15_000  # ms
-
-
-@contextmanager
-def traffic(url: str) -> Iterator[None]:
-    """Requests, one after the other, until the end."""
-    is_over = threading.Event()
-
-    def ask() -> None:
-        while not is_over.wait(0.01):
-            requests.get(url, timeout=10)
-
-    thread = threading.Thread(target=ask)
-    thread.start()
-    try:
-        yield
-    finally:
-        is_over.set()
-        thread.join()
 
 
 def fill(tab: Page, **values: str | int) -> None:
@@ -79,7 +59,7 @@ def test_a_load_balancer_from_its_creation_to_its_end(pages: Pages, client: Clie
     vip = client.ask("GET", f"/v2/lbaas/loadbalancers/{id_}")["loadbalancer"]["vip_address"]
     assert requests.get(f"http://{vip}:8081/", timeout=10).status_code == 200
     with traffic(f"http://{vip}:8081/"):
-        expect(tab.locator('[data-now="requests"]')).to_have_text(re.compile("[1-9][0-9]* new"), timeout=SOON)
+        expect(tab.locator('[data-now="requests"]')).to_have_text(re.compile("[1-9][0-9.]* requests"), timeout=SOON)
         tab.goto(f"{pages.url}/dashboard")
         row = tab.get_by_role("row").filter(has_text="journey")
         expect(row.locator(".number").first).to_have_text(re.compile("[1-9]"), timeout=SOON)

@@ -41,7 +41,7 @@ TLS = {
 
 @dataclass(frozen=True)
 class Request:
-    """What a client asks for, and how."""
+    """A client's request: method, path, headers and cookies."""
 
     path: str
     headers: dict[str, str]
@@ -175,7 +175,7 @@ def _matches(wanted: dict[str, Any], value: str) -> bool:
 
 
 def looked_at(wanted: dict[str, Any], request: Request) -> list[str]:
-    """What of the request a rule is about; any of it may match."""
+    """Return the parts of the request that a rule compares; a match of any is enough."""
     headers, key = request.headers, wanted["key"]
     cookies = dict(pair.split("=") for pair in headers.get("Cookie", "").split("; ") if pair)
     subject = {"CN": request.client, "O": COMPANY} if request.client else {}

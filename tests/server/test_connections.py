@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import re
@@ -9,10 +10,12 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lbclient.server.web.door import Door
 from lbclient.server.web.limits import BODY_MAXIMUM, HEAD_MAXIMUM, Limits
 from lbclient.server.web.server import ListenError, Server
 
@@ -198,6 +201,26 @@ def test_requests_under_way_are_finished(application: Application, ask: Asker) -
     assert not end.is_alive()
 
 
+def test_a_connection_that_arrives_with_the_end_is_closed() -> None:
+    made: list[Door] = []
+
+    async def serve() -> None:
+        loop = asyncio.get_running_loop()
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            door = Door(Limits())
+            made.append(door)
+            door.open(listening, lambda: pytest.fail("it was begun"))
+            with connect(listening.getsockname()) as client:
+                client.setblocking(False)
+                while not door.count:  # this goes on before the task of the connection begins
+                    await asyncio.sleep(0)
+                door.close()
+                assert await asyncio.wait_for(loop.sock_recv(client, 1), DEADLINE) == b""
+
+    asyncio.run(serve())
+    assert made[0].count == 0
+
+
 def is_closed(place: tuple[str, int]) -> bool:
     """Nobody is let in any more, after a while."""
     deadline = time.monotonic() + DEADLINE
@@ -225,3 +248,25 @@ def test_where_it_listens(application: Application, ask: Asker, host: str) -> No
 def test_a_host_that_there_is_not(application: Application) -> None:
     with pytest.raises(ListenError, match=r"Cannot listen on 192\.0\.2\.1:0"):
         Server(application, "192.0.2.1", 0, 1).bind()
+
+
+def test_an_idle_server_wakes_once_a_second_and_ends_at_once(application: Application) -> None:
+    known = set(threading.enumerate())
+    made = Server(application, "127.0.0.1", 0, 1, limits=Limits(look=1000))
+    port = made.bind()
+    made.start()
+    with connect(("127.0.0.1", port)) as client:
+        client.sendall(b"GET /quick HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert b"\r\ndate: " in rest(client).lower()
+    [thread] = [each for each in threading.enumerate() if each not in known and each.name == "http"]
+    before, start = waits(thread), time.monotonic()
+    time.sleep(3)  # a slower machine has no more of them
+    assert waits(thread) - before <= 2 * (time.monotonic() - start) + 2
+    made.stop()
+    assert not thread.is_alive()
+
+
+def waits(thread: threading.Thread) -> int:
+    """How often a thread has given the processor away because it had nothing to do."""
+    status = Path(f"/proc/self/task/{thread.native_id}/status").read_text()
+    return int(re.findall(r"^voluntary_ctxt_switches:\s+(\d+)$", status, re.MULTILINE)[0])

@@ -111,7 +111,7 @@ def test_a_log_for_programs(state: Path) -> None:
 
 def test_root_is_warned_of_itself_where_it_could_be_another_user(state: Path) -> None:
     is_able = subprocess.run(["setpriv", "--reuid=1", "true"], capture_output=True).returncode == 0
-    assert ("run as root" in Server(state).end()[1]) is is_able
+    assert ("runs as root" in Server(state).end()[1]) is is_able
 
 
 def test_without_demo_and_without_the_password_there_is_a_warning(state: Path) -> None:

@@ -16,6 +16,10 @@ from typing import Any
 import pytest
 import requests
 
+from lbclient.resources import EVENT
+from lbclient.server.outbound.webhook_file import Webhook
+from lbclient.server.outbound.webhooks import Retries, Webhooks
+from lbclient.store.feed import Feed, Told
 from running import RunningServer, end_server, lbclient, start_server, wait_until
 from server_process import run
 
@@ -177,6 +181,28 @@ def test_a_receiver_that_is_gone_gets_no_more(tmp_path: Path, database_url: str,
         end_server(server)
 
 
+def test_a_database_that_does_not_answer_only_delays_events(tmp_path: Path, receiver: Receiver) -> None:
+    """At a start behind, events are read from the database, which fails twice."""
+    (tmp_path / "shop.one").write_text("1\n")
+    told = Told(2, "lb", "project", {**dict.fromkeys(each.name for each in EVENT.fields), "action": "create"})
+    answers: list[Any] = [OSError("no answer"), OSError("no answer"), [told]]
+
+    def stored(last: int, scope: Any, limit: int) -> list[Told]:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    wanted = [Webhook(name, receiver.url, KEY) for name in ("shop.one",)]
+    sender = Webhooks(wanted, Feed(), stored, tmp_path, lambda *_: None, Retries(first=0.01))
+    sender.start()
+    try:
+        wait_until(lambda: (tmp_path / "shop.one").read_text() == "2\n", PATIENCE)
+        assert [each["id"] for each in receiver.accepted] == ["2"]
+    finally:
+        sender.stop()
+
+
 @pytest.mark.parametrize(
     ("text", "word"),
     [
@@ -186,6 +212,7 @@ def test_a_receiver_that_is_gone_gets_no_more(tmp_path: Path, database_url: str,
         ("[a]\nurl=http://127.0.0.1\nsecret=" + SECRET + "\nactions=explode", "explode"),
         ("[a]\nurl=http://127.0.0.1\nsecret=" + SECRET + "\nsurprise=1", "surprise"),
         ("[../a]\nurl=http://127.0.0.1\nsecret=" + SECRET, "name"),
+        ("[..]\nurl=http://127.0.0.1\nsecret=" + SECRET, "name"),
         ("no section", "webhooks.ini"),
     ],
 )

@@ -207,6 +207,8 @@ def handler(cluster: Kubernetes) -> type[BaseHTTPRequestHandler]:
             path = Place(parts.path)
             if parts.path == "/version":
                 self._answer({"major": "1", "minor": "36", "gitVersion": "v1.36.0"})
+            elif parts.path in ("/healthz", "/livez", "/readyz"):  # controllers wait for it
+                self._send(b"ok", "text/plain")
             elif path.plural not in KINDS:
                 self._refuse(404, "NotFound", f"{parts.path} is not here")
             elif self.command == "GET" and not path.name:
@@ -264,9 +266,11 @@ def handler(cluster: Kubernetes) -> type[BaseHTTPRequestHandler]:
             self._answer({**body, "metadata": {}, "message": message}, status)
 
         def _answer(self, body: Json, status: int = 200) -> None:
-            content = json.dumps(body).encode()
+            self._send(json.dumps(body).encode(), "application/json", status)
+
+        def _send(self, content: bytes, kind: str, status: int = 200) -> None:
             self.send_response(status)
-            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.server
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import requests
@@ -121,3 +123,21 @@ def shop(client: Client, servers: list[WebServer], name: str = "shop") -> Any:
         "l7policies": [policy],
     }
     return client.balancer(name, description="The shop's front door", listeners=[listener])
+
+
+@contextmanager
+def traffic(url: str) -> Iterator[None]:
+    """Requests, one after the other, until the end."""
+    is_over = threading.Event()
+
+    def ask() -> None:
+        while not is_over.wait(0.01):
+            requests.get(url, timeout=10)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()

@@ -110,7 +110,7 @@ class SmallController:
             listener = self._listener(service, balancer["id"], port)
             pool = self._pool(service, balancer["id"], listener, port)
             self._members(service, pool, port, balancer["id"])
-        if notes.get(INTERNAL) == "true" or shared:
+        if notes.get(INTERNAL) == "true":
             return str(balancer["vip_address"])
         return self._floating(balancer)
 

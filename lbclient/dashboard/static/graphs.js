@@ -9,8 +9,9 @@
   const clock = (seconds) => new Date(seconds * 1000).toLocaleTimeString("en-GB");
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const GRAPHS = {
-    requests: [["new", "--accent", (a, b, s) => (b.total_connections - a.total_connections) / s],
+    requests: [["requests", "--accent", (a, b, s) => (b.requests - a.requests) / s],
                ["errors", "--bad", (a, b, s) => (b.request_errors - a.request_errors) / s]],
+    response: [["ms", "--accent", (a, b) => b.response_milliseconds]],
     active: [["open", "--accent", (a, b) => b.active_connections]],
     bytes: [["in", "--good", (a, b, s) => (b.bytes_in - a.bytes_in) / s / 1000],
             ["out", "--accent", (a, b, s) => (b.bytes_out - a.bytes_out) / s / 1000]],
@@ -30,10 +31,10 @@
     return { name, lines, data, plot, now: place.querySelector(`[data-now="${name}"]`), at };
   });
 
-  const words = (value) => value >= 10 || Number.isInteger(value) ? Math.round(value).toLocaleString("en") : value.toFixed(1);
+  const words = (value) => value === null ? "–" : value >= 10 || Number.isInteger(value) ? Math.round(value).toLocaleString("en") : value.toFixed(1);
 
   function add(sample) {
-    if (last && sample.at > last.at && sample.total_connections >= last.total_connections) {
+    if (last && sample.at > last.at && sample.requests >= last.requests) {
       const seconds = sample.at - last.at;
       for (const graph of graphs) {
         graph.data[0].push(sample.at);

@@ -18,13 +18,14 @@ from ..haproxy import runtime
 from ..haproxy.counters import Reading
 from ..reconcile import Reconciler, State
 from ..relay.interface import SOCKET as RELAY_SOCKET
-from . import pinger
+from . import pinger, sums
 from .health_events import HealthEvents
 from .observation import Observation
 from .pinger import Pinger, Target
 from .poll import Poll
 from .process_exits import ProcessExits
 from .schedule import Schedule
+from .sums import Full
 
 LOG = logging.getLogger(__name__)
 PATIENCE = 2.0  # s for an answer
@@ -63,6 +64,8 @@ class Observer:
         self._targets: dict[str, list[Target]] = {}
         self._seen: dict[str, State] = {}
         self._uncounted: dict[str, Reading] = {}
+        self._full: dict[str, Full] = {}  # of HAProxy processes with many servers
+        self._changed: set[str] = set()  # load balancers whose servers have to be polled, whatever their sums are
         self._kept_at = 0.0
         self._under_way: dict[str, _Round] = {}
         self._requested: dict[str, list[threading.Event]] = {}  # set at the end of a poll that has not begun
@@ -73,7 +76,7 @@ class Observer:
         self._poll = Poll(self._selector, PATIENCE)
         self._process_exits = ProcessExits(self._selector, self._schedule.now)
         self._wake_receiver, self._wake_sender = socket.socketpair()
-        self._health_events = HealthEvents(self._selector, self._directory, self._schedule.now, self._observe_later)
+        self._health_events = HealthEvents(self._selector, self._directory, self._observe_changed, self._observe_later)
         self._thread = threading.Thread(target=self._work, name="observe", daemon=True)
 
     def start(self) -> None:
@@ -156,7 +159,12 @@ class Observer:
         self._paces[id_] = SOON
         self._schedule.now(id_)
 
+    def _observe_changed(self, id_: str) -> None:
+        self._changed.add(id_)
+        self._schedule.now(id_)
+
     def _observe_later(self, id_: str) -> None:
+        self._changed.add(id_)
         self._schedule.at(id_, time.monotonic() + LATER)
 
     def _begin(self, id_: str) -> None:
@@ -183,10 +191,66 @@ class Observer:
         if self._seen.get(id_) is not state:
             self._take_state(id_, state)
         round_ = self._under_way[id_] = _Round(state, waiting, len(_asked(state)))
-        for name in _asked(state):
-            self._poll.ask(self._directory / id_, name, runtime.REPORT, partial(self._take, id_, round_))
+        if self._has_sums(id_, state):
+            self._poll.ask(self._directory / id_, ADMIN_SOCKET, sums.QUESTION, partial(self._take_sums, id_, round_))
+            return
+        self._ask_all(id_, round_)
         if not _asked(state):
             self._end(id_, round_)
+
+    def _ask_all(self, id_: str, round_: _Round) -> None:
+        self._changed.discard(id_)
+        for name in _asked(round_.state):
+            self._poll.ask(self._directory / id_, name, runtime.REPORT, partial(self._take, id_, round_))
+
+    def _has_sums(self, id_: str, state: State) -> bool:
+        """Return whether the sums of an HAProxy with many servers can show that nothing has happened."""
+        full, observation = self._full.get(id_), self._observations.get(id_)
+        return (
+            full is not None
+            and observation is not None
+            and id_ not in self._targets  # what the pinger has found is compared with each server
+            and _asked(state) == (ADMIN_SOCKET,)
+            and observation.pids == {full.sums.pid}
+        )
+
+    def _take_sums(self, id_: str, round_: _Round, answer: str | None) -> None:
+        """End the round if the sums are as before or all servers were just polled, else poll all servers."""
+        try:
+            if self._is_finished(id_, round_, answer):
+                return
+            self._ask_all(id_, round_)
+        except Exception as error:
+            _log(id_, error)
+            self._under_way.pop(id_, None)
+            _release(round_.waiting)
+            self._schedule.at(id_, time.monotonic() + REST)
+
+    def _is_finished(self, id_: str, round_: _Round, answer: str | None) -> bool:
+        """Return whether the sums are enough, and the round is finished."""
+        full = self._full.get(id_)
+        now = time.monotonic()
+        found = sums.parsed(answer) if answer is not None else None
+        if found is None or full is None:
+            return False
+        is_same = found == full.sums and full.state is round_.state and now < full.at + sums.RARELY
+        is_unchanged = is_same and id_ not in self._changed
+        is_put_off = not is_unchanged and now < full.next_at and not round_.waiting
+        if not (is_unchanged or is_put_off):
+            return False
+        round_.missing = 0
+        self._finish(id_, round_, is_busy=False)
+        if is_put_off:
+            self._schedule.at(id_, full.next_at)
+        return True
+
+    def _keep_sums(self, id_: str, round_: _Round, begun: float) -> None:
+        """Keep the sums of a report about many servers for the next poll to compare."""
+        full = sums.full(round_.state, round_.reports, begun)
+        if full is None:
+            self._full.pop(id_, None)
+        else:
+            self._full[id_] = full
 
     def _take_state(self, id_: str, state: State) -> None:
         """Adapt to a new state: listen for health events if there are monitors, and update the members to ping."""
@@ -210,6 +274,7 @@ class Observer:
 
     def _take(self, id_: str, round_: _Round, answer: str | None) -> None:
         """Take the answer of one process, None if there is none; end the round after the last one."""
+        begun = time.monotonic()
         try:
             report = _parsed(id_, answer) if answer is not None else None
         except Exception as error:
@@ -220,6 +285,7 @@ class Observer:
         round_.missing -= 1
         if round_.missing == 0:
             self._end(id_, round_)
+            self._keep_sums(id_, round_, begun)
 
     def _end(self, id_: str, round_: _Round) -> None:
         """Process the reports of a round and schedule the next poll, also after an error."""
@@ -271,6 +337,8 @@ class Observer:
 
     def _forget(self, id_: str) -> None:
         self._seen.pop(id_, None)
+        self._full.pop(id_, None)
+        self._changed.discard(id_)
         self._observations.pop(id_, None)
         self._paces.pop(id_, None)
         if id_ in self._targets:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterator, Mapping
 from io import FileIO
 from pathlib import Path
+from typing import BinaryIO
 
 DIRECTORY = "traffic"
 MEGABYTE = 1_000_000
+BLOCK = 65536  # bytes
 
 
 class TrafficFiles:
@@ -53,12 +56,31 @@ class TrafficFiles:
 
 
 def read(directory: Path, listener_ids: Collection[str]) -> Iterator[tuple[str, bytes]]:
-    """Yield (listener ID, line) of all kept lines, oldest first for each listener."""
+    """Yield (listener ID, line) of all kept lines, newest first for each listener.
+
+    Files are read in blocks from their ends, so that the last lines of a large file are soon there.
+    """
     for id_ in listener_ids:
-        for suffix in (".log.1", ".log"):
+        for suffix in (".log", ".log.1"):
             try:
                 with open(directory / DIRECTORY / f"{id_}{suffix}", "rb") as file:
-                    for line in file:
+                    for line in _backwards(file):
                         yield id_, line
             except FileNotFoundError:
                 continue
+
+
+def _backwards(file: BinaryIO) -> Iterator[bytes]:
+    """Yield the lines of a file from the last to the first, without the one that is not complete."""
+    place = file.seek(0, os.SEEK_END)
+    begin: list[bytes] = []  # the line whose beginning has not been read, in parts from its end
+    while place > 0:
+        size = min(BLOCK, place)
+        place = file.seek(place - size)
+        first, *others = file.read(size).split(b"\n")
+        if others:
+            others[-1] += b"".join(reversed(begin))
+            yield from filter(None, reversed(others))
+            begin = []
+        begin.append(first)
+    yield from filter(None, [b"".join(reversed(begin))])

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from fnmatch import fnmatchcase
+from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
@@ -160,8 +161,11 @@ def lines(resource: Resource) -> Handler:
             tail = services.dataplane.traffic_tail(owner)
             stream = Lines(tail, wanted, names, lambda: visible(services, identify(), id))
             return Answer(headers=dict(sse.HEADERS), stream=stream)
-        found = services.dataplane.traffic(owner, names.listeners)
-        newest = sorted(_presented(found, wanted, names), key=lambda each: float(each["ts"]))[-wanted.limit :]
+        found: list[Values] = []
+        for each in names.listeners:
+            kept = services.dataplane.traffic(owner, [each])
+            found += islice(_presented(kept, wanted, names), wanted.limit)
+        newest = sorted(found, key=lambda each: float(each["ts"]))[-wanted.limit :]
         return Answer({"logs": newest})
 
     return handler

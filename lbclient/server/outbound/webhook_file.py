@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from ...resources.event import ACTIONS
 
-NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
 PREFIX = "whsec_"
 KEY_BYTES = range(24, 65)  # the Standard Webhooks' lengths of a key
 OPTIONS = ("url", "secret", "project", "actions", "ca")
@@ -51,7 +51,7 @@ def read(path: Path) -> tuple[Webhook, ...]:
 def _webhook(name: str, given: configparser.SectionProxy) -> Webhook:
     """Check a section. Raises ValueError."""
     if not NAME.fullmatch(name):
-        raise ValueError(f"[{name}]: a name has letters, digits, dots, hyphens and underscores.")
+        raise ValueError(f"[{name}]: a name has letters, digits, dots, hyphens and underscores, no dot at first.")
     unknown = sorted(set(given) - set(OPTIONS))
     if unknown:
         raise ValueError(f"[{name}]: unknown option {unknown[0]}; there are {', '.join(OPTIONS)}.")

@@ -88,6 +88,7 @@ class Sender(threading.Thread):
         self._retries = retries
         self._position = feed.position
         self._last: int | None = None
+        self._is_behind = False  # whether events have to be read from the database
         self._is_over = threading.Event()
         self._is_due = threading.Event()
         self._session = requests.Session()
@@ -97,14 +98,19 @@ class Sender(threading.Thread):
     def run(self) -> None:
         self._feed.watch(self, self._is_due.set)
         self._last = _serial(self._file)
-        pending = self._again() if self._last is not None else []
+        self._is_behind = self._last is not None
         while not self._is_over.is_set():
+            try:
+                pending = self._next()
+            except Exception:  # such as a database that does not answer: this thread outlasts it
+                LOG.exception("webhook %s: events could not be read", self._wanted.name)
+                self._is_over.wait(self._retries.first)
+                continue
             for told in pending:
                 if not self._deliver(told):
                     return
             self._is_due.wait()
             self._is_due.clear()
-            pending = self._next()
 
     def end(self) -> None:
         self._feed.unwatch(self)
@@ -113,14 +119,18 @@ class Sender(threading.Thread):
 
     def _next(self) -> list[Told]:
         """Return the events since the last call; from the database those that have left the feed meanwhile."""
-        try:
-            found, self._position = self._feed.after(self._position)
-        except Missed:
-            LOG.warning(
-                "webhook %s: it is far behind; events of deleted load balancers may be missing", self._wanted.name
-            )
-            self._position = self._feed.position
-            return self._again()
+        if not self._is_behind:
+            try:
+                found, self._position = self._feed.after(self._position)
+                return found
+            except Missed:
+                LOG.warning(
+                    "webhook %s: it is far behind; events of deleted load balancers may be missing", self._wanted.name
+                )
+                self._is_behind = True
+                self._position = self._feed.position
+        found = self._again()
+        self._is_behind = False
         return found
 
     def _again(self) -> list[Told]:
@@ -176,7 +186,7 @@ class Sender(threading.Thread):
 
     def _keep(self, serial: int) -> None:
         self._last = serial
-        aside = self._file.with_suffix(".new")
+        aside = self._file.with_name(f"{self._file.name}~")
         try:
             self._file.parent.mkdir(mode=0o700, exist_ok=True)
             aside.write_text(f"{serial}\n")

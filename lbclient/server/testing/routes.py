@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from ...resources import Resource
-from ...resources.testing import FAULT, PACE, PRESETS, RECORDED_REQUEST
+from ...resources.testing import FAULT, PACE, PRESETS
 from .. import errors
 from ..services import Services
 from ..web.routing import Answer, Request, Route
-from . import bodies, health, projects, worlds
+from . import bodies, health, projects, queries, worlds
 from .kit import Kit
 
 MOUNT = "/testing/v1"
-RECORDED = tuple(each.name for each in RECORDED_REQUEST.fields if each.name not in ("request", "answer"))
 
 
 def kit(services: Services) -> Kit:
@@ -86,11 +86,8 @@ def release(services: Services, request: Request) -> Answer:
 
 
 def recorded(services: Services, request: Request) -> Answer:
-    """GET of the last requests, filtered by attributes in the query."""
-    for name, _ in request.query:
-        if name not in RECORDED:
-            raise errors.BadRequest(f"Unknown argument: {name!r}; there are {', '.join(RECORDED)}.")
-    return Answer({"requests": kit(services).recording.find(dict(request.query))})
+    """GET of the last requests, filtered by attributes in the query. Raises BadRequest."""
+    return Answer({"requests": kit(services).recording.find(queries.filters(request.query))})
 
 
 def forget_recorded(services: Services, request: Request) -> Answer:
@@ -131,7 +128,9 @@ def list_snapshots(services: Services, request: Request) -> Answer:
 
 
 def save_snapshot(services: Services, request: Request, name: str) -> Answer:
-    """PUT: save a snapshot under a name."""
+    """PUT: save a snapshot under a name. Raises Conflict for the snapshot that reset restores."""
+    if name == worlds.INITIAL:
+        raise errors.Conflict(f"Snapshot {name} cannot be overwritten: reset needs it.")
     worlds.save(services, kit(services), name)
     return Answer({"snapshot": {"name": name}}, 201)
 
@@ -174,6 +173,16 @@ def overview(services: Services, request: Request) -> Answer:
     return Answer({"testing": counts})
 
 
+def _without_query(route: Route) -> Route:
+    """Return the route with a handler that refuses all query parameters."""
+
+    def handler(services: Services, request: Request, **arguments: str) -> Answer:
+        queries.refuse(request.query)
+        return route.handler(services, request, **arguments)
+
+    return replace(route, handler=handler)
+
+
 def _of(resource: Resource, create: Callable[..., Answer]) -> tuple[Route, ...]:
     one = f"{resource.path}/{{id}}"
     return (
@@ -185,7 +194,7 @@ def _of(resource: Resource, create: Callable[..., Answer]) -> tuple[Route, ...]:
     )
 
 
-ROUTES = (
+_ROUTES = (
     Route("GET", "", overview, is_open=True),
     *_of(FAULT, create_fault),
     *_of(PACE, create_pace),
@@ -202,3 +211,5 @@ ROUTES = (
     Route("POST", "/projects", create_project, is_open=True),
     Route("DELETE", "/projects/{id}", delete_project, is_open=True, waits=True),
 )
+
+ROUTES = tuple(route if route.handler is recorded else _without_query(route) for route in _ROUTES)

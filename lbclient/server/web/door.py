@@ -8,6 +8,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable
+from functools import partial
 
 from .connection import BUSY, Connection
 from .limits import Limits, origin
@@ -106,6 +107,7 @@ class Door:
         if self._make_room(visit.origin):
             self._enter(visit)
             visit.handshake = loop.create_task(self._begin(visit, client))
+            visit.handshake.add_done_callback(partial(self._close_unbegun, visit, client))
         else:
             _refuse(client, is_plain=self._tls() is None)
 
@@ -121,6 +123,12 @@ class Door:
             await loop.connect_accepted_socket(lambda: connection, client, ssl=context, **patience)
             visit.connection = connection
         except (OSError, asyncio.CancelledError):  # ssl.SSLError is an OSError
+            client.close()
+            self._leave(visit)
+
+    def _close_unbegun(self, visit: Visit, client: socket.socket, handshake: asyncio.Task[None]) -> None:
+        """Close a connection whose handshake was cancelled before it began: _begin() has not run then."""
+        if handshake.cancelled():
             client.close()
             self._leave(visit)
 

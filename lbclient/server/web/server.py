@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import socket
 import threading
@@ -20,6 +21,7 @@ from .limits import Limits
 from .tls import Tls
 
 BACKLOG = 128  # connections waiting to be accepted
+TICK_SECONDS = 1.0  # the resolution of a Date header
 
 LOG = logging.getLogger(__name__)
 logging.getLogger("uvicorn").setLevel(logging.ERROR)  # main.py reports that it runs, and bad requests are answered
@@ -97,7 +99,7 @@ class Server:
 
     def stop(self) -> None:
         """Stop accepting connections and wait for the requests in progress, up to Limits.finish seconds."""
-        self._server.should_exit = True
+        self._server.end()
         self._bridge.end_streams()
         if self._thread.is_alive():
             self._thread.join(self._limits.finish + 1)
@@ -136,6 +138,22 @@ class _Uvicorn(uvicorn.Server):
     def __init__(self, door: Door, config: uvicorn.Config) -> None:
         super().__init__(config)
         self._door = door
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._is_ending = asyncio.Event()
+
+    def end(self) -> None:
+        """End main_loop(); may be called from any thread, at any time."""
+        self.should_exit = True
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed already
+                self._loop.call_soon_threadsafe(self._is_ending.set)
+
+    async def main_loop(self) -> None:
+        """Renew the Date header every second until end() is called; uvicorn's own loop wakes ten times a second."""
+        self._loop = asyncio.get_running_loop()
+        while not await self.on_tick(0):
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._is_ending.wait(), TICK_SECONDS)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await self.lifespan.startup()

@@ -33,7 +33,7 @@ def group(rules: list[Any]) -> maps.Group:
 
 
 def found(text: str, method: str, asked: str) -> int | None:
-    """What HAProxy finds in a map: the longest beginning, or the first key that matches."""
+    """Return the value that HAProxy finds in a map: that of the longest prefix, or of the first key that matches."""
     pairs = [line.split(" ", 1) for line in text.splitlines()]
     fitting = [(key, int(value)) for key, value in pairs if MATCH[method](asked, key)]
     if method == "beg":

@@ -1,4 +1,4 @@
-"""Which addresses may carry traffic, and that each does so for one load balancer alone, over all networks."""
+"""The addresses that may carry traffic: each for one load balancer alone, over all networks."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def network(person: Any, cidr: str, **values: Any) -> SimpleNamespace:
 
 
 def refusal(person: Any, status: int, **values: Any) -> str:
-    """What is said to a load balancer that cannot be."""
+    """Return the reason for which a load balancer is refused."""
     answer = person.request("POST", "/loadbalancers", {"loadbalancer": values})
     assert answer.status_code == status, answer.text
     return str(answer.json["faultstring"])

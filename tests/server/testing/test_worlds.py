@@ -9,10 +9,14 @@ import pytest
 import requests
 
 from lbclient.server.config import ConfigError, from_arguments
+from lbclient.server.testing.routes import ROUTES
+from lbclient.server.web.routing import Route
 from running import RunningServer, processes_with, wait_until
 
 if TYPE_CHECKING:
     from conftest import Kit
+
+NO_LOADBALANCER = "00000000-0000-0000-0000-000000000000"
 
 
 def test_requests_are_recorded_without_secrets(kit: Kit) -> None:
@@ -35,7 +39,47 @@ def test_requests_are_recorded_without_secrets(kit: Kit) -> None:
     assert made["project_id"] == project["id"]
     kit.testing("DELETE", "/requests", 204)
     assert kit.testing("GET", "/requests", 200) == {"requests": []}
-    assert "colour" in kit.testing("GET", "/requests?colour=red", 400)["description"]
+
+
+@pytest.mark.parametrize(
+    ("query", "allowed"),
+    [
+        ("status=abc", "an integer from 100 to 599"),
+        ("status=99", "an integer from 100 to 599"),
+        ("status=", "an integer from 100 to 599"),
+        ("number=0", "an integer from 1"),
+        ("number=1.5", "an integer from 1"),
+        ("method=GRAB", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
+        ("milliseconds=long", "a number"),
+        ("at=yesterday", "a UTC time"),
+        ("colour=red", "number, at, method, path, query"),
+        ("request=x", "number, at, method, path, query"),
+        ("status=200&status=503", "given once"),
+    ],
+)
+def test_a_filter_that_does_not_fit_is_refused_with_what_is_allowed(kit: Kit, query: str, allowed: str) -> None:
+    name, _, value = query.rpartition("&")[2].partition("=")
+    told = kit.testing("GET", f"/requests?{query}", 400)["description"]
+    assert f"field/attribute {name}. Value: '{value}'." in told
+    assert allowed in told
+
+
+@pytest.mark.parametrize("route", [each for each in ROUTES if each.path != "/requests"], ids=str)
+def test_no_other_path_takes_query_parameters(kit: Kit, route: Route) -> None:
+    kit.fault(status=500, path="/nowhere")
+    path = route.path.replace("{id}", NO_LOADBALANCER).replace("{name}", "query")
+    told = kit.testing(route.method, f"{path}?colour=red", 400)["description"]
+    assert told == "Invalid input for field/attribute colour. Value: 'red'. This path takes no query parameters"
+    assert len(kit.testing("GET", "/faults", 200)["faults"]) == 1
+    assert kit.testing("GET", "/snapshots", 200) == {"snapshots": [{"name": "initial"}]}
+
+
+def test_the_snapshot_of_reset_cannot_be_changed(kit: Kit) -> None:
+    kit.loadbalancer()
+    assert "reset needs it" in kit.testing("PUT", "/snapshots/initial", 409)["description"]
+    assert "reset needs it" in kit.testing("DELETE", "/snapshots/initial", 409)["description"]
+    kit.testing("POST", "/reset", 204)
+    assert type(kit)(kit.server).listed() == []
 
 
 def test_no_more_than_the_last_thousand_are_kept(kit: Kit) -> None:
@@ -90,9 +134,6 @@ def test_a_snapshot_of_another_version_changes_nothing(kit: Kit) -> None:
     assert "schema version 0" in kit.testing("POST", "/snapshots/old/restore", 400)["description"]
     assert kit.status(made["id"]) == "ACTIVE"
     path.unlink()
-
-
-NO_LOADBALANCER = "00000000-0000-0000-0000-000000000000"
 
 
 @pytest.mark.parametrize(
