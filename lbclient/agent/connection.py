@@ -57,6 +57,14 @@ class Connection:
         self._context.load_verify_locations(bundle)
         self._context.load_cert_chain(bundle)
         self._thread = threading.local()
+        self._lock = threading.Lock()
+        self._open: list[_Connection] = []
+
+    def close(self) -> None:
+        """Close the connections of all threads; none may be using them."""
+        with self._lock:
+            for each in self._open:
+                each.close()
 
     def get(self, path: str) -> Any:
         """Return the answer. Raises Unreachable and Refused."""
@@ -88,12 +96,15 @@ class Connection:
                 return self._exchange(known, method, path, body)
             except Unreachable:
                 known.close()  # the server may have closed it while it was idle
-        self._thread.connection = connection = _Connection(*self._place, self._context, PATIENCE)
+        connection = known or _Connection(*self._place, self._context, PATIENCE)
+        if known is None:
+            self._thread.connection = connection
+            with self._lock:
+                self._open.append(connection)
         try:
             return self._exchange(connection, method, path, body)
         except Unreachable:
-            connection.close()
-            self._thread.connection = None
+            connection.close()  # the next request opens it again
             raise
 
     @staticmethod

@@ -192,6 +192,7 @@ def run(settings: Settings) -> int:
             while not is_over.wait(0.5):
                 pass
             agent.stop()
+            server.close()
     except (AttachmentFailed, NotFound, Refused, state.StateError) as error:
         print(f"lbclient agent: {error}", file=sys.stderr)
         return 1
