@@ -77,8 +77,10 @@ def quick_requests(services: Services) -> Callable[[Environ], bool]:
     free = set(_discovery(services))
     slow = {(route.method, _last(route.path)) for _, _, routes in _mounts(services) for route in routes if route.waits}
 
+    active_faults = services.testing.faults.active if services.testing else {}
+
     def is_quick(environ: Environ) -> bool:
-        if services.testing and not services.testing.is_calm:
+        if active_faults:
             return False  # a fault may delay it
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
         if method == "GET" and path.rstrip("/") in free:
