@@ -1,4 +1,4 @@
-"""What tests share: a running server, and labs."""
+"""Fixtures for all tests: a running server, and labs."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def server(tmp_path: Path, database_url: str) -> Iterator[RunningServer]:
 
 @pytest.fixture(scope="session")
 def unprivileged() -> Sequence[str]:
-    """What a command line begins with to run as an ordinary user, where that is possible; else nothing."""
+    """Return the beginning of a command line that runs as an ordinary user; nothing where that is impossible."""
     if os.getuid() != 0 or not shutil.which("setpriv"):
         return ()
     prefix = ("setpriv", "--reuid", NOBODY, "--regid", NOBODY, "--clear-groups", "--inh-caps=-all", *ENVIRONMENT)

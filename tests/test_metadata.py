@@ -1,4 +1,4 @@
-"""What the package says of itself, which cannot be derived from one place."""
+"""The package's metadata, where it cannot be derived from one place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the container, the compose file and the action run exists, as far as that can be seen without an engine."""
+"""Files and commands named in the container, the compose file and the action exist; checked without an engine."""
 
 from __future__ import annotations
 

@@ -11,27 +11,15 @@ from typing import Any
 
 from ..client.api import Api
 from ..client.errors import BadRequest, Conflict, Error
-from ..resources import LISTENER, POOL, Resource
-from ..resources.listener import POOL_PROTOCOLS
+from ..resources import HEALTHMONITOR, L7POLICY, LISTENER, POOL, Resource
+from ..resources.healthmonitor import HTTP_OPTIONS, HTTP_TYPES
+from ..resources.l7policy import REDIRECTS
+from ..resources.l7rule import KEYED_TYPES
+from ..resources.listener import NEED_TERMINATION, POOL_PROTOCOLS
 
 Values = Mapping[str, Any]
 
 LISTENER_PROTOCOL = re.compile(r"listener protocol is '?(\w+)'?")
-NEEDS_TERMINATION = {
-    "default_tls_container_ref": "--default-tls-container-ref",
-    "sni_container_refs": "--sni-container-refs",
-    "client_ca_tls_container_ref": "--client-ca-tls-container-ref",
-    "client_authentication": "--client-authentication",
-    "hsts_max_age": "--hsts-max-age",
-}
-TARGETS = {
-    "REDIRECT_TO_POOL": ("redirect_pool_id", "--redirect-pool <pool>"),
-    "REDIRECT_TO_URL": ("redirect_url", "--redirect-url <url>"),
-    "REDIRECT_PREFIX": ("redirect_prefix", "--redirect-prefix <url>"),
-}
-KEYED_RULES = ("COOKIE", "HEADER", "SSL_DN_FIELD")
-HTTP_CHECKS = ("HTTP", "HTTPS")
-HTTP_OPTIONS = ("http_method", "url_path", "expected_codes")
 
 
 def hinted(refusal: BadRequest, resource: Resource, values: Values) -> BadRequest:
@@ -75,7 +63,7 @@ def _listener(values: Values) -> Iterator[str]:
         yield "Add --default-tls-container-ref <ref>: the secret or container with the certificate and its key."
         yield "--certificate-file <file> stores one first."
     elif protocol and protocol != "TERMINATED_HTTPS":
-        given = [flag for name, flag in NEEDS_TERMINATION.items() if values.get(name) not in (None, "NONE", [])]
+        given = [_flag(LISTENER, name) for name in NEED_TERMINATION if values.get(name) not in (None, "NONE", [])]
         if given:
             yield f"{' and '.join(given)} may need --protocol TERMINATED_HTTPS."
     if values.get("client_crl_container_ref") and not values.get("client_ca_tls_container_ref"):
@@ -100,27 +88,32 @@ def _healthmonitor(values: Values) -> Iterator[str]:
     if values.get("domain_name") and str(values.get("http_version", "")) != "1.1":
         yield "Add --http-version 1.1: --domain-name is its Host header."
     kind = values.get("type")
-    given = [f"--{name.replace('_', '-')}" for name in HTTP_OPTIONS if name in values]
-    if kind and kind not in HTTP_CHECKS and given:
+    given = [_flag(HEALTHMONITOR, name) for name in HTTP_OPTIONS if name in values]
+    if kind and kind not in HTTP_TYPES and given:
         yield f"{' and '.join(given)} {'needs' if len(given) == 1 else 'need'} --type HTTP or --type HTTPS."
 
 
 def _l7policy(values: Values) -> Iterator[str]:
     action = values.get("action")
-    name, flag = TARGETS.get(str(action), ("", ""))
-    if name and not values.get(name):
-        yield f"Add {flag}: where --action {action} leads."
-    for other, (target, typed) in TARGETS.items():
-        if action and other != action and values.get(target):
-            yield f"{typed.split()[0]} belongs to --action {other}."
+    for name, owner in REDIRECTS.items():
+        if owner == action and not values.get(name):
+            what = "pool" if name == "redirect_pool_id" else "url"
+            yield f"Add {_flag(L7POLICY, name)} <{what}>: where --action {action} leads."
+    for name, owner in REDIRECTS.items():
+        if action and owner != action and values.get(name):
+            yield f"{_flag(L7POLICY, name)} belongs to --action {owner}."
 
 
 def _l7rule(values: Values) -> Iterator[str]:
     kind = values.get("type")
-    if kind in KEYED_RULES and not values.get("key"):
+    if kind in KEYED_TYPES and not values.get("key"):
         yield f"Add --key <name>: which {str(kind).lower().replace('_', ' ')} is compared."
-    if kind and kind not in KEYED_RULES and values.get("key"):
-        yield f"--key belongs to --type {_one_of(KEYED_RULES)}."
+    if kind and kind not in KEYED_TYPES and values.get("key"):
+        yield f"--key belongs to --type {_one_of(KEYED_TYPES)}."
+
+
+def _flag(resource: Resource, name: str) -> str:
+    return f"--{resource[name].flag or name.replace('_', '-')}"
 
 
 def _one_of(words: tuple[str, ...]) -> str:

@@ -15,6 +15,7 @@ from .figures import Figures
 from .haproxy import binding, connections, performance, process_table
 from .haproxy.attachments import Attachment
 from .haproxy.lingering import Lingering
+from .haproxy.unprivileged import User
 from .observe import traffic_files
 from .observe.observer import Observer
 from .observe.traffic_log import Forward, Logged, TrafficLogs
@@ -32,6 +33,7 @@ class LocalDataPlane:
         attachment: Attachment,
         is_noop: Callable[[str], bool],
         pace: Pace | None = None,
+        user: User | None = None,
         forward: Forward | None = None,
     ) -> None:
         self._control_plane = control_plane
@@ -39,7 +41,7 @@ class LocalDataPlane:
         self._directory = directory
         self._attachment = attachment
         self._reconciler = Reconciler(
-            control_plane, directory, haproxy, attachment, is_noop=is_noop, pace=pace, around=self._logging
+            control_plane, directory, haproxy, attachment, is_noop=is_noop, pace=pace, around=self._logging, user=user
         )
         self._observer = Observer(control_plane, directory, self._reconciler)
         self._traffic = TrafficLogs(directory, forward)
@@ -104,6 +106,10 @@ class LocalDataPlane:
     def port_refusal(self, port: int) -> str | None:
         """Return why HAProxy can never listen on a port here; None if it may."""
         return binding.low_port_refusal(port)
+
+    def duplicate(self, address: str) -> str | None:
+        """Return that another machine answers for an address, after up to a second; None if none answers."""
+        return self._attachment.duplicate(address)
 
     def active_connections(self, loadbalancer_id: str, pool_id: str, member_id: str) -> int | None:
         """Return the number of open connections to a member; None if the proxy does not answer."""

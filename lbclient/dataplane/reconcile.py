@@ -30,6 +30,7 @@ from .haproxy import binary, capabilities, process_table
 from .haproxy.attachments import Attachment, AttachmentFailed
 from .haproxy.binding import Taken
 from .haproxy.process import Applied, Instance, Running
+from .haproxy.unprivileged import User
 from .statuses import expected
 from .work_queue import WorkQueue
 
@@ -108,10 +109,12 @@ class Reconciler:
         is_noop: Callable[[str], bool] = lambda provider: False,
         pace: Pace | None = None,
         around: Around = _nothing,
+        user: User | None = None,
     ) -> None:
         """Create a reconciler; is_noop(provider) returns whether load balancers of that provider run no processes.
 
         Configurations are applied inside a block of around(id, snapshot), which is told how that took effect.
+        Processes that face clients become `user`, or keep the user of the server.
         """
         self._around = around
         self._control_plane = control_plane
@@ -119,7 +122,8 @@ class Reconciler:
         self._binary = haproxy_path
         self._attachment = attachment
         self._is_noop = is_noop
-        self._settings = Settings(most_files=binary.most_files())
+        self._settings = Settings(most_files=binary.most_files(), user=user)
+        self._user = user
         self._limits = limits or Limits()
         self._queue = WorkQueue(self._limits)
         self._projects: dict[str, str] = {}
@@ -195,7 +199,7 @@ class Reconciler:
             self._queue.wake(loadbalancer_id, max(0.0, CRASH_PAUSE - age))
 
     def instance(self, loadbalancer_id: str) -> Instance:
-        return Instance(self._directory / loadbalancer_id, self._binary)
+        return Instance(self._directory / loadbalancer_id, self._binary, self._user)
 
     def _instances(self) -> list[str]:
         """Return the IDs of the load balancers that have a directory."""

@@ -9,6 +9,7 @@ from .haproxy import binary
 from .observe import icmp
 
 HASHES_PORTS = (2, 6)  # the first HAProxy that can hash any sample expression to choose a server
+LIMITS_BANDWIDTH = (2, 7)  # the first HAProxy with bandwidth limits
 
 
 def unsupported(snapshot: Snapshot, haproxy_path: str | None = None) -> str | None:
@@ -22,13 +23,20 @@ def _ping_refusal(snapshot: Snapshot) -> str | None:
 
 
 def _age_refusal(snapshot: Snapshot, path: str | None) -> str | None:
-    is_asked = any(each.lb_algorithm == "SOURCE_IP_PORT" for each in udp.without(snapshot).pools)
-    if path is None or not is_asked:
+    wanted = {
+        "the algorithm SOURCE_IP_PORT": (
+            HASHES_PORTS,
+            any(each.lb_algorithm == "SOURCE_IP_PORT" for each in udp.without(snapshot).pools),
+        ),
+        "a QoS policy with a bandwidth limit": (LIMITS_BANDWIDTH, snapshot.shaping.has_limits),
+    }
+    if path is None or not any(is_asked for _, is_asked in wanted.values()):
         return None
     try:
         found = binary.version(path)
     except binary.NotFound:
         return None  # applying the configuration fails and reports it
-    if found >= HASHES_PORTS:
-        return None
-    return f"the algorithm SOURCE_IP_PORT: it needs HAProxy 2.6, and this is {found[0]}.{found[1]}"
+    for what, (needed, is_asked) in wanted.items():
+        if is_asked and found < needed:
+            return f"{what}: it needs HAProxy {needed[0]}.{needed[1]}, and this is {found[0]}.{found[1]}"
+    return None

@@ -22,6 +22,7 @@ from ..client import errors
 from ..client.names import Names
 from ..client.services import Services
 from ..resources import LOADBALANCER
+from ..server import attributes
 from ..server.identity import attributes as identity
 from ..server.network import attributes as network
 from ..server.testing.seeding import Access, SeedError
@@ -30,7 +31,7 @@ SECONDS = 60.0  # of a request to the server
 ROLES = "roles"
 USUAL_ROLES = ["member"]
 PROJECT_KEYS = ("project_id", "default_project_id")  # take a name or an ID
-NETWORK_TEXTS = (network.Type.TEXT, network.Type.ID, network.Type.ADDRESS, network.Type.CIDR)
+TEXTS = (attributes.Type.TEXT, attributes.Type.ID, attributes.Type.ADDRESS, attributes.Type.CIDR)
 
 Json = dict[str, Any]
 
@@ -57,24 +58,20 @@ class Kind:
     needed: tuple[str, ...]
 
 
-def _identity_kind(kind: identity.Kind, *more: str) -> Kind:
-    names = {each.name for each in kind.attributes}
-    texts = {each.name for each in kind.attributes if each.type is str}
-    needed = tuple(each.name for each in kind.attributes if each.is_required)
-    return Kind(kind.name, frozenset({*names, *more}), frozenset(texts), needed)
+def _section(
+    kind: attributes.Kind, *more: str, needed: tuple[str, ...] | None = None, left_out: str | None = None
+) -> Kind:
+    given = [each for each in kind.attributes if attributes.Api.POST in each.api and each.name != left_out]
+    texts = frozenset(each.name for each in given if each.type in TEXTS)
+    required = tuple(each.name for each in given if each.is_required)
+    return Kind(kind.name, frozenset({*(each.name for each in given), *more}), texts, needed or required)
 
 
-def _network_kind(kind: network.Kind, needed: tuple[str, ...], left_out: str = "") -> Kind:
-    given = [each for each in kind.attributes if network.Api.POST in each.api and each.name != left_out]
-    texts = {each.name for each in given if each.type in NETWORK_TEXTS}
-    return Kind(kind.name, frozenset(each.name for each in given), frozenset(texts), needed)
-
-
-SUBNETS = _network_kind(network.SUBNETS, ("cidr",), "network_id")
+SUBNETS = _section(network.SUBNETS, needed=("cidr",), left_out="network_id")
 SECTIONS = {
-    "projects": _identity_kind(identity.PROJECTS),
-    "users": _identity_kind(identity.USERS, ROLES),
-    "networks": _network_kind(network.NETWORKS, ("name",)),
+    "projects": _section(identity.PROJECTS),
+    "users": _section(identity.USERS, ROLES),
+    "networks": _section(network.NETWORKS, needed=("name",)),
 }
 
 

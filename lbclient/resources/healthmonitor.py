@@ -7,6 +7,7 @@ from .fields import ALL, EDIT, FIXED, INPUT, Cli, Field, Resource, Type
 
 TYPES = ("PING", "TCP", "HTTP", "HTTPS", "TLS-HELLO", "UDP-CONNECT", "SCTP")
 HTTP_TYPES = ("HTTP", "HTTPS")
+HTTP_OPTIONS = ("http_method", "url_path", "expected_codes")  # of HTTP_TYPES alone
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "TRACE", "OPTIONS", "CONNECT", "PATCH")
 
 HEALTHMONITOR = Resource(

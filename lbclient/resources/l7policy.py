@@ -6,6 +6,11 @@ from . import shared
 from .fields import EDIT, FIXED, Alternatives, Cli, Field, Resource, Type
 
 ACTIONS = ("REJECT", "REDIRECT_TO_URL", "REDIRECT_TO_POOL", "REDIRECT_PREFIX")
+REDIRECTS = {  # the action that each target belongs to
+    "redirect_pool_id": "REDIRECT_TO_POOL",
+    "redirect_url": "REDIRECT_TO_URL",
+    "redirect_prefix": "REDIRECT_PREFIX",
+}
 REDIRECT_CODES = ("301", "302", "303", "307", "308")
 LAST_POSITION = 2147483647
 

@@ -15,6 +15,7 @@ TYPES = (
     "SSL_VERIFY_RESULT",
     "SSL_DN_FIELD",
 )
+KEYED_TYPES = ("COOKIE", "HEADER", "SSL_DN_FIELD")  # these compare the value under a key
 COMPARE_TYPES = ("REGEX", "STARTS_WITH", "ENDS_WITH", "CONTAINS", "EQUAL_TO")
 ONE_LINE = r"[^\r\n]*"
 

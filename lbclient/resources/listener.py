@@ -40,6 +40,14 @@ TLS_HEADERS = (
     "X-SSL-Client-Not-Before",
     "X-SSL-Client-Not-After",
 )
+INSERTED_HEADERS = {"HTTP": HTTP_HEADERS, "TERMINATED_HTTPS": HTTP_HEADERS + TLS_HEADERS}  # by protocol
+NEED_TERMINATION = (
+    "default_tls_container_ref",
+    "sni_container_refs",
+    "client_ca_tls_container_ref",
+    "client_authentication",
+    "hsts_max_age",
+)
 
 
 def timeout(name: str, help: str, default: int) -> Field:

@@ -107,7 +107,7 @@ LOADBALANCER = Resource(
         Field(
             "vip_qos_policy_id",
             Type.UUID,
-            "The QoS policy of the VIP's port (name or ID). The server of lbclient stores it, and limits nothing.",
+            "The QoS policy of the VIP's port (name or ID). The server of lbclient limits HTTP and UDP listeners.",
             cli=ALL | Cli.LIST,
             refers="qos_policy",
             clear_words=True,

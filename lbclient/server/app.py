@@ -20,7 +20,7 @@ from .access.context import ANONYMOUS
 from .access.sender import sender, token
 from .identity.routes import ROUTES as IDENTITY
 from .keymanager.routes import ROUTES as KEY_MANAGER
-from .loadbalancer import drivers, listing
+from .loadbalancer import listing
 from .loadbalancer.routes import DESCRIPTION, LOAD_BALANCING, VERSIONS
 from .network.routes import ROUTES as NETWORKING
 from .services import Services
@@ -41,7 +41,6 @@ Wsgi = Any  # a Falcon application, whose type parameters are not needed
 LOG = logging.getLogger(__name__)
 
 LONG_PATHS = frozenset(route.path for route in LOAD_BALANCING)
-SMALL = 16 * 1024  # bytes of a body that is parsed quickly
 
 
 def build(services: Services) -> Wsgi:
@@ -67,15 +66,16 @@ def build(services: Services) -> Wsgi:
 def quick_requests(services: Services) -> Callable[[Environ], bool]:
     """Return a function that tells whether a request is quick and waits for nothing outside this process.
 
-    Such requests run on the event loop: a thread would bring nothing, because Python runs one thread at a time. They
-    include writes if the default provider is a no-op; other writes may wait for a busy load balancer.
+    Such requests run on the event loop: a thread would bring nothing, because Python runs one thread at a time.
     """
-    config = services.config
     is_alone = services.store.is_local and services.keystone is None and services.barbican is None
-    is_noop = drivers.is_noop(config.providers, config.default_provider)
-    methods = () if not is_alone else ("GET", "POST", "PUT") if is_noop else ("GET",)
     free = set(_discovery(services))
-    slow = {(route.method, _last(route.path)) for _, _, routes in _mounts(services) for route in routes if route.waits}
+    slow = {
+        _last(route.path)
+        for _, _, routes in _mounts(services)
+        for route in routes
+        if route.waits and route.method == "GET"
+    }
 
     active_faults = services.testing.faults.active if services.testing else {}
 
@@ -83,11 +83,9 @@ def quick_requests(services: Services) -> Callable[[Environ], bool]:
         if active_faults:
             return False  # a fault may delay it
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
-        if method == "GET" and path.rstrip("/") in free:
-            return True
-        if method not in methods or (method, _last(path)) in slow:
+        if method != "GET":
             return False
-        return method == "GET" or (is_load_balancing(path) and int(environ.get("CONTENT_LENGTH", 0)) <= SMALL)
+        return path.rstrip("/") in free or (is_alone and _last(path) not in slow)
 
     return is_quick
 
@@ -177,7 +175,7 @@ def _responder(services: Services, base: str, route: Route) -> Callable[..., Non
     def respond(req: falcon.Request, resp: falcon.Response, **places: str) -> None:
         try:
             handle(req, resp, **places)
-        except nonblocking.WouldBlock:
+        except nonblocking.TakesLong:
             req.context.is_repeated = True  # the request is handled again, in another thread
             raise
 
@@ -197,7 +195,8 @@ def _responder(services: Services, base: str, route: Route) -> Callable[..., Non
             raise errors.Undecodable("The path is not in UTF-8.")
         if services.barbican and isinstance(request.body, dict) and is_load_balancing(req.path):
             services.barbican.copy(who, token(req), request.body)
-        _write(req, resp, route.handler(services, request, **arguments))
+        handle = partial(route.handler, services, request, **arguments)
+        _write(req, resp, services.probes.completed(services.dataplane.duplicate, handle))
 
     return respond
 

@@ -21,7 +21,7 @@ Pairs = Sequence[tuple[str, str]]
 def check(query: Pairs) -> None:
     """Check the number of arguments of a query.
 
-    Raises BadRequest for too many, and WouldBlock for a long query that runs on the event loop.
+    Raises BadRequest for too many, and TakesLong for a long query that runs on the event loop.
     """
     if len(query) > ARGUMENTS:
         raise BadRequest(f"The query has {len(query)} arguments; at most {ARGUMENTS} are allowed.")
@@ -42,7 +42,7 @@ def rows(limit: int) -> int:
 
 
 def presented(found: Sequence[object]) -> None:
-    """Raise WouldBlock if a request on the event loop found too many rows to present quickly."""
+    """Raise TakesLong if a request on the event loop found too many rows to present quickly."""
     if len(found) > SHORT:
         nonblocking.check_may_take_long()
 

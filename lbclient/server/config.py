@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from .loadbalancer.drivers import USUAL, Providers
+from .loadbalancer.drivers import USUAL, Providers, is_noop
 from .loadbalancer.drivers import read as read_providers
 from .option_values import (
     InterfaceNetwork,
@@ -101,6 +101,11 @@ class Config:
         interfaces,
     )
     haproxy: str | None = _option("The HAProxy to run. Default: the wheel's, otherwise the one on PATH.", None)
+    haproxy_user: str | None = _option(
+        "The user, by name or number, that HAProxy and relays become if the server runs as root. Default: haproxy if "
+        "there is such a user, otherwise the number 65521, which has no name.",
+        None,
+    )
     database: str | None = _option("The SQLAlchemy URL of the database. Default: SQLite in the state directory.", None)
     providers: Providers = dataclasses.field(
         default_factory=lambda: USUAL,
@@ -329,6 +334,10 @@ class Config:
         chosen = USUAL_RANGES[self.attachment] if self.vip_ranges is None else self.vip_ranges
         first = (self.networks or ()) if self.attachment == "loopback" else ()
         return (*map(ipaddress.ip_network, first), *chosen)
+
+    def is_noop(self, provider: str) -> bool:
+        """Whether a provider carries no traffic; works also for one that is no longer enabled."""
+        return is_noop(self.providers, provider)
 
     @property
     def takes_addresses(self) -> bool:

@@ -24,6 +24,7 @@ from ..dashboard.sessions import Session
 from ..dataplane.haproxy.attachments import AttachmentFailed, attachment
 from ..dataplane.haproxy.binary import NotFound, find_haproxy
 from ..dataplane.haproxy.links import Assignment
+from ..dataplane.haproxy.unprivileged import User
 from ..dataplane.local import LocalDataPlane
 from ..dataplane.remote import RemoteDataPlane
 from ..store import settling
@@ -34,7 +35,7 @@ from ..store.network_tables import NETWORK
 from ..store.store import Store
 from ..vault.keys import DamagedKey
 from ..vault.sealing import Vault
-from . import app, key_rings, logs, notify, running, state
+from . import app, key_rings, logs, notify, privileges, running, state
 from .access.context import Context
 from .access.enforcer import Enforcer, InvalidPolicyFile
 from .config import Config, ConfigError, add_arguments, from_arguments, is_loopback
@@ -50,7 +51,7 @@ from .outbound.outbound import Outbound
 from .outbound.webhook_file import InvalidWebhooks
 from .peers import Peers
 from .rereading import Reread, reread
-from .services import DataPlane, Services
+from .services import Changed, DataPlane, Services
 from .settlements import Settlements
 from .telemetry.metrics import Metrics
 from .telemetry.request_log import RequestFile, RequestLog
@@ -118,11 +119,11 @@ def serve(config: Config, seed: seeding.Seed | None = None, read: Reread | None 
     is_over = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: is_over.set())
-    is_asked = threading.Event()
+    is_asked, changed = threading.Event(), Changed()
     if read and not (sys.stdin and sys.stdin.isatty()):
         signal.signal(signal.SIGHUP, lambda *_: is_asked.set())
     try:
-        with state.held(config.state_directory), _running(config, seed) as address:
+        with state.held(config.state_directory), _running(config, seed, changed) as address:
             with running.announced(config.state_directory, _reachable(config, *address), config.clouds_file):
                 print(f"lbclient server is listening on {_url(config, *address)}", flush=True)
                 notify.tell("READY=1")
@@ -130,7 +131,7 @@ def serve(config: Config, seed: seeding.Seed | None = None, read: Reread | None 
                 while not is_over.wait(LOOK_UP):  # a signal just before a wait without a timeout would go unnoticed
                     if read and is_asked.is_set():
                         is_asked.clear()
-                        config = reread(config, read)
+                        config = reread(config, read, changed)
             LOG.info("stopping")
             notify.tell("STOPPING=1")
     except REFUSALS as error:
@@ -156,32 +157,26 @@ def reset_password(config: Config, name: str) -> int:
 
 
 @contextmanager
-def _running(config: Config, seed: seeding.Seed | None) -> Iterator[tuple[str, int]]:
+def _running(config: Config, seed: seeding.Seed | None, changed: Changed) -> Iterator[tuple[str, int]]:
     """Run the server and the data plane; yield the address and port that the server listens on."""
-    certificate = None
-    if config.tls_certificate:
-        certificate = Certificate(config.tls_certificate, config.tls_key or config.tls_certificate)
+    certificate = _certificate(config)
     haproxy = find_haproxy(config.haproxy) if config.has_agent else ""
+    user = privileges.haproxy_user(config)
     clouds_yaml.read(config.clouds_file)  # refuse a damaged file before anything is created
     key_rings.check(config)
-    store = _open(config.database_url)
-    rings = key_rings.opened(config, store)
-    store.unlock(Vault(rings.secrets))
-    count = len(store.loadbalancer_ids()) if config.has_agent else 0
-    state.claim(config.state_directory, store.database_id(), count, is_adopting=config.adopt)
+    store, rings = _unlocked(config)
     rules = Enforcer(config.policy_path)
-    tokens = Tokens(store, rings.tokens)
     kit = Kit(config.state_directory / kit_module.DIRECTORY) if config.testing else None
     metrics = Metrics()
     outbound = Outbound(config, store, metrics)
-    local = _dataplane(config, store, haproxy, kit, outbound) if config.has_agent else None
+    local = _dataplane(config, store, haproxy, kit, user, outbound) if config.has_agent else None
     if local:
         local.take_over()
     peers, dataplane = _peers(store, local)
     keystone = _keystone(config)
     services = Services(
         store,
-        tokens,
+        Tokens(store, rings.tokens),
         config,
         dataplane,
         rules,
@@ -191,13 +186,11 @@ def _running(config: Config, seed: seeding.Seed | None) -> Iterator[tuple[str, i
         _settlements(config, store, [each.on_reconciled for each in (local, peers) if each], kit),
         metrics=metrics,
         request_log=_request_log(config),
+        changed=changed,
     )
     seeding.undo(services, config.state_directory)  # before users are created, whose passwords go to clouds.yaml
-    server = _server(config, services, certificate)
-    server.watch(services.metrics.watch)
-    server.bind()
-    _warn_of_listeners(config, server.address[0])
-    _warn_of_root()
+    server = _bound(config, services, certificate)
+    privileges.warn_of_root(user)
     if peers:
         peers.start()
     authority = config.tls_certificate if certificate and certificate.is_self_signed else None
@@ -213,13 +206,42 @@ def _running(config: Config, seed: seeding.Seed | None) -> Iterator[tuple[str, i
             local.start()
         yield server.address
     finally:
-        server.stop()
-        if peers:
-            peers.stop()
-        if local:
-            local.stop()
-        outbound.stop()
+        _stop(server, peers, local, outbound)
         store.close()
+
+
+def _bound(config: Config, services: Services, certificate: Certificate | None) -> Server:
+    """Return the server with its address bound, before it answers. Raises ListenError if it is in use."""
+    server = _server(config, services, certificate)
+    server.watch(services.metrics.watch)
+    server.bind()
+    _warn_of_listeners(config, server.address[0])
+    return server
+
+
+def _stop(server: Server, peers: Peers | None, local: LocalDataPlane | None, outbound: Outbound) -> None:
+    server.stop()
+    if peers:
+        peers.stop()
+    if local:
+        local.stop()
+    outbound.stop()
+
+
+def _certificate(config: Config) -> Certificate | None:
+    if not config.tls_certificate:
+        return None
+    return Certificate(config.tls_certificate, config.tls_key or config.tls_certificate)
+
+
+def _unlocked(config: Config) -> tuple[Store, key_rings.KeyRings]:
+    """Open the database with the keys of its secrets, and claim the state directory for it. Raises errors of both."""
+    store = _open(config.database_url)
+    rings = key_rings.opened(config, store)
+    store.unlock(Vault(rings.secrets))
+    count = len(store.loadbalancer_ids()) if config.has_agent else 0
+    state.claim(config.state_directory, store.database_id(), count, is_adopting=config.adopt)
+    return store, rings
 
 
 def _seed(services: Services, url: str, seed: seeding.Seed) -> None:
@@ -243,7 +265,9 @@ def _peers(store: Store, local: LocalDataPlane | None) -> tuple[Peers | None, Da
     return peers, local or RemoteDataPlane(peers.messages)
 
 
-def _dataplane(config: Config, store: Store, haproxy: str, kit: Kit | None, outbound: Outbound) -> LocalDataPlane:
+def _dataplane(
+    config: Config, store: Store, haproxy: str, kit: Kit | None, user: User | None, outbound: Outbound
+) -> LocalDataPlane:
     """The data plane of this machine, held back by the paces of the testing API if there is one."""
     dataplane = LocalDataPlane(
         Hosted(store),
@@ -252,6 +276,7 @@ def _dataplane(config: Config, store: Store, haproxy: str, kit: Kit | None, outb
         attachment(config.attachment, [Assignment(*each) for each in config.interface]),
         is_noop=partial(is_noop, config.providers),
         pace=kit,
+        user=user,
         forward=outbound.forward,
     )
     if kit:
@@ -454,19 +479,6 @@ def _warn_of_listeners(config: Config, host: str) -> None:
             "%s is reached from other machines, and passwords and tokens cross the network in clear text; "
             "--tls-certificate encrypts them",
             host,
-        )
-
-
-def _warn_of_root() -> None:
-    """Warn if the server, which faces clients, runs as root.
-
-    In a user namespace with a single mapped user, root has only that user's permissions: no warning then.
-    """
-    users = sum(int(line.split()[2]) for line in Path("/proc/self/uid_map").read_text().splitlines())
-    if os.geteuid() == 0 and users > 1:
-        LOG.warning(
-            "the server and the HAProxy processes, which face clients, run as root; a user of its own with "
-            "CAP_NET_BIND_SERVICE, CAP_NET_ADMIN and CAP_NET_RAW is enough (contrib/systemd/lbclient.service)"
         )
 
 

@@ -15,8 +15,6 @@ from . import nonblocking, postgresql_timeouts, prepared
 from .group_commit import GroupCommit
 
 SQLITE_BUSY = 30.0  # seconds that a transaction waits for one of another program
-LOG_PAGES = 1000  # a write-ahead log larger than this is checkpointed
-WAIT = f"PRAGMA busy_timeout={int(SQLITE_BUSY * 1000)}"
 CONNECTIONS: dict[str, Any] = {
     "pool_size": 16,
     "max_overflow": 64,
@@ -70,9 +68,9 @@ def _prepare_sqlite(connection: Any, record: Any) -> None:
     for pragma in (
         "journal_mode=WAL",
         "synchronous=NORMAL",  # GroupCommit flushes durable transactions to disk
+        f"busy_timeout={int(SQLITE_BUSY * 1000)}",
     ):
         connection.execute(f"PRAGMA {pragma}")
-    connection.execute(WAIT)
 
 
 def _postgresql(url: sa.URL) -> sa.Engine:
@@ -145,38 +143,19 @@ def limited(connection: sa.Connection) -> Iterator[None]:
 
 
 def begin_writing(connection: sa.Connection, is_durable: bool, is_shared: bool = False) -> None:
-    """Begin a write transaction, the only one unless PostgreSQL lets it be shared.
-
-    Raises nonblocking.WouldBlock in a thread that must not block, if SQLite is locked.
-    """
+    """Begin a write transaction, the only one unless PostgreSQL lets it be shared."""
     if connection.dialect.name == "postgresql":
         begin = BEGIN_CHANGING if is_shared else BEGIN_WRITING
         _say(connection, begin if is_durable else f"{begin}; {NOT_DURABLE}")
         return
-    # SQLite checkpoints its log at the end of a transaction, which waits for the disk several times.
-    _say(connection, f"PRAGMA wal_autocheckpoint={0 if nonblocking.is_required() else LOG_PAGES}")
     # IMMEDIATE: otherwise a transaction that reads first and writes later could find the database changed, and fail.
-    if not nonblocking.is_required():
-        _say(connection, "BEGIN IMMEDIATE")
-        return
-    _say(connection, "PRAGMA busy_timeout=0")
-    try:
-        _say(connection, "BEGIN IMMEDIATE")
-    except sa.exc.OperationalError:
-        raise nonblocking.WouldBlock from None  # another program holds the lock
-    finally:
-        _say(connection, WAIT)
+    _say(connection, "BEGIN IMMEDIATE")
 
 
 def lock(connection: sa.Connection, name: str) -> None:
     """Hold a lock of that name until the end of the transaction; SQLite has one writer at a time anyway."""
     if connection.dialect.name == "postgresql":
         prepared.execute(connection, LOCK_NAME, {"name": name}).close()
-
-
-def checkpoint_log(connection: sa.Connection) -> None:
-    """Copy SQLite's write-ahead log into the database without blocking readers or writers."""
-    _say(connection, "PRAGMA wal_checkpoint(PASSIVE)")
 
 
 def _say(connection: sa.Connection, words: str) -> None:

@@ -7,7 +7,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
-from . import nonblocking
+import sqlalchemy as sa
+
+LOCK_SECONDS = 30.0  # wait for the transactions that are ahead in the queue
 
 
 class Figures:
@@ -27,12 +29,15 @@ class Figures:
 
     @contextmanager
     def turn(self, lock: threading.Lock | None) -> Iterator[None]:
-        """Hold the lock of the writers, if any, as nonblocking.holding() does; measure the wait for it and the work."""
+        """Hold the lock of the writers, if any, and measure the wait for it and the work.
+
+        Raises sa.exc.TimeoutError after LOCK_SECONDS.
+        """
         begun = time.perf_counter()
         self._count(1)
         is_mine = False
         try:
-            with nonblocking.holding(lock) if lock else nullcontext():
+            with _holding(lock) if lock else nullcontext():
                 is_mine = True
                 self._count(-1)
                 started = time.perf_counter()
@@ -53,3 +58,13 @@ class Figures:
     def _count(self, change: int) -> None:
         with self._lock:
             self._waiting += change
+
+
+@contextmanager
+def _holding(lock: threading.Lock) -> Iterator[None]:
+    if not lock.acquire(timeout=LOCK_SECONDS):
+        raise sa.exc.TimeoutError("another transaction does not end")
+    try:
+        yield
+    finally:
+        lock.release()

@@ -8,14 +8,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from . import nonblocking, observing, reading, settling
+from . import observing, reading, settling
 from .observing import Key
 from .prepared import Prepared, by
 from .tables import HEALTHMONITOR, LOADBALANCER, MEMBER, POOL, TABLES
 
 NOTHING: Mapping[Any, str] = MappingProxyType({})
 
-MANY = 50  # settling more rows than this takes too long for a thread that must not block
 
 _ID: sa.BindParameter[str] = sa.bindparam("loadbalancer_id")
 
@@ -28,15 +27,12 @@ def is_settled(tx: sa.Connection, loadbalancer_id: str) -> bool:
 def settle(tx: sa.Connection, loadbalancer_id: str, reported: Mapping[str, str] = NOTHING) -> None:
     """Settle all changes within this transaction, since nothing has to be applied.
 
-    `reported` has operating statuses of members, by ID, to show instead of the healthy ones. Raises
-    nonblocking.WouldBlock for more than MANY rows in a thread that must not block.
+    `reported` has operating statuses of members, by ID, to show instead of the healthy ones.
     """
     loadbalancer = by(LOADBALANCER, "id").first(tx, id=loadbalancer_id)
     if loadbalancer is None:
         return
     rows = _UNSETTLED.all(tx, loadbalancer_id=loadbalancer_id)
-    if len(rows) > MANY:
-        nonblocking.check_may_block()
     seen = {(row.name, row.id): row.revision for row in rows if not row.is_active}
     changed = {(row.name, row.id): row.healthy for row in rows if not row.is_same}
     settling.settle(tx, loadbalancer, seen, None, statuses=changed if not reported else {})

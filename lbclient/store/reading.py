@@ -8,7 +8,7 @@ from dataclasses import replace
 import sqlalchemy as sa
 
 from .. import resources
-from . import admission, network_tables, placing, tls_material
+from . import admission, network_tables, placing, shaping, tls_material
 from .prepared import Prepared, by
 from .records import L7PolicyRecord, LoadBalancerRecord, MemberRecord, Record
 from .snapshot import Snapshot
@@ -158,6 +158,7 @@ def snapshot(
         seen={**unsettled, ("loadbalancer", loadbalancer.id): loadbalancer.revision},
         certificates=tls_material.of_rows(tx, kept["listener"], kept["pool"]),
         admitted=admission.admitted(tx, loadbalancer, kept["listener"]),
+        shaping=shaping.shaping(tx, loadbalancer),
     )
 
 

@@ -19,6 +19,19 @@ from .records import (
 
 
 @dataclass(frozen=True)
+class Shaping:
+    """Limits of a load balancer's traffic: of its HTTP listeners together, and of its UDP listeners together."""
+
+    egress: int | None = None  # kbit/s towards clients; None for no limit
+    ingress: int | None = None  # kbit/s from clients
+    dscp: int | None = None  # the mark of packets towards clients
+
+    @property
+    def has_limits(self) -> bool:
+        return self.egress is not None or self.ingress is not None
+
+
+@dataclass(frozen=True)
 class Snapshot:
     """The desired state of one load balancer.
 
@@ -46,6 +59,7 @@ class Snapshot:
     admitted: Mapping[str, tuple[str, ...]] = field(
         default_factory=dict
     )  # by listener ID: the networks that security groups of the VIP admit; no entry without such groups
+    shaping: Shaping = field(default_factory=Shaping)  # by the QoS policy of the VIP
     unbound: Mapping[tuple[str, str], str] = field(
         default_factory=dict
     )  # (listener ID, address) -> why it cannot listen there; found when the snapshot is applied

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from itertools import count
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from ..vault.sealing import Vault
 
 Statuses = Mapping[Key, str]  # operating statuses, by resource name and ID
-CHECKPOINT_EVERY = 50  # durable flushes
 
 
 class Store:
@@ -37,7 +35,6 @@ class Store:
     def __init__(self, url: str, vault: Vault | None = None) -> None:
         self.engine = engines.engine(url).execution_options(vault=vault)
         self._group_commit = engines.group_commit(self.engine)
-        self._kept = count(1)
         self.feed = Feed()
         self.figures = Figures()
         self._turn = threading.Lock()  # passed on at once; SQLite's own lock makes waiters sleep and poll
@@ -86,13 +83,14 @@ class Store:
     def writing(self, is_durable: bool = True) -> Iterator[sa.Connection]:
         """Open a write transaction and commit it at the end. Only one runs at a time.
 
-        A power cut may undo a transaction that is not durable. Raises nonblocking.WouldBlock in a thread that must not
-        block, if another write transaction is running.
+        A power cut may undo a transaction that is not durable. Raises nonblocking.TakesLong in a thread that must not
+        block.
         """
+        nonblocking.check_may_take_long()
         with self.figures.turn(self._turn), self._begun(is_durable) as tx:
             yield tx
         if is_durable and self._group_commit:
-            nonblocking.run_or_defer(self._flush)
+            self._flush()
 
     @contextmanager
     def changing(self, is_durable: bool = True) -> Iterator[sa.Connection]:
@@ -127,9 +125,6 @@ class Store:
             self._group_commit.flush()
         except OSError as error:
             raise sa.exc.OperationalError("to disk", {}, error) from error
-        if next(self._kept) % CHECKPOINT_EVERY == 0:  # threads that must not block skip checkpoints
-            with self.engine.connect() as tx:
-                engines.checkpoint_log(tx)
 
     def loadbalancer_ids(self) -> list[str]:
         """Return the IDs of all load balancers, including those that are being deleted."""

@@ -1,4 +1,4 @@
-"""What a hostile page, a hostile user or a hostile name can do to the dashboard: nothing."""
+"""Hostile pages, users and names cannot do anything to the dashboard."""
 
 from __future__ import annotations
 

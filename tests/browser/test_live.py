@@ -1,4 +1,4 @@
-"""What a page shows without being loaded again, and how soon; and the keyboard."""
+"""Pages that update themselves without being loaded again, and use of the keyboard."""
 
 from __future__ import annotations
 

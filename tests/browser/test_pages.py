@@ -69,7 +69,7 @@ def test_the_testing_forms_have_every_attribute(visitor: Visitor, resource: Reso
 
 
 def test_saving_a_form_as_it_is_changes_nothing(visitor: Visitor, client: Client) -> None:
-    """Whatever is in the fields of an object's form, it is what the object has."""
+    """Saving the form of an object without changes sends nothing that differs from the object."""
     made = shop(client, [])
     wait_until(lambda: _settled(client, made["id"]))
     pool_id = made["pools"][0]["id"]
@@ -95,7 +95,7 @@ def _settled(client: Client, id_: str) -> bool:
 
 
 def _values(page: str) -> dict[str, Any]:
-    """What a browser would send of the form of a page, as it was opened."""
+    """Return the values that a browser would send for the form of a page as it was opened."""
     form = page[page.index('class="card form"') :]
     found: dict[str, list[str]] = {}
     for tag in re.findall(r"<input[^>]*>", form):

@@ -35,7 +35,7 @@ class Cloud:
 
 @dataclass(frozen=True)
 class Result:
-    """How a command ended."""
+    """The exit status and the output of a command."""
 
     status: int
     out: str

@@ -52,7 +52,7 @@ def members(draw: st.DrawFn) -> list[dict[str, Any]]:
 
 @st.composite
 def balancers(draw: st.DrawFn) -> dict[str, Any]:
-    """What a load balancer can be, besides its name and its VIP."""
+    """Random load balancers: all attributes besides name and VIP."""
     names = draw(st.lists(WORDS.filter(bool), min_size=1, max_size=3, unique=True))
     more = optional(session_persistence=PERSISTENCE, healthmonitor=MONITORS)
     algorithms = {"lb_algorithm": st.sampled_from(["ROUND_ROBIN", "SOURCE_IP"])}
@@ -118,7 +118,7 @@ def made(run, name, tmp_path) -> Iterator[str]:
 )
 @given(before=balancers(), after=balancers())
 def test_there_and_back(run, name, tmp_path: Path, before: dict[str, Any], after: dict[str, Any]) -> None:
-    """What is applied is so; what is exported differs in nothing; from any shape to any other."""
+    """Applying a file and exporting it again shows no difference, from any shape to any other."""
     path, back = tmp_path / "lb.yaml", tmp_path / "back.yaml"
     try:
         for whole, options in ((before, ()), (after, ("--prune",))):

@@ -1,4 +1,4 @@
-"""What `lbclient loadbalancer list` may load, where a login is kept: everything else is an intruder."""
+"""The modules that `lbclient loadbalancer list` may import with a cached login; any other one fails the test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a command of the stand-alone program loads: no more than it needs."""
+"""Imports of the stand-alone program's commands: no more than each command needs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What commands print: the guide's tables, and every other format."""
+"""The output of commands: the guide's tables, and every other format."""
 
 from __future__ import annotations
 

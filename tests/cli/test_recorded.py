@@ -92,7 +92,7 @@ class Stage:
     world: World
 
     def both(self, words: Sequence[str]) -> tuple[list[Sent], list[Sent]]:
-        """What python-octaviaclient sends to any service, and what lbclient does; both have to succeed."""
+        """Return the requests of python-octaviaclient and those of lbclient; both commands have to succeed."""
         self.recorder.taken()
         status, _, err = self.genuine.run(words)
         assert status in (0, None), (words, err)

@@ -18,7 +18,7 @@ STATES = {"provisioning_status": "ACTIVE", "operating_status": "ONLINE"}
 
 
 def answer(**member: Any) -> dict[str, Any]:
-    """What …/status answers, with the reasons that a server may give."""
+    """An answer of …/status, with the reasons that a server may give."""
     members = [
         {"id": "m1", "name": "one", "address": "10.0.0.4", "protocol_port": 80, **STATES, **member},
         {"id": "m2", "name": "", "address": "2001:db8::4", "protocol_port": 80, **STATES},

@@ -85,7 +85,7 @@ class World:
         }
 
     def run(self, *words: str) -> str:
-        """What a command prints, in this process, since starting one takes longer than most commands."""
+        """Return the output of a command, run in this process because starting one takes longer than most commands."""
         out, err = io.StringIO(), io.StringIO()
         root = logging.getLogger()
         handlers, level = list(root.handlers), root.level
@@ -165,7 +165,7 @@ def shell() -> Shell:
 
 
 def arguments(shell: Shell, name: str, words: Mapping[str, str]) -> list[str]:
-    """What stands behind a command's name, for its arguments."""
+    """Return the arguments of a command, as they are typed after its name."""
     command_class, _, _ = shell.command_manager.find_command(name.split())
     parser = command_class(shell, None, cmd_name=name).get_parser(name)
     resource = getattr(command_class, "resource", None)
@@ -225,14 +225,14 @@ def check_variables(text: str, record: Mapping[str, Any]) -> None:
 
 
 def cells(line: str) -> int:
-    """How many columns of a terminal it takes."""
+    """Return the number of terminal columns that the text takes."""
     return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in line)
 
 
 def on_terminal(
     lines: Sequence[Sequence[str]], environment: Mapping[str, str], folder: Any, columns: int = 80
 ) -> list[tuple[int, str]]:
-    """What commands print on a terminal: status and text of each."""
+    """Return the exit status and the output of each command on a terminal."""
     file = folder / "lines"
     file.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
     terminal = Teletype([sys.executable, "-c", WORKER, str(file)], {**environment, "TERM": "xterm"}, columns=columns)

@@ -94,7 +94,7 @@ def test_ten_wakes_are_one_entry_that_keeps_its_place() -> None:
 
 
 class Sharing(RuleBasedStateMachine):
-    """Whatever is put, taken and done, at any time."""
+    """Random sequences of putting, taking and finishing work."""
 
     def __init__(self) -> None:
         super().__init__()

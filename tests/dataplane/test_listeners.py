@@ -13,7 +13,7 @@ from world import get, line, member, web
 
 
 def headers(port: int, **given: Any) -> dict[str, list[str]]:
-    """What arrived at the member."""
+    """Return the headers that arrived at the member."""
     found: dict[str, list[str]] = {}
     for name, value in get(port, **given).json["headers"]:
         found.setdefault(name, []).append(value)

@@ -73,7 +73,7 @@ def test_redirect_codes(running: Running, webs, code: int) -> None:
 
 @pytest.mark.parametrize("order", list(itertools.permutations(("pool", "url", "prefix", "reject"))))
 def test_rejections_come_first_and_then_redirects(running: Running, webs, order: tuple[str, ...]) -> None:
-    """Whatever the positions, as in Octavia; among policies of one kind the first that matches decides."""
+    """Rejections precede redirects at any position, as in Octavia; within a kind the first match decides."""
     one, two = webs("one", "two")
 
     def on(*paths: str) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""How requests and connections are shared among members."""
+"""Distribution of requests and connections among members."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ def test_sessions_stay_where_the_worker_before_had_no_tables(running: Running, w
 
 
 def session(port: int, persistence: str, number: int) -> tuple[dict[str, Any], str]:
-    """How the client shows who it is, and the member that it was given."""
+    """Return the client's identification, and the member that it was assigned."""
     if persistence == "SOURCE_IP":
         given: dict[str, Any] = {"source": f"127.0.1.{number + 1}"}
         return given, get(port, **given).name
@@ -232,7 +232,7 @@ def test_proxy_protocol_tells_of_tls(running: Running) -> None:
         running.apply({"listeners": listeners, "pools": {"pool": pool}, "certificates": certificates})
 
         def header(kind: str, client: str | None = None) -> bytes:
-            """What stands before a request, behind the addresses."""
+            """Return the extensions (TLVs) of the PROXY header, which follow the addresses."""
             with (
                 socket.create_connection(("127.0.0.1", ports[kind]), timeout=5) as plain,
                 contextlib.ExitStack() as open_,

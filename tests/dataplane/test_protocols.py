@@ -1,4 +1,4 @@
-"""What listeners and pools of HAProxy's speak, seen by clients."""
+"""The protocols of listeners and pools, as clients see them."""
 
 from __future__ import annotations
 

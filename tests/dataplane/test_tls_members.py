@@ -179,7 +179,7 @@ def test_plain_pools_are_checked_over_tls_by_whom_it_may_concern(running: Runnin
 
 
 def test_turning_tls_on_and_off_with_a_monitor(running: Running, tls_web) -> None:
-    """What HAProxy keeps of a member over a reload is not whether it speaks TLS."""
+    """The state that HAProxy keeps of a member over a reload does not include the use of TLS."""
     one = tls_web("one", HONEST)
     tree = secured(one, healthmonitor={"type": "TCP", **MONITOR})
     tree["pools"]["pool"]["tls_enabled"] = False
@@ -192,7 +192,7 @@ def test_turning_tls_on_and_off_with_a_monitor(running: Running, tls_web) -> Non
 
 
 def test_tls_from_a_tcp_listener(running: Running, tls_web) -> None:
-    """Whatever the client says goes to the member encrypted."""
+    """Bytes from the client reach the member encrypted."""
     one = tls_web("one", HONEST)
     port = free_port()
     listener = {"protocol": "TCP", "protocol_port": port, "default_pool": "pool"}

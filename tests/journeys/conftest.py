@@ -1,4 +1,4 @@
-"""What journeys share: the genuine openstack command."""
+"""Fixtures of journeys: the genuine openstack command."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ def outside() -> None:
 
 
 def cleaned_up() -> None:
-    """What a project has in its networks goes, and what others have stays."""
+    """Clean up the networks of one project, and check that those of others stay."""
     mine = openstack.connect(cloud="lbclient")
     kept = network.create_network(name="kept")
     net = mine.network.create_network(name="mine")

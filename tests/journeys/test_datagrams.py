@@ -25,7 +25,7 @@ class Site:
         self.server = server
 
     def run(self, *words: str) -> Any:
-        """What the command shows; its words begin after `loadbalancer`."""
+        """Return the output of a command, given by its words after `loadbalancer`."""
         is_shown = words[-1] == "show" or words[0] in ("show", "list") or "create" in words or "show" in words
         form = ["-f", "json"] if is_shown else []
         command = lbclient("loadbalancer", *words, *form)

@@ -80,7 +80,7 @@ KINDS = (  # values that differ from run to run have the form of the guide's
 
 @dataclass(frozen=True)
 class Played:
-    """What came of a line."""
+    """The result of a line."""
 
     line: str
     status: int

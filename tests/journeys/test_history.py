@@ -1,4 +1,4 @@
-"""What happened to a load balancer, as commands tell it; and clients of Octavia beside what it does not know."""
+"""The event history of a load balancer in commands, and Octavia's clients beside attributes unknown to them."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ sys.exit(main())
 
 @dataclass
 class Result:
-    """What became of the load, and of the changes."""
+    """The result of the load, and of the changes."""
 
     done: dict[str, int]
     failed: dict[str, dict[str, int]]

@@ -24,7 +24,7 @@ def ports() -> Iterator[list[int]]:
 
 
 class Service:
-    """What the controller knows of a Service, and how it brings a load balancer to that."""
+    """A Service as the controller knows it, and the calls that make a load balancer match it."""
 
     def __init__(self, gopher: Gopher, nodes: list[int]) -> None:
         self.gopher = gopher

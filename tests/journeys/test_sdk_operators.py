@@ -1,4 +1,4 @@
-"""What openstacksdk knows of flavors, availability zones, amphorae, providers and quotas, against the server."""
+"""Calls of openstacksdk for flavors, availability zones, amphorae, providers and quotas."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ def ports() -> Iterator[list[int]]:
 
 
 class Resources:
-    """What the provider keeps of each resource: an ID, and the way its objects are reached."""
+    """The provider's state of each resource: an ID, and the path of its objects."""
 
     def __init__(self, gopher: Gopher) -> None:
         self.gopher = gopher
@@ -200,7 +200,7 @@ def paged(resources: Resources, listener: Any, url: str) -> list[str]:
 
 
 def changed(resources: Resources, listener: Any, pool: Any, url: str) -> None:
-    """What can be changed in place: arguments that were left out of the configuration are taken back."""
+    """Update the attributes that can be changed in place; arguments left out of the configuration are reset."""
     path = f"listeners/{listener['id']}"
     resources.update(path, "listener", allowed_cidrs=["192.0.2.0/24"], connection_limit=-1, insert_headers={})
     wait_until(lambda: answers(url) == {"403"})

@@ -1,4 +1,4 @@
-"""What labs and demos take from where they are opened, and what they leave there: nothing."""
+"""Labs and demos inherit nothing from their surroundings, and leave nothing behind."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def marker() -> Iterator[str]:
 
 @pytest.fixture
 def opener(open_lab: Lab, unprivileged: Sequence[str]) -> list[str]:
-    """What opens a world in which the rest of the command line runs."""
+    """Return the beginning of a command line that runs the rest in a network namespace of its own."""
     return [*unprivileged, sys.executable, "-c", RUN]
 
 

@@ -288,7 +288,7 @@ def compare_offers(pair: Pair) -> None:
 
 
 def _compare_use(pair: Pair, profile: str, collection: str, data: str, offer: str, offers: str) -> None:
-    """What a flavor has, and a load balancer of it, cannot go."""
+    """Profiles and flavors that are in use cannot be deleted."""
     pair.quietly(
         Call("POST", f"{BASE}/{offers}", {offer: {"name": "used", PROFILE_OF[offer]: "<profile>"}}, keep="used")
     )
@@ -388,7 +388,7 @@ def _four_policies(pair: Pair) -> Iterator[Kept]:
 
 
 def compare_ends(pair: Pair) -> None:
-    """What goes with what is deleted, what keeps it, failover, status trees and counters."""
+    """Compare deletions and what prevents them, failover, status trees and counters."""
     for cascade in CASCADES:
         for tree in ({}, {"pools": WHOLE["pools"]}, {"listeners": [MADE[LISTENER.name]]}):
             pair.quietly(create(LOADBALANCER, {**LEAST["loadbalancer"], **tree}, "new"))

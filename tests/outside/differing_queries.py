@@ -138,7 +138,7 @@ def compare_lists(pair: Pair) -> None:
 
 
 def compare_arguments(pair: Pair) -> None:
-    """What stands behind the question mark of every operation, and is none of its arguments."""
+    """Compare queries with arguments that an operation does not have."""
     for route in LOAD_BALANCING:
         place = route.path
         for name, id_ in {"{pool_id}": "<pool>", "{l7policy_id}": "<policy>", "{project_id}": PROJECT}.items():

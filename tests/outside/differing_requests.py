@@ -42,7 +42,7 @@ def create(resource: Resource, values: dict[str, Any], keep: str = "") -> Call:
 
 
 def values(field: Field) -> Iterator[Any]:
-    """What an attribute can be given: values of its type, at its bounds and beyond them, and of other types."""
+    """Yield values for an attribute: of its type, at its bounds and beyond them, and of other types."""
     if not field.api & (Api.POST | Api.PUT):
         yield "x"
         return
@@ -282,7 +282,7 @@ def compare_puts(pair: Pair, resource: Resource) -> None:
 
 
 def build(pair: Pair) -> None:
-    """What the requests refer to by <name>; each kind in an order that both can tell, which takes seconds."""
+    """Create the objects that requests refer to by <name>, a second apart so that both servers order them alike."""
     lb, listener, pool, member, monitor, policy, rule = ALL
     for name in ("lb", "away"):
         pair.ask(create(lb, {**LEAST[lb.name], "name": name}, name))

@@ -1,4 +1,4 @@
-"""What differs on purpose, as doc/source/api.rst tells, or because no-op drivers are no cloud."""
+"""Intended differences, listed in doc/source/api.rst, and those due to Octavia's no-op drivers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _is_failure_there(found: Difference) -> bool:
 
 
 def _is_text(found: Difference) -> bool:
-    """What is wrong with a value is told in other words."""
+    """Invalid values are refused in other words."""
     return found.where.startswith("text ")
 
 
@@ -38,7 +38,7 @@ def _is_no_provider(found: Difference) -> bool:
 
 
 def _is_twice(found: Difference) -> bool:
-    """What is twice in a list of tags, groups or versions counts once."""
+    """Duplicates in lists of tags, groups or versions count once."""
     return bool(re.search(r'\[("[^"]*"), \1\]', found.call.text or "")) or str(found.theirs).count("'TLSv1.2'") > 1
 
 
@@ -48,7 +48,7 @@ def _is_a_place(found: Difference) -> bool:
 
 
 def _is_a_reference(found: Difference) -> bool:
-    """What no reference of a certificate can be is refused; the no-op certificates there are of every form."""
+    """Invalid references of certificates are refused; Octavia's no-op driver accepts any text."""
     names = "(tls_container_ref|sni_container_refs|crl_container_ref)"
     return bool(re.search(rf'{names}": ', found.call.text or "")) and found.where == "status"
 
@@ -64,13 +64,13 @@ OPERATIONS = _operations()
 
 
 def _is_no_operation(found: Difference) -> bool:
-    """What is no operation of the API is refused; Octavia passes over words behind a path, or takes it for another."""
+    """Paths that the API does not have are refused; Octavia ignores words behind a path, or takes it for another."""
     path = found.call.path.partition("?")[0]
     return not any(method == found.call.method and pattern.fullmatch(path) for method, pattern in OPERATIONS)
 
 
 def _is_an_odd_path(found: Difference) -> bool:
-    """What is not in UTF-8 is refused in JSON, and an encoded slash is a part of an ID."""
+    """Paths that are not UTF-8 are refused in JSON, and an encoded slash is a part of an ID."""
     is_refused = "%FF" in found.call.path and found.ours in (400, "application/json")
     return (
         is_refused or "a%2Fb" in found.call.path or (found.where == "body" and "400 Bad Request" in str(found.theirs))
@@ -107,18 +107,18 @@ def _is_a_field_of_quotas(found: Difference) -> bool:
 
 
 def _is_no_data(found: Difference) -> bool:
-    """What a profile says is a JSON object, without NaN, of a provider that there is; also after a change."""
+    """A profile's data is a JSON object without NaN, for an enabled provider; also after a change."""
     is_profile = re.search(r"profiles\b", found.call.path) and found.call.method in ("POST", "PUT")
     return bool(is_profile) and (found.where, found.ours) == ("status", 400) and found.theirs in (200, 201)
 
 
 def _is_a_description(found: Difference) -> bool:
-    """What a capability is for is told in other words."""
+    """Capabilities are described in other words."""
     return bool(re.search(r"_capabilities\[\d+\]\.description$", found.where))
 
 
 def _is_the_type_of_nothing(found: Difference) -> bool:
-    """What is accepted without a body is of a type nevertheless, as servers want it from an application."""
+    """Answers without a body have a content type nevertheless."""
     return found.where == "header Content-Type" and (found.theirs, found.ours) == (None, "application/json")
 
 
@@ -183,7 +183,7 @@ def _is_a_list_of_fields(found: Difference) -> bool:
 
 
 def _is_sorted_by_a_list(found: Difference) -> bool:
-    """What is itself a list or an object is nothing to sort by."""
+    """Attributes that are lists or objects cannot be sorted by."""
     is_one = re.search(r"[?&]sort=(tls_versions|alpn_protocols|insert_headers)\b", found.call.path)
     return bool(is_one) and (found.theirs, found.ours) == (200, 400)
 

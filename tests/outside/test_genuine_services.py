@@ -61,7 +61,7 @@ class Person:
         }
 
     def types(self, *words: str) -> str:
-        """What a command that has to succeed prints."""
+        """Return the output of a command that has to succeed."""
         done = subprocess.run(
             lbclient(*words), env=self.environment(), capture_output=True, text=True, timeout=60, check=False
         )

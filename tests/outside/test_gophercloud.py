@@ -60,7 +60,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
 
 @pytest.fixture(scope="module")
 def environment(server: RunningServer) -> dict[str, str]:
-    """What the acceptance tests want to know of a cloud; of images and the like they only want to hear something."""
+    """Return the environment that the acceptance tests need; for images and flavors any value will do."""
     cloud = yaml.safe_load((server.state_directory / "clouds.yaml").read_text())["clouds"]["lbclient-admin"]
     login = cloud["auth"]
     anything = {name: name for name in ("OS_IMAGE_ID", "OS_FLAVOR_ID", "OS_FLAVOR_ID_RESIZE")}

@@ -139,7 +139,7 @@ class Cluster:
         return str(found[0]["ip"])
 
     def seen(self, name: str, port: int = 8080) -> Json:
-        """What a node's web server saw of a request to a Service, once one is answered."""
+        """Return the request as a node's web server saw it, once a request to the Service is answered."""
         url = f"http://{self.address(name)}:{port}/"
         wait_until(lambda: status(url) == 200, SECONDS)
         return dict(fetched(url).json())

@@ -3,56 +3,21 @@
 from __future__ import annotations
 
 import http.client
-import os
-import signal
 import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import requests
 
-from running import RunningServer, end_server, own_networks, start_server, wait_until
-
-PROJECT = "a" * 32
-NETWORKING = "/networking/v2.0"
-
-
-class Site:
-    """A server, and requests to it as an admin of a project."""
-
-    def __init__(self, server: RunningServer) -> None:
-        self.server = server
-
-    def ask(self, method: str, path: str, kind: str, **values: Any) -> Any:
-        body = {kind: values} if values else None
-        headers = {"X-Project-Id": PROJECT, "X-Roles": "admin", "X-User-Id": "u"}
-        answer = requests.request(method, self.server.url + path, json=body, headers=headers, timeout=20)
-        assert answer.status_code < 300, answer.text
-        return answer.json()[kind] if answer.content else None
-
-    def made(self, path: str, kind: str, **values: Any) -> Any:
-        return self.ask("POST", path, kind, **values)
-
-    def rule(self, group: Any, **values: Any) -> Any:
-        usual = {"security_group_id": group["id"], "direction": "ingress"}
-        return self.made(f"{NETWORKING}/security-group-rules", "security_group_rule", **{**usual, **values})
-
-    def without(self, rule: Any) -> None:
-        self.ask("DELETE", f"{NETWORKING}/security-group-rules/{rule['id']}", "")
+from running import wait_until
+from without_logins import NETWORKING, Site, served
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
-    server = start_server(tmp_path / "state", "--auth=noauth", *own_networks())
-    try:
-        yield Site(server)
-    finally:
-        end_server(server)
-        for each in (tmp_path / "state" / "haproxy").glob("*/*.pid"):
-            os.kill(int(each.read_text()), signal.SIGKILL)
+    with served(tmp_path) as made:
+        yield made
 
 
 def status(address: str, port: int, source: str) -> int:
@@ -138,29 +103,3 @@ def test_groups_admit_datagrams_as_well(site: Site) -> None:
         wait_until(lambda: is_echoed(vip, 5353))
         site.without(tcp)
         assert is_echoed(vip, 5353)
-
-
-def test_a_policy_that_limits_nothing_is_warned_of(site: Site) -> None:
-    [subnet] = site.ask("GET", f"{NETWORKING}/subnets?name=private-subnet", "subnets")
-    policy = site.made(f"{NETWORKING}/qos/policies", "policy", name="slow")
-    url = f"{site.server.url}/v2.0/lbaas/loadbalancers"
-    headers = {"X-Project-Id": PROJECT, "X-Roles": "admin", "X-User-Id": "u"}
-    usual = {"vip_subnet_id": subnet["id"]}
-    limited = {**usual, "vip_qos_policy_id": policy["id"]}
-    said = {
-        name: requests.post(url, json={"loadbalancer": values}, headers=headers, timeout=20)
-        for name, values in {
-            "limited": limited,
-            "usual": usual,
-            "noop": {**limited, "provider": "noop_driver"},
-        }.items()
-    }
-    assert {name for name, answer in said.items() if "Warning" in answer.headers} == {"limited"}
-    assert "limits nothing" in said["limited"].headers["Warning"]
-    changed = requests.put(
-        f"{url}/{said['usual'].json()['loadbalancer']['id']}",
-        json={"loadbalancer": {"vip_qos_policy_id": policy["id"]}},
-        headers=headers,
-        timeout=20,
-    )
-    assert "limits nothing" in changed.headers["Warning"]

@@ -30,7 +30,7 @@ def server(tmp_path: Path, postgresql: Cluster) -> Iterator[RunningServer]:
 
 
 def said(server: RunningServer, *words: str) -> str:
-    """What a command that has to succeed prints."""
+    """Return the output of a command that has to succeed."""
     command = lbclient(*words)
     done = subprocess.run(command, env=server.environment, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr

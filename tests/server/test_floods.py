@@ -250,7 +250,7 @@ def test_logins_of_one_address_leave_places_in_the_queue_to_others(application: 
     with serving(application, logins=1) as place, ExitStack() as stack:
 
         def refused_of(address: str) -> int:
-            """How many of one more than allowed are refused; the others stay in the queue."""
+            """Return how many requests are refused of one more than is allowed; the others stay in the queue."""
             made = [socket.create_connection(place, DEADLINE, (address, 0)) for _ in range(allowed + 1)]
             for each in made:
                 stack.enter_context(each)

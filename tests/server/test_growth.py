@@ -1,4 +1,4 @@
-"""What operations take grows no faster than what they work on: counted steps at three sizes, and no time."""
+"""The work of operations grows no faster than their objects: steps counted at three sizes, without a clock."""
 
 from __future__ import annotations
 

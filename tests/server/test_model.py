@@ -239,7 +239,7 @@ def observed(api: Api, project: str) -> dict[str, Any]:
 
 
 def differences(world: World, seen: dict[str, Any]) -> list[str]:
-    """What the server has otherwise than the model; members that the model has no ID of get theirs."""
+    """Return the differences between server and model; members without an ID in the model get theirs."""
     keys = {(m["pool"], m["address"], m["protocol_port"]): id_ for id_, m in members(seen).items()}
     for id_, thing in list(world.things.items()):
         if " " in id_:

@@ -1,4 +1,4 @@
-"""Writes of a server that carries no traffic are done where requests are read, and nothing else waits for them."""
+"""Reads are answered on the event loop, and wait neither for writes nor for reads that take long."""
 
 from __future__ import annotations
 
@@ -141,12 +141,10 @@ def test_whoever_reads_does_not_wait_for_a_turn(place: Place) -> None:
 
 
 def test_nobody_is_answered_before_it_is_on_the_disk(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And one call serves all who wait meanwhile."""
     place.create(name="first")
-    begun, may_end = threading.Semaphore(0), threading.Event()
+    may_end = threading.Event()
 
     def write(descriptor: int) -> None:
-        begun.release()
         assert may_end.wait(DEADLINE)
 
     monkeypatch.setattr(os, "fdatasync", write)
@@ -157,11 +155,6 @@ def test_nobody_is_answered_before_it_is_on_the_disk(place: Place, monkeypatch: 
     assert not any(each.done() for each in creations)
     may_end.set()
     assert [each.result(DEADLINE).status_code for each in creations] == [201] * MANY
-    assert begun.acquire(timeout=DEADLINE)
-    calls = 1
-    while begun.acquire(blocking=False):
-        calls += 1
-    assert calls <= 2  # that of the first one, and one for all others
 
 
 def test_a_disk_that_fails_is_told(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,8 +172,7 @@ def test_a_disk_that_fails_is_told(place: Place, monkeypatch: pytest.MonkeyPatch
     assert {each["provisioning_status"] for each in found} == {"ACTIVE"}
 
 
-def test_what_may_take_long_is_done_all_the_same(place: Place) -> None:
-    """Many parts, which others are not to wait for, go through a thread."""
+def test_a_load_balancer_with_many_parts_is_created_and_settled(place: Place) -> None:
     policies = [{"action": "REJECT", "position": 1} for _ in range(60)]
     members = [{"address": f"10.0.0.{number}", "protocol_port": 80} for number in range(1, 61)]
     pool = {"name": "pool", "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN", "members": members}
@@ -211,14 +203,12 @@ def test_whoever_comes_after_a_deletion_waits_for_its_end(place: Place) -> None:
     assert late.result(DEADLINE).status_code == 404
 
 
-def test_the_log_does_not_grow_for_ever(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Writes on the event loop leave the checkpoint of SQLite's log to the thread that flushes."""
-    monkeypatch.setattr("lbclient.store.store.CHECKPOINT_EVERY", 5)
+def test_the_log_does_not_grow_for_ever(place: Place) -> None:
     for _ in range(60):
         assert place.create().status_code == 201
     with closing(sqlite3.connect(place.database)) as other:
         _, pages, _ = other.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-    assert 0 <= pages < 300
+    assert 0 <= pages < 1200  # SQLite takes it into the database from 1,000 pages on
 
 
 def filled(place: Place, count: int) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""What operators see of the server: /metrics, the dashboards and alert rules made for it, and the request log."""
+"""Telemetry of the server: /metrics, the dashboards and alert rules for it, and the request log."""
 
 from __future__ import annotations
 

@@ -228,7 +228,7 @@ def test_noauth_on_loopback(host: str) -> None:
 def test_the_address_is_the_bound_one_and_clear_text_is_warned_of(
     tmp_path: Path, host: str, printed: str, is_warned: bool
 ) -> None:
-    """In a network of its own, which nobody else reaches."""
+    """In a network namespace of its own."""
     script = (
         f"ip link set lo up && exec {' '.join(MAIN)} --auth=noauth --remote-noauth --bind-port=0 --bind-host={host} "
         f"--state-directory={tmp_path / 'state'}"
@@ -241,4 +241,4 @@ def test_the_address_is_the_bound_one_and_clear_text_is_warned_of(
     _, log = process.communicate(timeout=20)
     assert re.fullmatch(rf"lbclient server is listening on http://{re.escape(printed)}:\d+\n", line), log
     assert ("cross the network in clear text" in log) is is_warned
-    assert "run as root" not in log  # the only user there is
+    assert "runs as root" not in log  # the only user there is

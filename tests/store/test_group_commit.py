@@ -1,4 +1,4 @@
-"""What lasts is on the disk before it is answered, and those who wait at once wait for one call."""
+"""Durable writes are on the disk before they are answered, and share one flush if they wait at the same time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DEADLINE = 30.0  # s
 
 
 class Calls:
-    """Stands where fdatasync is, tells of which files, and lets nobody through until it is told to."""
+    """A replacement of fdatasync that records its files and blocks until it is released."""
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.files: list[str] = []

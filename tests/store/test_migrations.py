@@ -23,7 +23,7 @@ DIALECTS: dict[str, Any] = {"sqlite": sqlite.dialect(), "postgresql": postgresql
 
 
 def statements(dialect: str) -> list[str]:
-    """What makes the tables as they are defined now."""
+    """Return the statements that create the tables as they are defined now."""
     found = []
     for table in metadata.sorted_tables:
         found.append(str(CreateTable(table).compile(dialect=DIALECTS[dialect])).strip())

@@ -1,4 +1,4 @@
-"""What PostgreSQL keeps prepared for a connection: reads and writes that come again are not planned again."""
+"""Statements that PostgreSQL keeps prepared for a connection: repeated ones are not planned again."""
 
 from __future__ import annotations
 

@@ -40,6 +40,6 @@ def client(services: Services) -> falcon.testing.TestClient:
 
 @cache
 def _built(has_proxy: bool, has_identity: bool, has_key_manager: bool) -> Any:
-    """What it looks at while it is built is the same for all that share it."""
+    """Return an application, shared by all tests that need the same services: building one takes long."""
     services: Any = _Current()
     return app.build(services)

@@ -1,4 +1,4 @@
-"""What the genuine client makes of variables, options and files: openstacksdk's loader as `openstack` uses it."""
+"""The genuine client's reading of variables, options and files: openstacksdk's loader as `openstack` uses it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Login = dict[str, Any]
 
 
 def genuine(typed: Sequence[str]) -> Login:
-    """What `openstack` sends with these options and the environment as it is."""
+    """Return what `openstack` sends with these options in the present environment."""
     from openstackclient.shell import OpenStackShell  # here, since they warn of each other
     from osc_lib.cli.client_config import OSC_Config
 
@@ -35,7 +35,7 @@ def genuine(typed: Sequence[str]) -> Login:
 
 
 def ours(options: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Login:
-    """What lbclient sends."""
+    """Return what lbclient sends."""
     services = connect.connect({**options, "auth_cache": "off"}, environ)
     session: Any = services.session
     where = {"region": services.region_name, "interface": services.interface}

@@ -1,4 +1,4 @@
-"""How much work operations take as what they work on grows: counted steps, which no other load changes."""
+"""The work of operations as their objects grow: counted steps, which do not depend on other load."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ POOL = {"protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN"}
 
 @dataclass
 class Steps:
-    """What was counted: calls of Python's functions, and instructions of SQLite's machine in units of EACH."""
+    """Counted steps: calls of Python functions, and SQLite instructions in units of EACH."""
 
     calls: int = 0
     instructions: int = 0
@@ -99,7 +99,7 @@ class Growing:
             self._steps = Steps()
 
     def cost(self, operation: Callable[[], object]) -> Steps:
-        """What an operation takes when it is done again: its statements are compiled."""
+        """Return the steps of an operation when it is repeated, with its statements compiled."""
         operation()
         begin = time.process_time()
         operation()
@@ -198,7 +198,7 @@ NEW: dict[str, Callable[[str, str, int], tuple[str, str, dict[str, Any]]]] = {
 
 
 def operations(api: Growing, kind: str, count: int) -> Iterator[tuple[str, Callable[[], object]]]:
-    """What can be done with a load balancer that has so many children of a kind, by name."""
+    """Return the operations, by name, on a load balancer with so many children of a kind."""
     id_, child = KINDS[kind](api, count)
     collection = child.rpartition("/")[0]
     [listener] = api.ask("GET", "/listeners?limit=1")["listeners"] or [{"id": ""}]
@@ -235,7 +235,7 @@ def operations(api: Growing, kind: str, count: int) -> Iterator[tuple[str, Calla
 
 
 def reported(snapshot: Snapshot) -> str:
-    """What an HAProxy that carries all of it would report."""
+    """Return the report of an HAProxy that carries all of it."""
     lines = [f"{each.id},FRONTEND,OPEN,," for each in snapshot.listeners]
     lines += [f"{each.id},BACKEND,UP,1," for each in snapshot.pools]
     lines += [f"{each.backend},{each.name},UP,1," for each in render(snapshot).servers]

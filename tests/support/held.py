@@ -20,7 +20,7 @@ def _write(state_directory: Path, statement: str, *values: str) -> None:
 
 
 def hold(state_directory: Path, loadbalancer: str, listener: str) -> None:
-    """Mark it as an unfinished change of its listener does; nobody is told, so nobody finishes it."""
+    """Mark the load balancer as an unfinished change does; the data plane is not woken, so it stays unfinished."""
     _write(
         state_directory,
         "UPDATE listener SET provisioning_status = 'PENDING_UPDATE', updated_at = ?,"

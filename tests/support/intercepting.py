@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 @dataclass
 class InterceptingProxy:
-    """What was asked of it, and where it is."""
+    """A proxy that records requests, and can refuse or alter some as other servers would."""
 
     url: str = ""
     takes_parts: bool = True  # of a load balancer, in the request that creates it

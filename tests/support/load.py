@@ -34,7 +34,7 @@ STREAM = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 def speaks_http2() -> bool:
-    """Whether there is a curl that can be the client for it."""
+    """Whether there is a curl that speaks HTTP/2."""
     if not shutil.which("curl"):
         return False
     version, options = (_said("curl", *words) for words in (["-V"], ["--help", "all"]))

@@ -13,7 +13,7 @@ EXTRAS = ("server", "postgresql")  # those of users
 
 
 def requirements(path: Path = SETUP) -> Iterator[str]:
-    """What the package and its extras need, one requirement each."""
+    """Yield the requirements of the package and its extras."""
     setup = configparser.ConfigParser(interpolation=None)
     setup.read(path, encoding="utf-8")
     texts = [setup["options"]["install_requires"], *(setup["options.extras_require"][extra] for extra in EXTRAS)]

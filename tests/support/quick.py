@@ -18,7 +18,7 @@ _is_on = False
 
 
 def examples(usual: int) -> int:
-    """How many random examples a test has: fewer in the quick lane."""
+    """Return the number of random examples of a test: fewer in the quick lane."""
     return max(1, usual // SHARE) if _is_on else usual
 
 

@@ -34,7 +34,7 @@ class Sent:
 
 
 class Recorder(http.server.ThreadingHTTPServer):
-    """What it is asked to read it asks the real server once; what it is asked to change it only says it has."""
+    """A server that forwards each read to the real one once, and answers changes without making them."""
 
     daemon_threads = True
 
@@ -47,7 +47,7 @@ class Recorder(http.server.ThreadingHTTPServer):
         self._said: dict[tuple[str, str, bytes], Said] = {}
 
     def taken(self) -> list[Sent]:
-        """What was sent since the last time, to any service."""
+        """Return the requests to any service since the last call."""
         taken, self.sent = self.sent, []
         return taken
 

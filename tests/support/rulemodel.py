@@ -64,7 +64,7 @@ TARGETS = {"redirect_pool_id": "REDIRECT_TO_POOL", "redirect_url": "REDIRECT_TO_
 
 
 def sent(given: Values) -> Values:
-    """What a POST says: null is what is not given, but that a null switch is off."""
+    """Return the values of a POST: null counts as absent, but a null admin_state_up is false."""
     found = {name: value for name, value in given.items() if value is not None}
     return {**found, "admin_state_up": False} if given.get("admin_state_up", True) is None else found
 
@@ -125,12 +125,12 @@ class World:
                 yield id_, thing
 
     def seen(self, project: str, kind: str, id_: Any) -> Thing | None:
-        """What exists for a project: a foreign ID reads as none, but in a path."""
+        """Return the object if the project may see it; foreign IDs count as absent, except in a path."""
         thing = self.things.get(id_)
         return thing if thing and (thing.kind, thing.project) == (kind, project) else None
 
     def _absence(self, kind: str, id_: Any) -> int:
-        """What is said of an ID in a path that does not exist for a project."""
+        """Return the status for an ID in a path that the project does not have: 403 for those of others."""
         thing = self.things.get(id_)
         return 403 if thing and thing.kind == kind else 404
 
@@ -299,7 +299,7 @@ class World:
     # What comes of the others.
 
     def happen(self, request: Request, answer: Any) -> None:
-        """What a request that succeeded has done; IDs of new objects are taken from the answer."""
+        """Apply a successful request to the model; IDs of new objects are taken from the answer."""
         places = request.places
         if places[-1] == "members" and request.method == "PUT":
             self._replace(request, places[1])

@@ -65,7 +65,7 @@ class RunningServer:
 
 
 def own_networks() -> list[str]:
-    """Options for subnets that no other run on this machine has, so that fixed ports are nobody else's."""
+    """Return options for subnets that no other run on this machine uses, so that fixed ports are free."""
     first, second = secrets.randbelow(100) + 20, secrets.randbelow(250)
     return [f"--private-cidr=127.{first}.{second}.0/24", f"--public-cidr=127.{first + 100}.{second}.0/24"]
 

@@ -58,7 +58,7 @@ class Terminal:
 
     @property
     def text(self) -> str:
-        """What is seen, without blanks at the ends of lines."""
+        """Return the screen's text without trailing blanks."""
         self.read()
         return "\n".join(line.rstrip() for line in self.screen.display).rstrip()
 

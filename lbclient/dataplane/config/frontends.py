@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from ...store.records import ListenerRecord
 from ...store.snapshot import Snapshot
 from ..relay.interface import EXPORTER_SOCKET, METRICS_SOCKET
-from . import cfg, policies, tls, traffic
+from . import cfg, policies, shaping, tls, traffic
 from .backends import HTTP_LISTENERS, Backend, endpoint
 from .udp import PROMETHEUS
 
@@ -29,28 +29,6 @@ FROM_CLIENT_CERTIFICATE = {
     "X-SSL-Client-Not-After": "%{+Q}[ssl_c_notafter]",
 }
 
-METRICS = (
-    # The relay reads HAProxy's metrics and answers with the names of Octavia's.
-    cfg.Section(
-        ("backend", "metrics"),
-        (
-            cfg.line("mode", "http"),
-            cfg.line("timeout", "connect", "5s"),
-            cfg.line("timeout", "server", "15s"),
-            cfg.line("server", "relay", f"unix@{METRICS_SOCKET}"),
-        ),
-    ),
-    cfg.Section(
-        ("frontend", "exporter"),
-        (
-            cfg.line("mode", "http"),
-            cfg.line("bind", f"unix@{EXPORTER_SOCKET}", "mode", "600"),
-            cfg.line("timeout", "client", "10s"),
-            cfg.line("http-request", "use-service", "prometheus-exporter"),
-        ),
-    ),
-)
-
 Chosen = Mapping[tuple[str, str], Backend]
 
 
@@ -59,6 +37,7 @@ def section(listener: ListenerRecord, snapshot: Snapshot, chosen: Chosen, most_c
         ("frontend", listener.id),
         (
             *_socket(listener, snapshot, most_connections),
+            *shaping.lines(snapshot.shaping, is_http(listener)),
             *traffic.lines(listener, snapshot, is_http(listener)),
             *_allowed(listener, snapshot.clients(listener)),
             *(_http(listener, snapshot, chosen) if is_http(listener) else ()),
@@ -125,9 +104,33 @@ def _headers(listener: ListenerRecord) -> Iterator[cfg.Line]:
             yield cfg.line("http-request", "set-header", name, value)
 
 
-def metrics(listeners: Sequence[ListenerRecord]) -> tuple[cfg.Section, ...]:
-    """Return the sections that serve PROMETHEUS listeners; none if there is no such listener."""
-    return METRICS if any(each.protocol == PROMETHEUS for each in listeners) else ()
+def metrics(listeners: Sequence[ListenerRecord], socket_options: Sequence[object]) -> tuple[cfg.Section, ...]:
+    """Return the sections that serve PROMETHEUS listeners; none if there is no such listener.
+
+    The relay reads HAProxy's metrics and answers with the names of Octavia's.
+    """
+    if all(each.protocol != PROMETHEUS for each in listeners):
+        return ()
+    return (
+        cfg.Section(
+            ("backend", "metrics"),
+            (
+                cfg.line("mode", "http"),
+                cfg.line("timeout", "connect", "5s"),
+                cfg.line("timeout", "server", "15s"),
+                cfg.line("server", "relay", f"unix@{METRICS_SOCKET}"),
+            ),
+        ),
+        cfg.Section(
+            ("frontend", "exporter"),
+            (
+                cfg.line("mode", "http"),
+                cfg.line("bind", f"unix@{EXPORTER_SOCKET}", *socket_options),
+                cfg.line("timeout", "client", "10s"),
+                cfg.line("http-request", "use-service", "prometheus-exporter"),
+            ),
+        ),
+    )
 
 
 def _default(listener: ListenerRecord, chosen: Chosen) -> Iterator[cfg.Line]:

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
 
-from ...store.snapshot import Snapshot
+from ...store.snapshot import Shaping, Snapshot
 from ..relay.plan import Plan
-from . import backends, cfg, descriptors, frontends, tls, traffic, udp, unsupported
+from . import backends, cfg, descriptors, frontends, shaping, tls, traffic, udp, unsupported
 from .backends import Rendered, Server
 
 FINGERPRINT = "description"  # the keyword for the label, which HAProxy repeats in `show info`: it shows what is loaded
@@ -31,6 +31,7 @@ class Settings:
     most_connections: int = 50000
     most_files: float = inf  # that a process may have open
     most_flows: int = 20000  # UDP flows; each takes an ephemeral port, of which Linux has about 28,000
+    user: tuple[int, int] | None = None  # UID and GID that workers become; None if they keep those of the server
 
 
 @dataclass(frozen=True)
@@ -92,23 +93,15 @@ def render(
     distinct = list({backend.name: backend for backend in chosen.values()}.values())
     listeners = backends.enabled_listeners(snapshot)
     binds = tuple((address, each.protocol_port) for each in listeners for address in snapshot.bound(each))
-    followed = {each.pool.id for each in distinct if not each.is_first}
-    before = previous.backends if previous is not None else {}
-    made = {
-        each.name: backends.rendered(each, snapshot, is_followed=each.pool.id in followed, before=before.get(each.name))
-        for each in distinct
-    }
-    checked = sum(len(each.servers) for each in made.values() if each.template.is_checked)
-    settings = replace(
-        settings,
-        most_connections=descriptors.connections(settings.most_connections, settings.most_files, len(binds), checked),
-    )
+    made = _rendered(distinct, snapshot, previous)
+    settings = _limited(settings, len(binds), made)
     body = (
         *traffic.ring(listeners, snapshot),
         *_tables(distinct),
+        *shaping.table(snapshot.shaping if any(map(frontends.is_http, listeners)) else Shaping()),
         *(frontends.section(each, snapshot, chosen, settings.most_connections) for each in listeners),
         *(backends.section(each, snapshot, made[each.name]) for each in distinct),
-        *frontends.metrics(listeners),
+        *frontends.metrics(listeners, _shared(settings.user)),
     )
     in_use = [each.pool for each in distinct if each.is_first and each.pool.admin_state_up]
     files = tls.files(snapshot, listeners, in_use)
@@ -130,6 +123,25 @@ def render(
         relay=relay,
         parts=parts,
     )
+
+
+def _rendered(
+    distinct: Sequence[backends.Backend], snapshot: Snapshot, previous: Configuration | None
+) -> dict[str, backends.Rendered]:
+    """Return the rendered backends by name; the lines of members that are the same objects as before are reused."""
+    followed = {each.pool.id for each in distinct if not each.is_first}
+    before = previous.backends if previous is not None else {}
+    return {
+        each.name: backends.rendered(each, snapshot, is_followed=each.pool.id in followed, before=before.get(each.name))
+        for each in distinct
+    }
+
+
+def _limited(settings: Settings, binds: int, made: Mapping[str, backends.Rendered]) -> Settings:
+    """Return the settings with as many connections as the open files allow, beside those of binds and checks."""
+    checked = sum(len(each.servers) for each in made.values() if each.template.is_checked)
+    most = descriptors.connections(settings.most_connections, settings.most_files, binds, checked)
+    return replace(settings, most_connections=most)
 
 
 def _hash(parts: Sequence[str], files: Sequence[str]) -> str:
@@ -156,6 +168,7 @@ def _preamble(amphora_id: str, label: str, generation: str, settings: Settings) 
                 cfg.line("hard-stop-after", OLD_WORKERS_END),
                 # Workers hand over their sockets. With SO_REUSEPORT a stray HAProxy would silently share the traffic.
                 cfg.line("noreuseport"),
+                *_user(settings.user),
                 *_tls(generation),
             ),
         ),
@@ -171,6 +184,20 @@ def _preamble(amphora_id: str, label: str, generation: str, settings: Settings) 
             ),
         ),
     )
+
+
+def _user(user: tuple[int, int] | None) -> Iterator[cfg.Line]:
+    """Yield the user that workers become once they listen, and who may connect to the sockets of peers."""
+    if user:
+        uid, gid = user
+        yield cfg.line("uid", uid)
+        yield cfg.line("gid", gid)
+        yield cfg.line("unix-bind", *_shared(user))
+
+
+def _shared(user: tuple[int, int] | None) -> tuple[object, ...]:
+    """Return the options of a Unix socket to which workers and the relay connect."""
+    return ("gid", user[1], "mode", "660") if user else ("mode", "600")
 
 
 def _tls(generation: str) -> Iterator[cfg.Line]:

@@ -8,9 +8,9 @@ import re
 from collections.abc import Iterable, Mapping
 
 from ...store.records import HealthMonitorRecord, ListenerRecord, MemberRecord, NamedRecord, PoolRecord
-from ...store.snapshot import Snapshot
+from ...store.snapshot import Shaping, Snapshot
 from ..relay.plan import Listener, Member, Monitor, Persistence, Plan, Pool
-from . import cfg, monitors, traffic
+from . import cfg, monitors, shaping, traffic
 from .backends import enabled_listeners
 
 PROTOCOL = "UDP"
@@ -41,7 +41,13 @@ def plan(snapshot: Snapshot, most_flows: int) -> Plan:
         pools=tuple(_pool(each, snapshot) for each in snapshot.pools if each.id in used),
         most_flows=most_flows if listeners else 0,
         names=_names(snapshot) if is_asked else None,
+        **_shaping(snapshot.shaping if listeners else Shaping()),
     )
+
+
+def _shaping(wanted: Shaping) -> dict[str, int]:
+    limits = {name: shaping.bytes_per_second(getattr(wanted, name)) for name in ("egress", "ingress")}
+    return {**limits, "dscp": wanted.dscp or 0}
 
 
 def _listener(listener: ListenerRecord, snapshot: Snapshot) -> Listener:

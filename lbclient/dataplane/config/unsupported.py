@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ... import resources
-from ...resources.listener import HTTP_HEADERS, TLS_HEADERS
+from ...resources.listener import INSERTED_HEADERS
 from ...store.records import HealthMonitorRecord, L7PolicyRecord, L7RuleRecord, ListenerRecord, PoolRecord, Record
 from ...store.snapshot import Snapshot
 from . import cfg, ciphers, regexes, tls, udp
@@ -16,7 +16,6 @@ from .rules import COMPARISONS
 LISTENERS = ("TCP", "HTTP", "HTTPS", "TERMINATED_HTTPS", udp.PROTOCOL, udp.PROMETHEUS)
 POOLS = ("TCP", "HTTP", "HTTPS", "PROXY", "PROXYV2", udp.PROTOCOL)
 RULES = ("HOST_NAME", "PATH", "FILE_TYPE", "HEADER", "COOKIE", "SSL_CONN_HAS_CERT", "SSL_VERIFY_RESULT", "SSL_DN_FIELD")
-HEADERS = {"HTTP": HTTP_HEADERS, "TERMINATED_HTTPS": HTTP_HEADERS + TLS_HEADERS}
 GREATEST_RESULT = 2**31 - 1
 
 
@@ -65,7 +64,7 @@ def _listener(listener: ListenerRecord) -> str | None:
     if listener.protocol not in LISTENERS:
         return f"listeners of protocol {listener.protocol}"
     for header in listener.insert_headers or {}:
-        if header not in HEADERS.get(listener.protocol, ()):
+        if header not in INSERTED_HEADERS.get(listener.protocol, ()):
             return f"the header {header} in insert_headers of a listener of protocol {listener.protocol}"
     return ciphers.refusal(listener) if tls.is_terminated(listener) else None
 

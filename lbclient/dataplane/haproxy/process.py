@@ -15,12 +15,27 @@ from pathlib import Path
 
 from .. import ports
 from ..config.cfg import Refused
-from ..config.render import ADMIN_SOCKET, FINGERPRINT, FINGERPRINTS, STATES, Configuration
+from ..config.render import ADMIN_SOCKET, FINGERPRINT, FINGERPRINTS, PEER_SOCKET, STATES, Configuration
+from ..relay.interface import EXPORTER_SOCKET, HEALTH_EVENTS_SOCKET, TRAFFIC_SOCKET
 from . import binary as haproxy
-from . import binding, bound, certificates, counters, map_files, membership, pem, process_table, runtime, stick_tables
+from . import (
+    binding,
+    bound,
+    certificates,
+    counters,
+    map_files,
+    membership,
+    pem,
+    policy_maps,
+    process_table,
+    runtime,
+    stick_tables,
+    unprivileged,
+)
 from .membership import Lingering
 from .process_table import PIDFILE, wait_until
 from .relay_process import RelayProcess
+from .unprivileged import User
 
 CONFIG = "haproxy.cfg"  # read by HAProxy at each start and reload
 NEXT = "next.cfg"  # the candidate, checked before it replaces CONFIG
@@ -63,9 +78,11 @@ class Instance:
     works after any process has crashed at any point.
     """
 
-    def __init__(self, directory: Path, binary: str) -> None:
+    def __init__(self, directory: Path, binary: str, user: User | None = None) -> None:
+        """Create an instance whose HAProxy, as its configuration says, and relay become that user, if any."""
         self.directory = directory
         self._binary = binary
+        self._user = user
 
     def apply(self, wanted: Configuration, running: Running | None = None) -> Applied:
         """Apply the configuration to HAProxy and the relay; return how it took effect.
@@ -74,10 +91,12 @@ class Instance:
         only the difference is looked at. Raises Refused, with the last good configuration still running.
         """
         start = time.monotonic()
+        if wanted.is_needed:
+            self._open_directory()
         try:
             how, reason, now = self._apply(wanted, running)
         finally:  # a refusal by HAProxy does not hold up the UDP listeners
-            relayed = RelayProcess(self.directory).apply(wanted.relay)
+            relayed = RelayProcess(self.directory, self._user).apply(wanted.relay)
         milliseconds = (time.monotonic() - start) * 1000
         return Applied(relayed if how == "nothing" else how, milliseconds, reason, now)
 
@@ -98,6 +117,8 @@ class Instance:
             how = "nothing"
             if worker.generation != wanted.generation:
                 self._exchange(worker.generation, wanted)
+                how = "runtime"
+            if self._change_maps(wanted, known):
                 how = "runtime"
             return self._adjust(wanted, worker.pid, known, how)
         except membership.NeedsReload as need:
@@ -156,8 +177,20 @@ class Instance:
             RelayProcess(self.directory).remove()
             shutil.rmtree(self.directory, ignore_errors=True)
 
-    def _start(self, wanted: Configuration) -> None:
+    def _open_directory(self) -> None:
+        """Create the directory, or open it to another user than before.
+
+        A relay that runs as another user ends first: it could not be told from a foreign process any more.
+        """
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not unprivileged.is_open_to(self.directory, self._user):
+            RelayProcess(self.directory).end()
+            unprivileged.open_to(self.directory, self._user)
+            for name in (PEER_SOCKET, EXPORTER_SOCKET, HEALTH_EVENTS_SOCKET, TRAFFIC_SOCKET):
+                with contextlib.suppress(FileNotFoundError):
+                    unprivileged.share(self.directory / name, self.directory)
+
+    def _start(self, wanted: Configuration) -> None:
         if (self.directory / PIDFILE).exists():
             process_table.end(self.directory)
         _write(self.directory / STATES, NO_STATES)
@@ -177,6 +210,7 @@ class Instance:
         if not self._is_taken_up(wanted, self._patience(START_SECONDS)):
             raise Refused("HAProxy was started but does not answer.")
         self._remember()
+        map_files.remember(self.directory)
         _forget(self.directory, wanted)
 
     def _launch(self, predecessor: int | None = None) -> None:
@@ -217,6 +251,7 @@ class Instance:
             self._restore()
             raise
         self._remember()
+        map_files.remember(self.directory)
         _forget(self.directory, wanted)
         self._correct(wanted)
 
@@ -316,6 +351,13 @@ class Instance:
             self._remember()
             _forget(self.directory, wanted)
 
+    def _change_maps(self, wanted: Configuration, known: Running | None) -> bool:
+        """Change maps of L7 policies; return whether there was anything to change. Raises NeedsReload or Refused."""
+        try:
+            return policy_maps.exchange(self.directory, wanted, known.configuration if known else None)
+        except runtime.Unreachable as error:
+            raise Refused(f"HAProxy does not answer: {error}") from error
+
     def _exchange(self, loaded: str, wanted: Configuration) -> None:
         """Replace certificates without a reload. Raises NeedsReload; HAProxy checks the certificates itself."""
         pem.store(self.directory, wanted)
@@ -386,6 +428,7 @@ class Instance:
         good = self.directory / GOOD
         if good.exists():
             _write(self.directory / CONFIG, good.read_text())
+            map_files.restore(self.directory)
 
 
 def _refusal(objection: str, wanted: Configuration) -> Refused:

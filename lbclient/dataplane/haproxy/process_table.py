@@ -13,6 +13,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from . import unprivileged
+
 PIDFILE = "haproxy.pid"
 TERM_SECONDS = 3.0
 KILL_SECONDS = 3.0
@@ -21,8 +23,8 @@ LONGEST_COMMAND = 65536
 DIRECTORY_SECONDS = 5.0  # PIDs are not reused as fast as that
 MOST_DIRECTORIES = 100_000
 
-OUR_USERS = frozenset((os.geteuid(),))
 SAID_USER = re.compile(rb"^Uid:\t\d+\t(\d+)", re.MULTILINE)
+SAID_GROUP = re.compile(rb"^Gid:\t\d+\t(\d+)", re.MULTILINE)
 
 _directories: dict[int, tuple[float, bytes]] = {}  # {PID: (when the entry expires, the directory)}
 
@@ -67,13 +69,20 @@ def _is_awaited(pid: int, seconds: float) -> bool:
 
 def is_ours(pid: int, directory: Path) -> bool:
     """Return whether that process is an HAProxy that was started in the directory and is running."""
-    return _directory_of(command_line(pid)) == os.fsencode(directory) and is_of_our_user(pid) and not is_zombie(pid)
+    wanted = os.fsencode(directory)
+    return _directory_of(command_line(pid)) == wanted and is_of_our_user(pid, wanted) and not is_zombie(pid)
 
 
-def is_of_our_user(pid: int) -> bool:
-    """Return whether the process runs as one of OUR_USERS: other users may run processes with the same command line."""
-    said = SAID_USER.search(_read(f"/proc/{pid}/status"))
-    return said is not None and int(said[1]) in OUR_USERS
+def is_of_our_user(pid: int, directory: Path | bytes) -> bool:
+    """Return whether the process runs as the user of this one, or in the group that the directory is open to.
+
+    Other users may run processes with the same command line.
+    """
+    said = _read(f"/proc/{pid}/status")
+    user, group = SAID_USER.search(said), SAID_GROUP.search(said)
+    if user is None or group is None:
+        return False
+    return int(user[1]) == os.geteuid() or int(group[1]) == unprivileged.group(directory)
 
 
 def is_zombie(pid: int) -> bool:
@@ -149,7 +158,8 @@ def below(directory: Path) -> list[int]:
     """Return the PIDs of the processes of all directories below this one."""
     parent = os.fsencode(directory) + b"/"
     now = time.monotonic()
-    return [pid for pid in _pids() if _known_directory(pid, now).startswith(parent) and is_of_our_user(pid)]
+    found = ((pid, _known_directory(pid, now)) for pid in _pids())
+    return [pid for pid, place in found if place.startswith(parent) and is_of_our_user(pid, place)]
 
 
 def forget_ended(directories: Iterable[Path]) -> int:
@@ -157,7 +167,7 @@ def forget_ended(directories: Iterable[Path]) -> int:
 
     This saves a search of /proc for each of these directories.
     """
-    in_use = {found for pid in _pids() if (found := _directory_of(command_line(pid))) and is_of_our_user(pid)}
+    in_use = {found for pid in _pids() if (found := _directory_of(command_line(pid))) and is_of_our_user(pid, found)}
     pidfiles = [each / PIDFILE for each in directories if os.fsencode(each) not in in_use and (each / PIDFILE).exists()]
     ended = [each for each in pidfiles if not _names_one_that_is_changing(each)]
     for each in ended:

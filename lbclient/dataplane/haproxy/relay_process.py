@@ -13,9 +13,10 @@ from .. import ports
 from ..config.cfg import Refused
 from ..config.render import FINGERPRINT
 from ..relay.interface import LOG, PIDFILE, PLAN, SOCKET, TAKE
-from ..relay.plan import VERSION, Plan, dumps, loads
+from ..relay.plan import Plan, dumps, loads
 from . import binding, counters, runtime
 from .process_table import KILL_SECONDS, command_line, is_of_our_user, is_zombie, wait_until
+from .unprivileged import User
 
 ROOT = Path(__file__).parents[3]  # the directory that contains the package
 COMMAND = ("-m", "lbclient.dataplane.relay")
@@ -29,8 +30,10 @@ TERM_SECONDS = 1.0
 class RelayProcess:
     """The relay of one directory. The relay itself is asked each time for the plan that it runs."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, user: User | None = None) -> None:
+        """Create the relay of a directory; once started, it becomes that user, if any."""
         self.directory = directory
+        self._user = user
 
     def apply(self, wanted: Plan) -> str:
         """Apply a plan; return how it took effect: started, runtime, stopped or nothing.
@@ -39,7 +42,7 @@ class RelayProcess:
         """
         if not wanted.is_needed:
             return self.end()
-        said = self._fingerprint()
+        said = self._fingerprint(wanted.versions)
         if said == wanted.fingerprint:
             return "nothing"
         if said is None:
@@ -95,15 +98,15 @@ class RelayProcess:
             if wait_until(lambda: not self._is_ours(pid), seconds):
                 break
 
-    def _fingerprint(self) -> str | None:
-        """Return the fingerprint of the plan in effect; None if no relay of this version answers."""
+    def _fingerprint(self, versions: tuple[str, ...]) -> str | None:
+        """Return the fingerprint of the plan in effect; None if no relay of these versions answers."""
         found: list[str] = []
 
         def answers() -> bool:
             try:
                 said = runtime.ask(self.directory, SOCKET, "show info", ANSWER_SECONDS)
                 info = runtime.parse_info(said)
-                found.extend([info[FINGERPRINT]] if info.get("Version") == VERSION else [])
+                found.extend([info[FINGERPRINT]] if info.get("Version") in versions else [])
             except runtime.Unreachable:
                 return self.pid() is None
             return True
@@ -132,7 +135,6 @@ class RelayProcess:
             return set()
 
     def _start(self, wanted: Plan) -> None:
-        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         is_anew = (self.directory / PIDFILE).exists()
         self.end()
         if _port_refusal(wanted):
@@ -158,7 +160,7 @@ class RelayProcess:
         library.
         """
         return subprocess.run(
-            [sys.executable, "-S", *COMMAND, str(self.directory)],
+            [sys.executable, "-S", *COMMAND, str(self.directory), *map(str, self._user or ())],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -172,13 +174,16 @@ class RelayProcess:
     def _write(self, plan: str) -> None:
         aside = self.directory / f"{PLAN}.tmp"
         aside.write_text(plan)
+        if self._user:
+            os.chown(aside, -1, self._user.gid)
+            aside.chmod(0o640)
         os.replace(aside, self.directory / PLAN)
 
     def _is_ours(self, pid: int) -> bool:
         """Return whether that process is the relay of this directory and is running."""
         wanted = [*map(str.encode, COMMAND), os.fsencode(self.directory)]
         is_relay = command_line(pid).split(b"\0")[2:5] == wanted
-        return is_relay and is_of_our_user(pid) and not is_zombie(pid)
+        return is_relay and is_of_our_user(pid, self.directory) and not is_zombie(pid)
 
 
 def _port_refusal(wanted: Plan) -> str | None:

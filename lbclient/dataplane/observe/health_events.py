@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from ..config.monitors import HEALTH_EVENTS_SOCKET
-from ..haproxy import runtime
+from ..haproxy import runtime, unprivileged
 
 LOG = logging.getLogger(__name__)
 LONGEST = 4096
@@ -80,6 +80,7 @@ class HealthEvents:
         (directory / HEALTH_EVENTS_SOCKET).unlink(missing_ok=True)  # left behind by a server that was killed
         with runtime.reachable(directory, HEALTH_EVENTS_SOCKET) as path:
             listening.bind(path)
+        unprivileged.share(directory / HEALTH_EVENTS_SOCKET, directory)
 
     def _hear(self, id_: str, listening: socket.socket) -> None:
         told: list[bytes] = []

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from ...store.store import Tail
-from ..haproxy import runtime
+from ..haproxy import runtime, unprivileged
 from ..relay.interface import TRAFFIC_SOCKET
 from .traffic_files import TrafficFiles
 
@@ -162,6 +162,7 @@ class TrafficLogs:
         try:
             with runtime.reachable(source.directory, TRAFFIC_SOCKET) as path:
                 listening.bind(path)
+            unprivileged.share(source.directory / TRAFFIC_SOCKET, source.directory)
             listening.listen()
             listening.setblocking(False)
         except OSError:

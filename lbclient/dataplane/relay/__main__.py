@@ -1,4 +1,4 @@
-"""The process of a relay: python -m lbclient.dataplane.relay DIRECTORY."""
+"""The process of a relay: python -m lbclient.dataplane.relay DIRECTORY [UID GID]."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from . import plan
+from . import identity, plan
 from .control import Control
 from .interface import METRICS_SOCKET, PIDFILE, PLAN, SOCKET, TAKE
 from .listener import CannotListen
@@ -18,10 +18,11 @@ from .metrics import Exporter
 from .relay import Relay
 
 
-def main(directory: str) -> int | None:
+def main(directory: str, uid: str = "", gid: str = "") -> int | None:
     """Run the relay of a directory until it is ended by a signal; return the exit status 1 if it cannot start.
 
-    All paths are relative to the directory. The first process exits as soon as the relay listens, and leaves a daemon.
+    All paths are relative to the directory. The first process exits as soon as the relay listens, and leaves a daemon,
+    which becomes the given user.
     """
     logging.basicConfig(stream=sys.stderr)
     os.chdir(directory)
@@ -37,10 +38,18 @@ def main(directory: str) -> int | None:
         return 1
     exporter.take(relay.plan.names)
     Control(SOCKET, loop, partial(_answer, relay, exporter))
-    pid = os.fork()
-    if pid:
-        Path(PIDFILE).write_text(f"{pid}\n")
-        os._exit(0)
+    if uid:
+        for path in (SOCKET, METRICS_SOCKET):
+            os.chown(path, -1, int(gid))
+            os.chmod(path, 0o660)
+    with open(PIDFILE, "w") as pidfile:
+        if uid:
+            identity.become(int(uid), int(gid))
+        pid = os.fork()
+        if pid:
+            pidfile.write(f"{pid}\n")
+            pidfile.flush()
+            os._exit(0)
     exporter.start()
     try:
         loop.run()
@@ -69,4 +78,4 @@ def _take(relay: Relay) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(*sys.argv[1:]))

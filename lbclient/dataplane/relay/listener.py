@@ -15,6 +15,7 @@ from . import plan
 from .flow_log import FlowLog
 from .loop import Loop
 from .pool import Address, Member, Pool
+from .shaping import Traffic
 
 Endpoint = tuple[str, int]  # address, port
 
@@ -70,13 +71,16 @@ class Flow:
 class Listener:
     """The state of a listener: its sockets, its flows in the order of their last datagram, and its counters."""
 
-    def __init__(self, wanted: plan.Listener, loop: Loop, flow_limit: FlowLimit, flow_log: FlowLog) -> None:
+    def __init__(
+        self, wanted: plan.Listener, loop: Loop, flow_limit: FlowLimit, flow_log: FlowLog, traffic: Traffic
+    ) -> None:
         self.wanted = wanted
         self.pool: Pool | None = None
         self.flows: OrderedDict[tuple[int, Address], Flow] = OrderedDict()
         self.total = self.most = self.bytes_in = self.bytes_out = self.denied = self.errors = 0
         self._loop = loop
         self._flow_limit = flow_limit
+        self._traffic = traffic
         self._flow_log = flow_log
         self._sockets: list[socket.socket] = []
         self._allowed: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = []
@@ -136,6 +140,9 @@ class Listener:
                 continue
             flows.move_to_end(key)
             flow.seen = now
+            if not self._traffic.ingress.admits(size, now):
+                self.errors += 1
+                continue
             self.bytes_in += size
             flow.bytes_in += size
             flow.member.bytes_in += size
@@ -153,6 +160,9 @@ class Listener:
             return
         self.flows.move_to_end(key)
         flow.seen = self._loop.now
+        if not self._traffic.egress.admits(size, flow.seen):
+            self.errors += 1
+            return
         self.bytes_out += size
         flow.bytes_out += size
         flow.member.bytes_out += size
@@ -238,6 +248,13 @@ class Listener:
             return True
         address = ipaddress.ip_address(host.partition("%")[0])
         return any(address in network for network in self._allowed)
+
+
+def mark(entrance: socket.socket, dscp: int) -> None:
+    """Mark the datagrams that a socket sends; DSCP are the upper six bits of the traffic class."""
+    is_v6 = entrance.family == socket.AF_INET6
+    level, option = (socket.IPPROTO_IPV6, socket.IPV6_TCLASS) if is_v6 else (socket.IPPROTO_IP, socket.IP_TOS)
+    entrance.setsockopt(level, option, dscp << 2)
 
 
 def open_all(places: Iterable[Endpoint]) -> dict[Endpoint, socket.socket]:

@@ -30,27 +30,27 @@ class Exporter:
         self._control_path = control_path
         self._names: Names = {}
         self._is_started = False
-        self._listening: socket.socket | None = None
+        self._is_needed = False
+        self._serving: threading.Thread | None = None
+        self._listening = self._open()  # a relay that has become an ordinary user could not do that later
         self._turns = threading.BoundedSemaphore(MOST_AT_ONCE)
 
     def start(self) -> None:
         """Start serving. Called after the fork, which a thread would not survive; earlier connections are queued."""
         self._is_started = True
-        if self._listening is not None:
-            threading.Thread(target=self._serve, args=(self._listening,), daemon=True).start()
+        self._serve_if_needed()
 
     def take(self, names: Names | None) -> None:
-        """Listen if there are names for metrics; stop listening if they are None."""
+        """Use these names for metrics; None if no listener serves them."""
+        self._is_needed = names is not None
         self._names = names or {}
-        if names is not None and self._listening is None:
-            self._listening = self._open()
-            if self._is_started:
-                self.start()
-        elif names is None and self._listening is not None:
-            closing, self._listening = self._listening, None
-            with contextlib.suppress(OSError):
-                closing.shutdown(socket.SHUT_RDWR)  # wakes the thread that waits in accept
-            closing.close()
+        self._serve_if_needed()
+
+    def _serve_if_needed(self) -> None:
+        """Start the thread at the first need: most relays have none."""
+        if self._is_started and self._is_needed and self._serving is None:
+            self._serving = threading.Thread(target=self._serve, daemon=True)
+            self._serving.start()
 
     def _open(self) -> socket.socket:
         with contextlib.suppress(FileNotFoundError):
@@ -61,13 +61,11 @@ class Exporter:
         listening.listen(64)
         return listening
 
-    def _serve(self, listening: socket.socket) -> None:
+    def _serve(self) -> None:
         while True:
             try:
-                connection, _ = listening.accept()
+                connection, _ = self._listening.accept()
             except OSError:
-                if listening is not self._listening:
-                    return  # closed by take()
                 time.sleep(REST_SECONDS)  # no descriptor is free at the moment
                 continue
             self._turns.acquire()

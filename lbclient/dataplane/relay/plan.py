@@ -8,7 +8,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-VERSION = "2"  # of this format; a running relay with another version is replaced
+VERSION = "2"  # of this format; a running relay that knows only an older one is replaced if the plan needs a newer
+FIRST_VERSION = "1"
+# The fields of version 2: a text has them only if they are set.
+OPTIONAL = ("egress", "ingress", "dscp")  # of a plan
+OPTIONAL_OF_LISTENER = ("sampling",)
 
 
 @dataclass(frozen=True)
@@ -77,10 +81,21 @@ class Plan:
     pools: tuple[Pool, ...] = ()
     most_flows: int = 0
     names: Mapping[str, Mapping[str, str]] | None = None  # for metrics: kind -> ID -> name; None without metrics
+    egress: int = 0  # bytes per second to clients, of all listeners together; 0 for no limit
+    ingress: int = 0  # bytes per second from clients
+    dscp: int = 0  # the mark of datagrams to clients
 
     @property
     def is_needed(self) -> bool:
         return bool(self.listeners) or self.names is not None
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """The versions of relays that can run the plan."""
+        is_new = any(getattr(self, name) for name in OPTIONAL) or any(
+            getattr(each, name) for each in self.listeners for name in OPTIONAL_OF_LISTENER
+        )
+        return (VERSION,) if is_new else (FIRST_VERSION, VERSION)
 
     @property
     def binds(self) -> tuple[tuple[str, int], ...]:
@@ -92,7 +107,13 @@ class Plan:
 
 
 def dumps(plan: Plan) -> str:
-    return json.dumps(asdict(plan), sort_keys=True)
+    given = _without_unset(asdict(plan), OPTIONAL)
+    given["listeners"] = [_without_unset(each, OPTIONAL_OF_LISTENER) for each in given["listeners"]]
+    return json.dumps(given, sort_keys=True)
+
+
+def _without_unset(given: dict[str, Any], optional: tuple[str, ...]) -> dict[str, Any]:
+    return {name: value for name, value in given.items() if value or name not in optional}
 
 
 def loads(text: str) -> Plan:
@@ -103,6 +124,7 @@ def loads(text: str) -> Plan:
         pools=tuple(_pool(each) for each in data["pools"]),
         most_flows=data["most_flows"],
         names=data["names"],
+        **{name: data[name] for name in OPTIONAL if name in data},
     )
 
 

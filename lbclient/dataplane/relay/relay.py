@@ -10,11 +10,12 @@ from . import plan, report
 from .checks import Check
 from .flow_log import FlowLog
 from .interface import HEALTH_EVENTS_SOCKET
-from .listener import Endpoint, FlowLimit, Listener, open_all
+from .listener import Endpoint, FlowLimit, Listener, mark, open_all
 from .loop import Loop
 from .plan import Plan
 from .pool import Member, Pool
 from .retained import Retained
+from .shaping import Traffic
 
 SWEEP_SECONDS = 0.25
 SPARE_FILES = 100  # files for listeners, checks and the control socket
@@ -27,6 +28,7 @@ class Relay:
         self.plan = Plan()
         self.loop = loop
         self._flow_limit = FlowLimit(self._sweep_later)
+        self._traffic = Traffic()
         self._flow_log = FlowLog(loop)
         self._sockets: dict[Endpoint, socket.socket] = {}
         self._listeners: dict[str, Listener] = {}
@@ -43,6 +45,10 @@ class Relay:
         opened = open_all(each for each in wanted.binds if each not in self._sockets)
         self._sockets |= opened
         self.plan = wanted
+        self._traffic.egress.take(wanted.egress)
+        self._traffic.ingress.take(wanted.ingress)
+        for entrance in self._sockets.values():
+            mark(entrance, wanted.dscp)
         self._flow_limit.most = min(wanted.most_flows, most_files() - SPARE_FILES)
         self._take_pools(wanted)
         self._take_listeners(wanted)
@@ -71,7 +77,7 @@ class Relay:
         for each in wanted.listeners:
             if each.id not in self._listeners:
                 known = self._past_listeners.take(each.id) or Listener(
-                    each, self.loop, self._flow_limit, self._flow_log
+                    each, self.loop, self._flow_limit, self._flow_log, self._traffic
                 )
                 self._listeners[each.id] = known
             known = self._listeners[each.id]

@@ -9,10 +9,11 @@ import sqlalchemy as sa
 from ...store.identity_tables import ASSIGNMENT, DOMAIN, PROJECT, ROLE, USER
 from ...strings import is_storable
 from .. import errors
+from ..attributes import Values
 from ..services import Services
 from ..web.routing import Answer, Handler, Request
 from . import lookup, objects, roles
-from .attributes import DOMAINS, PROJECTS, ROLES, USERS, Values
+from .attributes import DOMAINS, PROJECTS, ROLES, USERS
 
 SYSTEM = "all"  # the scope_id of the system
 PLACES = {"project": PROJECTS, "domain": DOMAINS}

@@ -9,10 +9,11 @@ import sqlalchemy as sa
 
 from ...store.identity_tables import ASSIGNMENT, DOMAIN
 from .. import errors
+from ..attributes import Values
 from ..services import Services
 from ..web.routing import Answer, Request
 from . import authentication, catalog, domains, objects
-from .attributes import DOMAINS, Values
+from .attributes import DOMAINS
 from .lookup import TokenOwner
 
 VARY = {"Vary": "X-Auth-Token"}

@@ -11,9 +11,10 @@ import sqlalchemy as sa
 from ...store.identity_tables import APPLICATION_CREDENTIAL, DOMAIN, PROJECT, USER
 from ...store.store import Store
 from .. import errors
+from ..attributes import Values
 from . import lookup, passwords
 from .assignments import SYSTEM
-from .attributes import Values, section, text
+from .attributes import section, text
 from .claims import Claims
 from .lookup import unauthorized
 from .throttle import Throttle

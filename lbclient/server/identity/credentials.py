@@ -11,10 +11,11 @@ import sqlalchemy as sa
 
 from ...store.identity_tables import APPLICATION_CREDENTIAL, ROLE
 from .. import errors
+from ..attributes import Values
 from ..services import Services
 from ..web.routing import Answer, Request
 from . import lookup, objects, passwords
-from .attributes import CREDENTIALS, USERS, Values, section, values
+from .attributes import CREDENTIALS, USERS, section, values
 
 EXPIRES = (
     "%Y-%m-%dT%H:%M:%S.%f"  # UTC, without a suffix: Keystone's format for this one time, and all that clients accept

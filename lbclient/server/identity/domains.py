@@ -8,10 +8,11 @@ import sqlalchemy as sa
 
 from ...store.identity_tables import ASSIGNMENT, PROJECT, USER
 from .. import errors
+from ..attributes import Values
 from ..services import Services
 from ..web.routing import Answer, Request
 from . import attributes, objects, projects, users
-from .attributes import DOMAINS, Values
+from .attributes import DOMAINS
 from .tokens import revoke
 
 

@@ -11,8 +11,8 @@ from sqlalchemy.exc import IntegrityError
 
 from ...strings import is_storable
 from .. import errors
+from ..attributes import Kind, Values
 from ..web.routing import Answer, Request
-from .attributes import Kind, Values
 
 FALSE = {"false", "0", "no", "off", "n", "f"}
 INEXACT = "__"  # name__contains=x

@@ -8,10 +8,11 @@ import sqlalchemy as sa
 
 from ...store.identity_tables import APPLICATION_CREDENTIAL, ASSIGNMENT, PROJECT
 from .. import errors
+from ..attributes import Values
 from ..services import Services
 from ..web.routing import Answer, Request
 from . import attributes, objects
-from .attributes import DOMAINS, PROJECTS, Values
+from .attributes import DOMAINS, PROJECTS
 from .tokens import revoke
 
 

@@ -7,10 +7,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from ...store.identity_tables import ASSIGNMENT
+from ..attributes import Values
 from ..services import Services
 from ..web.routing import Answer, Request
 from . import attributes, objects
-from .attributes import ROLES, Values
+from .attributes import ROLES
 
 
 def present(request: Request, row: Any) -> Values:

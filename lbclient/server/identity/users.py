@@ -8,10 +8,11 @@ import sqlalchemy as sa
 
 from ...store.identity_tables import APPLICATION_CREDENTIAL, ASSIGNMENT, USER
 from .. import errors
+from ..attributes import Values
 from ..services import Services
 from ..web.routing import Answer, Request
 from . import attributes, objects, passwords
-from .attributes import DOMAINS, USERS, Values
+from .attributes import DOMAINS, USERS
 from .lookup import unauthorized
 from .tokens import revoke
 

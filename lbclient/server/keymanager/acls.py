@@ -8,15 +8,16 @@ import sqlalchemy as sa
 
 from ...store.keymanager_tables import ACL
 from ...store.times import now
+from ..attributes import Attribute, Type, Values
 from ..services import Services
 from ..web.routing import Answer, Handler, Request
 from . import access
 from .access import Kind
-from .bodies import Property, Values, checked, invalid
+from .bodies import checked, invalid
 
 SCHEMA = "ACL"
-OPERATIONS = tuple(Property(name, dict, maximum=2) for name in ("read", "write", "delete", "list"))
-RULE = (Property("users", list, maximum=1000), Property("project-access", bool))
+OPERATIONS = tuple(Attribute(name, Type.OBJECT, maximum=2) for name in ("read", "write", "delete", "list"))
+RULE = (Attribute("users", Type.LIST, maximum=1000), Attribute("project-access", Type.BOOLEAN))
 DEFAULT = {"read": {"project-access": True}}
 
 
@@ -60,7 +61,7 @@ def _rules(body: Any) -> dict[str, Values]:
         raise invalid(SCHEMA, "it names no operation", "read")
     for rule in rules.values():
         for user in rule.get("users", ()):
-            checked(SCHEMA, (Property("users"),), {"users": user})
+            checked(SCHEMA, (Attribute("users"),), {"users": user})
     return rules
 
 

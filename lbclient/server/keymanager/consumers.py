@@ -11,18 +11,21 @@ from ...store import serials, tls_material
 from ...store.keymanager_tables import CONSUMER
 from ...store.times import now
 from .. import errors
+from ..attributes import Attribute, Values
 from ..services import Services
 from ..web.routing import Answer, Handler, Request
 from . import access, pages
 from .access import CONTAINERS, SECRETS, Kind
-from .bodies import Property, Values, checked
+from .bodies import checked
 
 SERVICE = "octavia"  # the service that load balancers are listed under as consumers
 PATHS = {"listener": "listeners", "pool": "pools"}
-OF_SECRETS = tuple(Property(name, is_required=True, minimum=1) for name in ("service", "resource_type", "resource_id"))
+OF_SECRETS = tuple(
+    Attribute(name, is_required=True, shortest=1) for name in ("service", "resource_type", "resource_id")
+)
 OF_CONTAINERS = (
-    Property("name", is_required=True, minimum=1, maximum=36),
-    Property("URL", is_required=True, minimum=1),
+    Attribute("name", is_required=True, shortest=1, length=36),
+    Attribute("URL", is_required=True, shortest=1),
 )
 
 

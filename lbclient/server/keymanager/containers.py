@@ -12,11 +12,12 @@ from ...store import serials, tls_material
 from ...store.keymanager_tables import ACL, CONSUMER, CONTAINER, CONTENT, SECRET, is_current
 from ...store.times import now
 from .. import errors
+from ..attributes import Attribute, Type, Values
 from ..services import Services
 from ..web.routing import Answer, Request
 from . import access, consumers, pages, secrets
 from .access import CONTAINERS
-from .bodies import Property, Values, checked, invalid
+from .bodies import checked, invalid
 
 SCHEMA, CONTENT_SCHEMA = "Container", "ContainerSecret"
 # type: (required names, optional names); None: any names
@@ -26,13 +27,13 @@ NAMES: dict[str, tuple[set[str], set[str]] | None] = {
     "certificate": ({"certificate"}, {"private_key", "private_key_passphrase", "intermediates"}),
 }
 PROPERTIES = (
-    Property("name", is_nullable=True),
-    Property("type", is_required=True, choices=tuple(NAMES)),
-    Property("secret_refs", list, maximum=1000),
+    Attribute("name", is_nullable=True),
+    Attribute("type", is_required=True, choices=tuple(NAMES), length=None),
+    Attribute("secret_refs", Type.LIST, maximum=1000),
 )
 CONTENTS = (
-    Property("name", is_nullable=True),
-    Property("secret_ref", is_required=True, minimum=1, maximum=1000),
+    Attribute("name", is_nullable=True),
+    Attribute("secret_ref", is_required=True, shortest=1, length=1000),
 )
 
 

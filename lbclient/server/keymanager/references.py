@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ...resources import Resource
-from ...store import nonblocking, tls_material
+from ...store import tls_material
 from ...store.keymanager_tables import CONTENT, SECRET
 from ...vault import certificates
 from ...vault.certificates import CertificateError, UnreadablePkcs12
@@ -42,7 +42,7 @@ def check_references(
 
     `values` are all its values; `given` names those that the request sets (None: all). Only these are checked, but CA
     certificates and revocation lists are checked against each other. Raises BadRequest or ValidationFailure with
-    Octavia's messages, and nonblocking.WouldBlock in a thread that must not block.
+    Octavia's messages.
     """
     if services.config.certificates == "noop" or resource.name not in tls_material.CERTIFICATES:
         return
@@ -51,8 +51,6 @@ def check_references(
     wanted = [name for name in tls_material.CERTIFICATES[resource.name] if given is None or name in given]
     references = [ref for name in wanted for ref in _listed(values[name])]
     authority, revocations = tls_material.TEXTS[resource.name]
-    if references or values[authority] or values[revocations]:
-        nonblocking.check_may_block()  # OpenSSL takes some milliseconds to check each key
     reader.check_certificates(references)
     if given is None or {authority, revocations} & set(given):
         reader.check_authority(values[authority], values[revocations])

@@ -12,24 +12,25 @@ from ...store.keymanager_tables import ACL, CONSUMER, CONTENT, SECRET, is_curren
 from ...store.times import now
 from .. import bounds, errors
 from ..access.context import Context
+from ..attributes import Attribute, Type, Values
 from ..services import Services
 from ..web.routing import Answer, Request
 from . import access, consumers, pages, payloads, times, versions
 from .access import SECRETS
-from .bodies import Property, Values, checked, invalid
+from .bodies import checked, invalid
 
 SCHEMA = "Secret"
 SECRET_TYPES = ("symmetric", "passphrase", "private", "public", "certificate", "opaque")
 PROPERTIES = (
-    Property("name", is_nullable=True),
-    Property("algorithm"),
-    Property("mode"),
-    Property("bit_length", int, minimum=1, maximum=32767),
-    Property("expiration"),
-    Property("secret_type", choices=SECRET_TYPES),
-    Property("payload", maximum=None),
-    Property("payload_content_type", is_nullable=True),
-    Property("payload_content_encoding", choices=("base64",)),
+    Attribute("name", is_nullable=True),
+    Attribute("algorithm"),
+    Attribute("mode"),
+    Attribute("bit_length", Type.INTEGER, minimum=1, maximum=32767),
+    Attribute("expiration"),
+    Attribute("secret_type", choices=SECRET_TYPES, length=None),
+    Attribute("payload", length=None),
+    Attribute("payload_content_type", is_nullable=True),
+    Attribute("payload_content_encoding", choices=("base64",), length=None),
 )
 STORED = ("name", "algorithm", "mode", "bit_length", "secret_type")
 FILTERS = {"name": "name", "alg": "algorithm", "mode": "mode", "secret_type": "secret_type"}

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+import sqlalchemy as sa
 
+from ...store.records import LoadBalancerRecord
+from ..network import unkept
 from ..services import Services
-from . import drivers
 
-NO_LIMIT = "vip_qos_policy_id is stored and shown, but limits nothing: this server has no bandwidth limits"
+NO_POLICIES = "vip_qos_policy_id is stored and shown, but limits nothing: the network service noop has no policies"
 
 
-def headers(services: Services, body: Any, provider: str) -> dict[str, str]:
-    """Return the headers of an answer to a body that has made or changed a load balancer of the provider."""
-    given = next(iter(body.values()), None) if isinstance(body, dict) else None
-    is_asked = isinstance(given, dict) and bool(given.get("vip_qos_policy_id"))
-    if not is_asked or drivers.is_noop(services.config.providers, provider):
+def headers(services: Services, tx: sa.Connection, loadbalancer: LoadBalancerRecord) -> dict[str, str]:
+    """Return the headers of an answer to a write that may have changed what the QoS policy of a VIP concerns."""
+    policy_id = loadbalancer.vip_qos_policy_id
+    if not policy_id or services.config.is_noop(loadbalancer.provider):
         return {}
-    return {"Warning": f'299 lbclient "{NO_LIMIT}"'}
+    if services.config.network == "noop":
+        return unkept.warning(NO_POLICIES)
+    return unkept.headers(tx, policy_id, [loadbalancer.id])

@@ -7,7 +7,6 @@ from typing import Any
 import sqlalchemy as sa
 
 from ...resources import L7POLICY, LISTENER, LOADBALANCER, POOL, Resource
-from ...store import nonblocking
 from ...store.records import Record
 from ...store.tables import TABLES
 from ..errors import BadRequest, ValidationFailure
@@ -61,8 +60,6 @@ def show(resource: Resource) -> Handler:
 def create_loadbalancer(services: Services, request: Request) -> Answer:
     """POST of a load balancer, optionally with its listeners, pools and their parts in the same request."""
     body, listeners, pools = tree.split(request.body)
-    if listeners or pools:
-        nonblocking.check_may_block()  # the request may have many parts
     with transaction.writing(services) as (tx, wake):
         row = creation.create_loadbalancer(services, request.who, body, tx)
         change = Change(services, tx, row, is_new=True, who=request.who)
@@ -70,8 +67,9 @@ def create_loadbalancer(services: Services, request: Request) -> Answer:
         tree.fill(change, request.who, listeners, pools)
         support.check(services, change)
         found = tree.answer(tx, row) if listeners or pools else present.one(tx, LOADBALANCER, row.id)
+        warnings = advice.headers(services, tx, row)
         change.finish(wake)
-    return Answer({LOADBALANCER.key: found}, 201, advice.headers(services, request.body, row.provider))
+    return Answer({LOADBALANCER.key: found}, 201, warnings)
 
 
 def create(resource: Resource) -> Handler:
@@ -79,6 +77,7 @@ def create(resource: Resource) -> Handler:
 
     def handler(services: Services, request: Request, **parents: str) -> Answer:
         action = f"{resource.name}:post"
+        told: dict[str, str] = {}
 
         def find(tx: sa.Connection) -> tuple[str, Values]:
             owner_id = _check_parents(services, tx, request, action, parents)
@@ -90,9 +89,11 @@ def create(resource: Resource) -> Handler:
             row = creation.CREATE[resource.name](change, request.who, values)
             change.touch_loadbalancer()
             support.check(services, change)
+            if resource is LISTENER:
+                told.update(advice.headers(services, change.tx, change.loadbalancer))
             return present.one(change.tx, resource, row.id)
 
-        return Answer({resource.key: transaction.change(services, find, operation, who=request.who)}, 201)
+        return Answer({resource.key: transaction.change(services, find, operation, who=request.who)}, 201, told)
 
     return handler
 
@@ -114,11 +115,11 @@ def update(resource: Resource) -> Handler:
 
         def operation(change: Change, found: tuple[Record, Values]) -> Any:
             complete = updating.UPDATE[resource.name](change, request.who, *found)
-            if resource is LOADBALANCER:
-                told.update(advice.headers(services, request.body, change.loadbalancer.provider))
             change.update(table, id, complete)
             change.touch_loadbalancer()
             support.check(services, change)
+            if resource is LOADBALANCER and complete.get("vip_qos_policy_id"):
+                told.update(advice.headers(services, change.tx, change.row(table, id)))
             return present.one(change.tx, resource, id)
 
         changed = transaction.change(services, find, operation, busy=busy, who=request.who)

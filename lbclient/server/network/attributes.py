@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import enum
-from dataclasses import KW_ONLY, dataclass
 from typing import Any
-
-import sqlalchemy as sa
 
 from ...store.network_tables import (
     FLOATING_IP,
@@ -18,93 +14,25 @@ from ...store.network_tables import (
     SECURITY_GROUP_RULE,
     SUBNET,
 )
-
-
-class Type(enum.Enum):
-    """The type of an attribute's value."""
-
-    TEXT = "string"
-    BOOLEAN = "boolean"
-    INTEGER = "integer"
-    ID = "UUID"
-    ADDRESS = "IP address"
-    CIDR = "IP subnet"
-    POOLS = "list of address ranges"  # [{"start": …, "end": …}]
-    ADDRESSES = "list of IP addresses"
-    TEXTS = "list of strings"
-    OBJECTS = "list of objects"
-    OBJECT = "object"
-    PROTOCOL = "IP protocol"
-    IDS = "list of UUIDs"
-
-
-class Api(enum.Flag):
-    """The request bodies in which an attribute is allowed."""
-
-    POST = enum.auto()
-    PUT = enum.auto()
-
-
-READ = Api(0)
-BOTH = Api.POST | Api.PUT
-
-
-@dataclass(frozen=True)
-class Attribute:
-    """One attribute, with its column if that has another name; without a column it is constant or computed."""
-
-    name: str
-    type: Type
-    api: Api = READ
-    _: KW_ONLY
-    column: str | None = ""  # "": the attribute's name; None: no column
-    constant: Any = None
-    is_required: bool = False
-    is_nullable: bool = False
-    for_admins: bool = False  # whether only admins may set it
-    length: int = 255
-    choices: tuple[str, ...] = ()
-    minimum: int = 0
-    maximum: int = 2**31 - 1
-
-    @property
-    def column_name(self) -> str | None:
-        return self.name if self.column == "" else self.column
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A kind of object: its names, its table and its attributes."""
-
-    name: str
-    plural: str
-    title: str  # its name in errors
-    table: sa.Table
-    attributes: tuple[Attribute, ...]
-    not_found: str  # the type of the error for an unknown ID
-    path: str = ""  # below the version, if it is not the plural
-
-    def __getitem__(self, name: str) -> Attribute | None:
-        return next((attribute for attribute in self.attributes if attribute.name == name), None)
+from ..attributes import BOTH, READ, Api, Attribute, Kind, Type
 
 
 def _constant(name: str, kind: Type, value: Any) -> Attribute:
-    return Attribute(name, kind, column=None, constant=value)
+    return Attribute(name, kind, READ, column=None, constant=value)
 
 
 NAME = Attribute("name", Type.TEXT, BOTH)
 STANDARD = (
-    Attribute("id", Type.ID),
+    Attribute("id", Type.ID, READ),
     Attribute("project_id", Type.TEXT, Api.POST, for_admins=True),
     Attribute("description", Type.TEXT, BOTH),
-    Attribute("created_at", Type.TEXT),
-    Attribute("updated_at", Type.TEXT),
-    Attribute("revision_number", Type.INTEGER),
+    Attribute("created_at", Type.TEXT, READ),
+    Attribute("updated_at", Type.TEXT, READ),
+    Attribute("revision_number", Type.INTEGER, READ),
 )
 NETWORKS = Kind(
     "network",
     "networks",
-    "Network",
     NETWORK,
     (
         NAME,
@@ -122,13 +50,13 @@ NETWORKS = Kind(
         _constant("ipv6_address_scope", Type.ID, None),
         _constant("qos_policy_id", Type.ID, None),
     ),
-    "NetworkNotFound",
+    title="Network",
+    not_found="NetworkNotFound",
 )
 IPV6_MODES = ("dhcpv6-stateful", "dhcpv6-stateless", "slaac")
 SUBNETS = Kind(
     "subnet",
     "subnets",
-    "Subnet",
     SUBNET,
     (
         NAME,
@@ -148,38 +76,38 @@ SUBNETS = Kind(
         _constant("service_types", Type.TEXTS, []),
         _constant("subnetpool_id", Type.ID, None),
     ),
-    "SubnetNotFound",
+    title="Subnet",
+    not_found="SubnetNotFound",
 )
 PORTS = Kind(
     "port",
     "ports",
-    "Port",
     PORT,
     (
         NAME,
         *STANDARD,
         Attribute("network_id", Type.ID, Api.POST, is_required=True),
         Attribute("admin_state_up", Type.BOOLEAN, BOTH),
-        Attribute("mac_address", Type.TEXT),
+        Attribute("mac_address", Type.TEXT, READ),
         Attribute("fixed_ips", Type.OBJECTS, BOTH, column=None),
         Attribute("device_id", Type.TEXT, BOTH),
         Attribute("device_owner", Type.TEXT, BOTH),
         Attribute("security_groups", Type.IDS, BOTH, is_nullable=True),
-        Attribute("allowed_address_pairs", Type.OBJECTS),
+        Attribute("allowed_address_pairs", Type.OBJECTS, READ),
         Attribute("qos_policy_id", Type.ID, BOTH, is_nullable=True),
         Attribute("port_security_enabled", Type.BOOLEAN, BOTH),
         Attribute("binding:vnic_type", Type.TEXT, BOTH, column="vnic_type", choices=("normal", "direct")),
-        Attribute("status", Type.TEXT, column=None),
+        Attribute("status", Type.TEXT, READ, column=None),
         _constant("binding:host_id", Type.TEXT, ""),
         _constant("binding:vif_type", Type.TEXT, "unbound"),
         _constant("extra_dhcp_opts", Type.OBJECTS, []),
     ),
-    "PortNotFound",
+    title="Port",
+    not_found="PortNotFound",
 )
 FLOATING_IPS = Kind(
     "floatingip",
     "floatingips",
-    "Floating IP",
     FLOATING_IP,
     (
         *STANDARD,
@@ -188,18 +116,18 @@ FLOATING_IPS = Kind(
         Attribute("floating_ip_address", Type.ADDRESS, Api.POST, for_admins=True, is_nullable=True),
         Attribute("port_id", Type.ID, BOTH, is_nullable=True),
         Attribute("fixed_ip_address", Type.ADDRESS, BOTH, is_nullable=True),
-        Attribute("status", Type.TEXT, column=None),
+        Attribute("status", Type.TEXT, READ, column=None),
         _constant("router_id", Type.ID, None),
         _constant("qos_policy_id", Type.ID, None),
         _constant("dns_domain", Type.TEXT, ""),
         _constant("dns_name", Type.TEXT, ""),
     ),
-    "FloatingIPNotFound",
+    title="Floating IP",
+    not_found="FloatingIPNotFound",
 )
 SECURITY_GROUPS = Kind(
     "security_group",
     "security_groups",
-    "Security group",
     SECURITY_GROUP,
     (
         NAME,
@@ -207,13 +135,13 @@ SECURITY_GROUPS = Kind(
         Attribute("stateful", Type.BOOLEAN, BOTH),
         _constant("shared", Type.BOOLEAN, False),
     ),
-    "SecurityGroupNotFound",
-    "security-groups",
+    title="Security group",
+    not_found="SecurityGroupNotFound",
+    path="security-groups",
 )
 SECURITY_GROUP_RULES = Kind(
     "security_group_rule",
     "security_group_rules",
-    "Security group rule",
     SECURITY_GROUP_RULE,
     (
         *STANDARD,
@@ -229,13 +157,13 @@ SECURITY_GROUP_RULES = Kind(
         _constant("normalized_cidr", Type.CIDR, None),
         _constant("belongs_to_default_sg", Type.BOOLEAN, None),
     ),
-    "SecurityGroupRuleNotFound",
-    "security-group-rules",
+    title="Security group rule",
+    not_found="SecurityGroupRuleNotFound",
+    path="security-group-rules",
 )
 QOS_POLICIES = Kind(
     "policy",
     "policies",
-    "QoS policy",
     QOS_POLICY,
     (
         NAME,
@@ -243,13 +171,13 @@ QOS_POLICIES = Kind(
         Attribute("shared", Type.BOOLEAN, BOTH, for_admins=True),
         Attribute("is_default", Type.BOOLEAN, BOTH, for_admins=True),
     ),
-    "QosPolicyNotFound",
-    "qos/policies",
+    title="QoS policy",
+    not_found="QosPolicyNotFound",
+    path="qos/policies",
 )
 ROUTERS = Kind(
     "router",
     "routers",
-    "Router",
     ROUTER,
     (
         NAME,
@@ -264,7 +192,8 @@ ROUTERS = Kind(
         _constant("availability_zones", Type.TEXTS, []),
         _constant("availability_zone_hints", Type.TEXTS, []),
     ),
-    "RouterNotFound",
+    title="Router",
+    not_found="RouterNotFound",
 )
 KINDS = (
     NETWORKS,

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 import uuid
-from collections.abc import Callable
 from typing import Any
 
 from ...strings import is_storable
 from .. import errors
 from ..access.context import Context
-from .attributes import Api, Attribute, Kind, Type
+from ..attributes import Api, Attribute, Check, Checker, Kind, Type, Wording
+from ..attributes import Values as Values
 
-Values = dict[str, Any]  # by the API's names of the attributes
 BAD = "HTTPBadRequest"
 
 
@@ -28,9 +27,7 @@ def created(kind: Kind, body: Any, who: Context) -> list[Values]:
 
 def _created(kind: Kind, given: Values, who: Context) -> Values:
     values = _values(kind, given, Api.POST, who)
-    for attribute in kind.attributes:
-        if attribute.is_required and attribute.name not in values:
-            raise bad(f"Failed to parse request. Required attribute '{attribute.name}' not specified")
+    CHECKER.require(kind.attributes, values)
     project_id = values.setdefault("project_id", who.project_id)
     if not project_id:
         raise bad("A project is needed: the token has none, and project_id is not given.")
@@ -51,7 +48,7 @@ def _values(kind: Kind, given: Values, verb: Api, who: Context) -> Values:
     for attribute in kind.attributes:
         if attribute.name in given:
             _may_give(kind, attribute, verb, who, given[attribute.name])
-            values[attribute.name] = check(attribute, given[attribute.name])
+            values[attribute.name] = CHECKER.value(attribute, given[attribute.name])
     return values
 
 
@@ -85,27 +82,6 @@ def bad(why: str, kind: str = BAD) -> errors.BadRequest:
     return errors.BadRequest(why, kind=kind)
 
 
-def check(attribute: Attribute, value: Any) -> Any:
-    """Check one value against its attribute and return it in its stored form. Raises errors.BadRequest."""
-    if value is None and attribute.is_nullable:
-        return None
-    try:
-        return CHECKS[attribute.type](attribute, value)
-    except (TypeError, ValueError) as error:
-        why = str(error) or f"'{value}' is not a valid {attribute.type.value}."
-        raise bad(f"Invalid input for {attribute.name}. Reason: {why}") from None
-
-
-def _text(attribute: Attribute, value: Any) -> str:
-    if not isinstance(value, str) or not is_storable(value):
-        raise ValueError(f"'{value}' is not a valid string.")
-    if len(value) > attribute.length:
-        raise ValueError(f"'{value[:40]}…' exceeds maximum length of {attribute.length}.")
-    if attribute.choices and value not in attribute.choices:
-        raise ValueError(f"'{value}' is not in {list(attribute.choices)}.")
-    return value
-
-
 def _boolean(attribute: Attribute, value: Any) -> bool:
     words = {"true": True, "1": True, "false": False, "0": False}
     known = words.get(str(value).lower()) if isinstance(value, (str, bool, int)) else None
@@ -116,7 +92,7 @@ def _boolean(attribute: Attribute, value: Any) -> bool:
 
 def check_boolean(value: Any, name: str) -> bool:
     """Check a boolean inside another attribute's value. Raises errors.BadRequest."""
-    checked: bool = check(Attribute(name, Type.BOOLEAN), value)
+    checked: bool = CHECKER.value(Attribute(name, Type.BOOLEAN), value)
     return checked
 
 
@@ -174,7 +150,7 @@ def _objects(attribute: Attribute, value: Any) -> list[Values]:
 def _texts(attribute: Attribute, value: Any) -> list[str]:
     if not isinstance(value, list):
         raise ValueError(f"'{value}' is not a list.")
-    return [_text(attribute, each) for each in value]
+    return [CHECKER.text(attribute, each) for each in value]
 
 
 def _object(attribute: Attribute, value: Any) -> Values:
@@ -214,8 +190,7 @@ def _addresses(attribute: Attribute, value: Any) -> list[str]:
     return [_address(attribute, each) for each in value]
 
 
-CHECKS: dict[Type, Callable[[Attribute, Any], Any]] = {
-    Type.TEXT: _text,
+CHECKS: dict[Type, Check] = {
     Type.BOOLEAN: _boolean,
     Type.INTEGER: _integer,
     Type.ID: _id,
@@ -229,3 +204,15 @@ CHECKS: dict[Type, Callable[[Attribute, Any], Any]] = {
     Type.PROTOCOL: _protocol,
     Type.IDS: _ids,
 }
+CHECKER = Checker(
+    Wording(
+        wrong_type="'{value}' is not a valid string.",
+        unstorable="'{value}' is not a valid string.",
+        too_long="'{short}…' exceeds maximum length of {limit}.",
+        not_a_choice="'{value}' is not in {choices}.",
+        shown=40,
+    ),
+    error=lambda name, reason: bad(f"Invalid input for {name}. Reason: {reason}"),
+    missing=lambda name: bad(f"Failed to parse request. Required attribute '{name}' not specified"),
+    checks=CHECKS,
+)

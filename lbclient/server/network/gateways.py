@@ -7,9 +7,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from ...store.network_tables import PORT, delete_ports
+from ..attributes import Attribute, Type
 from ..web.routing import Request
 from . import bodies, objects, ports, rows
-from .attributes import NETWORKS, Attribute, Type
+from .attributes import NETWORKS
 from .bodies import Values, bad, disallowed
 from .rows import ROUTER_GATEWAY
 
@@ -47,7 +48,7 @@ def _asked(request: Request, given: Values) -> list[Values] | None:
         return None
     if not request.who.is_admin:
         raise disallowed(f"router:external_gateway_info:{FIXED_IPS.name}")
-    asked: list[Values] = bodies.check(FIXED_IPS, wanted)
+    asked: list[Values] = bodies.CHECKER.value(FIXED_IPS, wanted)
     return asked
 
 

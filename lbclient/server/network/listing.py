@@ -15,9 +15,9 @@ from ...store.network_tables import FIXED_IP, FLOATING_IP, PORT
 from ...strings import is_storable
 from .. import bounds, errors
 from ..access.context import Context
+from ..attributes import Attribute, Kind, Type
 from ..web.routing import Answer, Request
 from . import rows
-from .attributes import Attribute, Kind, Type
 from .bodies import Values, bad
 
 PAGING = {"limit", "marker", "sort_key", "sort_dir", "fields"}

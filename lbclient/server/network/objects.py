@@ -10,10 +10,10 @@ import sqlalchemy as sa
 from ...strings import is_storable
 from .. import errors
 from ..access.context import Context
+from ..attributes import Kind, Type
 from ..services import Services
 from ..web.routing import Answer, Handler, Request
 from . import bodies, listing, rows
-from .attributes import Kind, Type
 from .bodies import Values, bad, disallowed
 from .listing import Presenter
 

@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ...store.network_tables import FIXED_IP, PORT, QOS_RULE, SECURITY_GROUP_RULE, SUBNET
+from ..attributes import Kind
 from .attributes import (
     FLOATING_IPS,
     NETWORKS,
@@ -18,7 +19,6 @@ from .attributes import (
     SECURITY_GROUP_RULES,
     SECURITY_GROUPS,
     SUBNETS,
-    Kind,
 )
 from .bodies import Values
 

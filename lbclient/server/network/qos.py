@@ -1,4 +1,4 @@
-"""QoS policies and their rules, which are stored but not enforced; load balancers are warned of it."""
+"""QoS policies and their rules, which load balancers apply to the traffic of their VIPs."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ...store import serials
+from ...store import reading, serials, shaping
 from ...store.network_tables import PORT, QOS_POLICY, QOS_RULE
 from ...store.tables import LOADBALANCER
 from ...strings import is_storable
 from .. import errors
+from ..attributes import BOTH, Attribute, Kind, Type
 from ..services import Services
 from ..web.routing import Answer, Handler, Request
-from . import bodies, objects, present, rows
-from .attributes import BOTH, QOS_POLICIES, Attribute, Kind, Type
+from . import bodies, objects, present, rows, unkept
+from .attributes import QOS_POLICIES
 from .bodies import Values, bad
 
 DIRECTION = Attribute("direction", Type.TEXT, BOTH, choices=("egress", "ingress"))
@@ -23,7 +24,7 @@ DSCP_MARKS = {0, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30, 32, 34, 36, 38, 
 
 
 def _rules(type_: str, *attributes: Attribute) -> Kind:
-    return Kind(f"{type_}_rule", f"{type_}_rules", "QoS rule", QOS_RULE, attributes, "QosRuleNotFound")
+    return Kind(f"{type_}_rule", f"{type_}_rules", QOS_RULE, attributes, title="QoS rule", not_found="QosRuleNotFound")
 
 
 RULES = {
@@ -110,7 +111,11 @@ def add_rule(type_: str) -> Handler:
             id_ = str(uuid.uuid4())
             place = {"id": id_, "qos_policy_id": policy.id, "type": type_, "serial": serials.of_row(tx)}
             tx.execute(sa.insert(QOS_RULE).values({**row, **place}))
-            return Answer({RULES[type_].name: _present(type_, _find(tx, policy.id, type_, id_))}, 201)
+            woken = _affected(services, tx, policy.id)
+            found = _present(type_, _find(tx, policy.id, type_, id_))
+            warnings = unkept.headers(tx, policy.id, woken)
+        services.wake(woken)
+        return Answer({RULES[type_].name: found}, 201, warnings)
 
     return handle
 
@@ -129,7 +134,10 @@ def update_rule(type_: str) -> Handler:
             _check(tx, policy.id, type_, {**before._mapping, **values})
             if values:
                 tx.execute(sa.update(QOS_RULE).where(QOS_RULE.c.id == before.id).values(values))
-            return Answer({RULES[type_].name: _present(type_, _find(tx, policy.id, type_, id_))})
+            woken = _affected(services, tx, policy.id)
+            found = _present(type_, _find(tx, policy.id, type_, id_))
+        services.wake(woken)
+        return Answer({RULES[type_].name: found})
 
     return handle
 
@@ -139,9 +147,28 @@ def delete_rule(type_: str) -> Handler:
         with services.store.writing() as tx:
             policy = objects.own(tx, QOS_POLICIES, policy_id, request.who, "delete_rule_of")
             tx.execute(sa.delete(QOS_RULE).where(QOS_RULE.c.id == _find(tx, policy.id, type_, id_).id))
+            woken = _affected(services, tx, policy.id)
+        services.wake(woken)
         return Answer(status=204)
 
     return handle
+
+
+def _affected(services: Services, tx: sa.Connection, policy_id: str) -> list[str]:
+    """Return the IDs of the load balancers that have the policy.
+
+    Raises errors.Conflict if the data plane of one of them cannot apply the rules as they are in the transaction.
+    """
+    found = []
+    for id_ in shaping.concerned(tx, policy_id):
+        snapshot = reading.snapshot(tx, id_, with_members=False)
+        if snapshot is None or services.config.is_noop(snapshot.loadbalancer.provider):
+            continue
+        reason = services.dataplane.unsupported(snapshot)
+        if reason:
+            raise errors.Conflict(f"QoS policy {policy_id} is used by load balancer {id_}: {reason}.")
+        found.append(id_)
+    return found
 
 
 def _of(policy_id: str, type_: str) -> sa.Select[Any]:

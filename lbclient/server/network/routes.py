@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
+from ..attributes import Kind
 from ..web.routing import Handler, Route
 from . import (
     extensions,
@@ -27,7 +28,6 @@ from .attributes import (
     SECURITY_GROUP_RULES,
     SECURITY_GROUPS,
     SUBNETS,
-    Kind,
 )
 from .listing import Presenter
 

@@ -66,7 +66,6 @@ class Bridge:
         self._guards = guards
         # Few threads of their own: long requests queue behind each other, and do not delay others.
         self._long_pool = ThreadPoolExecutor(LONG_THREADS, thread_name_prefix="long")
-        self._deferred_calls = DeferredCalls()
         self._streams = Streams(pool, limits)
         self._in_progress = 0
         self._budget = _Budget(limits.body_memory)
@@ -117,7 +116,6 @@ class Bridge:
         self._streams.end()
 
     def close(self) -> None:
-        self._deferred_calls.close()
         self._long_pool.shutdown(wait=False, cancel_futures=True)
         self._login_pool.shutdown(wait=False, cancel_futures=True)
 
@@ -133,7 +131,7 @@ class Bridge:
             self._in_progress -= 1
 
     async def _answer_one(self, environ: Environ) -> Answer:
-        """Answer on the event loop if the request is quick, otherwise, or if it turns out to block, in a thread."""
+        """Answer on the event loop if the request is quick; otherwise, or if it turns out to take long, in a thread."""
         loop = asyncio.get_running_loop()
         if FAULT in environ:
             return self._apply(environ)
@@ -143,19 +141,11 @@ class Bridge:
             is_long = int(environ.get("CONTENT_LENGTH", 0)) > LONG_BODY
             return await loop.run_in_executor(self._long_pool if is_long else self._pool, self._apply, environ)
         try:
-            with nonblocking.required() as deferred:
-                answer = self._apply(environ)
-        except nonblocking.WouldBlock as reason:
-            pool = self._long_pool if isinstance(reason, nonblocking.TakesLong) else self._pool
+            with nonblocking.required():
+                return self._apply(environ)
+        except nonblocking.TakesLong:
             environ["wsgi.input"].seek(0)
-            return await loop.run_in_executor(pool, self._apply, environ)
-        try:
-            for call in deferred:
-                await self._deferred_calls.run(call)
-        except Exception as fault:
-            environ[FAULT] = fault
-            return self._apply(environ)
-        return answer
+            return await loop.run_in_executor(self._long_pool, self._apply, environ)
 
     async def _log_in(self, environ: Environ) -> Answer:
         """Handle a login in the threads for logins; answer 429 if the queue, or the address's share of it, is full."""
@@ -177,42 +167,6 @@ class Bridge:
         content = b"".join(self._application(environ, lambda *words: begun.extend(words)))
         headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in begun[1]]
         return int(begun[0].split(" ", 1)[0]), headers, content
-
-
-class DeferredCalls:
-    """Runs deferred blocking calls in a thread, one at a time; equal calls that have not started yet run once."""
-
-    def __init__(self) -> None:
-        # A thread of its own: those of the other pools may all be blocked by something else.
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="deferred")
-        self._due: dict[nonblocking.Call, asyncio.Future[None]] = {}
-        self._work: asyncio.Task[None] | None = None
-
-    async def run(self, call: nonblocking.Call) -> None:
-        """Run a call and wait until it has finished. Raises what the call raises."""
-        loop = asyncio.get_running_loop()
-        if call not in self._due:
-            self._due[call] = loop.create_future()
-        mine = self._due[call]
-        if self._work is None:
-            self._work = loop.create_task(self._run_all())
-        await asyncio.shield(mine)  # if one waiter is cancelled, the others go on waiting
-
-    async def _run_all(self) -> None:
-        loop = asyncio.get_running_loop()
-        while self._due:
-            call, future = self._due.popitem()
-            try:
-                await loop.run_in_executor(self._pool, call)
-            except Exception as fault:
-                future.set_exception(fault)
-            else:
-                future.set_result(None)
-        self._work = None
-
-    def close(self) -> None:
-        """Shut the thread down; no more calls may be made."""
-        self._pool.shutdown(wait=False)
 
 
 class _Budget:

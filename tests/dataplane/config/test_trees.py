@@ -149,7 +149,7 @@ def is_accepted(**texts: str) -> bool:
 
 
 def of_definition(name: str) -> SearchStrategy[str]:
-    """Whatever fits the definition of a monitor's text, and is accepted."""
+    """Random texts that fit the definition of a monitor's field and that the API accepts."""
     pattern = str(resources.HEALTHMONITOR[name].pattern)
     return st.from_regex(pattern, fullmatch=True).filter(lambda text: is_accepted(**{name: text}))
 

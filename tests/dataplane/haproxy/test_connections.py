@@ -1,4 +1,4 @@
-"""How many connections are open to a member, asked of the processes that carry them."""
+"""The number of open connections to a member, as the processes that carry them report it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can go wrong around a running HAProxy: each has a state and a reason, and heals by itself."""
+"""Faults around a running HAProxy: each has a state and a reason, and is repaired without help."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MONITOR = {"type": "HTTP", "delay": 1, "timeout": 1, "max_retries": 1, "max_retr
 
 @pytest.fixture(autouse=True)
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What nobody tells of is found within a second, and not waited for for long."""
+    """Short intervals: faults that cause no event are found within a second."""
     monkeypatch.setattr(observer, "IDLE", 0.5)
     monkeypatch.setattr(observer, "PATIENCE", 0.3)
     monkeypatch.setattr(process, "HUNG_SECONDS", 1.0)
@@ -51,7 +51,7 @@ def serves(port: int) -> bool:
 
 
 def told(world: DataPlaneRig) -> list[tuple[str, str | None, str | None, str | None]]:
-    """What happened to the load balancer itself."""
+    """Return the events of the load balancer itself."""
     wanted = sa.select(EVENT).where(EVENT.c.resource == "loadbalancer").order_by(EVENT.c.serial)
     with world.store.reading() as tx:
         return [(row.action, row.status, row.how, row.reason) for row in tx.execute(wanted)]

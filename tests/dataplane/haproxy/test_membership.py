@@ -40,7 +40,7 @@ SETTINGS = st.fixed_dictionaries(
 
 
 def running_servers(instance: Instance) -> dict[tuple[str, str], Any]:
-    """What can be seen of each server, except for what depends on time."""
+    """Return the state of each server, without values that depend on time."""
     rows = runtime.parse_stat(runtime.ask(instance.directory, "admin.sock", "show stat -1 4 -1"))
     found = {}
     for row in runtime.states(instance.directory):

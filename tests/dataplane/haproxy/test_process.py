@@ -80,7 +80,7 @@ def kill_all(running: Running) -> None:
 
 
 def test_a_weight_that_somebody_else_changed_is_put_right(running: Running, webs) -> None:
-    """What is compared is what HAProxy reports, not what was sent to it once."""
+    """The wanted weight is compared with the one that HAProxy reports, not with the one sent last."""
     import trees
 
     one, two = webs("one", "two")

@@ -1,4 +1,4 @@
-"""Which processes count as those of a directory."""
+"""The processes that count as those of a directory."""
 
 from __future__ import annotations
 

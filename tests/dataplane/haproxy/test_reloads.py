@@ -24,7 +24,7 @@ RELOADS = 20
 
 
 def reloads(instance: Instance) -> int:
-    """How often its master has reloaded, by its own account, which it gives once it has executed itself anew."""
+    """Return the number of reloads that the master reports, once it has executed itself again."""
 
     def account() -> list[str]:
         try:
@@ -132,7 +132,7 @@ def test_reloads_fail_no_connection_to_an_ipv6_address(running: Running, webs, a
     is_over = threading.Event()
 
     def ask(address: str) -> tuple[int, list[str]]:
-        """How many new connections were served, and why others were not, until all reloads are done."""
+        """Return the number of new connections served, and the errors of the others, until all reloads are done."""
         served, failures = 0, []
         while not is_over.is_set() or not served:
             try:

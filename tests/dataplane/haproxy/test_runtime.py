@@ -1,4 +1,4 @@
-"""What HAProxy's answers mean."""
+"""The meaning of HAProxy's answers at its runtime socket."""
 
 from __future__ import annotations
 

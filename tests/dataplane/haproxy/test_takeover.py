@@ -1,4 +1,4 @@
-"""What a server finds that was killed, or that meets an HAProxy which no longer does what it is asked to."""
+"""Takeover by a server that was killed, or whose HAProxy no longer obeys."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ def port_of(given: dict[str, Any]) -> int:
 
 
 class Nobody:
-    """Where nobody listens."""
+    """A member on a port without a listener."""
 
     address = "127.0.0.1"
 

@@ -1,4 +1,4 @@
-"""What checks found, in words; and why statuses are what they are."""
+"""Results of checks in words, and the reasons of statuses."""
 
 from __future__ import annotations
 

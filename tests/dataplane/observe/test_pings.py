@@ -47,7 +47,7 @@ def statuses(world: DataPlaneRig) -> set[str]:
 
 
 def condemned(world: DataPlaneRig) -> int:
-    """How often a member was said to be down."""
+    """Return how often a member was reported as down."""
     with world.store.reading() as tx:
         told = sa.select(sa.func.count()).where(EVENT.c.resource == "member", EVENT.c.status == "ERROR")
         return int(tx.scalar(told) or 0)

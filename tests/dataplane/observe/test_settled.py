@@ -1,4 +1,4 @@
-"""What is ACTIVE is shown as it stays: times and operating statuses are there in the same moment, and do not move.
+"""Objects that become ACTIVE have their final times and operating statuses at the same moment.
 
 Random load balancers take each other's place. No member changes its health, and nobody changes anything else.
 """

@@ -87,7 +87,7 @@ def observed(
 
 
 def changed(found: dict[tuple[str, str], str]) -> dict[str, str]:
-    """What is not as it is when all is well."""
+    """Return the statuses that differ from those of a healthy load balancer."""
     well = observed({}, WELL)
     return {name: status for (kind, name), status in found.items() if well[kind, name] != status}
 

@@ -213,7 +213,7 @@ def test_one_of_another_version_is_replaced(
     tree = udp(*datagrams("one"))
     running.apply(tree)
     pid = relay(running)
-    monkeypatch.setattr("lbclient.dataplane.haproxy.relay_process.VERSION", "0")
+    monkeypatch.setattr("lbclient.dataplane.relay.plan.Plan.versions", ("0",))
     assert running.put().how == "started"
     assert relay(running) != pid
     assert clients(tree).name() == "one"

@@ -163,7 +163,7 @@ def test_the_truth_is_told_at_once(world: DataPlaneRig, datagrams) -> None:
 
 
 def down(world: DataPlaneRig) -> bool:
-    """What the relay itself says."""
+    """Whether the relay reports the member as down."""
     told = runtime.parse_report(runtime.ask(world.instance.directory, SOCKET, runtime.REPORT)).rows
     return told[trees.identity("pool"), trees.identity("one")]["status"] == "DOWN"
 

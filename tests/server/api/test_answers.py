@@ -1,4 +1,4 @@
-"""What answers look like: the attributes and defaults that Octavia's server was seen to give."""
+"""Attributes and defaults in answers, as Octavia's server gives them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever a client sends: a 4xx or a good answer, never a 5xx beyond 501, and nothing broken behind it."""
+"""Random requests get a good answer or a 4xx, never a 5xx besides 501, and break nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Octavia's own server answers where one would expect something else; tests/outside/test_octavia.py asks it."""
+"""Unexpected answers of Octavia's own server, which tests/outside/test_octavia.py asks, are given here, too."""
 
 from __future__ import annotations
 

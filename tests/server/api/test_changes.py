@@ -1,4 +1,4 @@
-"""What changes do: absent, null and default; what goes along; what is refused."""
+"""Updates: absent attributes, null and defaults; further objects that change; refusals."""
 
 from __future__ import annotations
 

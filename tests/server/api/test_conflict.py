@@ -1,4 +1,4 @@
-"""What a 409 tells beside Octavia's words: which change holds the load balancer."""
+"""A 409 names, beside Octavia's text, the change that keeps the load balancer busy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the API tells of a load balancer's history, of last checks and of the counters of its parts."""
+"""The API of events, of results of checks, and of the counters of pools and members."""
 
 from __future__ import annotations
 

@@ -122,7 +122,7 @@ def test_the_previous_page(api: Any, members: SimpleNamespace) -> None:
     ),
 )
 def test_pages_are_the_whole_list_cut_up(api: Any, members: SimpleNamespace, limit: int, keys: list[Any]) -> None:
-    """Whatever the order, also by keys that are null or equal: no row twice, none missing."""
+    """Pages have each row once in any order, also by keys that are null or equal."""
     sort = "&sort=" + ",".join(":".join(pair) for pair in keys) if keys else ""
     whole = [member["id"] for member in api.get(f"{members.path}?{sort}")["members"]]
     found: list[str] = []

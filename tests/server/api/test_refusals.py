@@ -1,4 +1,4 @@
-"""What is refused, with which status and in whose words: those that scripts match on are Octavia's."""
+"""Refused requests, with status and text; texts that scripts match on are Octavia's."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ Result = falcon.testing.Result
 
 
 def password_body(name: str, password: str, scope: Any = None) -> dict[str, Any]:
-    """What one sends for a token."""
+    """Return the body of a request for a token."""
     user = {"name": name, "password": password, "domain": {"id": "default"}}
     auth: dict[str, Any] = {"identity": {"methods": ["password"], "password": {"user": user}}}
     return {"auth": auth if scope is None else {**auth, "scope": scope}}

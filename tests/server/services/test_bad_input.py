@@ -1,4 +1,4 @@
-"""Whatever a client sends to identity, network and key manager, it gets an answer that is not the server's fault."""
+"""Random requests to identity, network and key manager never get an answer of 500 or more."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ CIDR = "10.77.0.0/28"  # of both projects' networks
 
 @dataclass(frozen=True)
 class Kind:
-    """How one kind of object is made: its path and body, in which {kind} is the ID of another object."""
+    """The request that creates one kind of object: path and body, in which {kind} is the ID of another object."""
 
     path: str
     key: str  # of the object in a body; "": the body itself is the object
@@ -148,7 +148,7 @@ class Tenant:
 
 
 class Projects(RuleBasedStateMachine):
-    """Whatever one does, the other notices nothing, and is told of nothing."""
+    """Two projects: no action of one affects the other or shows it anything."""
 
     front: ClassVar[Front]
 

@@ -18,7 +18,7 @@ from certificates import Certified
 
 @dataclass(frozen=True)
 class Session:
-    """What a handshake has agreed on, and the answer to a request over it."""
+    """The parameters that a handshake agreed on, and the answer to a request over it."""
 
     version: str | None
     cipher: str
@@ -33,7 +33,7 @@ class Session:
 
     @property
     def headers(self) -> dict[str, str]:
-        """What arrived at the member."""
+        """Return the headers that arrived at the member."""
         return dict(self.answer.json["headers"])
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import trees
 
 from lbclient.dataplane.config.render import Settings, render
+from lbclient.dataplane.haproxy import unprivileged
 from lbclient.dataplane.haproxy.binary import find_haproxy, most_files
 from lbclient.dataplane.haproxy.process import Applied, Instance
 
@@ -23,7 +24,8 @@ class Running:
     """One HAProxy that is given one tree after another."""
 
     def __init__(self, directory: Path, haproxy: str | None = None) -> None:
-        self.instance = Instance(directory / trees.identity("lb"), haproxy or binary())
+        self.user = unprivileged.user(None)
+        self.instance = Instance(directory / trees.identity("lb"), haproxy or binary(), self.user)
         self.tree: dict[str, Any] = {}
         self.last: Applied | None = None
 
@@ -33,7 +35,7 @@ class Running:
         return self.put()
 
     def put(self) -> Applied:
-        wanted = render(trees.snapshot(self.tree), Settings(most_files=most_files()))
+        wanted = render(trees.snapshot(self.tree), Settings(most_files=most_files(), user=self.user))
         self.last, running = None, self.last.running if self.last else None
         self.last = self.instance.apply(wanted, running)
         return self.last

@@ -175,7 +175,7 @@ GIVEN: set[int] = set()
 
 
 def free_port() -> int:
-    """A port that nobody has and that is given once; below those that the kernel gives to clients."""
+    """Return a free port that no other call gets, below those that the kernel gives to clients."""
     while True:
         port = random.randrange(10000, 32000)
         with socket.socket() as trial, contextlib.suppress(OSError):
@@ -186,7 +186,7 @@ def free_port() -> int:
 
 
 def until(condition: Callable[[], Any], seconds: float = 10.0) -> Any:
-    """What the condition gives once it is true. Fails when that takes too long."""
+    """Wait for a condition and return its first true value. Fails after a deadline."""
     deadline = time.monotonic() + seconds
     while True:
         result = condition()

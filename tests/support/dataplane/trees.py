@@ -11,7 +11,7 @@ import pki
 
 from lbclient import resources
 from lbclient.resources.fields import Resource
-from lbclient.store.snapshot import Snapshot
+from lbclient.store.snapshot import Shaping, Snapshot
 
 SPACE = uuid.UUID("5c6f2f6e-91b3-4c28-b5fb-5b5b6a5e6a10")
 PARENTS = ("loadbalancer_id", "listener_id", "pool_id", "l7policy_id")
@@ -35,7 +35,8 @@ def snapshot(tree: Mapping[str, Any]) -> Snapshot:
     """A snapshot of a tree: names stand for IDs, children hang below their parents.
 
     {amphora: name, addresses: [...], listeners: {name: {..., l7policies: {name: {..., rules: [{...}]}}}},
-     pools: {name: {..., members: {name: {...}}, healthmonitor: {...}}}, certificates: {reference: see pki.py}}
+     pools: {name: {..., members: {name: {...}}, healthmonitor: {...}}}, certificates: {reference: see pki.py},
+     shaping: {egress: kbit/s, ingress: kbit/s, dscp: mark}}
     """
     loadbalancer = record(resources.LOADBALANCER, "lb", tree.get("loadbalancer", {}))
     listeners, l7policies, l7rules = [], {}, {}
@@ -66,6 +67,7 @@ def snapshot(tree: Mapping[str, Any]) -> Snapshot:
         l7policies=l7policies,
         l7rules=l7rules,
         seen={},
+        shaping=Shaping(**tree.get("shaping", {})),
         amphora_id=identity(tree.get("amphora", "amphora")),
         certificates={reference: pki.material(each) for reference, each in tree.get("certificates", {}).items()},
     )

@@ -14,7 +14,7 @@ import trees
 from instances import binary
 from members import free_port, until
 
-from lbclient.dataplane.haproxy import attachments
+from lbclient.dataplane.haproxy import attachments, unprivileged
 from lbclient.dataplane.haproxy.process import Instance
 from lbclient.dataplane.observe.observer import Observer
 from lbclient.dataplane.reconcile import Reconciler
@@ -33,14 +33,14 @@ class DataPlaneRig:
         self.store.migrate()
         self.directory = directory / "haproxy"
         self.haproxy = haproxy or binary()
+        self.user = unprivileged.user(None)
         self.id = trees.identity("lb")
         self.tree: dict[str, Any] = {}
         self.begin()
 
     def begin(self) -> None:
-        self.reconciler = Reconciler(
-            Hosted(self.store), self.directory, self.haproxy, attachments.attachment("loopback")
-        )
+        attachment = attachments.attachment("loopback")
+        self.reconciler = Reconciler(Hosted(self.store), self.directory, self.haproxy, attachment, user=self.user)
         self.observer = Observer(Hosted(self.store), self.directory, self.reconciler)
         self.reconciler.start()
         self.observer.start()
@@ -57,7 +57,7 @@ class DataPlaneRig:
 
     @property
     def instance(self) -> Instance:
-        return Instance(self.directory / self.id, self.haproxy)
+        return Instance(self.directory / self.id, self.haproxy, self.user)
 
     def change(self, *trees_: Mapping[str, Any], wait: bool = True) -> str | None:
         """The tree with the given ones on top of it; waits until it has settled and gives the status."""
@@ -87,7 +87,7 @@ class DataPlaneRig:
 
 
 class Answer:
-    """What came back over HTTP."""
+    """An answer over HTTP."""
 
     def __init__(self, response: http.client.HTTPResponse) -> None:
         self.status = response.status
@@ -100,7 +100,7 @@ class Answer:
 
     @property
     def name(self) -> str:
-        """Who answered; a status where nobody did."""
+        """Return the name of the member that answered, or the status if none did."""
         return str(self.headers.get("Server-Name") or self.status)
 
 

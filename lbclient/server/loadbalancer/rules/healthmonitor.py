@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from ....resources.healthmonitor import HTTP_OPTIONS, HTTP_TYPES
 from ....store.prepared import by
 from ....store.records import Record
 from ....store.tables import HEALTHMONITOR
@@ -14,9 +15,6 @@ from ...errors import BadRequest, Conflict, InvalidInput, ValidationFailure
 from .listener import DATAGRAM_PROTOCOLS
 
 Values = dict[str, Any]
-
-HTTP_KINDS = ("HTTP", "HTTPS")
-HTTP_OPTIONS = ("http_method", "url_path", "expected_codes")
 
 
 def check(values: Values, pool_protocol: str) -> None:
@@ -53,13 +51,13 @@ def check_options(kind: str, given: Iterable[str]) -> None:
     Raises BadRequest with Octavia's text.
     """
     for name in HTTP_OPTIONS:
-        if name in given and kind not in HTTP_KINDS:
+        if name in given and kind not in HTTP_TYPES:
             raise BadRequest(f"{name} is not a valid option for health monitors of type {kind}")
 
 
 def with_defaults(values: Values) -> Values:
     """Fill in the method, path and codes of an HTTP check; other types have none of these."""
-    if values["type"] not in HTTP_KINDS:
+    if values["type"] not in HTTP_TYPES:
         return values
     defaults = {"http_method": "GET", "url_path": "/", "expected_codes": "200"}
     return {**values, **{name: values[name] or default for name, default in defaults.items()}}

@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ....store import nonblocking
+from ....resources.l7policy import REDIRECTS
 from ....store.prepared import Prepared, update
 from ....store.records import Record
 from ....store.tables import L7POLICY, L7RULE
@@ -14,12 +14,6 @@ from ...errors import BadRequest
 
 Values = dict[str, Any]
 
-# The field that each redirecting action needs.
-REDIRECTS = {
-    "redirect_pool_id": "REDIRECT_TO_POOL",
-    "redirect_url": "REDIRECT_TO_URL",
-    "redirect_prefix": "REDIRECT_PREFIX",
-}
 # The fields that a given action ignores, though the request may contain them.
 LEFT_ASIDE = {
     "REJECT": ("redirect_pool_id", "redirect_url"),
@@ -27,7 +21,6 @@ LEFT_ASIDE = {
     "REDIRECT_TO_POOL": ("redirect_url",),
 }
 DEFAULT_CODE = 302
-MANY = 50  # the number of policies that can be renumbered quickly
 
 
 def check_is_a_change(values: Values) -> None:
@@ -97,8 +90,6 @@ _MOVE_OTHERS = Prepared(
 def move(tx: sa.Connection, listener_id: str, policy_id: str, position: int) -> int:
     """Move a policy to a position within its listener, renumber the others from 1 and return the actual position."""
     others: int = _COUNT_OTHERS.scalar(tx, listener_id=listener_id, policy_id=policy_id)
-    if others > MANY:
-        nonblocking.check_may_block()
     place = min(position, others + 1)
     _MOVE_OTHERS.run(tx, listener_id=listener_id, policy_id=policy_id, place=place)
     update(L7POLICY, "position").run(tx, row_id=policy_id, position=place)

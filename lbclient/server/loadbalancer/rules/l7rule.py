@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ....store import nonblocking
+from ....resources.l7rule import KEYED_TYPES
 from ....store.prepared import by
 from ....store.tables import L7RULE
 from ...errors import Conflict, InvalidInput
@@ -28,7 +28,7 @@ def check(values: Values) -> None:
     kind, compare, key, value = (values[name] for name in ("type", "compare_type", "key", "value"))
     if not value:
         raise InvalidInput("value", value, "L7 rule type requires a value")
-    if kind in ("HEADER", "COOKIE", "SSL_DN_FIELD") and not key:
+    if kind in KEYED_TYPES and not key:
         raise InvalidInput("key", key, f"L7 rule type {kind} needs a key.")
     if kind in ("HEADER", "COOKIE") and not re.fullmatch(TOKEN, key):
         raise InvalidInput("key", key, f"It should be the name of a {kind.lower()}, as RFC 7230 and 6265 allow it.")
@@ -61,7 +61,6 @@ def _check_characters(kind: str, value: str) -> None:
 
 
 def _check_expression(value: str) -> None:
-    nonblocking.check_may_block()
     if "[" in value and IGNORES_CASE.search(value) and BEYOND_ASCII.search(value):  # takes seconds
         raise InvalidInput("value", value, "Sets of characters beyond ASCII cannot ignore case.")
     try:

@@ -104,9 +104,8 @@ def check_pool_fits(listener_protocol: str, pool: PoolRecord) -> None:
 def _check_headers(protocol: str, headers: dict[str, str]) -> None:
     if not headers:
         return
-    allowed = {"HTTP": listeners.HTTP_HEADERS, "TERMINATED_HTTPS": listeners.HTTP_HEADERS + listeners.TLS_HEADERS}
     for name, value in headers.items():
-        if name not in allowed.get(protocol, ()):
+        if name not in listeners.INSERTED_HEADERS.get(protocol, ()):
             raise InvalidInput("insert_headers", name, f"A listener of protocol {protocol} cannot add this header.")
         if value not in ("true", "false", "True", "False"):
             raise InvalidInput("insert_headers", f"{name}={value}", "Value should be one of: true, false")

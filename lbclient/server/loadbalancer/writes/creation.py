@@ -40,7 +40,6 @@ def create_loadbalancer(services: Services, who: Context, body: Any, tx: sa.Conn
     values["project_id"] = _project(services, who, values)
     place = placement.of(tx, services, values)
     values["provider"] = place.provider
-    transaction.check_may_block(services, place.provider)
     if values["additional_vips"] or not drivers.is_noop(services.config.providers, place.provider):
         lock_addresses(tx)
     quotas.check(services, tx, LOADBALANCER, values["project_id"])

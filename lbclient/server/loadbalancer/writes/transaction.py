@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from ....resources import Api, Resource
-from ....store import addresses, history, nonblocking, noop, prepared, serials, settling
+from ....store import addresses, history, noop, prepared, serials, settling
 from ....store.history import Event
 from ....store.prepared import Prepared
 from ....store.records import LoadBalancerRecord, Record
@@ -161,7 +161,7 @@ def writing(services: Services) -> Iterator[tuple[sa.Connection, Callable[[str],
     except sa.exc.OperationalError:
         _wake(services, named)
         raise
-    if services.settlements is None or nonblocking.is_required():
+    if services.settlements is None:
         _wake(services, named)
         return
     with services.settlements.expected(named) as settled:
@@ -195,7 +195,6 @@ def change(
         with writing(services) as (tx, wake):
             loadbalancer_id, found = find(tx)
             loadbalancer = _lock(tx, loadbalancer_id)
-            check_may_block(services, loadbalancer.provider)
             if loadbalancer.provisioning_status in mutable:
                 if not services.store.has_one_writer:
                     _, found = find(tx)
@@ -209,14 +208,7 @@ def change(
             raise Conflict(text)
         if time.monotonic() >= deadline:
             raise Busy(text, held_by)
-        nonblocking.check_may_block()
         _wait_while_busy(services, loadbalancer_id, deadline)
-
-
-def check_may_block(services: Services, provider: str) -> None:
-    """Announce a write that may block, unless the provider is a no-op. Raises nonblocking.WouldBlock."""
-    if not drivers.is_noop(services.config.providers, provider):
-        nonblocking.check_may_block()
 
 
 def _telling(resource: Resource, values: Mapping[str, Any]) -> dict[str, Any]:

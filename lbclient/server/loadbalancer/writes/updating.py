@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ....resources import HEALTHMONITOR, L7POLICY, L7RULE, LISTENER, LOADBALANCER, MEMBER, POOL
+from ....resources.l7policy import REDIRECTS
 from ....store.records import (
     HealthMonitorRecord,
     L7PolicyRecord,
@@ -95,7 +96,7 @@ def update_l7policy(change: Change, who: Context, row: L7PolicyRecord, values: V
     if position is not None:
         l7policy_rules.move(change.tx, listener.id, row.id, position)
     change.touch(LISTENERS, [listener.id])
-    return {name: complete[name] for name in {*values, *l7policy_rules.REDIRECTS, "action", "redirect_http_code"}}
+    return {name: complete[name] for name in {*values, *REDIRECTS, "action", "redirect_http_code"}}
 
 
 def update_l7rule(change: Change, who: Context, row: L7RuleRecord, values: Values) -> Values:
