@@ -107,6 +107,10 @@ class LocalDataPlane:
         """Return why HAProxy can never listen on a port here; None if it may."""
         return binding.low_port_refusal(port)
 
+    def duplicate(self, address: str) -> str | None:
+        """Return that another machine answers for an address, after up to a second; None if none answers."""
+        return self._attachment.duplicate(address)
+
     def active_connections(self, loadbalancer_id: str, pool_id: str, member_id: str) -> int | None:
         """Return the number of open connections to a member; None if the proxy does not answer."""
         return connections.open_to(self._directory, loadbalancer_id, pool_id, member_id)

@@ -62,6 +62,11 @@ class RemoteDataPlane:
         refusal: str | None = self._ask("port_refusal", port=port)
         return refusal
 
+    def duplicate(self, address: str) -> str | None:
+        """Return that another machine has an address; None if none answers, or if the data plane cannot be asked."""
+        duplicate: str | None = self._ask("duplicate", address=address)
+        return duplicate
+
     def active_connections(self, loadbalancer_id: str, pool_id: str, member_id: str) -> int | None:
         count: int | None = self._ask("connections", id=loadbalancer_id, pool_id=pool_id, member_id=member_id)
         return count

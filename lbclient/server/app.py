@@ -77,8 +77,10 @@ def quick_requests(services: Services) -> Callable[[Environ], bool]:
         if route.waits and route.method == "GET"
     }
 
+    active_faults = services.testing.faults.active if services.testing else {}
+
     def is_quick(environ: Environ) -> bool:
-        if services.testing and not services.testing.is_calm:
+        if active_faults:
             return False  # a fault may delay it
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
         if method != "GET":
@@ -193,7 +195,8 @@ def _responder(services: Services, base: str, route: Route) -> Callable[..., Non
             raise errors.Undecodable("The path is not in UTF-8.")
         if services.barbican and isinstance(request.body, dict) and is_load_balancing(req.path):
             services.barbican.copy(who, token(req), request.body)
-        _write(req, resp, route.handler(services, request, **arguments))
+        handle = partial(route.handler, services, request, **arguments)
+        _write(req, resp, services.probes.completed(services.dataplane.duplicate, handle))
 
     return respond
 

@@ -52,7 +52,7 @@ from .outbound.outbound import Outbound
 from .outbound.webhook_file import InvalidWebhooks
 from .peers import Carrier, Peers
 from .rereading import Reread, reread
-from .services import DataPlane, Services
+from .services import Changed, DataPlane, Services
 from .settlements import Settlements
 from .telemetry.metrics import Metrics
 from .telemetry.request_log import RequestFile, RequestLog
@@ -120,11 +120,11 @@ def serve(config: Config, seed: seeding.Seed | None = None, read: Reread | None 
     is_over = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: is_over.set())
-    is_asked = threading.Event()
+    is_asked, changed = threading.Event(), Changed()
     if read and not (sys.stdin and sys.stdin.isatty()):
         signal.signal(signal.SIGHUP, lambda *_: is_asked.set())
     try:
-        with state.held(config.state_directory), _running(config, seed) as address:
+        with state.held(config.state_directory), _running(config, seed, changed) as address:
             with running.announced(config.state_directory, _reachable(config, *address), config.clouds_file):
                 print(f"lbclient server is listening on {_url(config, *address)}", flush=True)
                 notify.tell("READY=1")
@@ -132,7 +132,7 @@ def serve(config: Config, seed: seeding.Seed | None = None, read: Reread | None 
                 while not is_over.wait(LOOK_UP):  # a signal just before a wait without a timeout would go unnoticed
                     if read and is_asked.is_set():
                         is_asked.clear()
-                        config = reread(config, read)
+                        config = reread(config, read, changed)
             LOG.info("stopping")
             notify.tell("STOPPING=1")
     except REFUSALS as error:
@@ -158,7 +158,7 @@ def reset_password(config: Config, name: str) -> int:
 
 
 @contextmanager
-def _running(config: Config, seed: seeding.Seed | None) -> Iterator[tuple[str, int]]:
+def _running(config: Config, seed: seeding.Seed | None, changed: Changed) -> Iterator[tuple[str, int]]:
     """Run the server and the data plane; yield the address and port that the server listens on."""
     certificate = _certificate(config)
     haproxy = find_haproxy(config.haproxy) if config.has_agent else ""
@@ -194,6 +194,7 @@ def _running(config: Config, seed: seeding.Seed | None) -> Iterator[tuple[str, i
         _settlements(config, store, [each.on_reconciled for each in (carrier, peers) if each], kit),
         metrics=metrics,
         request_log=_request_log(config),
+        changed=changed,
     )
     seeding.undo(services, config.state_directory)  # before users are created, whose passwords go to clouds.yaml
     server = _bound(config, services, certificate)

@@ -76,6 +76,7 @@ class Peers:
             "kill": lambda said: dataplane.kill(said["id"]),
             "own_addresses": lambda said: list(dataplane.own_addresses()),
             "address_refusal": lambda said: dataplane.address_refusal(said["address"]),
+            "duplicate": lambda said: dataplane.duplicate(said["address"]),
             "port_refusal": lambda said: dataplane.port_refusal(said["port"]),
         }
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from .identity.throttle import Throttle
+from .probes import Probes
 from .telemetry.metrics import Metrics
 from .telemetry.request_log import RequestLog
 
@@ -47,6 +48,10 @@ class DataPlane(Protocol):
 
     def port_refusal(self, port: int) -> str | None:
         """Return why this machine can never listen on a port; None if it may."""
+        ...
+
+    def duplicate(self, address: str) -> str | None:
+        """Return that another machine has an address, after asking for up to a second; None if none answers."""
         ...
 
     def active_connections(self, loadbalancer_id: str, pool_id: str, member_id: str) -> int | None:
@@ -138,6 +143,13 @@ class Figures(Protocol):
         ...
 
 
+@dataclass
+class Changed:
+    """What has changed since the start and is in effect; None for what the configuration of the start says."""
+
+    quotas: Mapping[str, int] | None = None
+
+
 @dataclass(frozen=True)
 class Services:
     """The services passed to every handler."""
@@ -153,7 +165,14 @@ class Services:
     settlements: Settlements | None = None  # None: writes are answered at once
     throttle: Throttle = field(default_factory=Throttle)
     metrics: Metrics = field(default_factory=Metrics)
+    probes: Probes = field(default_factory=Probes)
     request_log: RequestLog = field(default_factory=RequestLog)
+    changed: Changed = field(default_factory=Changed)  # by SIGHUP
+
+    @property
+    def usual_quotas(self) -> Mapping[str, int]:
+        """The quotas of projects that have none of their own, without those that are unlimited."""
+        return self.config.quotas if self.changed.quotas is None else self.changed.quotas
 
     def wake(self, loadbalancer_ids: Iterable[str]) -> None:
         """Reconcile load balancers soon; called after a commit."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from lbclient.dataplane.config.unsupported import invalid
@@ -20,6 +20,7 @@ class FakeDataPlane:
     on_wake: Callable[[str], object] = lambda loadbalancer_id: None
     refusal: Callable[[Snapshot], str | None] = lambda snapshot: None
     own: tuple[str, ...] = ()
+    duplicates: Mapping[str, str] = field(default_factory=dict)  # what is said of addresses of other machines
     attachment: Attachment | None = None  # whose addresses there are; None: any
 
     def wake(self, loadbalancer_id: str, project_id: str | None = None) -> None:
@@ -39,6 +40,9 @@ class FakeDataPlane:
 
     def port_refusal(self, port: int) -> str | None:
         return None
+
+    def duplicate(self, address: str) -> str | None:
+        return self.duplicates.get(address)
 
     def active_connections(self, loadbalancer_id: str, pool_id: str, member_id: str) -> int | None:
         return 0

@@ -12,7 +12,7 @@ from .holders import Holders
 from .links import Assignment
 from .local_routes import AttachmentFailed as AttachmentFailed
 from .local_routes import is_local
-from .on_interfaces import OnInterfaces, refuse_duplicate
+from .on_interfaces import OnInterfaces, duplicate, refuse_duplicate
 
 Kind = Literal["lab", "loopback", "anyip", "interface"]
 
@@ -37,6 +37,9 @@ class Attachment(Protocol):
 
     def refusal(self, address: str) -> str | None:
         """Return why an address can never be attached here; None if it may be."""
+
+    def duplicate(self, address: str) -> str | None:
+        """Return that another machine answers for an address, after up to a second; None if none answers."""
 
 
 class Loopback:
@@ -65,6 +68,9 @@ class Loopback:
             f"Address {address} is not one of this machine; "
             "with the attachment 'loopback', subnets lie within 127.0.0.0/8."
         )
+
+    def duplicate(self, address: str) -> str | None:
+        return None
 
 
 class AnyIP:
@@ -115,6 +121,9 @@ class AnyIP:
 
     def refusal(self, address: str) -> str | None:
         return None
+
+    def duplicate(self, address: str) -> str | None:
+        return None if is_local(address) else duplicate(local_routes.link_of(address), address)
 
 
 def attachment(kind: Kind, assignments: Sequence[Assignment] = ()) -> Attachment:

@@ -101,6 +101,9 @@ class OnInterfaces:
     def refusal(self, address: str) -> str | None:
         return self._places.refusal(address)
 
+    def duplicate(self, address: str) -> str | None:
+        return None if is_local(address) else duplicate(self._places.of(address), address, self._probe_seconds)
+
     def _check(self, address: str) -> None:
         """Raise AttachmentFailed if the address belongs on no interface, or another machine answers for it."""
         refusal = self._places.refusal(address)
@@ -179,15 +182,22 @@ class OnInterfaces:
 
 def refuse_duplicate(interface: str | None, address: str, seconds: float = neighbours.PROBE_SECONDS) -> None:
     """Raise AttachmentFailed if another machine on the interface's link, if any, answers for the address."""
+    why = duplicate(interface, address, seconds)
+    if why:
+        raise AttachmentFailed(why)
+
+
+def duplicate(interface: str | None, address: str, seconds: float = neighbours.PROBE_SECONDS) -> str | None:
+    """Return that another machine on the interface's link answers for the address; None if none does in `seconds`."""
     if interface is None:
-        return
+        return None
     try:
         found = neighbours.find(interface, address, seconds)
     except OSError as error:  # for example without CAP_NET_RAW
         LOG.warning("cannot ask on %s whether another machine has %s: %s", interface, address, error)
-        return
-    if found:
-        raise AttachmentFailed(
-            f"Address {address} is in use by another machine: "
-            f"{found.hardware_address} answers for it on {found.interface}."
-        )
+        return None
+    if found is None:
+        return None
+    return (
+        f"Address {address} is in use by another machine: {found.hardware_address} answers for it on {found.interface}."
+    )

@@ -32,7 +32,8 @@ class Claims:
     def take(self, tx: sa.Connection, subnet: Any, address: Address, holder: str) -> None:
         """Claim an address of a subnet for a load balancer or a floating IP, the holder, by its ID.
 
-        Raises errors.BadRequest if the address may not carry traffic, and errors.Conflict if it is in use.
+        Raises errors.BadRequest if the address may not carry traffic, errors.Conflict if it is in use, and Unprobed
+        if that is not known.
         """
         refusal = self.refusal(subnet, address)
         if refusal:
@@ -41,6 +42,9 @@ class Claims:
         if tx.scalar(sa.select(ADDRESS_CLAIM.c.holder).where(ADDRESS_CLAIM.c.key == key)) is not None:
             why = f"IP address {address} is in use by another load balancer or floating IP."
             raise errors.Conflict(why, kind="IpAddressInUse")
+        answered = self._services.probes.refusal(address) if self._services.config.takes_addresses else None
+        if answered:
+            raise errors.Conflict(answered, kind="IpAddressInUse")
         if address in self.occupied(tx):
             raise errors.Conflict(f"IP address {address} is in use by another machine.", kind="IpAddressInUse")
         tx.execute(sa.insert(ADDRESS_CLAIM).values(key=key, address=str(address), holder=holder))
@@ -65,13 +69,16 @@ class Claims:
         return f"{text} in a network of a project's own. Allowed: subnets that an admin made or shared; {ranges}."
 
     def occupied(self, tx: sa.Connection) -> frozenset[Address]:
-        """Return the members' addresses if a VIP would take them away from other machines, otherwise an empty set."""
+        """Return addresses that a VIP would take away from other machines, if VIPs do that.
+
+        They are those of members, and those that other machines answered for in the last seconds.
+        """
         if not self._services.config.takes_addresses:
             return frozenset()
         if self._members is None:
             found = tx.scalars(sa.select(MEMBER.c.address_canonical).distinct())
             self._members = frozenset(ipaddress.ip_address(address) for address in found)
-        return self._members
+        return self._members | self._services.probes.refused()
 
     _members: frozenset[Address] | None = None
 

@@ -98,6 +98,8 @@ assert neighbours.find("left", FREE) is None and neighbours.find("lo", TAKEN) is
 anyip = attachments.attachment("anyip")
 anyip.start({})
 print(refused(anyip.prepare, "a", [TAKEN]))
+assert anyip.duplicate(TAKEN) == refused(anyip.prepare, "a", [TAKEN])
+assert anyip.duplicate(FREE) is None and anyip.duplicate(ROUTED) is None
 assert local_routes.ours() == set(), "it would take the traffic of the other machine"
 anyip.prepare("a", [FREE, ROUTED])
 assert local_routes.ours() == {FREE, ROUTED}

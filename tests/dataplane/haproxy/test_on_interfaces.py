@@ -105,7 +105,9 @@ attachment = OnInterfaces()
 attachment.start({})
 print(refused(attachment.prepare, "a", [TAKEN]))
 assert links.ours() == {}
+assert attachment.duplicate(TAKEN) == refused(attachment.prepare, "a", [TAKEN])
 there(f"addr del {TAKEN}/{BITS} dev right")
+assert attachment.duplicate(TAKEN) is None
 attachment.prepare("a", [TAKEN])
 assert links.ours() == {TAKEN: {"left"}}
 attachment.stop()
@@ -328,6 +330,10 @@ def test_a_server_serves_on_the_link_and_says_what_it_cannot_reach(on_interfaces
     body = {"loadbalancer": {"vip_subnet_id": subnet, "project_id": "p" * 32}}
     answer = requests.post(server.running.url + "/v2.0/lbaas/loadbalancers", json=body, timeout=20)
     print(answer.status_code, answer.json()["faultstring"])
+    there("addr add 198.51.100.77/24 dev right")
+    wanted = {"vip_subnet_id": made["vip_subnet_id"], "vip_address": "198.51.100.77", "project_id": "p" * 32}
+    answer = requests.post(server.running.url + "/v2.0/lbaas/loadbalancers", json={"loadbalancer": wanted}, timeout=20)
+    print(answer.status_code, answer.json()["faultstring"])
 
     server.running.process.kill()
     server.running.process.wait()
@@ -346,6 +352,7 @@ finally:
     assert on_interfaces(WATCHED + prepared + SERVED + script, str(tmp_path)) == (
         "400 IP address 192.0.2.2 cannot be a VIP or a floating IP. No interface has it: the networks of --interface "
         "are left=198.51.100.0/24, lo=203.0.113.0/24.\n"
+        "409 Address 198.51.100.77 is in use by another machine: 02:00:00:00:00:07 answers for it on left.\n"
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -150,6 +150,7 @@ def make_api(store: Store) -> Callable[..., Api]:
         busy_wait: float = 0.0,
         own: tuple[str, ...] = (),
         on: Attachment | None = None,
+        duplicates: Mapping[str, str] | None = None,
         **options: Any,
     ) -> Api:
         def settle(loadbalancer_id: str) -> None:
@@ -159,11 +160,8 @@ def make_api(store: Store) -> Callable[..., Api]:
 
         config = Config(busy_wait=busy_wait, **options)
         tokens: Any = People()
-        return Api(
-            Services(
-                store, tokens, config, FakeDataPlane(wake or settle, unsupported, own, on), Enforcer(config.policy_file)
-            )
-        )
+        dataplane = FakeDataPlane(wake or settle, unsupported, own, duplicates or {}, on)
+        return Api(Services(store, tokens, config, dataplane, Enforcer(config.policy_file)))
 
     return make
 

@@ -191,6 +191,31 @@ def test_with_anyip_members_keep_their_addresses(make_api: Any) -> None:
     assert api.as_("other").loadbalancer()["vip_address"] == "10.0.0.102"
 
 
+@pytest.mark.parametrize("attachment", ["anyip", "interface"])
+def test_an_address_that_another_machine_answers_for_is_refused_and_passed_over(make_api: Any, attachment: str) -> None:
+    taken = {f"10.0.0.{last}": f"Address 10.0.0.{last} is in use: 02::7 answers for it." for last in (100, 101, 103)}
+    api = make_api(attachment=attachment, duplicates=taken)
+    for path in ("10.0.0.101", "10.0.0.103"):
+        place = {"vip_subnet_id": api.subnets["private"], "vip_address": path}
+        assert taken[path] in refusal(api, 409, **place)
+    assert api.get("/loadbalancers")["loadbalancers"] == []
+    members = [{"address": "192.0.2.1", "protocol_port": 80}]
+    pool = {"name": "p", "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN", "members": members}
+    tree = {"listeners": [{"protocol": "HTTP", "protocol_port": 80, "default_pool": pool}]}
+    assert [api.loadbalancer(**tree)["vip_address"] for _ in range(2)] == ["10.0.0.102", "10.0.0.104"]
+    assert len(api.get("/pools")["pools"]) == 2
+    assert len(api.get("/pools")["pools"][0]["members"]) == 1
+
+
+def test_a_request_probes_a_bounded_number_of_addresses(make_api: Any) -> None:
+    class Taken(dict[str, str]):
+        def get(self, address: Any, default: Any = None) -> Any:
+            return f"{address} is in use."
+
+    api = make_api(attachment="anyip", duplicates=Taken(x=""))
+    assert "other machines answer for 16" in refusal(api, 409, vip_subnet_id=api.subnets["private"])
+
+
 def test_writers_at_the_same_time_get_an_address_once(make_api: Any) -> None:
     api = make_api(attachment="lab")
     places = [network(person, "10.50.0.0/24").subnet for person in (api, api.as_("other")) for _ in range(3)]
