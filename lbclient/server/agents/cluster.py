@@ -103,6 +103,10 @@ class Cluster:
     def address_refusal(self, address: str) -> str | None:
         return self._local.address_refusal(address)
 
+    def duplicate(self, address: str) -> str | None:
+        """Return that a machine near this one has an address; other hosts look for it when they attach it."""
+        return self._local.duplicate(address)
+
     def port_refusal(self, port: int) -> str | None:
         return self._local.port_refusal(port)
 
