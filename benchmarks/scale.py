@@ -1,7 +1,8 @@
 """Many load balancers on one machine: `python benchmarks/scale.py [--balancers 100] [--members 10] [--idle 20]`.
 
 Each has a listener, a pool of members and a health monitor, and is made by one request. Told are the times to ACTIVE of
-the first ones and of the last ones, memory, the processor time of the idle server and of all HAProxy processes, and
+the first ones and of the last ones, memory beside the formula of
+doc/source/operating/capacity.rst, the processor time of the idle server and of all HAProxy processes, and
 how long everything takes to be there again after a restart of the server and after one of the machine (all processes
 are killed, then the server is started). Yardsticks are a server without any load balancers, and HAProxy by itself: the
 same configurations, started as many at a time as there are processors. A thousand need some 10 GiB.
@@ -28,12 +29,13 @@ from typing import Any
 
 import setting
 from latency import accepts
-from setting import Client, free_port, haproxy, wait_for
+from setting import Client, free_port, free_ports, haproxy, wait_for
 
 NETWORK = "127.77.0.0/18"  # room for 16,000 VIPs
 PORT = 8080  # of every listener
 DELAY = 10  # s between two health checks of a member
 BARE = "bare"  # the directory of those that are started without a server
+SERVER, BALANCER, MEMBER = 110_000, 6_500, 12  # kB, of the formula of the capacity page
 FEW = 20  # balancers are "the first" and "the last"
 TICKS = os.sysconf("SC_CLK_TCK")
 MEMBERS = """
@@ -204,7 +206,13 @@ def milliseconds(seconds: list[float]) -> str:
     return f"{statistics.median(seconds) * 1000:.1f} ms"
 
 
-def tell_memory(machine: Machine, before: int, count: int) -> None:
+def formula(balancers: int, members: int) -> int:
+    """The memory in kB that balancers with so many members each are promised to take at most, without connections."""
+    return SERVER + balancers * (BALANCER + members * MEMBER)
+
+
+def tell_memory(machine: Machine, before: int, count: int, members: int) -> float:
+    """Return the memory as a share of what the formula gives."""
     assert machine.process is not None
     proxies = machine.proxies()
     for name in ("Rss", "Pss"):
@@ -213,6 +221,11 @@ def tell_memory(machine: Machine, before: int, count: int) -> None:
     after = kilobytes(machine.process.pid, "Rss")
     told("the server, memory before the first (Rss)", f"{before / 1024:.0f} MB")
     told("the server, memory a balancer (Rss)", f"{(after - before) / count:.0f} kB")
+    everything = after + total  # the last total is Pss
+    told("all memory", f"{everything / 1024:.0f} MB")
+    share = everything / formula(count, members)
+    told("all memory beside the formula of the capacity page", f"{share:.2f}")
+    return share
 
 
 def tell_restarts(machine: Machine, balancers: list[Any], alone: float) -> None:
@@ -295,7 +308,8 @@ def wait_for_all(balancers: list[Any]) -> None:
         wait_for(lambda: accepts(each["vip_address"], PORT), 0.02)  # noqa: B023
 
 
-def main() -> None:
+def main() -> int:
+    """Measure; the exit status is 1 where more memory is needed than the formula says."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--balancers", type=int, default=100)
     parser.add_argument("--members", type=int, default=10, help="of each balancer")
@@ -303,17 +317,18 @@ def main() -> None:
     options = parser.parse_args()
     setting.DEADLINE = 300.0
     with tempfile.TemporaryDirectory(prefix="lbclient-scale-") as directory:
-        ports = [free_port() for _ in range(options.members)]
+        ports = free_ports(options.members)
         machine = Machine(directory)
         try:
             with members(ports, directory):
-                run(machine, options, ports)
+                return run(machine, options, ports)
         finally:
             machine.crash()
             machine.kill_all(BARE)
 
 
-def run(machine: Machine, options: argparse.Namespace, ports: list[int]) -> None:
+def run(machine: Machine, options: argparse.Namespace, ports: list[int]) -> int:
+    """Return the exit status."""
     machine.start()
     machine.stop()
     start = time.perf_counter()
@@ -336,13 +351,14 @@ def run(machine: Machine, options: argparse.Namespace, ports: list[int]) -> None
     told(f"the server's processor time, the first {few} (mean)", f"{sum(took[:few]) / few * 1000:.1f} ms")
     told(f"the server's processor time, the last {few} (mean)", f"{sum(took[-few:]) / few * 1000:.1f} ms")
     told("a weight of the last balancer, from the request to ACTIVE", milliseconds([changed(client, balancers[-1])]))
-    tell_memory(machine, before, options.balancers)
+    share = tell_memory(machine, before, options.balancers, options.members)
     time.sleep(15)  # until nobody is looked at more often than an idle one
     server, proxies = idle(machine, options.idle)
     told("the server, all idle: of a core", f"{server:.1%}")
     told(f"all HAProxy processes, checking every {DELAY} s: of a core", f"{proxies:.1%}")
     tell_restarts(machine, balancers, alone)
+    return 0 if share <= 1 else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -57,11 +57,12 @@ class Lab(_ServerCommand):
 class Demo(_ServerCommand):
     """Play the load-balancing guide in a lab of its own: each command with its output, and the traffic, checked."""
 
-    examples = ("", "--pause")
+    examples = ("", "--pause", "--full")
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         parser.add_argument("--pause", action="store_true", help="Stop after each step until Enter is pressed.")
+        parser.add_argument("--full", action="store_true", help="Print the whole table of every object.")
         parser.add_argument(
             "--loopback",
             action="store_true",
@@ -72,7 +73,7 @@ class Demo(_ServerCommand):
     def take_action(self, parsed_args: argparse.Namespace) -> int:
         from .opening import open_demo
 
-        return open_demo(is_paused=parsed_args.pause, wants_loopback=parsed_args.loopback)
+        return open_demo(is_paused=parsed_args.pause, is_full=parsed_args.full, wants_loopback=parsed_args.loopback)
 
 
 class Server(_ServerCommand):

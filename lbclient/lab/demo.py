@@ -191,6 +191,19 @@ FAILING: Sequence[Step] = (
     Shares("http://$VIP:443/", BOTH),
 )
 
+# What to type next, with addresses that stand for nothing of the guide's.
+NEXT = """\
+The demo's server has ended with it. To go on with one of your own, type:
+
+  lbclient server --demo --detach
+  export OS_CLIENT_CONFIG_FILE=~/.local/state/lbclient/clouds.yaml OS_CLOUD=lbclient
+  lbclient loadbalancer create --name lb1 --vip-subnet-id private-subnet --wait
+  lbclient loadbalancer status show lb1
+
+Then open this page: http://127.0.0.1:9876/dashboard
+The user is demo; the password is in the file that the second line names. `lbclient demo --full` prints every table.\
+"""
+
 GUIDE: Sequence[Step] = (*LAYER_4, *LAYER_7, *DRAINING, *FAILING)
 
 
@@ -208,4 +221,6 @@ def play(stage: Stage, steps: Sequence[Step] = GUIDE) -> int:
             stage.kill(name)
     seconds = time.monotonic() - begin
     stage.say(f"{stage.commands} commands, {stage.checks} checks, {seconds:.1f} seconds: all as the guide says.")
+    if steps is GUIDE:
+        stage.say_as_it_is(NEXT)
     return 0

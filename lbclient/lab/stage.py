@@ -9,8 +9,9 @@ import re
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from string import Template
@@ -20,6 +21,8 @@ from .webserver import Machine
 COMMAND_SECONDS = 60.0
 FETCH_SECONDS = 10.0
 POLL_SECONDS = 0.2
+WIDTH = 114  # characters of a line of checked statements
+OBJECT = re.compile(r"^\| Field +\| Value", re.MULTILINE)  # the heading of the table of one object
 
 
 class Failed(Exception):
@@ -47,6 +50,7 @@ class Stage:
     may_edit_hosts: bool = True
     names: dict[str, str] = field(default_factory=dict)  # host name -> address, if /etc/hosts cannot be edited
     is_paused: bool = False
+    is_full: bool = False  # whether the tables of objects are printed, and not only what is checked in them
     commands: int = 0
     checks: int = 0
     running: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
@@ -63,10 +67,20 @@ class Stage:
     def fail(self, text: str) -> None:
         self._print(f"\nFAILED: {text}", "1;31")
 
-    def run(self, line: str, accept: Callable[[str], bool] | None = None, seconds: float = 0.0) -> str:
-        """Run a command line until its output is accepted or the time is over; show it with its last output."""
+    def run(
+        self,
+        line: str,
+        accept: Callable[[str], bool] | None = None,
+        seconds: float = 0.0,
+        *,
+        is_brief: bool = False,
+    ) -> str:
+        """Run a command line until its output is accepted or the time is over; show it with its last output.
+
+        With is_brief the table of an object is left out, unless the whole demo is to be shown or the command fails.
+        """
         line = self.translate(line)
-        self._print(f"\n$ {line}", "1")
+        self._print(f"{self._gap}$ {line}", "1")
         self.commands += 1
         deadline = time.monotonic() + seconds
         while True:
@@ -76,7 +90,8 @@ class Stage:
             if time.monotonic() >= deadline:
                 break
             time.sleep(POLL_SECONDS)
-        print(output, end="" if output.endswith("\n") or not output else "\n", flush=True)
+        if self.is_full or status != 0 or not (is_brief and OBJECT.search(output)):
+            print(output, end="" if output.endswith("\n") or not output else "\n", flush=True)
         if status != 0:
             raise Failed(f"$ {line}", "exit status 0", f"exit status {status}")
         return output
@@ -87,6 +102,17 @@ class Stage:
         if expected != came:
             raise Failed(statement, str(expected), str(came))
         self._print(f"  ok: {self.translate(statement)}", "32")
+
+    def check_all(self, statements: Sequence[tuple[str, object, object]]) -> None:
+        """Check statements about one output and print them in one paragraph. Raises Failed for the first false one."""
+        for statement, expected, came in statements:
+            self.checks += 1
+            if expected != came:
+                raise Failed(statement, str(expected), str(came))
+        words = [self.translate(statement) for statement, _, _ in statements]
+        lines = words if self.is_full else textwrap.wrap("; ".join(words), WIDTH) if words else []
+        for line in lines:
+            self._print(f"  ok: {line}", "32")
 
     def fetch(self, url: str) -> Page:
         """Fetch a page on a new connection, and show the request and the page."""
@@ -128,6 +154,11 @@ class Stage:
         if self.is_paused:
             self._print("\n-- Enter goes on --", "2")
             sys.stdin.readline()
+
+    @property
+    def _gap(self) -> str:
+        """The blank line before a command."""
+        return "\n" if self.is_full else ""
 
     def _shell(self, line: str) -> tuple[int, str]:
         """Run a line as the user's shell would: exported variables stay for the next line."""

@@ -42,9 +42,10 @@ class Run:
     shows: Sequence[tuple[str, str]] = ()
 
     def play(self, stage: Stage) -> None:
-        output = stage.run(self.line)
-        for name, value in self.shows:
-            stage.check(f"{name} is {value}", stage.translate(value), cell(output, name))
+        output = stage.run(self.line, is_brief=bool(self.shows))
+        stage.check_all(
+            [(f"{name} is {value}", stage.translate(value), cell(output, name)) for name, value in self.shows]
+        )
         stage.pause()
 
 

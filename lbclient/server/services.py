@@ -143,6 +143,13 @@ class Figures(Protocol):
         ...
 
 
+@dataclass
+class Changed:
+    """What has changed since the start and is in effect; None for what the configuration of the start says."""
+
+    quotas: Mapping[str, int] | None = None
+
+
 @dataclass(frozen=True)
 class Services:
     """The services passed to every handler."""
@@ -160,6 +167,12 @@ class Services:
     metrics: Metrics = field(default_factory=Metrics)
     probes: Probes = field(default_factory=Probes)
     request_log: RequestLog = field(default_factory=RequestLog)
+    changed: Changed = field(default_factory=Changed)  # by SIGHUP
+
+    @property
+    def usual_quotas(self) -> Mapping[str, int]:
+        """The quotas of projects that have none of their own, without those that are unlimited."""
+        return self.config.quotas if self.changed.quotas is None else self.changed.quotas
 
     def wake(self, loadbalancer_ids: Iterable[str]) -> None:
         """Reconcile load balancers soon; called after a commit."""

@@ -5,17 +5,28 @@ All types of rules, all comparisons, inversions, up to 50 rules a policy, all ac
 
 from __future__ import annotations
 
+import itertools
+import os
 import random
 import re
+import signal
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import pki
+import trees
 from handshakes import shake, trusting
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from instances import Running
 from members import free_port
 from test_policies import rule
 from world import Answer, get, member, web
+
+from lbclient.dataplane.config.render import ADMIN_SOCKET, render
+from lbclient.dataplane.haproxy import map_files, runtime
+from running import wait_until
 
 LISTENERS, REQUESTS = 24, 30  # requests of each listener
 WORDS = ("a", "b", "ab", "/a", "/b/", "a.b", "/", "A")
@@ -190,3 +201,88 @@ def looked_at(wanted: dict[str, Any], request: Request) -> list[str]:
         "SSL_DN_FIELD": [subject.get(key)],
     }[wanted["type"]]
     return [each for each in found if each is not None]
+
+
+ADDED = ("append", "remove", "move", "retarget", "restart", "kill", "end")
+CHANGES = st.lists(st.tuples(st.sampled_from(ADDED), st.integers(0, 30), st.integers(0, 30)), min_size=1, max_size=6)
+IN_MAPS = ("REDIRECT_TO_URL", "REDIRECT_TO_POOL", "REJECT")
+SEVERAL = "L7 policies in several maps change at a time"
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@given(changes=CHANGES, is_mixed=st.booleans(), action=st.sampled_from(IN_MAPS))
+def test_policies_in_maps_change_at_run_time(
+    running: Running, webs, changes: list[tuple[str, int, int]], is_mixed: bool, action: str
+) -> None:
+    """Whatever was changed, and whenever the server was killed: what runs, the file and the model agree."""
+    one, two = webs("one", "two")
+    numbers = itertools.count()
+    policies = [mapped(next(numbers), action, is_mixed) for _ in range(10)]
+    tree = web(members={"one": member(one)})
+    tree["pools"]["other"] = {"protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN", "members": {"two": member(two)}}
+    tree["listeners"]["web"]["protocol_port"] = port = free_port()
+    running.tree = tree
+
+    def put() -> None:
+        known = policies + [mapped(last, action, is_mixed) for last in (98, 99)]  # so that each map stays
+        tree["listeners"]["web"]["l7policies"] = {each["rules"][0]["value"]: each for each in known}
+        running.tree = tree
+
+    put()
+    running.put()
+    for what, first, second in changes:
+        change(policies, what, first, second, lambda: mapped(next(numbers), action, is_mixed))
+        put()
+        if what == "restart":
+            running.last = None
+        if what == "kill":  # the server, after it has written the files
+            map_files.store(running.instance.directory, render(trees.snapshot(running.tree)))
+            running.last = None
+        if what == "end":
+            os.kill(running.instance.worker().pid, signal.SIGKILL)  # type: ignore[union-attr]
+            wait_until(lambda: running.instance.worker() is None)
+        applied = running.put()
+        assert applied.how in ("runtime", "nothing", *(("started",) if what == "end" else ())) or (
+            applied.how == "reloaded" and is_mixed and applied.reason == SEVERAL
+        )
+        agree(running, port)
+
+
+def mapped(number: int, action: str, is_mixed: bool) -> dict[str, Any]:
+    target = {
+        "REDIRECT_TO_URL": {"redirect_url": f"http://{number}.example/a|b"},
+        "REDIRECT_TO_POOL": {"redirect_pool": "other"},
+        "REJECT": {},
+    }[action]
+    how = "STARTS_WITH" if is_mixed and number % 2 else "EQUAL_TO"
+    odd = (";", "\\", "'", "$", "<<", "|")[number % 6]
+    only = rule("PATH", how, f"/{number}{odd}", key=None, invert=False)
+    return {"action": action, **target, "rules": [only], "admin_state_up": True}
+
+
+def change(
+    policies: list[dict[str, Any]], what: str, first: int, second: int, new: Callable[[], dict[str, Any]]
+) -> None:
+    place = first % len(policies)
+    if what in ("append", "kill") or len(policies) < 9:
+        policies.insert(second % (len(policies) + 1) if first % 2 else len(policies), new())
+    elif what in ("remove", "restart"):
+        del policies[place]
+    elif what == "move":
+        policies.insert(second % len(policies), policies.pop(place))
+    elif what == "retarget" and "redirect_url" in policies[place]:
+        policies[place] = {**policies[place], "redirect_url": f"http://new{second}.example/"}
+
+
+def agree(running: Running, port: int) -> None:
+    """Compare the running maps with their files and with what is wanted, and answers with the model's."""
+    wanted = render(trees.snapshot(running.tree))
+    for each in wanted.maps:
+        assert (running.instance.directory / each.name).read_text() == each.text
+        said = runtime.ask(running.instance.directory, ADMIN_SOCKET, f"show map {each.name}")
+        assert [line.partition(" ")[2] for line in said.splitlines() if line] == each.text.splitlines()
+    policies = list(running.tree["listeners"]["web"]["l7policies"].values())
+    for path in ("/", *(policy["rules"][0]["value"] for policy in policies)):
+        answer = get(port, path)
+        request = Request(path, {"Host": "a"}, False, None)
+        assert (answer.name, answer.headers["Location"]) == expected(policies, request)

@@ -120,6 +120,15 @@ def test_every_command_succeeds(tmp_path: Path) -> None:
     assert "to log in: export OS_CLIENT_CONFIG_FILE=" in said["journalctl -u lbclient"]
 
 
+def test_the_formula_of_memory_is_the_one_that_the_benchmark_checks() -> None:
+    page = (PAGES / "capacity.rst").read_text(encoding="utf-8")
+    [written] = re.findall(r"(\d+) MB \+ ([\d.]+) MB × load balancers \+ (\d+) kB × members", page)
+    benchmark = (ROOT / "benchmarks/scale.py").read_text(encoding="utf-8")
+    [checked] = re.findall(r"^SERVER, BALANCER, MEMBER = ([\d_]+), ([\d_]+), ([\d_]+)", benchmark, re.MULTILINE)
+    server, balancer, member = map(int, checked)
+    assert [float(each) for each in written] == [server / 1000, balancer / 1000, member]
+
+
 def test_commands_are_programs_and_reasons_are_the_products() -> None:
     assert {shlex.split(each)[0] for each in COMMANDS} >= {"lbclient", "systemctl", "curl", "ip"}
     page = (PAGES / "troubleshooting.rst").read_text(encoding="utf-8")

@@ -19,7 +19,7 @@ from lbclient.lab.steps import Export, Gets, Prints, Run, Step, Until, cell
 from lbclient.lab.webserver import Machine
 from running import Lab, lbclient, processes_with, wait_until
 
-SUMMARY = re.compile(r"\n(\d+) commands, (\d+) checks, [\d.]+ seconds: all as the guide says\.\n$")
+SUMMARY = re.compile(r"\n(\d+) commands, (\d+) checks, [\d.]+ seconds: all as the guide says\.\n")
 
 
 @pytest.mark.parametrize("options", [(), ("--loopback",)], ids=["lab", "loopback"])
@@ -29,9 +29,20 @@ def test_the_whole_demo(open_lab: Lab, unprivileged: Sequence[str], options: Seq
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr
     summary = SUMMARY.search(done.stdout)
     assert summary, done.stdout[-500:]
+    assert done.stdout.count("\n") <= 281  # a third of what it prints with --full
+    assert "Then open this page: http://127.0.0.1:9876/dashboard\n" in done.stdout[summary.end() :]
     assert int(summary[1]) > 40
     assert int(summary[2]) > 90
     assert "\033" not in done.stdout
+
+
+def test_full_tables(capfd: pytest.CaptureFixture[str]) -> None:
+    step = Run("echo '| Field | Value |'; echo '| name | a |'; echo '| hidden | b |'", shows=[("name", "a")])
+    for is_full in (False, True):
+        assert play(Stage(dict(os.environ), {}, is_full=is_full), [step]) == 0
+        said = capfd.readouterr().out
+        assert "  ok: name is a\n" in said
+        assert ("hidden" in said) == is_full
 
 
 def test_killed_on_loopback_it_leaves_nothing(unprivileged: Sequence[str], tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import stat
@@ -13,8 +14,10 @@ import pytest
 import requests
 
 from lbclient.server import config
-from running import wait_until
+from running import lbclient, wait_until
 from server_process import MAIN, Server, clouds, log_in, networks, run
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -205,12 +208,39 @@ def test_strict_is_no_patience() -> None:
     assert config.from_arguments({"busy_wait": "strict"}).busy_wait == 0
 
 
+def quota(url: str, name: str) -> int:
+    """The usual limit of a project's objects."""
+    answer = requests.get(f"{url}/v2.0/lbaas/quotas/defaults", headers={"X-Roles": "admin"}, timeout=30)
+    found: int = answer.json()["quota"][name]
+    return found
+
+
+def test_a_detached_server_writes_on_in_a_log_that_is_copied_and_truncated(tmp_path: Path) -> None:
+    """As logrotate does with the file in contrib: the next line is the first one, and no hole is before it."""
+    rules = (ROOT / "contrib/logrotate/lbclient").read_text()
+    assert "copytruncate" in rules
+    state = tmp_path / "state"
+    server = lbclient("server", "--detach", f"--state-directory={state}", "--bind-port=0", "--auth=noauth")
+    subprocess.run(server, check=True, stdin=subprocess.DEVNULL, timeout=120)
+    log = state / "server.log"
+    try:
+        wait_until(lambda: "the state is in" in log.read_text(), 30)
+        (tmp_path / "server.log.1").write_bytes(log.read_bytes())
+        os.truncate(log, 0)
+        os.kill(json.loads((state / "server.json").read_text())["pid"], signal.SIGHUP)
+        wait_until(lambda: log.read_bytes().endswith(b"nothing to do\n"), 30)
+        assert len(log.read_text().splitlines()) == 1
+        assert log.read_bytes()[:2] == b"20"
+    finally:
+        subprocess.run(lbclient("server", "stop", f"--state-directory={state}"), check=True, timeout=120)
+
+
 def test_a_hangup_reads_the_configuration_again(tmp_path: Path) -> None:
     path = tmp_path / "server.ini"
     log = tmp_path / "log"
 
     def write(text: str) -> None:
-        path.write_text(f"[server]\nstate_directory = {tmp_path / 'state'}\nbind_port = 0\n{text}")
+        path.write_text(f"[server]\nstate_directory = {tmp_path / 'state'}\nbind_port = 0\nauth = noauth\n{text}")
 
     def says(words: str, number: int = 1) -> None:
         wait_until(lambda: log.read_text().count(words) >= number, 30)
@@ -223,14 +253,16 @@ def test_a_hangup_reads_the_configuration_again(tmp_path: Path) -> None:
         )
     try:
         assert process.stdout is not None
-        process.stdout.readline()
-        says(f"the state is in {tmp_path / 'state'}; to log in: export OS_CLIENT_CONFIG_FILE=")
+        url = process.stdout.readline().decode().split()[-1]
+        assert quota(url, "pool") == -1
+        says(f"the state is in {tmp_path / 'state'}; to log in: no login is needed (noauth)")
         process.send_signal(signal.SIGHUP)
         says("nothing to do")
         write("log_format = json\nthreads = 4\n[quotas]\npool = 3\n")
         process.send_signal(signal.SIGHUP)
-        says('"message": "the configuration was read again: log_format changed"')
-        says("threads, quotas: changed in the configuration, but only a restart of the server applies it")
+        says('"message": "the configuration was read again: log_format, quotas changed"')
+        says("threads: changed in the configuration, but only a restart of the server applies it")
+        assert quota(url, "pool") == 3
         write("threads = many\n")
         process.send_signal(signal.SIGHUP)
         says("'many' is not allowed: a number from 1 to 256. The configuration stays as it was.")

@@ -18,6 +18,7 @@ class _Page(http.server.BaseHTTPRequestHandler):
     """Answers every request; /hold waits until its server lets go."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # headers and body are sent in two pieces
 
     def do_GET(self) -> None:
         server: Any = self.server

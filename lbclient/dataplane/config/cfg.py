@@ -23,13 +23,17 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Map:
-    """A file with a key and a value on each line. It never changes: its name is a digest of its text."""
+    """A file with a key and a value on each line.
+
+    One with a label can be changed in a running HAProxy. Without a label it never changes, and is named by a digest.
+    """
 
     text: str
+    label: str = ""
 
     @property
     def name(self) -> str:
-        return f"{MAPS}/{hashlib.sha256(self.text.encode()).hexdigest()[:32]}.map"
+        return f"{MAPS}/{self.label or hashlib.sha256(self.text.encode()).hexdigest()[:32]}.map"
 
 
 @dataclass(frozen=True)
@@ -69,8 +73,8 @@ def line(*words: object, dynamic: Iterable[object] = (), maps: Iterable[Map] = (
     return Line(tuple(str(each) for each in words), tuple(str(each) for each in dynamic), tuple(maps))
 
 
-def map_of(pairs: Iterable[tuple[object, object]]) -> Map:
-    return Map("".join(f"{key} {value}\n" for key, value in pairs))
+def map_of(pairs: Iterable[tuple[object, object]], label: str = "") -> Map:
+    return Map("".join(f"{key} {value}\n" for key, value in pairs), label)
 
 
 def clean(value: str, field: str) -> str:

@@ -1,6 +1,7 @@
 """Decisions among many L7 policies by look-ups in HAProxy's maps, instead of one comparison for each policy. Pure.
 
-A map gives the lowest place of all policies that match.
+A map gives the lowest place of all policies that match, and what that policy does: `12|location-302|http://example.com`.
+All of a policy is one entry, so that a running HAProxy can be given another one in one step.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ from dataclasses import dataclass
 from ...store.records import L7PolicyRecord, L7RuleRecord
 from . import cfg
 
+NONE = 1000000  # the place that is found if no policy matches, behind all others
+SEPARATOR = "|"
+LAST = 3  # the number of the last word of an entry
 LEAST = 8  # fewer policies are compared one by one, which is as fast and easier to read
 # Words that need no escape in a map: HAProxy has none. What has blanks, control characters or letters beyond ASCII, or
 # begins like a comment, stays outside.
@@ -46,54 +50,69 @@ def lookup(rules: Sequence[L7RuleRecord]) -> Lookup | None:
 
 
 @dataclass(frozen=True)
-class Group:
-    """The policies of one rank: by their place, those that maps decide about, with their rule; and all others."""
+class Entry:
+    """A policy that a map decides about: how it is looked up, by which value, and what it does."""
 
+    how: Lookup
+    value: str
+    does: str = ""  # one or two words for the rules that take effect, such as location-302|http://example.com
+
+
+@dataclass(frozen=True)
+class Group:
+    """The policies of one rank of a listener, and by their place those that maps decide about."""
+
+    listener_id: str
     rank: int
     policies: Sequence[L7PolicyRecord]
-    looked_up: Mapping[int, tuple[Lookup, str]]  # place -> how and by which value
+    looked_up: Mapping[int, Entry]
 
     @property
     def variable(self) -> str:
-        """The variable with the lowest place that matches; `none` if no policy does."""
+        """The variable with the entry of the lowest place that matches; NONE if no policy does."""
         return f"txn.first{self.rank}"
-
-    @property
-    def none(self) -> int:
-        return len(self.policies)
 
     @property
     def is_found(self) -> tuple[str, ...]:
         """The condition that a map has found a policy."""
-        return ("{", f"var({self.variable})", "-m", "int", "lt", str(self.none), "}")
+        return ("{", f"var({self.variable})", "-m", "int", "lt", str(NONE), "}")
 
     def is_behind(self, place: int) -> tuple[str, ...]:
         """Return the condition that no policy in a map comes before this place."""
         return ("{", f"var({self.variable})", "-m", "int", "gt", str(place), "}") if self.looked_up else ()
 
-    def places(self) -> dict[Lookup, cfg.Map]:
+    def found(self, number: int) -> str:
+        """Return an expression for a word of the entry that was found; the last one may contain the separator."""
+        return f"var({self.variable}),field({number},{SEPARATOR},{0 if number == LAST else 1})"
+
+    def maps(self) -> dict[Lookup, cfg.Map]:
         """Return the map of each way to look up."""
         found: dict[Lookup, dict[str, int]] = defaultdict(dict)
-        for place, (how, value) in sorted(self.looked_up.items()):
-            found[how].setdefault(value.lower() if how[0] == HOST else value, place)
-        return {how: cfg.map_of((_lowest(keys) if how[1] == "beg" else keys).items()) for how, keys in found.items()}
+        for place, entry in sorted(self.looked_up.items()):
+            value = entry.value.lower() if entry.how[0] == HOST else entry.value
+            found[entry.how].setdefault(value, place)
+        return {how: self._map(how, _lowest(keys) if how[1] == "beg" else keys) for how, keys in found.items()}
 
-    def values(self, value: Mapping[int, str]) -> cfg.Map:
-        """Return a map from places to values."""
-        return cfg.map_of((place, value[place]) for place in sorted(self.looked_up))
+    def _map(self, how: Lookup, keys: Mapping[str, int]) -> cfg.Map:
+        label = f"{self.listener_id}-{self.rank}-{'host' if how[0] == HOST else how[0]}-{how[1]}"
+        return cfg.map_of(((key, self._entry(place)) for key, place in keys.items()), label)
+
+    def _entry(self, place: int) -> str:
+        does = self.looked_up[place].does
+        return f"{place}{SEPARATOR}{does}" if does else str(place)
 
     def lines(self) -> Iterator[cfg.Line]:
         """Yield the rules that look up the lowest place."""
         if not self.looked_up:
             return
-        yield cfg.line("http-request", f"set-var({self.variable})", f"int({self.none})")
-        for number, ((fetch, method), found) in enumerate(sorted(self.places().items(), key=lambda item: item[0])):
+        yield cfg.line("http-request", f"set-var({self.variable})", f"int({NONE})")
+        for number, ((fetch, method), found) in enumerate(sorted(self.maps().items(), key=lambda item: item[0])):
             wanted: list[tuple[str, tuple[str, ...]]] = [(fetch, ())]
             if fetch == HOST and method in WITHOUT_PORT:
                 wanted.append((HOST_WITHOUT_PORT, HAS_PORT))
             for second, (each, condition) in enumerate(wanted):
                 if number == second == 0:  # there is nothing to compare it with yet
-                    expression = f"{each},map_{method}_int({found.name},{self.none})"
+                    expression = f"{each},map_{method}({found.name},{NONE})"
                     yield cfg.line("http-request", f"set-var({self.variable})", expression, maps=(found,))
                     continue
                 yield from self._lookup(f"txn.place{self.rank}_{number}_{second}", each, method, found, condition)
@@ -102,7 +121,7 @@ class Group:
         self, variable: str, fetch: str, method: str, found: cfg.Map, condition: tuple[str, ...]
     ) -> Iterator[cfg.Line]:
         given = ("if", *condition) if condition else ()
-        expression = f"{fetch},map_{method}_int({found.name},{self.none})"
+        expression = f"{fetch},map_{method}({found.name},{NONE})"
         yield cfg.line("http-request", f"set-var({variable})", expression, *given, maps=(found,))
         lower = ("{", f"var({variable}),sub({self.variable})", "-m", "int", "lt", "0", "}")
         yield cfg.line("http-request", f"set-var({self.variable})", f"var({variable})", "if", *lower)

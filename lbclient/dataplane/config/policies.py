@@ -78,8 +78,8 @@ def _groups(listener: ListenerRecord, snapshot: Snapshot) -> Iterator[maps.Group
             wanted = enabled_rules(policy, snapshot)
             how = maps.lookup(wanted)
             if how and _is_plain(policy):
-                looked_up[place] = how, wanted[0].value
-        yield maps.Group(rank, policies, looked_up if len(looked_up) >= maps.LEAST else {})
+                looked_up[place] = maps.Entry(how, wanted[0].value, _does(policy))
+        yield maps.Group(listener.id, rank, policies, looked_up if len(looked_up) >= maps.LEAST else {})
 
 
 def _is_plain(policy: L7PolicyRecord) -> bool:
@@ -91,33 +91,30 @@ def _is_plain(policy: L7PolicyRecord) -> bool:
     return True
 
 
+def _does(policy: L7PolicyRecord) -> str:
+    """Return what the policy does, as the last words of an entry in a map."""
+    if policy.action == "REJECT":
+        return ""
+    if policy.action == TO_POOL:
+        return f"pool{maps.SEPARATOR}{policy.redirect_pool_id}"
+    is_url = policy.action == "REDIRECT_TO_URL"
+    kind = f"{'location' if is_url else 'prefix'}-{policy.redirect_http_code or DEFAULT_REDIRECT}"
+    return f"{kind}{maps.SEPARATOR}{policy.redirect_url if is_url else policy.redirect_prefix}"
+
+
 def _looked_up(group: maps.Group, guard: list[str]) -> Iterator[cfg.Line]:
     """Yield the rules for the policy that a map has found."""
     if group.rank == RANKS["REJECT"]:
         yield cfg.line("http-request", "deny", "if", *group.is_found)
     elif group.rank == RANKS[TO_POOL]:
-        named = group.values({place: str(group.policies[place].redirect_pool_id) for place in group.looked_up})
-        chosen = f"var({group.variable}),map_str({named.name})"
-        yield cfg.line("http-request", f"set-var({CHOSEN})", chosen, "if", *guard, *group.is_found, maps=(named,))
+        yield cfg.line("http-request", f"set-var({CHOSEN})", group.found(maps.LAST), "if", *guard, *group.is_found)
     else:
-        targets, kinds = map(group.values, _targets(group))
-        where = f"%[var({group.variable}),map_str({targets.name})]"
-        for kind in sorted(set(_targets(group)[1].values())):
+        kinds = {entry.does.partition(maps.SEPARATOR)[0] for entry in group.looked_up.values()}
+        for kind in sorted(kinds):
             how, _, code = kind.partition("-")
-            is_kind = ("{", f"var({group.variable}),map_str({kinds.name})", "-m", "str", "--", kind, "}")
-            wanted = ("redirect", how, where, "code", code, "if", *group.is_found, *is_kind)
-            yield cfg.line("http-request", *wanted, maps=(targets, kinds))
-
-
-def _targets(group: maps.Group) -> tuple[dict[int, str], dict[int, str]]:
-    """Return the targets of redirects by the places of their policies, and the kinds, such as location-302."""
-    targets, kinds = {}, {}
-    for place in group.looked_up:
-        policy = group.policies[place]
-        is_url = policy.action == "REDIRECT_TO_URL"
-        targets[place] = str(policy.redirect_url if is_url else policy.redirect_prefix)
-        kinds[place] = f"{'location' if is_url else 'prefix'}-{policy.redirect_http_code or DEFAULT_REDIRECT}"
-    return targets, kinds
+            is_kind = ("{", group.found(2), "-m", "str", "--", kind, "}")
+            where = f"%[{group.found(maps.LAST)}]"
+            yield cfg.line("http-request", "redirect", how, where, "code", code, "if", *group.is_found, *is_kind)
 
 
 def chosen_backends(listener: ListenerRecord, snapshot: Snapshot, names: Mapping[str, str]) -> Iterator[cfg.Line]:

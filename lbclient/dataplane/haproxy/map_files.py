@@ -1,4 +1,4 @@
-"""Files of maps in a load balancer's directory. A file never changes: its name is a digest of its text."""
+"""Files of maps in a load balancer's directory, and links to those that belong to the last good configuration."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from ..config.cfg import MAPS
 from ..config.render import Configuration
 
 ASIDE = ".new"
+GOOD = ".good"  # a link to what the last good configuration was loaded with
 
 
 def store(directory: Path, wanted: Configuration) -> None:
@@ -29,13 +30,34 @@ def store(directory: Path, wanted: Configuration) -> None:
 
 def forget(directory: Path, wanted: Configuration) -> None:
     """Delete all other maps; nothing may refer to them any more."""
-    kept = {each.name for each in wanted.maps}
+    kept = {f"{each.name}{suffix}" for each in wanted.maps for suffix in ("", GOOD)}
     for path in (directory / MAPS).glob("*"):
         if f"{MAPS}/{path.name}" not in kept:
             path.unlink(missing_ok=True)
     if not kept:
         with contextlib.suppress(OSError):
             (directory / MAPS).rmdir()
+
+
+def remember(directory: Path) -> None:
+    """Keep the maps as those of the last good configuration."""
+    for path in (directory / MAPS).glob("*.map"):
+        good = path.with_name(path.name + GOOD)
+        if good.exists() and good.samefile(path):
+            continue
+        aside = path.with_name(path.name + ASIDE)
+        aside.unlink(missing_ok=True)
+        os.link(path, aside)
+        os.replace(aside, good)
+
+
+def restore(directory: Path) -> None:
+    """Put the maps of the last good configuration back."""
+    for good in (directory / MAPS).glob(f"*{GOOD}"):
+        aside = good.with_suffix(ASIDE)
+        aside.unlink(missing_ok=True)
+        os.link(good, aside)
+        os.replace(aside, good.with_suffix(""))
 
 
 def _is_whole(path: Path, text: str) -> bool:

@@ -26,6 +26,7 @@ from . import (
     map_files,
     membership,
     pem,
+    policy_maps,
     process_table,
     runtime,
     stick_tables,
@@ -117,6 +118,8 @@ class Instance:
             if worker.generation != wanted.generation:
                 self._exchange(worker.generation, wanted)
                 how = "runtime"
+            if self._change_maps(wanted, known):
+                how = "runtime"
             return self._adjust(wanted, worker.pid, known, how)
         except membership.NeedsReload as need:
             self._reload(wanted)
@@ -207,6 +210,7 @@ class Instance:
         if not self._is_taken_up(wanted, self._patience(START_SECONDS)):
             raise Refused("HAProxy was started but does not answer.")
         self._remember()
+        map_files.remember(self.directory)
         _forget(self.directory, wanted)
 
     def _launch(self, predecessor: int | None = None) -> None:
@@ -247,6 +251,7 @@ class Instance:
             self._restore()
             raise
         self._remember()
+        map_files.remember(self.directory)
         _forget(self.directory, wanted)
         self._correct(wanted)
 
@@ -346,6 +351,13 @@ class Instance:
             self._remember()
             _forget(self.directory, wanted)
 
+    def _change_maps(self, wanted: Configuration, known: Running | None) -> bool:
+        """Change maps of L7 policies; return whether there was anything to change. Raises NeedsReload or Refused."""
+        try:
+            return policy_maps.exchange(self.directory, wanted, known.configuration if known else None)
+        except runtime.Unreachable as error:
+            raise Refused(f"HAProxy does not answer: {error}") from error
+
     def _exchange(self, loaded: str, wanted: Configuration) -> None:
         """Replace certificates without a reload. Raises NeedsReload; HAProxy checks the certificates itself."""
         pem.store(self.directory, wanted)
@@ -416,6 +428,7 @@ class Instance:
         good = self.directory / GOOD
         if good.exists():
             _write(self.directory / CONFIG, good.read_text())
+            map_files.restore(self.directory)
 
 
 def _refusal(objection: str, wanted: Configuration) -> Refused:

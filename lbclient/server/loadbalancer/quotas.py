@@ -58,7 +58,7 @@ def remaining(services: Services, tx: sa.Connection, resource: Resource, project
 
 def defaults(services: Services) -> dict[str, int]:
     """Return the limits of projects without limits of their own."""
-    return {**dict.fromkeys(LIMITS, UNLIMITED), **services.config.quotas}
+    return {**dict.fromkeys(LIMITS, UNLIMITED), **services.usual_quotas}
 
 
 def list_all(services: Services, request: Request) -> Answer:

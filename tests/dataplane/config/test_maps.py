@@ -28,8 +28,8 @@ RULES = st.builds(
 
 
 def group(rules: list[Any]) -> maps.Group:
-    looked_up = {place: (how, rule.value) for place, rule in enumerate(rules) if (how := maps.lookup([rule]))}
-    return maps.Group(0, rules, looked_up)
+    looked_up = {place: maps.Entry(how, rule.value) for place, rule in enumerate(rules) if (how := maps.lookup([rule]))}
+    return maps.Group("listener", 0, rules, looked_up)
 
 
 def found(text: str, method: str, asked: str) -> int | None:
@@ -46,7 +46,7 @@ def found(text: str, method: str, asked: str) -> int | None:
 def test_the_lowest_place_is_found(rules: list[Any], path: str, host: str) -> None:
     places = [
         place
-        for (fetch, method), each in group(rules).places().items()
+        for (fetch, method), each in group(rules).maps().items()
         if (place := found(each.text, method, host if fetch == maps.HOST else path)) is not None
     ]
     wanted = [
@@ -63,7 +63,7 @@ def test_no_text_breaks_out_of_its_line(values: list[str], compare: str) -> None
     rules = [SimpleNamespace(type="PATH", compare_type=compare, value=value, invert=False) for value in values]
     kept = {value for value in values if maps.is_plain(value)}
     assert all(value.isascii() and value.isprintable() and " " not in value and value[0] != "#" for value in kept)
-    for each in group(rules).places().values():
+    for each in group(rules).maps().values():
         assert each.text.endswith("\n")
         keys = [line.partition(" ")[0] for line in each.text.split("\n")[:-1]]
         assert sorted(keys) == sorted(kept)

@@ -172,3 +172,12 @@ def test_the_page_shows_every_operation_and_fetches_nothing(api: Any) -> None:
     assert not re.search(r"<script|<link|<img|@import|src=", answer.text)
     anchors = set(re.findall(r'id="([^"]+)"', answer.text))
     assert set(re.findall(r'href="#([^"]+)"', answer.text)) <= anchors
+
+
+def test_the_page_has_an_example_and_the_meaning_of_bodies(api: Any) -> None:
+    text = api.request("GET", "//v2.0/openapi.html", headers={"X-Auth-Token": "", "Accept": "text/html"}).text
+    made = text.partition('<details id="create_listener">')[2].partition("</details>")[0]
+    assert "curl -H &quot;X-Auth-Token: $TOKEN&quot;" in made
+    assert "<code>listener.protocol_port</code> <b>required</b>" in made
+    assert "prefers-color-scheme: dark" in text
+    assert 'name="viewport"' in text
