@@ -24,6 +24,7 @@ from .option_values import (
     number_of,
     one_of,
     patience,
+    place,
     quotas,
     switch,
 )
@@ -193,6 +194,12 @@ class Config:
             "traffic creates it, and takes over the keys that it has.",
             "read": file_path,
         },
+    )
+    agents: tuple[str, int] | None = _option(
+        "The address and the port for agents of other hosts, as 192.0.2.1:9878. Default: none, there are no other "
+        "hosts.",
+        None,
+        place,
     )
     adopt: bool = dataclasses.field(
         default=False,
@@ -401,6 +408,8 @@ def shown(config: Config) -> dict[str, str]:
             from sqlalchemy.engine import make_url  # not at the top: this module also loads without the extra `server`
 
             value = make_url(value).render_as_string(hide_password=True)
+        elif option.name == "agents" and value is not None:
+            value = ":".join(map(str, value))
         elif isinstance(value, tuple):
             value = ",".join(map(str, value))
         elif isinstance(value, Mapping):
@@ -495,7 +504,7 @@ def _check_api_alone(config: Config) -> None:
         raise ConfigError(
             "roles: 'api' alone needs keys, the state directory of the other server or a copy, or its master_key."
         )
-    for name in ("testing", "webhooks", "forward_logs"):
+    for name in ("agents", "testing", "webhooks", "forward_logs"):
         if getattr(config, name):
             raise ConfigError(
                 f"{name} is not allowed with roles api: it belongs to the server that carries the traffic."

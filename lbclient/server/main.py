@@ -38,6 +38,7 @@ from ..vault.sealing import Vault
 from . import app, key_rings, logs, notify, privileges, running, state
 from .access.context import Context
 from .access.enforcer import Enforcer, InvalidPolicyFile
+from .agents.service import AgentService
 from .config import Config, ConfigError, add_arguments, from_arguments, is_loopback
 from .errors import Unavailable
 from .external.barbican import Barbican
@@ -49,7 +50,7 @@ from .loadbalancer.drivers import is_noop
 from .network.demo_networks import create_demo_networks
 from .outbound.outbound import Outbound
 from .outbound.webhook_file import InvalidWebhooks
-from .peers import Peers
+from .peers import Carrier, Peers
 from .rereading import Reread, reread
 from .services import Changed, DataPlane, Services
 from .settlements import Settlements
@@ -169,10 +170,17 @@ def _running(config: Config, seed: seeding.Seed | None, changed: Changed) -> Ite
     kit = Kit(config.state_directory / kit_module.DIRECTORY) if config.testing else None
     metrics = Metrics()
     outbound = Outbound(config, store, metrics)
-    local = _dataplane(config, store, haproxy, kit, user, outbound) if config.has_agent else None
+    hosted = Hosted(store)
+    local = _dataplane(config, hosted, haproxy, kit, user, outbound) if config.has_agent else None
     if local:
         local.take_over()
-    peers, dataplane = _peers(store, local)
+    agents = _agents(config, store, local)
+    carrier: Carrier | None = local
+    if agents:
+        carrier = agents.cluster
+    if carrier:
+        hosted.on_moved = carrier.wake
+    peers, dataplane = _peers(store, carrier)
     keystone = _keystone(config)
     services = Services(
         store,
@@ -183,13 +191,15 @@ def _running(config: Config, seed: seeding.Seed | None, changed: Changed) -> Ite
         keystone,
         Barbican(config.barbican_url, store) if config.barbican_url else None,
         kit,
-        _settlements(config, store, [each.on_reconciled for each in (local, peers) if each], kit),
+        _settlements(config, store, [each.on_reconciled for each in (carrier, peers) if each], kit),
         metrics=metrics,
         request_log=_request_log(config),
         changed=changed,
     )
     seeding.undo(services, config.state_directory)  # before users are created, whose passwords go to clouds.yaml
     server = _bound(config, services, certificate)
+    if agents:
+        agents.bind()
     privileges.warn_of_root(user)
     if peers:
         peers.start()
@@ -204,9 +214,11 @@ def _running(config: Config, seed: seeding.Seed | None, changed: Changed) -> Ite
         outbound.start()
         if local:
             local.start()
+        if agents:
+            agents.start()
         yield server.address
     finally:
-        _stop(server, peers, local, outbound)
+        _stop(server, agents, peers, local, outbound)
         store.close()
 
 
@@ -219,12 +231,13 @@ def _bound(config: Config, services: Services, certificate: Certificate | None) 
     return server
 
 
-def _stop(server: Server, peers: Peers | None, local: LocalDataPlane | None, outbound: Outbound) -> None:
+def _stop(
+    server: Server, agents: AgentService | None, peers: Peers | None, local: LocalDataPlane | None, outbound: Outbound
+) -> None:
     server.stop()
-    if peers:
-        peers.stop()
-    if local:
-        local.stop()
+    for each in (agents, peers, local):
+        if each:
+            each.stop()
     outbound.stop()
 
 
@@ -257,20 +270,27 @@ def _seed(services: Services, url: str, seed: seeding.Seed) -> None:
         LOG.info("a seed was loaded at an earlier start; this one is not")
 
 
-def _peers(store: Store, local: LocalDataPlane | None) -> tuple[Peers | None, DataPlane]:
+def _agents(config: Config, store: Store, local: LocalDataPlane | None) -> AgentService | None:
+    """Return what serves the agents of other hosts; None if the server has no port for them."""
+    if config.agents is None or local is None:
+        return None
+    return AgentService(store, local, config.state_directory, config.agents)
+
+
+def _peers(store: Store, carrier: Carrier | None) -> tuple[Peers | None, DataPlane]:
     """Return the other processes, None on SQLite, and the data plane: this process's own, or theirs."""
-    if local and store.has_one_writer:
-        return None, local
-    peers = Peers(store, local)
-    return peers, local or RemoteDataPlane(peers.messages)
+    if carrier and store.has_one_writer:
+        return None, carrier
+    peers = Peers(store, carrier)
+    return peers, carrier or RemoteDataPlane(peers.messages)
 
 
 def _dataplane(
-    config: Config, store: Store, haproxy: str, kit: Kit | None, user: User | None, outbound: Outbound
+    config: Config, hosted: Hosted, haproxy: str, kit: Kit | None, user: User | None, outbound: Outbound
 ) -> LocalDataPlane:
     """The data plane of this machine, held back by the paces of the testing API if there is one."""
     dataplane = LocalDataPlane(
-        Hosted(store),
+        hosted,
         config.state_directory / state.INSTANCES,
         haproxy,
         attachment(config.attachment, [Assignment(*each) for each in config.interface]),
