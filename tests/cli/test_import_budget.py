@@ -71,3 +71,15 @@ def test_no_other_room_and_no_other_command(loaded: set[str]) -> None:
 
 def test_not_many(loaded: set[str]) -> None:
     assert len(loaded) <= MODULES, sorted(loaded)
+
+
+def test_completion_of_a_word_loads_nothing_dear() -> None:
+    command = [sys.executable, "-c", PROGRAM, "__complete", "bash", "lbclient loadbalancer l"]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert "list" in result.stdout.split()
+    status, *modules = result.stderr.split()
+    assert status == "0"
+    packages = {module.partition(".")[0] for module in modules}
+    assert packages & TOO_DEAR == set()
+    assert packages <= {*PACKAGES, *sys.stdlib_module_names}
+    assert "importlib.metadata" not in modules

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
-
-from cliff.command import Command
+from typing import TYPE_CHECKING, Any
 
 from ..program import Shell
+
+if TYPE_CHECKING:
+    from cliff.command import Command  # which imports what takes longer than the completion, unless deferred
 
 REST = ("*", "+", argparse.REMAINDER)
 
