@@ -246,3 +246,24 @@ TestMembership.settings = settings(
     suppress_health_check=list(HealthCheck),
     phases=(Phase.explicit, Phase.reuse, Phase.generate),  # each example starts HAProxy: shrinking would take minutes
 )
+
+
+@pytest.mark.parametrize("count", [20, 200])
+def test_a_weight_is_one_command_in_a_pool_of_any_size(
+    running: Running, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    members = {f"m{number}": {"address": "127.0.0.1", "protocol_port": number + 1} for number in range(count)}
+    running.apply(web(free_port(), members=members))
+    commands: list[str] = []
+    ask = runtime.ask
+
+    def noted(directory: Path, name: str, command: str, *patience: float) -> str:
+        commands.append(command)
+        return ask(directory, name, command, *patience)
+
+    monkeypatch.setattr(runtime, "ask", noted)
+    assert running.apply({"pools": {"pool": {"members": {"m7": {"weight": 9}}}}}).how == "runtime"
+    [change] = [each for each in commands if not each.startswith("show info")]
+    assert change.startswith("set server ")
+    assert change.endswith(f"/{trees.identity('m7')} weight 9")
+    assert len(commands) <= 2
