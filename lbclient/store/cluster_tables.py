@@ -20,7 +20,7 @@ HOST = sa.Table(
     sa.Column("certificate", sa.Text),  # the serial number of its agent's certificate; older ones are not accepted
     # A new registration is a new epoch; reports of an earlier one are not accepted, nor of one whose lease has ended.
     sa.Column("epoch", sa.BigInteger, nullable=False),
-    sa.Column("lease_until", sa.Double),  # seconds since 1970, by the database's clock; null: never registered
+    sa.Column("lease_until", sa.BigInteger),  # milliseconds since 1970, by the database's clock; null: never registered
     sa.Column("version", sa.Text),
     sa.Column("created_at", sa.String(19), nullable=False),
     sa.Column("serial", sa.BigInteger, nullable=False, index=True),

@@ -10,7 +10,7 @@ from .prepared import by
 from .records import HostRecord
 from .tables import LOADBALANCER
 
-LEASE = 10.0  # seconds
+LEASE = 10_000  # milliseconds
 BEAT = 2.0  # seconds between two extensions of a lease
 MOVES = 4  # load balancers that leave a host at the same time
 

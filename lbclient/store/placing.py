@@ -48,11 +48,11 @@ def new_host(tx: sa.Connection, host_id: str, name: str, certificate: str | None
     }
 
 
-def clock(tx: sa.Connection) -> float:
-    """Return the time of the database, in seconds since 1970: the clocks of hosts are never compared."""
+def clock(tx: sa.Connection) -> int:
+    """Return the time of the database, in milliseconds since 1970: the clocks of hosts are never compared."""
     if tx.dialect.name == "postgresql":
-        return float(tx.scalar(sa.text("SELECT extract(epoch FROM clock_timestamp())")) or 0)
-    return time.time()
+        return int(tx.scalar(sa.text("SELECT extract(epoch FROM clock_timestamp())")) * 1000)
+    return time.time_ns() // 10**6
 
 
 def is_alive(tx: sa.Connection, host: HostRecord) -> bool:

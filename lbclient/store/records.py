@@ -78,7 +78,7 @@ class HostRecord(Protocol):
     weight: int
     certificate: str | None
     epoch: int
-    lease_until: float | None
+    lease_until: int | None
     version: str | None
     created_at: str
     serial: int

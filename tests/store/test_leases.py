@@ -52,7 +52,7 @@ def test_a_host_whose_lease_has_ended_gets_none_and_may_not_report(store: Store)
     _add(store, "first")
     with store.writing() as tx:
         leases.extend(tx, "first", 1)
-        tx.execute(sa.update(HOST).where(HOST.c.id == "first").values(lease_until=placing.clock(tx) - 0.001))
+        tx.execute(sa.update(HOST).where(HOST.c.id == "first").values(lease_until=placing.clock(tx) - 1))
         with pytest.raises(leases.Fenced):
             leases.extend(tx, "first", 1)
         assert leases.register(tx, "first", "x") == 2

@@ -119,7 +119,7 @@ CREATE TABLE host (
 	weight INTEGER NOT NULL, 
 	certificate TEXT, 
 	epoch BIGINT NOT NULL, 
-	lease_until DOUBLE, 
+	lease_until BIGINT, 
 	version TEXT, 
 	created_at VARCHAR(19) NOT NULL, 
 	serial BIGINT NOT NULL, 
