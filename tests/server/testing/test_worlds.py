@@ -64,7 +64,9 @@ def test_a_filter_that_does_not_fit_is_refused_with_what_is_allowed(kit: Kit, qu
     assert allowed in told
 
 
-@pytest.mark.parametrize("route", [each for each in ROUTES if each.path != "/requests"], ids=str)
+@pytest.mark.parametrize(
+    "route", [each for each in ROUTES if each.path != "/requests"], ids=lambda each: f"{each.method} {each.path}"
+)
 def test_no_other_path_takes_query_parameters(kit: Kit, route: Route) -> None:
     kit.fault(status=500, path="/nowhere")
     path = route.path.replace("{id}", NO_LOADBALANCER).replace("{name}", "query")
