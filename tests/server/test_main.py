@@ -260,7 +260,7 @@ def test_a_hangup_reads_the_configuration_again(tmp_path: Path) -> None:
         says("nothing to do")
         write("log_format = json\nthreads = 4\n[quotas]\npool = 3\n")
         process.send_signal(signal.SIGHUP)
-        says('"message": "the configuration was read again: log_format, quotas changed"')
+        says('"message": "the configuration was read again: quotas, log_format changed"')
         says("threads: changed in the configuration, but only a restart of the server applies it")
         assert quota(url, "pool") == 3
         write("threads = many\n")
