@@ -226,7 +226,7 @@ class Membership(RuleBasedStateMachine):
     def what_runs_is_what_is_wanted(self) -> None:
         if not self.running.tree:
             return
-        wanted = render(trees.snapshot(self.running.tree), Settings(most_files=most_files()))
+        wanted = render(trees.snapshot(self.running.tree), Settings(most_files=most_files(), user=self.running.user))
         assert (self.running.instance.directory / "haproxy.cfg").read_text() == wanted.text
         found = running_servers(self.running.instance)
         assert {(each.backend, each.name): each for each in wanted.servers}.keys() == found.keys()
