@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -160,6 +160,14 @@ def reset_password(config: Config, name: str) -> int:
 @contextmanager
 def _running(config: Config, seed: seeding.Seed | None, changed: Changed) -> Iterator[tuple[str, int]]:
     """Run the server and the data plane; yield the address and port that the server listens on."""
+    with ExitStack() as unstarted:
+        yield from _run(config, seed, changed, unstarted)
+
+
+def _run(
+    config: Config, seed: seeding.Seed | None, changed: Changed, unstarted: ExitStack
+) -> Iterator[tuple[str, int]]:
+    """Do the work of _running; `unstarted` closes the data plane if the server cannot start."""
     certificate = _certificate(config)
     haproxy = find_haproxy(config.haproxy) if config.has_agent else ""
     user = privileges.haproxy_user(config)
@@ -173,6 +181,7 @@ def _running(config: Config, seed: seeding.Seed | None, changed: Changed) -> Ite
     hosted = Hosted(store)
     local = _dataplane(config, hosted, haproxy, kit, user, outbound) if config.has_agent else None
     if local:
+        unstarted.callback(local.stop)
         local.take_over()
     agents = _agents(config, store, local)
     carrier: Carrier | None = local
@@ -208,6 +217,7 @@ def _running(config: Config, seed: seeding.Seed | None, changed: Changed) -> Ite
     if kit:
         worlds.prepare(services, kit)
     server.start()  # requests until the data plane starts are stored, and it then applies them
+    unstarted.pop_all()
     try:
         if seed:
             _seed(services, _reachable(config, *server.address), seed)
