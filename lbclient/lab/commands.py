@@ -68,12 +68,19 @@ class Demo(_ServerCommand):
             action="store_true",
             help="Use addresses out of 127.0.0.0/8 and high ports, as where namespaces are forbidden.",
         )
+        parser.add_argument(
+            "--openstack",
+            action="store_true",
+            help="Call the openstack that is installed, which takes several times as long, instead of lbclient under "
+            "that name.",
+        )
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
-        from .opening import open_demo
+        from .opening import Manner, open_demo
 
-        return open_demo(is_paused=parsed_args.pause, is_full=parsed_args.full, wants_loopback=parsed_args.loopback)
+        manner = Manner(parsed_args.pause, parsed_args.full, parsed_args.openstack)
+        return open_demo(manner, wants_loopback=parsed_args.loopback)
 
 
 class Server(_ServerCommand):
