@@ -236,22 +236,24 @@ class RunAgent(_ServerCommand):
     examples = ("192.0.2.1:9878 host1.pem --attachment interface --state-directory /var/lib/lbclient-agent",)
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        from ..server import config
+        from ..server.config_sources import add_arguments
 
         parser = super().get_parser(prog_name)
         parser.add_argument("server", metavar="<address:port>", help="Where the server listens for agents.")
         parser.add_argument("bundle", metavar="<file>", type=Path, help="The file that lbclient host enroll has made.")
-        config.add_arguments(parser, ("state_directory", "attachment", "interface", "haproxy"))
+        add_arguments(parser, ("state_directory", "attachment", "interface", "haproxy"))
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
         from ..agent import main
-        from ..server import config, option_values
+        from ..server import option_values
+        from ..server.config import ConfigError
+        from ..server.config_sources import from_arguments
 
         try:
-            wanted = config.from_arguments(vars(parsed_args))
+            wanted = from_arguments(vars(parsed_args))
             host, port = option_values.place(parsed_args.server)
-        except config.ConfigError as error:
+        except ConfigError as error:
             print(f"lbclient agent: {error}", file=sys.stderr)
             return 2
         except ValueError as error:
