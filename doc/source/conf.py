@@ -21,6 +21,7 @@ man_pages = [
         for page, what in {
             "loadbalancer": "load balancers",
             "listener": "listeners",
+            "host": "hosts that run load balancers",
             "pool": "pools",
             "member": "members",
             "healthmonitor": "health monitors",

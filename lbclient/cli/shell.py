@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Sequence
 
 from .. import streams
+
+TYPE_CHECKING = False  # instead of typing's, which takes long to import
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 INTERRUPTED = 130
 BROKEN_PIPE = 141

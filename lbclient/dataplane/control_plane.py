@@ -62,6 +62,10 @@ class ControlPlane(Protocol):
         """Store operating statuses and check results, unless the load balancer has changed since that revision."""
         ...
 
+    def released(self, loadbalancer_id: str) -> None:
+        """Report that nothing runs here of a load balancer that this host is not to run."""
+        ...
+
     def all_counted(self, totals: Mapping[str, Totals]) -> None:
         """Store the totals of many load balancers, by load balancer ID."""
         ...

@@ -301,6 +301,8 @@ class Reconciler:
         """End the processes of a load balancer that is deleted or that this host is not to run."""
         self._end(id_)
         LOG.info("load balancer %s: removed", id_)
+        if snapshot is None:
+            self._control_plane.released(id_)
         if snapshot is not None and self._control_plane.settle(snapshot, None):
             self.wake(id_)
             return

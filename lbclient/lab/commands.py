@@ -68,12 +68,19 @@ class Demo(_ServerCommand):
             action="store_true",
             help="Use addresses out of 127.0.0.0/8 and high ports, as where namespaces are forbidden.",
         )
+        parser.add_argument(
+            "--openstack",
+            action="store_true",
+            help="Call the openstack that is installed, which takes several times as long, instead of lbclient under "
+            "that name.",
+        )
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
-        from .opening import open_demo
+        from .opening import Manner, open_demo
 
-        return open_demo(is_paused=parsed_args.pause, is_full=parsed_args.full, wants_loopback=parsed_args.loopback)
+        manner = Manner(parsed_args.pause, parsed_args.full, parsed_args.openstack)
+        return open_demo(manner, wants_loopback=parsed_args.loopback)
 
 
 class Server(_ServerCommand):
@@ -88,7 +95,7 @@ class Server(_ServerCommand):
     )
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        from ..server.config import add_arguments
+        from ..server.config_sources import add_arguments
 
         parser = super().get_parser(prog_name)
         life = parser.add_mutually_exclusive_group()
@@ -112,20 +119,21 @@ class Server(_ServerCommand):
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
-        from ..server import config, main
+        from ..server import config_sources, main
+        from ..server.config import ConfigError
         from . import lifecycle
 
         given = vars(parsed_args)
-        read = partial(config.from_arguments, given)
+        read = partial(config_sources.from_arguments, given)
         try:
             wanted = read()
             seed = self._seed(parsed_args.seed)
-        except config.ConfigError as error:
+        except ConfigError as error:
             print(f"lbclient server: {error}", file=sys.stderr)
             return 2
         if parsed_args.detach:
             more = [] if seed is None else [f"--seed={parsed_args.seed.absolute()}"]
-            return lifecycle.detach(wanted, [*config.words(given), *more])
+            return lifecycle.detach(wanted, [*config_sources.words(given), *more])
         return lifecycle.serve_ephemerally(wanted, seed) if parsed_args.ephemeral else main.serve(wanted, seed, read)
 
     def _seed(self, path: Path | None) -> Callable[[Any], None] | None:
@@ -225,7 +233,7 @@ class ResetPassword(_ServerCommand):
     examples = ("", "--state-directory /var/lib/lbclient")
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        from ..server.config import add_arguments
+        from ..server.config_sources import add_arguments
 
         parser = super().get_parser(prog_name)
         parser.add_argument("--user", choices=("admin", "demo"), default="admin", help="Whose password (admin).")
@@ -233,10 +241,11 @@ class ResetPassword(_ServerCommand):
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
-        from ..server import config, main
+        from ..server import config_sources, main
+        from ..server.config import ConfigError
 
         try:
-            return main.reset_password(config.from_arguments(vars(parsed_args)), parsed_args.user)
-        except config.ConfigError as error:
+            return main.reset_password(config_sources.from_arguments(vars(parsed_args)), parsed_args.user)
+        except ConfigError as error:
             print(f"lbclient server reset-password: {error}", file=sys.stderr)
             return 2

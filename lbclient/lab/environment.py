@@ -25,13 +25,14 @@ class NotStarted(Exception):
 
 @dataclass(frozen=True)
 class LabEnvironment:
-    """A lab's server, with its state in a directory."""
+    """A lab's server, with its state in a directory; `is_genuine` if openstack is the one that is installed, if any."""
 
     directory: Path
     attachment: str
     private_cidr: str
     public_cidr: str
     port: int = PORT
+    is_genuine: bool = True
 
     @property
     def state(self) -> Path:
@@ -56,7 +57,8 @@ class LabEnvironment:
         commands = self.directory / "bin"
         commands.mkdir()
         after = environment(before, commands, self.clouds_file, self.cache)
-        _write_commands(commands, before.get("PATH", os.defpath), after, self.cache)
+        genuine = _genuine_openstack(before.get("PATH", os.defpath)) if self.is_genuine else None
+        _write_commands(commands, genuine, after, self.cache)
         return after
 
     def _start_server(self) -> None:
@@ -112,10 +114,9 @@ def _start_orphan(command: Sequence[str], environment: Mapping[str, str], output
     os.waitpid(child, 0)
 
 
-def _write_commands(directory: Path, path: str, variables: Mapping[str, str], cache: Path) -> None:
+def _write_commands(directory: Path, genuine: str | None, variables: Mapping[str, str], cache: Path) -> None:
     keeping = f"export XDG_CACHE_HOME={shlex.quote(str(cache))}\n"
     lbclient = f'{keeping}exec {shlex.join(programs.command("lbclient.cli.shell"))} "$@"'
-    genuine = _genuine_openstack(path)
     _script(directory / "lbclient", lbclient)
     _script(directory / "openstack", f'{keeping}exec {shlex.quote(genuine)} "$@"' if genuine else lbclient)
     _script(directory / "guide-servers", f'exec {shlex.join(programs.command("lbclient.lab.webserver"))} "$@"')

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from . import loopback, namespace
 from .demo import play
@@ -20,6 +21,14 @@ GREETING = (
 )
 
 
+class Manner(NamedTuple):
+    """How a demo is played: whether it pauses, prints whole tables, and calls the openstack that is installed."""
+
+    is_paused: bool = False
+    is_full: bool = False
+    is_genuine: bool = False
+
+
 def open_lab(command: Sequence[str]) -> int:
     """Run a command, or a shell, in a new lab; return its exit status."""
     try:
@@ -29,15 +38,15 @@ def open_lab(command: Sequence[str]) -> int:
         return 1
 
 
-def open_demo(*, is_paused: bool = False, is_full: bool = False, wants_loopback: bool = False) -> int:
+def open_demo(manner: Manner, *, wants_loopback: bool = False) -> int:
     """Play the demo in a new lab, or on loopback addresses if a lab is not possible; return the exit status."""
     if wants_loopback:
-        return loopback.run(lambda directory: _play_on_loopback(directory, is_paused, is_full))
+        return loopback.run(lambda directory: _play_on_loopback(directory, manner))
     reason = namespace.obstacle()
     if reason is None:
-        return namespace.run(lambda: _play_in_lab(is_paused, is_full), (PRIVATE, PUBLIC))
+        return namespace.run(lambda: _play_in_lab(manner), (PRIVATE, PUBLIC))
     print(f"{reason}\n\nThis demo goes on without, with addresses out of 127.0.0.0/8 and ports above 1024.", flush=True)
-    return loopback.run(lambda directory: _play_on_loopback(directory, is_paused, is_full))
+    return loopback.run(lambda directory: _play_on_loopback(directory, manner))
 
 
 def _become(command: list[str]) -> int:
@@ -54,29 +63,39 @@ def _become(command: list[str]) -> int:
         return 127 if isinstance(error, FileNotFoundError) else 126
 
 
-def _play_in_lab(is_paused: bool, is_full: bool) -> int:
-    environment = _start(_lab_environment())
-    return 1 if environment is None else play(Stage(environment, GUIDE, is_paused=is_paused, is_full=is_full))
+def _play_in_lab(manner: Manner) -> int:
+    environment = _start(_lab_environment(manner.is_genuine))
+    if environment is None:
+        return 1
+    return play(Stage(environment, GUIDE, is_paused=manner.is_paused, is_full=manner.is_full))
 
 
-def _play_on_loopback(directory: Path, is_paused: bool, is_full: bool) -> int:
+def _play_on_loopback(directory: Path, manner: Manner) -> int:
     place = loopback.find_networks()
-    world = LabEnvironment(directory, "loopback", f"{place.private}.0/18", f"{place.public}.0/24", loopback.free_port())
+    private, public = f"{place.private}.0/18", f"{place.public}.0/24"
+    world = LabEnvironment(directory, "loopback", private, public, loopback.free_port(), manner.is_genuine)
     environment = _start(world)
     if environment is None:
         return 1
     machines = {name: move(machine, place.translate) for name, machine in GUIDE.items()}
-    stage = Stage(environment, machines, place.translate, may_edit_hosts=False, is_paused=is_paused, is_full=is_full)
+    stage = Stage(
+        environment,
+        machines,
+        place.translate,
+        may_edit_hosts=False,
+        is_paused=manner.is_paused,
+        is_full=manner.is_full,
+    )
     stage.say_as_it_is(
         "Addresses out of 127.0.0.0/8 stand for the guide's, port 8080 for its port 80 and 8443 for 443."
     )
     return play(stage)
 
 
-def _lab_environment() -> LabEnvironment:
+def _lab_environment(is_genuine: bool = True) -> LabEnvironment:
     directory = namespace.ROOM / "lbclient"
     directory.mkdir()
-    return LabEnvironment(directory, "lab", PRIVATE, PUBLIC)
+    return LabEnvironment(directory, "lab", PRIVATE, PUBLIC, is_genuine=is_genuine)
 
 
 def _start(world: LabEnvironment) -> dict[str, str] | None:

@@ -42,7 +42,7 @@ AMPHORA = Resource(
             refers="loadbalancer",
             always=True,
         ),
-        _fact("compute_id", Type.UUID, "The virtual machine that it runs in, where it does.", cli=Cli.LIST),
+        _fact("compute_id", Type.UUID, "The host that it runs on; none for the server's own.", cli=Cli.LIST),
         _fact("lb_network_ip", Type.ADDRESS, "Its address in a network for management, where there is one."),
         _fact("vrrp_ip", Type.ADDRESS, "Its own address in the network of the VIP."),
         _fact("ha_ip", Type.ADDRESS, "The VIP."),

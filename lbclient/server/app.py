@@ -77,8 +77,10 @@ def quick_requests(services: Services) -> Callable[[Environ], bool]:
         if route.waits and route.method == "GET"
     }
 
+    active_faults = services.testing.faults.active if services.testing else {}
+
     def is_quick(environ: Environ) -> bool:
-        if services.testing and not services.testing.is_calm:
+        if active_faults:
             return False  # a fault may delay it
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
         if method != "GET":

@@ -18,7 +18,7 @@ from ..store import dump, migrations
 from ..store.store import Store
 
 FORMAT = 1
-KEYS = ("fernet-keys", "key-manager-keys", "clouds.yaml", "policy.yaml")  # within the state directory
+KEYS = ("fernet-keys", "key-manager-keys", "clouds.yaml", "policy.yaml", "hosts")  # within the state directory
 
 
 class BackupError(Exception):

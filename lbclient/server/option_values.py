@@ -50,6 +50,17 @@ def number_of(kind: type, minimum: float, maximum: float, what: str) -> Callable
     return read
 
 
+def place(value: str) -> tuple[str, int]:
+    host, _, port = value.rpartition(":")
+    what = "an address and a port, as 192.0.2.1:9878 or [2001:db8::1]:9878"
+    try:
+        address = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        raise ValueError(what) from None
+    number: int = number_of(int, 0, 65535, what)(port)
+    return str(address), number
+
+
 def patience(value: str) -> float:
     if value == "strict":
         return 0.0

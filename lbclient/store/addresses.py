@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
 
+REMEMBERED = 16384  # canonical forms: a batch of members needs each several times
 SUFFIX = "_canonical"  # of the name of a column with the canonical form of another column
 
 
+@lru_cache(REMEMBERED)
 def canonical(address: str) -> str:
     """Return the canonical spelling of an address or a network, such as 2001:db8::1; return other text unchanged."""
     try:

@@ -15,6 +15,13 @@ HOST = sa.Table(
     metadata,
     sa.Column("id", sa.String(36), primary_key=True),
     sa.Column("name", sa.Text, nullable=False, unique=True),
+    sa.Column("state", sa.Text, nullable=False),  # UP, DRAINING or DEAD: what operators say
+    sa.Column("weight", sa.Integer, nullable=False),  # its share of new load balancers
+    sa.Column("certificate", sa.Text),  # the serial number of its agent's certificate; older ones are not accepted
+    # A new registration is a new epoch; reports of an earlier one are not accepted, nor of one whose lease has ended.
+    sa.Column("epoch", sa.BigInteger, nullable=False),
+    sa.Column("lease_until", sa.BigInteger),  # milliseconds since 1970, by the database's clock; null: never registered
+    sa.Column("version", sa.Text),
     sa.Column("created_at", sa.String(19), nullable=False),
     sa.Column("serial", sa.BigInteger, nullable=False, index=True),
 )
@@ -26,6 +33,7 @@ AMPHORA = sa.Table(
     sa.Column("loadbalancer_id", sa.String(36), nullable=False, index=True),
     sa.Column("host_id", sa.String(36), nullable=False, index=True),
     sa.Column("role", sa.Text, nullable=False),
+    sa.Column("moving_to", sa.String(36)),  # the host that runs it once this one has ended its processes
     sa.Column("cached_zone", sa.Text),
     sa.Column("compute_flavor", sa.Text),
     sa.Column("created_at", sa.String(19), nullable=False),

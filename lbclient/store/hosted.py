@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import sqlalchemy as sa
 
-from . import noop, reading
+from . import noop, placing, reading
 from .cluster_tables import AMPHORA, SERVER
 from .snapshot import Snapshot
 from .store import Check, Key, Outcome, Statuses, Store, Totals
@@ -19,15 +20,26 @@ class Hosted:
     The server's own host also settles the load balancers that have no amphora, because their provider is a no-op.
     """
 
-    def __init__(self, store: Store, host_id: str = SERVER) -> None:
+    def __init__(
+        self, store: Store, host_id: str = SERVER, on_moved: Callable[[str], None] = lambda loadbalancer_id: None
+    ) -> None:
+        """on_moved(id) is called once another host may run a load balancer that was here."""
         self._store = store
         self._host_id = host_id
+        self.on_moved = on_moved
 
     def roster(self) -> list[tuple[str, str, bool]]:
         """Return (ID, project ID, whether its status is PENDING_*) for each load balancer."""
         with self._store.reading() as tx:
             rows = self._mine(tx, LOADBALANCER.c.id, LOADBALANCER.c.project_id, LOADBALANCER.c.provisioning_status)
         return [(row.id, row.project_id, row.provisioning_status.startswith("PENDING")) for row in rows]
+
+    def wanted(self) -> list[tuple[str, str, bool, int]]:
+        """Return the same with the revision of each load balancer."""
+        columns = (LOADBALANCER.c.id, LOADBALANCER.c.project_id, LOADBALANCER.c.provisioning_status)
+        with self._store.reading() as tx:
+            rows = self._mine(tx, *columns, LOADBALANCER.c.revision)
+        return [(row[0], row[1], str(row[2]).startswith("PENDING"), row[3]) for row in rows]
 
     def addresses(self) -> dict[tuple[str, str], tuple[str, ...]]:
         """Return the addresses of all load balancers, by (load balancer ID, provider name)."""
@@ -42,6 +54,17 @@ class Hosted:
         """Return the current state of a load balancer; None if it does not exist on this host."""
         found = self._store.snapshot(loadbalancer_id, before)
         return found if found is not None and found.host_id in (self._host_id, None) else None
+
+    def released(self, loadbalancer_id: str) -> None:
+        """Let the host run a load balancer to which it moves from here."""
+        with self._store.reading() as tx:
+            amphora = placing.amphora(tx, loadbalancer_id)
+        if amphora is None or amphora.host_id != self._host_id:
+            return
+        with self._store.changing() as tx:
+            is_moved = placing.released(tx, loadbalancer_id, self._host_id)
+        if is_moved:
+            self.on_moved(loadbalancer_id)
 
     def settle(
         self,
@@ -72,7 +95,7 @@ class Hosted:
         """Store the totals of many load balancers, by load balancer ID."""
         self._store.all_counted(totals)
 
-    def _mine(self, tx: sa.Connection, *columns: sa.ColumnElement[object]) -> list[sa.Row[tuple[object, ...]]]:
+    def _mine(self, tx: sa.Connection, *columns: sa.ColumnElement[Any]) -> list[Any]:
         """Return the rows of the load balancers on this host, in order of creation."""
         joined = sa.outerjoin(LOADBALANCER, AMPHORA, AMPHORA.c.loadbalancer_id == LOADBALANCER.c.id)
         is_mine = AMPHORA.c.host_id == self._host_id

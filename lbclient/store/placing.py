@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from typing import Any
 
@@ -10,32 +11,76 @@ import sqlalchemy as sa
 from . import serials
 from .cluster_tables import AMPHORA, HOST, SERVER, SERVER_NAME
 from .prepared import Prepared, by, insert
-from .records import AmphoraRecord
+from .records import AmphoraRecord, HostRecord
 from .times import now
+
+UP, DRAINING, DEAD = "UP", "DRAINING", "DEAD"
+WEIGHT = 100
 
 _OWNER = AMPHORA.c.loadbalancer_id == sa.bindparam("owner")
 _FORGET = Prepared(sa.delete(AMPHORA).where(_OWNER))
 _RENEW = Prepared(sa.update(AMPHORA).where(_OWNER), ("id", "created_at"))
+_WANTED = Prepared(sa.select(HOST).where(HOST.c.state == UP, HOST.c.weight > 0).order_by(HOST.c.serial))
+_LOADS = Prepared(sa.select(AMPHORA.c.host_id, sa.func.count().label("load")).group_by(AMPHORA.c.host_id))
+
+
+class NoHost(Exception):
+    """No host can take a load balancer."""
 
 
 def add_server(tx: sa.Connection) -> None:
     """Add the host of the server itself, unless it is known."""
     if by(HOST, "id").first(tx, id=SERVER) is None:
-        row = {"id": SERVER, "name": SERVER_NAME, "created_at": now(), "serial": serials.of_row(tx)}
-        tx.execute(sa.insert(HOST).values(row))
+        tx.execute(sa.insert(HOST).values(new_host(tx, SERVER, SERVER_NAME)))
+
+
+def new_host(tx: sa.Connection, host_id: str, name: str, certificate: str | None = None) -> dict[str, Any]:
+    """Return the row of a host that has not registered yet."""
+    return {
+        "id": host_id,
+        "name": name,
+        "state": UP,
+        "weight": WEIGHT,
+        "certificate": certificate,
+        "epoch": 0,
+        "created_at": now(),
+        "serial": serials.of_row(tx),
+    }
+
+
+def clock(tx: sa.Connection) -> int:
+    """Return the time of the database, in milliseconds since 1970: the clocks of hosts are never compared."""
+    if tx.dialect.name == "postgresql":
+        return int(tx.scalar(sa.text("SELECT extract(epoch FROM clock_timestamp())")) * 1000)
+    return time.time_ns() // 10**6
+
+
+def is_alive(tx: sa.Connection, host: HostRecord) -> bool:
+    """Whether a host has been heard lately; the server's own host has no lease."""
+    return host.id == SERVER or (host.lease_until is not None and host.lease_until > clock(tx))
 
 
 def place(tx: sa.Connection, loadbalancer_id: str, described: dict[str, Any]) -> None:
-    """Give a new load balancer an amphora; `described` has its compute zone and its compute flavor."""
+    """Give a new load balancer an amphora; `described` has its compute zone and its compute flavor. Raises NoHost."""
     row = {
         "id": str(uuid.uuid4()),
         "loadbalancer_id": loadbalancer_id,
-        "host_id": SERVER,
+        "host_id": choose(tx),
         "role": "STANDALONE",
         "created_at": now(),
         **described,
     }
     insert(AMPHORA, *row).run(tx, **row)
+
+
+def choose(tx: sa.Connection, other_than: str | None = None) -> str:
+    """Return the ID of the host with the fewest load balancers for its weight. Raises NoHost."""
+    hosts = [each for each in _WANTED.all(tx) if each.id != other_than and is_alive(tx, each)]
+    if not hosts:
+        raise NoHost("No host can take a load balancer: each is down, draining, dead, or has the weight 0.")
+    loads = {row.host_id: row.load for row in _LOADS.all(tx)} if len(hosts) > 1 else {}
+    chosen: str = min(hosts, key=lambda each: (loads.get(each.id, 0) + 1) / each.weight).id
+    return chosen
 
 
 def renew(tx: sa.Connection, loadbalancer_id: str) -> None:
@@ -51,3 +96,10 @@ def forget(tx: sa.Connection, loadbalancer_id: str) -> None:
 def amphora(tx: sa.Connection, loadbalancer_id: str) -> AmphoraRecord | None:
     """Return the amphora of a load balancer; None with a no-op provider, whose load balancers have none."""
     return by(AMPHORA, "loadbalancer_id").first(tx, loadbalancer_id=loadbalancer_id)
+
+
+def released(tx: sa.Connection, loadbalancer_id: str, host_id: str) -> bool:
+    """Complete a move, once the old host has ended its processes; return whether there was one."""
+    mine = (AMPHORA.c.loadbalancer_id == loadbalancer_id) & (AMPHORA.c.host_id == host_id)
+    statement = sa.update(AMPHORA).where(mine, AMPHORA.c.moving_to.is_not(None))
+    return tx.execute(statement.values(host_id=AMPHORA.c.moving_to, moving_to=None)).rowcount > 0

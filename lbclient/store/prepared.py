@@ -187,6 +187,12 @@ def _translated(tx: sa.Connection, error: Exception, text: str, values: Mapping[
     )
 
 
+def row(values: Mapping[str, Any]) -> Record:
+    """Return a row with these values, as statements return them."""
+    found: Record = _row_class(tuple(values))._make(values.values())
+    return found
+
+
 @lru_cache
 def _row_class(names: tuple[str, ...]) -> Any:
     made = namedtuple("Row", names, rename=True)  # type: ignore[misc]

@@ -14,6 +14,7 @@ from .records import L7PolicyRecord, LoadBalancerRecord, MemberRecord, Record
 from .snapshot import Snapshot
 from .tables import HEALTHMONITOR, L7POLICY, L7RULE, LISTENER, LOADBALANCER, MEMBER, POOL, STATISTICS, TABLES
 
+MOVING = "moving"  # the host of a load balancer that has to end on one before it starts on another
 BOOKKEEPING = ("provisioning_status", "operating_status", "fault", "revision", "updated_at")
 CHILDREN = (LISTENER, POOL, MEMBER, HEALTHMONITOR, L7POLICY, L7RULE)
 
@@ -146,7 +147,7 @@ def snapshot(
     return Snapshot(
         loadbalancer=loadbalancer,
         amphora_id=amphora.id if amphora else None,
-        host_id=amphora.host_id if amphora else None,
+        host_id=(MOVING if amphora.moving_to else amphora.host_id) if amphora else None,
         is_deleted=loadbalancer.provisioning_status == "PENDING_DELETE",
         addresses=addresses(tx, loadbalancer),
         listeners=tuple(kept["listener"]),

@@ -63,9 +63,25 @@ class AmphoraRecord(Protocol):
     loadbalancer_id: str
     host_id: str
     role: str
+    moving_to: str | None
     cached_zone: str | None
     compute_flavor: str | None
     created_at: str
+
+
+class HostRecord(Protocol):
+    """A row of the table `host`."""
+
+    id: str
+    name: str
+    state: str
+    weight: int
+    certificate: str | None
+    epoch: int
+    lease_until: int | None
+    version: str | None
+    created_at: str
+    serial: int
 
 
 class ListenerRecord(NamedRecord, Protocol):

@@ -52,7 +52,7 @@ class Snapshot:
         tuple[str, str], int
     ]  # (resource name, id) -> revision, of the load balancer and of each row that is not ACTIVE
     amphora_id: str | None = None  # a new ID means a new process; None: its provider is a no-op
-    host_id: str | None = None  # the host that runs it
+    host_id: str | None = None  # the host that runs it; no host does while it moves
     certificates: Mapping[str, Material | None] = field(
         default_factory=dict
     )  # by reference, as stored in the rows; None: not in the key manager, or expired

@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     from ..vault.sealing import Vault
 
 Statuses = Mapping[Key, str]  # operating statuses, by resource name and ID
+Guard = Callable[[sa.Connection], None]  # raises an exception within a transaction, which is then rolled back
+
+
+def _everybody(tx: sa.Connection) -> None:
+    """Refuse nothing."""
 
 
 class Store:
@@ -152,18 +157,21 @@ class Store:
         error: str | None,
         outcome: Outcome | None = None,
         expect: Callable[[Statuses], Statuses] = dict,
+        check: Guard = _everybody,
     ) -> bool:
         """Settle the changes that the snapshot saw: mark rows ACTIVE or delete them, or set ERROR with the reason.
 
         Listeners that cannot listen, as the snapshot says, are set to ERROR alone. On success, operating statuses
         become those that `expect` returns when given the current ones. Rows that have changed since the snapshot are
-        left for the next round. Returns whether the load balancer is still PENDING_*.
+        left for the next round. Returns whether the load balancer is still PENDING_*. check(tx) may refuse, by an
+        exception.
         """
         is_nothing_new = error is None and not snapshot.failures and _is_settled(snapshot)
         if is_nothing_new and (outcome is None or outcome.how == "nothing"):
             return False
         with self.changing(is_durable=False) as tx:
             settling.lock(tx, snapshot.loadbalancer.id)
+            check(tx)
             known = _known(tx, snapshot)
             changed = _changed(known, expect(known)) if error is None else {}
             failures = {} if error is not None else snapshot.failures
@@ -185,6 +193,7 @@ class Store:
         checks: Mapping[str, Check | None] | None = None,
         reasons: Mapping[Key, str] | None = None,
         revision: int | None = None,
+        check: Guard = _everybody,
     ) -> None:
         """Store observed operating statuses, {(resource name, id): status}, and check results, by member ID.
 
@@ -202,6 +211,7 @@ class Store:
             return
         with self.changing(is_durable=False) as tx:
             settling.lock(tx, loadbalancer_id)
+            check(tx)
             if revision not in (None, settling.revision(tx, loadbalancer_id)):
                 return
             observing.keep_statuses(tx, loadbalancer_id, changed, reasons or {})

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import quick
 from pages import Pages
 from running import RunningServer, end_server, start_server
 from shop import Client, WebServer
@@ -24,6 +25,8 @@ def browser() -> Iterator[Browser]:
     pytest.importorskip("playwright", reason="playwright is in the extra `browser`")
     from playwright.sync_api import sync_playwright
 
+    if quick.is_on():
+        pytest.skip("it starts a program")
     if CHROMIUM is None:
         pytest.skip("Chromium is not installed")
     with sync_playwright() as started:

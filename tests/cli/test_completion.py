@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from lbclient.cli.completion import words
+from lbclient.cli.completion import candidates, cursor, kept, words
 from lbclient.cli.completion.command import SHELLS, script
 from running import lbclient, wait_until
 from teletype import Teletype
@@ -209,10 +209,100 @@ def test_nonsense_is_no_error(cloud: Any, line: list[str]) -> None:
 
 def test_commands_options_and_choices_need_no_http(cloud: Any) -> None:
     program = "import sys; from lbclient.cli.shell import main; main(sys.argv[1:]); print(*sys.modules)"
-    for line in ("lbclient loadbalancer mem", "lbclient loadbalancer listener create --protocol "):
+    for line in ("lbclient loadbalancer mem", "lbclient loadbalancer listener create --protocol ") * 2:
         command = [sys.executable, "-c", program, "__complete", "bash", line]
         done = subprocess.run(command, env=cloud.environment(), capture_output=True, text=True, check=True)
         assert not {"requests", "keystoneauth1", "yaml", "http.client"} & set(done.stdout.split())
+
+
+def test_an_option_that_can_be_repeated_is_offered_again() -> None:
+    place = cursor.find(["loadbalancer", "create", "--tag", "a", "--name", "b", "--"])
+    offered = {each.word for each in candidates.at(place).candidates}
+    assert "--tag" in offered
+    assert not {"--name", "--no-tag"} & offered
+
+
+KEPT_WORDS = (
+    ["loadbalancer", "m"],
+    ["loadbalancer", "listener", "create", "--protocol", ""],
+    ["loadbalancer", "listener", "create", "--"],
+    ["loadbalancer", "pool", "create", "--session-persistence", "type="],
+    ["loadbalancer", "list", "-c", ""],
+    ["help", "loadbalancer", ""],
+    ["--log-file", ""],
+    ["--os-"],
+)
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("LBCLIENT_CACHE_HOME", str(tmp_path))
+    return tmp_path / "lbclient" / "completion"
+
+
+def offered(words: list[str]) -> tuple[bool, list[tuple[str, str, bool]]]:
+    answer = candidates.at(cursor.find(words))
+    return answer.wants_files, [(each.word, each.meaning, each.is_whole) for each in answer.candidates]
+
+
+@pytest.mark.parametrize("line", KEPT_WORDS, ids=" ".join)
+def test_what_is_kept_offers_the_same(cache: Path, line: list[str]) -> None:
+    made = offered(line)
+    assert made != (False, [])
+    assert list(cache.iterdir())
+    assert offered(line) == made
+
+
+def test_what_is_kept_is_read_without_cliff_and_argparse(cache: Path) -> None:
+    program = "import sys; from lbclient.cli.shell import main; main(sys.argv[1:]); print(*sys.modules)"
+    command = [sys.executable, "-S", "-c", program, "__complete", "bash", "lbclient loadbalancer list --col"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    made, kept = (
+        subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.split()
+        for _ in range(2)
+    )
+    assert "cliff" in made
+    assert kept[:2] == made[:2] == [":whole", "--column"]
+    assert not {"cliff", "argparse", "typing", "re", "json", "dataclasses"} & set(kept)
+
+
+@pytest.mark.parametrize("damage", ["", "no fingerprint\n", "{first}\nnonsense\n", "{first}\n\xff\n"])
+def test_what_is_kept_of_other_modules_or_damaged_is_made_again(cache: Path, damage: str) -> None:
+    line = ["loadbalancer", "list", "--col"]
+    made = offered(line)
+    (file,) = cache.glob("loadbalancer list")
+    first = file.read_text().split("\n")[0]
+    file.write_bytes(damage.format(first=first).encode("latin-1"))
+    assert offered(line) == made
+    assert file.read_text().split("\n")[0] == first
+    assert "--column" in file.read_text()
+
+
+def test_what_others_may_write_is_not_read(cache: Path) -> None:
+    line = ["loadbalancer", "list", "--col"]
+    made = offered(line)
+    (file,) = cache.glob("loadbalancer list")
+    file.write_text(file.read_text().replace("--column", "--colour"))
+    assert [word for word, _, _ in offered(line)[1]] == ["--colour"]
+    file.chmod(0o622)
+    assert offered(line) == made
+
+
+def test_words_are_completed_where_nothing_can_be_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LBCLIENT_CACHE_HOME", "/dev/null")
+    assert [word for word, _, _ in offered(["loadbalancer", "list", "--col"])[1]] == ["--column"]
+
+
+def test_a_changed_module_is_noticed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in kept.SOURCES:
+        (tmp_path / name / "inner").mkdir(parents=True)
+    module = tmp_path / "cli" / "inner" / "module.py"
+    module.touch()
+    monkeypatch.setattr(kept, "PACKAGE", str(tmp_path))
+    before = kept._fingerprint()
+    assert kept._fingerprint() == before
+    os.utime(module, (time.time() + 60, time.time() + 60))
+    assert kept._fingerprint() != before
 
 
 @pytest.mark.parametrize("shell", SHELLS)
@@ -236,7 +326,7 @@ def test_the_script_is_printed(run_main: Any, shell: str) -> None:
     ],
 )
 def test_a_line_of_bash(line: str, read: words.Line) -> None:
-    assert words.read(line) == read
+    assert vars(words.read(line)) == vars(read)
 
 
 @pytest.mark.parametrize("word", ["a b", "it's", '"', "$x `y` \\ !", "~", "#", "*?[", "ü北", "a\tb", "&|;<>()"])

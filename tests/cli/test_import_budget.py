@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
-LIST = ("loadbalancer", "list")
+NAME = "import-budget"  # a table with wide characters, such as those of other tests' names, needs more modules
+CREATE = ("loadbalancer", "create", "--name", NAME, "--vip-subnet-id", "private-subnet")
+LIST = ("loadbalancer", "list", "--name", NAME)
 # Modules that are there when Python has started are nobody's.
 PROGRAM = """
 import sys
@@ -39,11 +43,12 @@ def loaded(cloud, tmp_path_factory: pytest.TempPathFactory) -> set[str]:
         "XDG_CACHE_HOME": str(tmp_path_factory.mktemp("budget")),
         "LBCLIENT_AUTH_CACHE": "on",
     }
-    command = [sys.executable, "-c", PROGRAM, *LIST]
-    for _ in range(2):  # the first one logs in
+    for words in (CREATE, LIST):  # the first one logs in
+        command = [sys.executable, "-c", PROGRAM, *words]
         result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
     status, *modules = result.stderr.split()
     assert status == "0", result.stderr
+    assert NAME in result.stdout
     return set(modules)
 
 
@@ -71,3 +76,16 @@ def test_no_other_room_and_no_other_command(loaded: set[str]) -> None:
 
 def test_not_many(loaded: set[str]) -> None:
     assert len(loaded) <= MODULES, sorted(loaded)
+
+
+def test_the_first_completion_of_a_word_loads_nothing_dear(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", PROGRAM, "__complete", "bash", "lbclient loadbalancer l"]
+    environment = {**os.environ, "LBCLIENT_CACHE_HOME": str(tmp_path)}
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    assert "list" in result.stdout.split()
+    status, *modules = result.stderr.split()
+    assert status == "0"
+    packages = {module.partition(".")[0] for module in modules}
+    assert packages & TOO_DEAR == set()
+    assert packages <= {*PACKAGES, *sys.stdlib_module_names}
+    assert "importlib.metadata" not in modules

@@ -27,9 +27,9 @@ def names(cloud: Any) -> Any:
     environment = cloud.environment()
     said = _on_terminal(environment, LBCLIENT, "token", "issue", "-f", "value", "-c", "id")
     headers = {"X-Auth-Token": said.strip()}
-    requests.post(
-        f"{cloud.url}/networking/v2.0/networks", json={"network": {"name": NETWORK}}, headers=headers, timeout=30
-    ).raise_for_status()
+    networks = f"{cloud.url}/networking/v2.0/networks"
+    network = requests.post(networks, json={"network": {"name": NETWORK}}, headers=headers, timeout=30)
+    network.raise_for_status()
     subnets = requests.get(f"{cloud.url}/networking/v2.0/subnets", headers=headers, timeout=30).json()["subnets"]
     subnet = next(each for each in subnets if each["name"] == "private-subnet")
     url = f"{cloud.url}/load-balancer/v2.0/lbaas/loadbalancers"
@@ -38,6 +38,7 @@ def names(cloud: Any) -> Any:
     made.raise_for_status()
     yield made.json()["loadbalancer"]["id"]
     requests.delete(f"{url}/{made.json()['loadbalancer']['id']}", headers=headers, timeout=30)
+    requests.delete(f"{networks}/{network.json()['network']['id']}", headers=headers, timeout=30).raise_for_status()
 
 
 def _on_terminal(environment: dict[str, str], program: str, *words: str) -> str:

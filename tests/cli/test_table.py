@@ -57,6 +57,16 @@ def test_what_leaves_80_columns(resource: resources.Resource, values: dict[str, 
     assert set(resource.columns) - {resource.columns[number] for number in numbers} == left
 
 
+def test_times_are_not_broken_in_80_columns() -> None:
+    values = {"created_at": "2026-11-28T21:54:56.522", "resource": "loadbalancer", "resource_id": str(uuid.uuid4())}
+    row = [values.get(name, "observe") for name in resources.EVENT.columns]
+    numbers = table.staying(resources.EVENT.columns, [row], 80)
+    headings, cells = ([each[number] for number in numbers] for each in (resources.EVENT.columns, row))
+    lines = list(table.lines(headings, [cells], [False] * len(cells), 80))
+    assert any(values["created_at"] in line for line in lines)
+    assert max(map(len, lines)) <= 80
+
+
 def test_nothing_leaves_where_there_is_room() -> None:
     assert table.staying(["id", "project_id"], [["1", "2"]], 80) == [0, 1]
 

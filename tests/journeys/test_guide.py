@@ -102,7 +102,7 @@ def played(request: pytest.FixtureRequest, open_lab: Any) -> list[Played]:
     """The guide from its first to its last command, in one shell, and the traffic between."""
     if request.param == "openstack" and not shutil.which("openstack", path=str(Path(sys.executable).parent)):
         pytest.skip("the genuine openstack is not installed")
-    result = open_lab("bash", "-c", script(request.param), timeout=300)
+    result = open_lab("bash", "-c", script(request.param), timeout=900)
     assert result.returncode == 0, result.stdout[-2000:] + result.stderr
     lines = [typed for entry in GUIDE for typed in (entry["line"], *(t for t, _ in TRAFFIC.get(entry["line"], ())))]
     outputs = re.split(rf"^{MARK} \d+\n", result.stdout, flags=re.MULTILINE)[1:]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import uuid
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from lbclient.dataplane.haproxy import process_table
 from lbclient.lab.demo import play
 from lbclient.lab.loopback import LoopbackNetworks
 from lbclient.lab.stage import Stage
@@ -25,7 +27,7 @@ SUMMARY = re.compile(r"\n(\d+) commands, (\d+) checks, [\d.]+ seconds: all as th
 @pytest.mark.parametrize("options", [(), ("--loopback",)], ids=["lab", "loopback"])
 def test_the_whole_demo(open_lab: Lab, unprivileged: Sequence[str], options: Sequence[str]) -> None:
     line = [*unprivileged, *lbclient("demo", *options)]
-    done = subprocess.run(line, capture_output=True, text=True, timeout=240, stdin=subprocess.DEVNULL)
+    done = subprocess.run(line, capture_output=True, text=True, timeout=600, stdin=subprocess.DEVNULL)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr
     summary = SUMMARY.search(done.stdout)
     assert summary, done.stdout[-500:]
@@ -42,7 +44,7 @@ def test_full_tables(capfd: pytest.CaptureFixture[str]) -> None:
         assert play(Stage(dict(os.environ), {}, is_full=is_full), [step]) == 0
         said = capfd.readouterr().out
         assert "  ok: name is a\n" in said
-        assert ("hidden" in said) == is_full
+        assert ("\n| hidden | b |\n" in said) == is_full
 
 
 def test_killed_on_loopback_it_leaves_nothing(unprivileged: Sequence[str], tmp_path: Path) -> None:
@@ -57,6 +59,29 @@ def test_killed_on_loopback_it_leaves_nothing(unprivileged: Sequence[str], tmp_p
     demo.kill()
     demo.communicate()
     wait_until(lambda: not processes_with(marker))
+
+
+@pytest.mark.parametrize("options", [(), ("--openstack",)], ids=["lbclient", "openstack"])
+def test_which_client_it_calls(unprivileged: Sequence[str], options: Sequence[str]) -> None:
+    genuine = shutil.which("openstack", path=str(Path(sys.executable).parent))
+    if options and not genuine:
+        pytest.skip("python-openstackclient is not installed")
+    marker = f"lbclient-test-{uuid.uuid4()}"
+    demo = subprocess.Popen(
+        [*unprivileged, *lbclient("demo", "--loopback", *options)],
+        env={**os.environ, "MARKER": marker},
+        stdout=subprocess.DEVNULL,
+    )
+    wanted = str(genuine) if options else "lbclient.cli.shell"
+    wait_until(lambda: any(wanted in words and " loadbalancer " in words for words in lines_of(marker)), 60)
+    demo.kill()
+    demo.communicate()
+    wait_until(lambda: not processes_with(marker))
+
+
+def lines_of(marker: str) -> list[str]:
+    """The command lines of all processes with this in their environment."""
+    return [process_table.command_line(pid).replace(b"\0", b" ").decode() for pid in processes_with(marker)]
 
 
 def test_it_goes_on_where_namespaces_are_forbidden(open_lab: Lab) -> None:

@@ -17,7 +17,7 @@ from running import RunningServer, end_server, lbclient, start_server, wait_unti
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(lbclient("server", *arguments), capture_output=True, text=True, timeout=60)
+    return subprocess.run(lbclient("server", *arguments), capture_output=True, text=True, timeout=300)
 
 
 def log_in(server: RunningServer, clouds: Path | None = None) -> dict[str, str]:

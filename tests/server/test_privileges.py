@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import signal
 import subprocess
@@ -97,7 +98,8 @@ class Site:
         for pid in processes_with(str(directory)):
             words = process_table.command_line(pid)
             kind = "master" if pid == master else "relay" if b"dataplane.relay" in words else "worker"
-            found[kind].add(identity(pid))
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
+                found[kind].add(identity(pid))
         return found
 
     def close(self) -> None:

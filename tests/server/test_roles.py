@@ -148,6 +148,7 @@ def test_servers_that_share_a_master_key_need_no_other_files(tmp_path: Path, pos
 @pytest.mark.parametrize(
     ("content", "words"),
     [(Fernet.generate_key(), "does not open the keys"), (b"x", "is damaged"), (None, "No such file")],
+    ids=["another", "damaged", "missing"],
 )
 def test_another_master_key_is_refused(tmp_path: Path, postgresql: Cluster, content: bytes | None, words: str) -> None:
     database = f"--database={postgresql.new_database()}"

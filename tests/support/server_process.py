@@ -16,7 +16,7 @@ MAIN = [sys.executable, "-m", "lbclient.server.main"]
 
 def run(*options: str) -> subprocess.CompletedProcess[str]:
     """A server that is expected not to start."""
-    return subprocess.run([*MAIN, *options], capture_output=True, text=True, timeout=20)
+    return subprocess.run([*MAIN, *options], capture_output=True, text=True, timeout=120)
 
 
 class Server:
@@ -32,7 +32,7 @@ class Server:
     def end(self, number: int = signal.SIGTERM) -> tuple[int, str]:
         """The exit status and the log."""
         self.process.send_signal(number)
-        _, log = self.process.communicate(timeout=20)
+        _, log = self.process.communicate(timeout=120)
         return self.process.returncode, log
 
 

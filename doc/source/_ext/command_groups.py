@@ -25,7 +25,7 @@ def page_of(name: str) -> str:
     first, *rest = name.split()
     if not rest:
         return "running"
-    if first in ("certificate", "testing"):
+    if first in ("certificate", "host", "testing"):
         return first
     if first != SERVICE:
         return "network"

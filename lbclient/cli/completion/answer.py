@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-import warnings
-from collections.abc import Iterable, Sequence
-from contextlib import redirect_stderr
 
 from . import candidates, cursor, words
-from .existing import Candidate
+
+TYPE_CHECKING = False  # instead of typing's, which takes long to import
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 FILES, OPEN, WHOLE = ":files", ":open", ":whole"  # the first line; OPEN: insert no blank after the word
 
@@ -17,13 +17,15 @@ FILES, OPEN, WHOLE = ":files", ":open", ":whole"  # the first line; OPEN: insert
 def main(arguments: Sequence[str]) -> int:
     """Print the candidates for `bash LINE`, `zsh WORD…` or `fish WORD…`, up to the cursor. Never fails."""
     shell, *typed = arguments or ("",)
-    with open(os.devnull, "r+") as nothing, redirect_stderr(nothing):
-        sys.stdin = nothing  # prevents password prompts
-        warnings.simplefilter("ignore")
+    errors = sys.stderr
+    with open(os.devnull, "r+") as nothing:
+        sys.stdin = sys.stderr = nothing  # prevents password prompts, and warnings of libraries
         try:
             lines = list(_bash(typed[0]) if shell == "bash" else _others(shell, typed))
         except (Exception, SystemExit):
             return 0
+        finally:
+            sys.stderr = errors
     sys.stdout.write("".join(f"{line}\n" for line in lines))
     sys.stdout.flush()
     return 0
@@ -48,7 +50,7 @@ def _others(shell: str, typed: Sequence[str]) -> Iterable[str]:
         yield f"{each.word}\t{_line(each)}"
 
 
-def _line(candidate: Candidate) -> str:
+def _line(candidate: candidates.Candidate) -> str:
     return " ".join(candidate.meaning.split())
 
 

@@ -6,13 +6,13 @@ import contextlib
 import threading
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from ...client import errors
 from ...client.names import KINDS, Kind, Names
 from ...client.rest import Json
 from ...client.services import Services
 from ...resources import BY_NAME
+from ..program import Shell
 from .cursor import Cursor
 
 SECONDS = 2.0  # timeout for the cloud's answer: after this time users have typed the name themselves
@@ -31,18 +31,12 @@ TELLING = (
 )
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """A word to insert, and its description."""
+def names_of(place: Cursor, kind: str) -> list[tuple[str, str]]:
+    """Return names with descriptions, or IDs for objects without a unique name.
 
-    word: str
-    meaning: str = ""
-    is_whole: bool = True  # whether a blank can follow
-
-
-def names_of(place: Cursor, kind: str) -> list[Candidate]:
-    """Return names, or IDs for objects without a unique name; an empty list after a timeout or an error."""
-    found: list[Candidate] = []
+    The list is empty after a timeout or an error.
+    """
+    found: list[tuple[str, str]] = []
 
     def ask() -> None:
         with contextlib.suppress(Exception):  # an error message would break the prompt
@@ -55,8 +49,8 @@ def names_of(place: Cursor, kind: str) -> list[Candidate]:
     return list(found)
 
 
-def _asked(place: Cursor, kind: str) -> list[Candidate]:
-    services, what = place.app.services, KINDS[kind]
+def _asked(place: Cursor, kind: str) -> list[tuple[str, str]]:
+    services, what = _services(place), KINDS[kind]
     parents = _parents(place, kind, services)
     if parents is None:
         return []
@@ -68,8 +62,21 @@ def _asked(place: Cursor, kind: str) -> list[Candidate]:
         is_plain = name.isprintable() and (place.is_behind_dashes or place.prefix or not name.startswith("-"))
         is_enough = bool(name) and count[name] == 1 and is_plain
         word = name if is_enough else str(record[what.identifier])
-        found.append(Candidate(word, " ".join([*([] if is_enough else filter(None, [name])), *_telling(record)])))
+        found.append((word, " ".join([*([] if is_enough else filter(None, [name])), *_telling(record)])))
     return found
+
+
+def _services(place: Cursor) -> Services:
+    """Return the services of the cloud that the global options before the cursor lead to."""
+    app = Shell(place.before)
+    words = []
+    for action in place.program.actions:
+        if action.dest.startswith("os_"):
+            words += [f"{action.names[0]}={value}" for value in place.given.get(action.dest, ())]
+        elif action.dest in ("insecure", "verify") and action.dest in place.given:
+            words.append(action.names[0])
+    app.options = app.parser.parse_known_args(words)[0]
+    return app.services
 
 
 def _telling(record: Json) -> list[str]:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 BREAKS = "=:@"  # the characters of COMP_WORDBREAKS that words of lbclient can contain
 SAFE = frozenset("%+,-./:=@_")
 SPECIAL_IN_DOUBLE_QUOTES = frozenset('$`"\\')
 
 
-@dataclass(frozen=True)
 class Line:
     """The words up to the cursor, without quotes; the last one is incomplete."""
 
-    words: tuple[str, ...]
-    quote: str = ""  # the open quote
-    kept: int = 0  # the number of characters of the last word that readline keeps
+    def __init__(self, words: tuple[str, ...], quote: str = "", kept: int = 0) -> None:
+        self.words = words
+        self.quote = quote  # the open quote
+        self.kept = kept  # the number of characters of the last word that readline keeps
 
     def replacement(self, word: str) -> str:
         """Return the text for readline to insert so that the last word becomes this one."""

@@ -11,9 +11,10 @@ FRAME = 3  # width of a column's rule and its blanks
 BREAKABLE = re.compile(r"(?<=[-_ ,;/:.=])")  # a word may be broken after these characters
 NARROWEST = 4
 READABLE = 8  # minimum readable width of a column
-# Text that is never broken: IDs with and without hyphens, and addresses.
+# Text that is never broken: IDs with and without hyphens, times, and addresses.
 WHOLE = re.compile(
-    r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}|\d+\.\d+\.\d+\.\d+|(?:[0-9a-f]{0,4}:){2,7}[0-9a-f.]{0,15}"
+    r"\d{4}-\d\d-\d\dT[\d:.]+"
+    r"|[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}|\d+\.\d+\.\d+\.\d+|(?:[0-9a-f]{0,4}:){2,7}[0-9a-f.]{0,15}"
 )
 # Columns to leave out first on a narrow terminal; then IDs of other objects, one status, and the rest from the right.
 LEAVING = ("project_id", "provider", "lb_algorithm", "admin_state_up", "enabled")

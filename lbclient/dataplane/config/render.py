@@ -97,7 +97,7 @@ def render(
     settings = _limited(settings, len(binds), made)
     body = (
         *traffic.ring(listeners, snapshot),
-        *_tables(distinct),
+        *_tables(distinct, settings.user),
         *shaping.table(snapshot.shaping if any(map(frontends.is_http, listeners)) else Shaping()),
         *(frontends.section(each, snapshot, chosen, settings.most_connections) for each in listeners),
         *(backends.section(each, snapshot, made[each.name]) for each in distinct),
@@ -187,12 +187,11 @@ def _preamble(amphora_id: str, label: str, generation: str, settings: Settings) 
 
 
 def _user(user: tuple[int, int] | None) -> Iterator[cfg.Line]:
-    """Yield the user that workers become once they listen, and who may connect to the sockets of peers."""
+    """Yield the user that workers become once they listen."""
     if user:
         uid, gid = user
         yield cfg.line("uid", uid)
         yield cfg.line("gid", gid)
-        yield cfg.line("unix-bind", *_shared(user))
 
 
 def _shared(user: tuple[int, int] | None) -> tuple[object, ...]:
@@ -207,10 +206,13 @@ def _tls(generation: str) -> Iterator[cfg.Line]:
             yield cfg.line(kind, dynamic=(f"{tls.DIRECTORY}{generation}",))
 
 
-def _tables(distinct: list[backends.Backend]) -> tuple[cfg.Section, ...]:
+def _tables(distinct: list[backends.Backend], user: tuple[int, int] | None) -> tuple[cfg.Section, ...]:
     """Return the peers section, through which an old worker teaches its stick tables to the new one on a reload."""
     if not any(backends.has_table(each) for each in distinct):
         return ()
     known = {LOCAL_PEER: PEER_SOCKET, TEACHER: f"{TEACHER}.sock"}
-    lines = tuple(cfg.line("peer", name, f"unix@{socket}") for name, socket in known.items())
+    lines = (
+        cfg.line("default-bind", *_shared(user)),  # unix-bind does not concern the sockets of peers
+        *(cfg.line("peer", name, f"unix@{socket}") for name, socket in known.items()),
+    )
     return (cfg.Section(("peers", backends.PEERS), lines),)

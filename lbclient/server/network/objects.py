@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -30,8 +30,17 @@ def list_of(kind: Kind, present: Presenter) -> Handler:
     return handle
 
 
-def create(kind: Kind, add: Adder, present: Presenter, affected: Affected | None = None) -> Handler:
-    """Return the handler of a POST of one object or of several, of which all are created or none."""
+def create(
+    kind: Kind,
+    add: Adder,
+    present: Presenter,
+    affected: Affected | None = None,
+    warnings: Callable[[Mapping[str, Any]], dict[str, str]] | None = None,
+) -> Handler:
+    """Return the handler of a POST of one object or of several, of which all are created or none.
+
+    `warnings` returns the headers of the answer for the values of an object.
+    """
 
     def handle(services: Services, request: Request) -> Answer:
         many = bodies.created(kind, request.body, request.who)
@@ -41,7 +50,8 @@ def create(kind: Kind, add: Adder, present: Presenter, affected: Affected | None
             made = present(tx, [found[id_] for id_ in ids])
             woken = affected(tx, ids) if affected else []
         services.wake(woken)
-        return Answer({kind.plural: made} if kind.plural in request.body else {kind.name: made[0]}, 201)
+        headers = {name: text for each in many for name, text in (warnings(each) if warnings else {}).items()}
+        return Answer({kind.plural: made} if kind.plural in request.body else {kind.name: made[0]}, 201, headers)
 
     return handle
 

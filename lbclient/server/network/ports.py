@@ -13,7 +13,7 @@ from ...store.network_tables import FIXED_IP, FLOATING_IP, FLOATING_IP_PORT, POR
 from .. import errors
 from ..services import Services
 from ..web.routing import Answer, Request
-from . import addresses, bodies, objects, present, rows, security_groups
+from . import addresses, bodies, objects, present, rows, security_groups, unkept
 from .attributes import NETWORKS, PORTS, QOS_POLICIES, SECURITY_GROUPS
 from .bodies import Values, bad
 from .rows import ROUTER_GATEWAY, ROUTER_PORT
@@ -40,6 +40,11 @@ def affected(tx: sa.Connection, ids: Sequence[str]) -> list[str]:
     """Return the IDs of the load balancers that admit clients by a security group of these ports."""
     groups = tx.scalars(sa.select(PORT.c.security_groups).where(PORT.c.id.in_(ids)))
     return admission.concerned(tx, [group for each in groups for group in each or ()])
+
+
+def warnings(values: Values) -> dict[str, str]:
+    """Return the headers of an answer to a write that gives a port these values."""
+    return unkept.warning(unkept.OF_A_PORT) if values.get("qos_policy_id") else {}
 
 
 def _check_guards(tx: sa.Connection, request: Request, values: Values) -> None:
@@ -111,7 +116,7 @@ def update(services: Services, request: Request, id_: str) -> Answer:
         woken = affected(tx, [id_]) if {"security_groups", "fixed_ips"} & set(values) else []
         changed = objects.change(tx, PORTS, row, objects.columns(PORTS, values))
         woken += affected(tx, [id_]) if woken or "security_groups" in values else []
-        answer = Answer({"port": present.ports(tx, [changed])[0]})
+        answer = Answer({"port": present.ports(tx, [changed])[0]}, headers=warnings(values))
     services.wake(woken)
     return answer
 

@@ -48,7 +48,8 @@ def _routes(kind: Kind, module: ModuleType, presenter: Presenter) -> tuple[Route
 
 
 def _create(kind: Kind, module: ModuleType, presenter: Presenter) -> Handler:
-    return objects.create(kind, module.add, presenter, getattr(module, "affected", None))
+    affected, warnings = getattr(module, "affected", None), getattr(module, "warnings", None)
+    return objects.create(kind, module.add, presenter, affected, warnings)
 
 
 def _tags(kind: Kind, path: str) -> tuple[Route, ...]:

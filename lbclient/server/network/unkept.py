@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from ...store import shaping
 
 NO_GUARANTEE = "minimum_bandwidth is stored and shown, but guarantees nothing: this server reserves no bandwidth"
+OF_A_PORT = "a QoS policy of a port is stored and shown only: that of a load balancer is its vip_qos_policy_id"
 NO_LIMIT = "bandwidth limits hold for HTTP, TERMINATED_HTTPS and UDP listeners; TCP and HTTPS ones are not limited"
 
 

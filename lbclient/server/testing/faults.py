@@ -111,42 +111,39 @@ class Faults:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._faults: dict[str, Fault] = {}
-
-    def __bool__(self) -> bool:
-        return bool(self._faults)
+        self.active: dict[str, Fault] = {}  # by ID; every request looks whether it is empty
 
     def add(self, values: Values) -> Values:
         """Add a fault from checked values and return it as the API shows it."""
         made = Fault(values)
         with self._lock:
-            self._faults[made.id] = made
+            self.active[made.id] = made
             return made.shown()
 
     def all(self) -> list[Values]:
         with self._lock:
-            return [fault.shown() for fault in self._faults.values()]
+            return [fault.shown() for fault in self.active.values()]
 
     def find(self, id_: str) -> Values | None:
         with self._lock:
-            found = self._faults.get(id_)
+            found = self.active.get(id_)
             return found.shown() if found else None
 
     def remove(self, ids: Iterable[str] | None = None) -> bool:
         """Remove the given faults, or all of them; return whether there were any."""
         with self._lock:
-            chosen = list(self._faults) if ids is None else [id_ for id_ in ids if id_ in self._faults]
+            chosen = list(self.active) if ids is None else [id_ for id_ in ids if id_ in self.active]
             for id_ in chosen:
-                del self._faults[id_]
+                del self.active[id_]
             return bool(chosen)
 
     def strike(self, asked: Asked) -> Struck | None:
         """Return the effect of the faults on a request; None if it passes."""
-        if not self._faults:
+        if not self.active:
             return None
         waited = 0.0
         with self._lock:
-            for fault in self._faults.values():
+            for fault in self.active.values():
                 struck = fault.strike(asked)
                 if struck is None:
                     continue

@@ -39,8 +39,3 @@ class Kit:
     def reported(self) -> Mapping[str, str]:
         """The operating statuses that no-op providers report for members, by member ID."""
         return self.health.statuses
-
-    @property
-    def is_calm(self) -> bool:
-        """Whether no request can fail or be delayed by a fault."""
-        return not self.faults

@@ -30,10 +30,13 @@ class Tested:
     def __init__(self, services: Services, kit: Kit) -> None:
         self._services = services
         self._kit = kit
+        self._faults = kit.faults.active
+        self._paces, self._holds = kit.paces, kit.paces.holds
+        self._number, self._record = kit.recording.number, kit.recording.add
 
     def process_resource(self, req: falcon.Request, resp: falcon.Response, resource: Any, params: Any) -> None:
         """Apply faults before the request is handled. Raises Faulted."""
-        if self._kit.is_calm or req.path.startswith(PREFIX):
+        if not self._faults or req.path.startswith(PREFIX):
             return
         kind: Kind | None = getattr(resource, "kinds", {}).get(req.method)
         if kind is None:
@@ -51,29 +54,33 @@ class Tested:
 
     def process_response(self, req: falcon.Request, resp: falcon.Response, resource: Any, req_succeeded: bool) -> None:
         """Mark the answer if a fault struck, count it for paces that wait for polls, and record it."""
-        env, context, path = req.env, req.context, req.path
-        if path.startswith(PREFIX) or getattr(context, "is_repeated", False):
+        # Every request pays for this: what can be derived from it later is.
+        env, path = req.env, req.path
+        context = req.context.__dict__
+        if path.startswith(PREFIX) or "is_repeated" in context:
             return
-        struck: Struck | None = getattr(context, "struck", None)
+        struck: Struck | None = context.get("struck")
         if struck is not None:
             _mark(req, resp, struck)
         data = resp.data or b""
-        if data and req.method == "GET" and self._kit.paces.counts_polls:
-            self._kit.paces.polled(orjson.loads(data) if _is_json(resp) else None)
-        # Every request pays for this: what can be derived from it later is.
-        who: Context | None = getattr(context, "who", None)
-        self._kit.recording.add(
-            time.time(),
-            req.method,
-            path,
-            req.query_string,
-            env.get("HTTP_USER_AGENT", ""),
-            self._project(req) if who is None or who is ANONYMOUS else who.project_id,
-            None if DROPPED in env else resp.status_code,
-            time.perf_counter() - context.asked_at,
-            struck.id if struck else None,
-            _sent(env),
-            data if len(data) <= BODY_KEPT else data[:BODY_KEPT],
+        if self._holds and data and req.method == "GET" and self._paces.counts_polls:
+            self._paces.polled(orjson.loads(data) if _is_json(resp) else None)
+        who: Context | None = context.get("who")
+        self._record(
+            (
+                self._number(),
+                time.time(),
+                req.method,
+                path,
+                env["QUERY_STRING"],
+                env.get("HTTP_USER_AGENT", ""),
+                self._project(req) if who is None or who is ANONYMOUS else who.project_id,
+                None if DROPPED in env else resp.status_code,
+                time.perf_counter() - context["asked_at"],
+                struck.id if struck else None,
+                _sent(env) if "CONTENT_LENGTH" in env else b"",
+                data if len(data) <= BODY_KEPT else data[:BODY_KEPT],
+            )
         )
 
     def _asked(self, req: falcon.Request, kind: Kind) -> Asked:

@@ -75,7 +75,7 @@ class Paces:
         self._wake: Callable[[str], None] = lambda loadbalancer_id: None
         self._lock = threading.Lock()
         self._paces: dict[str, Pace] = {}
-        self._holds: dict[str, Hold] = {}
+        self.holds: dict[str, Hold] = {}  # by load balancer; every request looks whether it is empty
         self._saved = ""  # the content of the file
         self._load()
 
@@ -86,7 +86,7 @@ class Paces:
     @property
     def counts_polls(self) -> bool:
         """Whether a hold waits for GETs."""
-        return any(hold.polls for hold in list(self._holds.values()))  # a copy: other threads add and remove holds
+        return any(hold.polls for hold in list(self.holds.values()))  # a copy: other threads add and remove holds
 
     def add(self, values: Values) -> Values:
         """Add a pace from checked values and return it as the API shows it."""
@@ -111,7 +111,7 @@ class Paces:
             chosen = set(self._paces) if ids is None else set(ids) & set(self._paces)
             for id_ in chosen:
                 del self._paces[id_]
-            freed = [key for key, hold in self._holds.items() if ids is None or hold.pace_id in chosen]
+            freed = [key for key, hold in self.holds.items() if ids is None or hold.pace_id in chosen]
             self._free(freed)
         self._wake_all(freed)
         return bool(chosen)
@@ -124,15 +124,15 @@ class Paces:
         with self._lock:
             freed = [
                 key
-                for key, hold in self._holds.items()
+                for key, hold in self.holds.items()
                 if loadbalancer_id in (None, key) and hold.remaining(time.time()) > 0
             ]
             for key in freed:
-                hold = self._holds[key]
+                hold = self.holds[key]
                 if hold.failure is None:
-                    del self._holds[key]
+                    del self.holds[key]
                 else:
-                    self._holds[key] = Hold(hold.pace_id, failure=hold.failure)
+                    self.holds[key] = Hold(hold.pace_id, failure=hold.failure)
             self._save()
         self._wake_all(freed)
         return len(freed)
@@ -143,7 +143,7 @@ class Paces:
         changes: tuples of resource, operation and ID. The first pace that matches decides. The hold of an earlier
         change ends in any case.
         """
-        if not self._paces and not self._holds:
+        if not self._paces and not self.holds:
             return False
         with self._lock:
             pace = next(
@@ -155,27 +155,27 @@ class Paces:
                 ),
                 None,
             )
-            before = self._holds.pop(loadbalancer_id, None)
+            before = self.holds.pop(loadbalancer_id, None)
             if pace is not None:
                 pace.hits += 1
-                self._holds[loadbalancer_id] = _hold(pace, [loadbalancer_id, *(id_ for *_, id_ in changes)])
+                self.holds[loadbalancer_id] = _hold(pace, [loadbalancer_id, *(id_ for *_, id_ in changes)])
             if pace is not None or before is not None:
                 self._save()
             return pace is not None
 
     def remaining(self, loadbalancer_id: str) -> float:
         """Return for how many seconds a load balancer is held back: 0 if it is not, infinity if until released."""
-        hold = self._holds.get(loadbalancer_id)
+        hold = self.holds.get(loadbalancer_id)
         return hold.remaining(time.time()) if hold else 0.0
 
     def failure(self, loadbalancer_id: str) -> str | None:
         """Return why the last change is to end in ERROR, or None; a hold without a failure is removed."""
         with self._lock:
-            hold = self._holds.get(loadbalancer_id)
+            hold = self.holds.get(loadbalancer_id)
             if hold is None:
                 return None
             if hold.failure is None:
-                del self._holds[loadbalancer_id]
+                del self.holds[loadbalancer_id]
                 self._save()
             return hold.failure
 
@@ -184,7 +184,7 @@ class Paces:
         shown = set(_pending(body))
         freed = []
         with self._lock:
-            for key, hold in self._holds.items():
+            for key, hold in self.holds.items():
                 if hold.polls and not shown.isdisjoint(hold.ids):
                     hold.polls -= 1
                     if not hold.polls:
@@ -195,11 +195,11 @@ class Paces:
     def forget(self, kept: Collection[str]) -> None:
         """Remove the holds of all load balancers except the given ones."""
         with self._lock:
-            self._free([key for key in self._holds if key not in kept])
+            self._free([key for key in self.holds if key not in kept])
 
     def _free(self, keys: Iterable[str]) -> None:
         for key in keys:
-            del self._holds[key]
+            del self.holds[key]
         self._save()
 
     def _wake_all(self, ids: Iterable[str]) -> None:
@@ -213,10 +213,10 @@ class Paces:
             return
         kept = json.loads(self._saved)
         self._paces = {each["id"]: Pace(**each) for each in kept["paces"]}
-        self._holds = {key: Hold(**each) for key, each in kept["holds"].items()}
+        self.holds.update({key: Hold(**each) for key, each in kept["holds"].items()})
 
     def _save(self) -> None:
-        holds = {key: asdict(hold) for key, hold in self._holds.items()}
+        holds = {key: asdict(hold) for key, hold in self.holds.items()}
         paces = [asdict(pace) for pace in self._paces.values()]
         text = json.dumps({"paces": paces, "holds": holds})
         if text != self._saved:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import itertools
-import threading
 from collections import deque
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from fnmatch import fnmatchcase
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import orjson
@@ -53,22 +53,16 @@ class Recorded(NamedTuple):
 
 
 class Recording:
-    """A ring buffer of the last requests. Thread-safe."""
+    """A ring buffer of the last requests. Thread-safe without a lock: each step is atomic; `find` sorts."""
 
     def __init__(self, kept: int = KEPT) -> None:
-        self._numbers = itertools.count(1)
-        self._kept: deque[Recorded] = deque(maxlen=kept)
-        self._lock = threading.Lock()
-
-    def add(self, *values: Any) -> None:
-        """Record a request, given by the attributes of Recorded after the number."""
-        with self._lock:
-            self._kept.append(Recorded(next(self._numbers), *values))
+        self._kept: deque[tuple[Any, ...]] = deque(maxlen=kept)
+        self.number = itertools.count(1).__next__  # returns the number of the next request
+        self.add = self._kept.append  # add(values): record a request, a tuple of the attributes of Recorded
 
     def find(self, filters: Mapping[str, str]) -> list[Values]:
         """Return the requests that match all filters, oldest first; path and user_agent are patterns with *."""
-        with self._lock:
-            kept = list(self._kept)
+        kept = [Recorded(*values) for values in sorted(self._kept.copy(), key=itemgetter(0))]
         shown = [(each, each.shown()) for each in kept]
         return [
             values | {"request": _decoded(each.request), "answer": _decoded(each.answer)}
@@ -81,8 +75,7 @@ class Recording:
         return len(self._kept)
 
     def clear(self) -> None:
-        with self._lock:
-            self._kept.clear()
+        self._kept.clear()
 
 
 def _decoded(raw: bytes) -> Any:

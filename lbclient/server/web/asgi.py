@@ -25,6 +25,7 @@ PATIENCE = 1.0  # seconds to wait for more of them
 
 DROPPED = "lbclient.dropped"  # if true, close the connection instead of answering
 STREAM = "lbclient.stream"  # a routing.Stream to send as the body of the answer
+PEER = "lbclient.peer"  # the client's certificate, as ssl.SSLSocket.getpeercert returns it; None without one
 FAULT = "lbclient.fault"  # an exception to answer with, instead of handling the request
 MAXIMUM = "lbclient.body_maximum"  # bytes that the body may have; a larger one is not read to its end
 LOGIN_THREADS = 4
@@ -292,6 +293,7 @@ def _environ(scope: Any) -> Environ:
             key = _key(name)
             text = value.decode("latin-1")
             environ[key] = f"{environ[key]},{text}" if key in environ else text
+    environ[PEER] = scope.get("lbclient.peer")
     return environ
 
 

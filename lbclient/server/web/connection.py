@@ -82,6 +82,7 @@ class Connection(HttpToolsProtocol):
             self._refusal = TOO_LARGE
             raise _Refused
         self.scope["lbclient.close"] = self.transport.abort  # type: ignore[typeddict-unknown-key]
+        self.scope["lbclient.peer"] = self.transport.get_extra_info("peercert")  # type: ignore[typeddict-unknown-key]
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:

@@ -18,7 +18,7 @@ from .asgi import Bridge, Environ, Guards
 from .connection import Connection
 from .door import Door
 from .limits import Limits
-from .tls import Certificate
+from .tls import Tls
 
 BACKLOG = 128  # connections waiting to be accepted
 TICK_SECONDS = 1.0  # the resolution of a Date header
@@ -43,7 +43,7 @@ class Server:
         is_quick: Callable[[Environ], bool] = lambda environ: False,
         guards: Guards | None = None,
         limits: Limits | None = None,
-        certificate: Certificate | None = None,
+        certificate: Tls | None = None,
     ) -> None:
         """is_quick(environ): whether a request is unlikely to block, and can be handled on the event loop."""
         self._limits = limits or Limits()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import ssl
 from pathlib import Path
+from typing import Protocol
 
 from cryptography import x509
 
@@ -15,6 +16,17 @@ Stamp = tuple[tuple[int, int, int], ...]
 
 class CertificateError(Exception):
     """The certificate or its key cannot be used; the message says which, and why."""
+
+
+class Tls(Protocol):
+    """What new connections are encrypted with."""
+
+    @property
+    def context(self) -> ssl.SSLContext: ...
+
+    def refresh(self) -> None:
+        """Load what has changed; called every second."""
+        ...
 
 
 class Certificate:

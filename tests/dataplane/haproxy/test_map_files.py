@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 from typing import Any
 
+import pytest
 import trees
 from instances import Running
 from members import free_port
 from world import get, member, web
 
 from lbclient.dataplane.config.render import render
-from lbclient.dataplane.haproxy import map_files, process_table
+from lbclient.dataplane.haproxy import map_files, process_table, runtime
 from running import wait_until
 
 
@@ -108,3 +110,23 @@ def test_they_go_with_the_policies(running: Running, webs) -> None:
     put(running, shop(port, one, "first", count=7))
     assert not (running.instance.directory / "maps").exists()
     assert get(port, "/7").name == "one"
+
+
+@pytest.mark.parametrize("count", [20, 200])
+def test_one_more_policy_is_one_command(running: Running, webs, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    (one,) = webs("one")
+    port = free_port()
+    put(running, shop(port, one, "first", count))
+    commands: list[str] = []
+    ask = runtime.ask
+
+    def noted(directory: Path, name: str, command: str, *patience: float) -> str:
+        commands.append(command)
+        return ask(directory, name, command, *patience)
+
+    monkeypatch.setattr(runtime, "ask", noted)
+    assert put(running, shop(port, one, "first", count + 1)) == "runtime"
+    [command] = [each for each in commands if " map " in each]
+    assert command.startswith("add map ")
+    assert command.endswith(f"<<\n/{count} {count}|location-302|http://first.example/{count}\n")
+    assert get(port, f"/{count}").headers["Location"] == f"http://first.example/{count}"

@@ -11,7 +11,7 @@ import pytest
 import trees
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from instances import Running
+from instances import Running, binary
 from members import free_port, until
 from world import connected, get, member, web
 
@@ -161,8 +161,9 @@ class Membership(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
+        haproxy = binary()  # before the directory, which teardown() removes: this skips where nothing may be started
         self.directory = tempfile.TemporaryDirectory()
-        self.running = Running(Path(self.directory.name))
+        self.running = Running(Path(self.directory.name), haproxy)
         self.port = 9
 
     def teardown(self) -> None:
@@ -226,7 +227,7 @@ class Membership(RuleBasedStateMachine):
     def what_runs_is_what_is_wanted(self) -> None:
         if not self.running.tree:
             return
-        wanted = render(trees.snapshot(self.running.tree), Settings(most_files=most_files()))
+        wanted = render(trees.snapshot(self.running.tree), Settings(most_files=most_files(), user=self.running.user))
         assert (self.running.instance.directory / "haproxy.cfg").read_text() == wanted.text
         found = running_servers(self.running.instance)
         assert {(each.backend, each.name): each for each in wanted.servers}.keys() == found.keys()
@@ -246,3 +247,24 @@ TestMembership.settings = settings(
     suppress_health_check=list(HealthCheck),
     phases=(Phase.explicit, Phase.reuse, Phase.generate),  # each example starts HAProxy: shrinking would take minutes
 )
+
+
+@pytest.mark.parametrize("count", [20, 200])
+def test_a_weight_is_one_command_in_a_pool_of_any_size(
+    running: Running, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    members = {f"m{number}": {"address": "127.0.0.1", "protocol_port": number + 1} for number in range(count)}
+    running.apply(web(free_port(), members=members))
+    commands: list[str] = []
+    ask = runtime.ask
+
+    def noted(directory: Path, name: str, command: str, *patience: float) -> str:
+        commands.append(command)
+        return ask(directory, name, command, *patience)
+
+    monkeypatch.setattr(runtime, "ask", noted)
+    assert running.apply({"pools": {"pool": {"members": {"m7": {"weight": 9}}}}}).how == "runtime"
+    [change] = [each for each in commands if not each.startswith("show info")]
+    assert change.startswith("set server ")
+    assert change.endswith(f"/{trees.identity('m7')} weight 9")
+    assert len(commands) <= 2

@@ -318,6 +318,9 @@ end()
     ]
 
 
+NAMED = 'os.environ["ATTACHED"] += " --interface=left=198.51.100.0/24,lo=203.0.113.0/24"\n'
+
+
 def test_a_server_serves_on_the_link_and_says_what_it_cannot_reach(on_interfaces: Run, tmp_path: Path) -> None:
     script = """
     made = server.served()  # the floating IP is on lo
@@ -348,12 +351,62 @@ finally:
     end_server(server.running)
     end()
 """
-    prepared = 'os.environ["ATTACHED"] += " --interface=left=198.51.100.0/24,lo=203.0.113.0/24"\n'
-    assert on_interfaces(WATCHED + prepared + SERVED + script, str(tmp_path)) == (
+    assert on_interfaces(WATCHED + NAMED + SERVED + script, str(tmp_path)) == (
         "400 IP address 192.0.2.2 cannot be a VIP or a floating IP. No interface has it: the networks of --interface "
         "are left=198.51.100.0/24, lo=203.0.113.0/24.\n"
         "409 Address 198.51.100.77 is in use by another machine: 02:00:00:00:00:07 answers for it on left.\n"
     )
+
+
+DIES = """
+    if sys.argv[2] == "served":
+        made = server.served()
+    else:  # nothing waits for the load balancer
+        subnets = {each["name"]: each["id"] for each in server.ask("GET", "/networking/v2.0/subnets")["subnets"]}
+        place = {"vip_subnet_id": subnets["private-subnet"], "project_id": "p" * 32}
+        made = server.ask("POST", "/v2.0/lbaas/loadbalancers", {"loadbalancer": place})["loadbalancer"]
+    print(made["id"], made["vip_address"])
+finally:
+    server.running.process.kill()
+    server.running.process.wait()
+    for directory in (state / "haproxy").iterdir():
+        for pid in process_table.family(directory):
+            os.kill(pid, signal.SIGKILL)
+    end()
+"""
+REBOOTED = """
+    id_, vip = sys.argv[2:]
+    path = f"/v2.0/lbaas/loadbalancers/{id_}"
+
+    def status():
+        return server.ask("GET", path)["loadbalancer"]["provisioning_status"]
+
+    until(lambda: status() == "ACTIVE", "did not become ACTIVE after the reboot")
+    if not server.ask("GET", path)["loadbalancer"]["listeners"]:
+        listener = {"loadbalancer_id": id_, "protocol": "HTTP", "protocol_port": 80}
+        server.ask("POST", "/v2.0/lbaas/listeners", {"listener": listener})
+    until(lambda: connects(vip), "was not served after the reboot")
+    assert links.ours()[vip] == {"left"}
+    assert on("left") == before | {vip}
+    until(lambda: status() == "ACTIVE")
+    server.ask("DELETE", path + "?cascade=true")
+    until(lambda: links.ours() == {})
+    assert on("left") == before
+finally:
+    end_server(server.running)
+    end()
+"""
+
+
+@pytest.mark.parametrize("moment", ["served", "asked"])
+def test_a_reboot_neither_loses_an_address_nor_takes_one(on_interfaces: Run, tmp_path: Path, moment: str) -> None:
+    """The namespace with its addresses goes; the next one has an address of its own that is not ours."""
+    made = on_interfaces(WATCHED + NAMED + SERVED + DIES, str(tmp_path), moment).split()
+    booted = """
+kernel.addr("add", index=LEFT, address="198.51.100.50", prefixlen=24)
+before = on("left")
+"""
+    on_interfaces(WATCHED + NAMED + booted + SERVED + REBOOTED, str(tmp_path), *made)
 
 
 def test_a_server_without_raw_sockets_does_not_start(tmp_path: Path) -> None:

@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from lbclient.store import prepared
+from lbclient.store.store import Store
+
 
 @pytest.fixture
 def pool(api: Any) -> Any:
@@ -74,3 +77,29 @@ def test_bodies_that_are_refused(api: Any, pool: Any, body: Any) -> None:
 
 def test_a_foreign_pool_is_forbidden(api: Any, pool: Any) -> None:
     assert put(api.as_("other"), pool).status_code == 403
+
+
+def test_the_number_of_statements_does_not_grow_with_the_members(
+    make_api: Any, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, statements = prepared.execute, []
+
+    def counted(tx: Any, text: str, values: Any = None) -> Any:
+        statements.append(text)
+        return run(tx, text, values)
+
+    monkeypatch.setattr(prepared, "execute", counted)
+    api, unsettled = make_api(), make_api(wake=lambda loadbalancer_id: None)
+    steps = []
+    for size in (300, 900):
+        pool = api.pool(loadbalancer := api.loadbalancer())
+        counts = []
+        for members in ([member(n) for n in range(1, size)], [member(n, weight=7) for n in range(1, size)], []):
+            statements.clear()
+            assert put(unsettled, pool, *members).status_code == 202
+            counts.append(len(statements))
+            snapshot = store.snapshot(loadbalancer["id"])
+            assert snapshot is not None
+            store.settle(snapshot, None)
+        steps.append(counts)
+    assert steps[0] == steps[1]

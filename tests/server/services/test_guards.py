@@ -170,6 +170,18 @@ def test_policies_are_a_projects_own_unless_shared(front: Any, demo: Any, admin:
     demo.refused(404, "POST", PORTS, body)
 
 
+def test_a_policy_of_a_port_warns_that_it_limits_nothing(front: Any, demo: Any) -> None:
+    policy = demo.made(POLICIES, "policy", name="slow")
+    place = {"network_id": front.world.private_net}
+    made = demo.ask("POST", PORTS, {"port": {**place, "qos_policy_id": policy["id"]}})
+    assert "is stored and shown only" in made.headers["Warning"]
+    other = demo.ask("POST", PORTS, {"port": place})
+    assert "Warning" not in other.headers
+    path = f"{PORTS}/{other.json['port']['id']}"
+    assert "vip_qos_policy_id" in demo.ask("PUT", path, {"port": {"qos_policy_id": policy["id"]}}).headers["Warning"]
+    assert "Warning" not in demo.ask("PUT", path, {"port": {"qos_policy_id": None}}).headers
+
+
 def test_the_address_of_a_gateway(front: Any, demo: Any, admin: Any) -> None:
     public, subnet = front.world.public_net, front.world.public_subnet
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from lbclient.server.config import ConfigError, from_arguments
+from lbclient.server.config import ConfigError
+from lbclient.server.config_sources import from_arguments
 from lbclient.server.testing.routes import ROUTES
 from lbclient.server.web.routing import Route
 from running import RunningServer, processes_with, wait_until
@@ -64,7 +65,9 @@ def test_a_filter_that_does_not_fit_is_refused_with_what_is_allowed(kit: Kit, qu
     assert allowed in told
 
 
-@pytest.mark.parametrize("route", [each for each in ROUTES if each.path != "/requests"], ids=str)
+@pytest.mark.parametrize(
+    "route", [each for each in ROUTES if each.path != "/requests"], ids=lambda each: f"{each.method} {each.path}"
+)
 def test_no_other_path_takes_query_parameters(kit: Kit, route: Route) -> None:
     kit.fault(status=500, path="/nowhere")
     path = route.path.replace("{id}", NO_LOADBALANCER).replace("{name}", "query")

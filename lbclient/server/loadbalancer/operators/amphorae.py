@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from ....resources import AMPHORA, LOADBALANCER, STATISTICS
 from ....store import placing, reading
 from ....store.cluster_tables import AMPHORA as AMPHORAS
+from ....store.cluster_tables import SERVER
 from ....store.records import Record
 from ....store.tables import LISTENER as LISTENERS
 from ....store.tables import LOADBALANCER as LOADBALANCERS
@@ -35,7 +36,7 @@ AMPHORAE = (
     sa.select(
         A.id,
         LB.id.label("loadbalancer_id"),
-        _nothing(sa.Text).label("compute_id"),
+        sa.case((A.host_id != SERVER, A.host_id)).label("compute_id"),
         _nothing(sa.Text).label("lb_network_ip"),
         LB.vip_address.label("vrrp_ip"),
         LB.vip_address.label("ha_ip"),

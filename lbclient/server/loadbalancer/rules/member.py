@@ -16,6 +16,7 @@ from ...errors import Conflict, ValidationFailure
 from ...services import Services
 
 Values = dict[str, Any]
+Place = tuple[str, int]  # canonical address and port
 
 
 def check(tx: sa.Connection, pool_id: str, values: Values) -> None:
@@ -24,6 +25,19 @@ def check(tx: sa.Connection, pool_id: str, values: Values) -> None:
     place = {"pool_id": pool_id, "address_canonical": address, "protocol_port": values["protocol_port"]}
     if by(MEMBER, *place).first(tx, **place):
         raise taken(values["address"], values["protocol_port"])
+
+
+def places(tx: sa.Connection, pool_id: str) -> set[Place]:
+    """Return the addresses and ports of all members of a pool."""
+    return {(each.address_canonical, each.protocol_port) for each in by(MEMBER, "pool_id").all(tx, pool_id=pool_id)}
+
+
+def take(taken_places: set[Place], values: Values) -> None:
+    """Add the address and port of a new member to those that are taken. Raises Conflict if it is one of them."""
+    place = addresses.canonical(values["address"]), values["protocol_port"]
+    if place in taken_places:
+        raise taken(values["address"], values["protocol_port"])
+    taken_places.add(place)
 
 
 def check_addresses(services: Services, values: Values) -> None:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from ....resources import MEMBER, POOL, Api
 from ....store.addresses import canonical
+from ....store.prepared import by
 from ....store.records import Record
 from ....store.tables import MEMBER as MEMBERS
 from ...errors import BadRequest, ValidationFailure
@@ -16,7 +17,7 @@ from ...services import Services
 from ...web.routing import Answer, Request
 from .. import bodies, policy
 from ..rules import member as member_rules
-from . import creation, deletion, support, transaction
+from . import creation, support, transaction
 from .transaction import Change
 
 Key = tuple[str, int]
@@ -24,10 +25,18 @@ Values = dict[str, Any]
 
 
 @dataclass(frozen=True)
+class Given:
+    """A member as it was given."""
+
+    complete: Values  # with defaults
+    named: Values  # without
+
+
+@dataclass(frozen=True)
 class Plan:
     """The members to create, update and delete."""
 
-    new: list[Any]  # attributes as given
+    new: list[Values]  # all attributes, with defaults for those that were not given
     changed: dict[str, Values]  # by ID: the attributes that differ
     gone: list[Record]
 
@@ -64,18 +73,18 @@ def update_members(services: Services, request: Request, pool_id: str) -> Answer
     return Answer(None, 202)
 
 
-def _given(body: Any) -> tuple[dict[Key, Values], list[Key]]:
-    """Return the attributes given, by address and port, and the keys given more than once. Raises BadRequest."""
+def _given(body: Any) -> tuple[dict[Key, Given], list[Key]]:
+    """Return the members given, by address and port, and the keys given more than once. Raises BadRequest."""
     if not isinstance(body, dict) or set(body) != {"members"} or not isinstance(body["members"], list):
         raise BadRequest('The body should be an object with a list of members: {"members": [...]}.')
-    found: dict[Key, Values] = {}
+    found: dict[Key, Given] = {}
     twice = []
     for attributes in body["members"]:
         complete = bodies.created(MEMBER, {MEMBER.key: attributes})
         key = _key(complete)
         if key in found:
             twice.append(key)
-        found[key] = {name: complete[name] for name in complete if name in attributes}
+        found[key] = Given(complete, {name: complete[name] for name in complete if name in attributes})
     return found, twice
 
 
@@ -89,23 +98,22 @@ def _check_is_given_once(twice: list[Key], plan: Plan) -> None:
 
     As in Octavia, raises Conflict for a new member and ValidationFailure for an existing one.
     """
-    new = {_key(given) for given in plan.new}
+    new = {_key(given) for given in plan.new} if twice else set()
     for key in twice:
         if key in new:
             raise member_rules.taken(*key)
         raise ValidationFailure(f"Member {key[0]} with protocol_port {key[1]} is given twice.")
 
 
-def _plan(tx: sa.Connection, pool_id: str, given: dict[Key, Values], is_additive: bool) -> Plan:
-    mine = MEMBERS.c.pool_id == pool_id
-    living = MEMBERS.c.provisioning_status != "PENDING_DELETE"
+def _plan(tx: sa.Connection, pool_id: str, given: dict[Key, Given], is_additive: bool) -> Plan:
+    rows = by(MEMBERS, "pool_id").all(tx, pool_id=pool_id)
     known = {
-        (row.address_canonical, row.protocol_port): row for row in tx.execute(sa.select(MEMBERS).where(mine, living))
+        (row.address_canonical, row.protocol_port): row for row in rows if row.provisioning_status != "PENDING_DELETE"
     }
     both = [key for key in given if key in known]
-    changed = {known[key].id: _differences(known[key], given[key]) for key in both}
+    changed = {known[key].id: _differences(known[key], given[key].named) for key in both}
     return Plan(
-        new=[given[key] for key in given if key not in known],
+        new=[given[key].complete for key in given if key not in known],
         changed={id_: values for id_, values in changed.items() if values},
         gone=[] if is_additive else [row for key, row in known.items() if key not in given],
     )
@@ -118,17 +126,14 @@ def _differences(row: Record, given: Values) -> Values:
 
 
 def _carry_out(change: Change, request: Request, pool_id: str, plan: Plan) -> None:
-    for row in plan.gone:
-        deletion.delete_member(change, row)
-    for id_, values in plan.changed.items():
-        creation.check_subnet(change, request.who, values.get("subnet_id"))
+    change.delete(MEMBERS, [row.id for row in plan.gone])
+    for subnet_id in dict.fromkeys(values.get("subnet_id") for values in plan.changed.values()):
+        creation.check_subnet(change, request.who, subnet_id)
+    for values in plan.changed.values():
         member_rules.check_addresses(change.services, values)
-        change.update(MEMBERS, id_, values)
-    for given in plan.new:
-        values = bodies.created(MEMBER, {MEMBER.key: given})
-        owner = {"pool_id": pool_id, "project_id": change.loadbalancer.project_id}
-        creation.create_member(change, request.who, {**values, **owner})
-    change.touch_pool(pool_id)
+    change.update_all(MEMBERS, plan.changed)
+    owner = {"project_id": change.loadbalancer.project_id}
+    creation.create_members(change, request.who, pool_id, [{**values, **owner} for values in plan.new])
 
 
 def _is_additive(request: Request) -> bool:

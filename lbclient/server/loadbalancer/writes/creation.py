@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import sqlalchemy as sa
@@ -191,6 +191,28 @@ def create_member(change: Change, who: Context, values: Values) -> Record:
     has_monitor = healthmonitor_rules.of_pool(change.tx, values["pool_id"]) is not None
     change.touch_pool(values["pool_id"])
     return change.insert(MEMBER, {**values, "operating_status": "OFFLINE" if has_monitor else "NO_MONITOR"})
+
+
+def create_members(change: Change, who: Context, pool_id: str, members: Iterable[Values]) -> None:
+    """Create members of a pool like create_member, with a constant number of statements."""
+    has_monitor = healthmonitor_rules.of_pool(change.tx, pool_id) is not None
+    taken = member_rules.places(change.tx, pool_id)
+    subnets: set[str | None] = set()  # that have been checked
+    common = {"pool_id": pool_id, "operating_status": "OFFLINE" if has_monitor else "NO_MONITOR"}
+
+    def checked(values: Values) -> Values:
+        if values.pop("request_sriov"):
+            placement.check_member_sriov(change.tx, change.loadbalancer.flavor_id)
+            values["vnic_type"] = "direct"
+        member_rules.check_addresses(change.services, values)
+        member_rules.take(taken, values)
+        if values["subnet_id"] not in subnets:
+            check_subnet(change, who, values["subnet_id"])
+            subnets.add(values["subnet_id"])
+        return {**values, **common}
+
+    change.insert_all(MEMBER, (checked(dict(values)) for values in members))
+    change.touch_pool(pool_id)
 
 
 def check_subnet(change: Change, who: Context, subnet_id: str | None) -> None:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from ....store import placing
 from ....store.records import Record
 from ....store.tables import AVAILABILITYZONE, AVAILABILITYZONEPROFILE, FLAVOR, FLAVORPROFILE
-from ...errors import BadRequest, ValidationFailure
+from ...errors import BadRequest, Unavailable, ValidationFailure
 from ...services import Services
 from .. import capabilities, drivers
 
@@ -47,13 +47,16 @@ def of(tx: sa.Connection, services: Services, values: Values) -> Placement:
 
 
 def place(tx: sa.Connection, services: Services, loadbalancer_id: str, placement: Placement) -> None:
-    """Give a new load balancer its amphora; those of a no-op provider have none."""
+    """Give a new load balancer its amphora; those of a no-op provider have none. Raises Unavailable."""
     if not drivers.is_noop(services.config.providers, placement.provider):
         described = {
             "cached_zone": placement.zone.get("compute_zone"),
             "compute_flavor": placement.flavor.get("compute_flavor"),
         }
-        placing.place(tx, loadbalancer_id, described)
+        try:
+            placing.place(tx, loadbalancer_id, described)
+        except placing.NoHost as error:
+            raise Unavailable(str(error)) from None
 
 
 def check_member_sriov(tx: sa.Connection, flavor_id: str | None) -> None:

@@ -65,14 +65,26 @@ class Change:
 
     def insert(self, resource: Resource, values: dict[str, Any]) -> Record:
         """Insert a row as PENDING_CREATE and return it. Raises QuotaMet."""
+        table = TABLES[resource.name]
+        row = self._new(resource, values)
+        prepared.insert(table, *row).run(self.tx, **row)
+        return self.row(table, row["id"])
+
+    def insert_all(self, resource: Resource, rows: Iterable[dict[str, Any]]) -> None:
+        """Insert rows as PENDING_CREATE, all at once. Raises QuotaMet."""
+        table = TABLES[resource.name]
+        for columns, found in _by_columns([self._new(resource, values) for values in rows]).items():
+            prepared.insert(table, *columns).run_each(self.tx, found)
+
+    def _new(self, resource: Resource, values: dict[str, Any]) -> dict[str, Any]:
+        """Return the values of all columns of a new row, and note its event. Raises QuotaMet."""
         self._reserve(resource)
         table = TABLES[resource.name]
         row = addresses.with_canonical(table, new_row(self.tx, values, self.revision))
         if "loadbalancer_id" in table.c:
             row["loadbalancer_id"] = self.loadbalancer.id
-        prepared.insert(table, *row).run(self.tx, **row)
         self.note("create", resource.name, row["id"], _telling(resource, values))
-        return self.row(table, row["id"])
+        return row
 
     def _reserve(self, resource: Resource) -> None:
         """Take one object off the project's quota; existing objects are counted only once per kind. Raises QuotaMet."""
@@ -88,17 +100,26 @@ class Change:
 
     def update(self, table: sa.Table, id_: str, values: dict[str, Any]) -> None:
         """Update a row and mark it PENDING_UPDATE."""
+        self.update_all(table, {id_: values})
+
+    def update_all(self, table: sa.Table, changes: Mapping[str, dict[str, Any]]) -> None:
+        """Update rows, given as {ID: values}, and mark them PENDING_UPDATE."""
         marks = {"provisioning_status": "PENDING_UPDATE", "revision": self.revision, "updated_at": now()}
-        changed = addresses.with_canonical(table, {**values, **marks})
-        prepared.update(table, *changed).run(self.tx, row_id=id_, **changed)
-        self.note("update", table.name, id_, values)
+        rows = [
+            {**addresses.with_canonical(table, {**values, **marks}), "row_id": id_} for id_, values in changes.items()
+        ]
+        for columns, found in _by_columns(rows).items():
+            prepared.update(table, *columns[:-1]).run_each(self.tx, found)
+        for id_, values in changes.items():
+            self.note("update", table.name, id_, values)
 
     def delete(self, table: sa.Table, ids: Iterable[str]) -> None:
         """Mark rows PENDING_DELETE; they are removed once the data plane no longer uses them."""
         self._remaining.clear()
         marks = {"provisioning_status": "PENDING_DELETE", "revision": self.revision, "updated_at": now()}
-        for id_ in ids:
-            prepared.update(table, *marks).run(self.tx, row_id=id_, **marks)
+        gone = list(ids)
+        prepared.update(table, *marks).run_each(self.tx, [{"row_id": id_, **marks} for id_ in gone])
+        for id_ in gone:
             self.note("delete", table.name, id_)
 
     def note(self, action: str, resource: str, id_: str, attributes: Mapping[str, Any] | None = None) -> None:
@@ -209,6 +230,14 @@ def change(
         if time.monotonic() >= deadline:
             raise Busy(text, held_by)
         _wait_while_busy(services, loadbalancer_id, deadline)
+
+
+def _by_columns(rows: Iterable[dict[str, Any]]) -> dict[tuple[str, ...], list[dict[str, Any]]]:
+    """Group rows by the names of their columns, in order: one statement sets the same columns in each of its rows."""
+    found: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for row in rows:
+        found.setdefault(tuple(row), []).append(row)
+    return found
 
 
 def _telling(resource: Resource, values: Mapping[str, Any]) -> dict[str, Any]:

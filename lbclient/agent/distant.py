@@ -1,0 +1,164 @@
+"""The control plane of an agent: a server on another host."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from ..store import documents
+from ..store.snapshot import Snapshot
+from ..store.store import Check, Key, Outcome, Statuses, Totals
+from .connection import Connection, Refused, Unreachable
+
+NOT_HERE = ("gone", "elsewhere")
+FENCED = "fenced"
+
+
+class DistantControlPlane:
+    """What the data plane asks and reports, as requests to the server. Thread-safe.
+
+    Reports carry the epoch of the last registration. One that is refused because the epoch is over raises Unreachable:
+    it is repeated after the next registration.
+    """
+
+    def __init__(self, server: Connection, on_fenced: Callable[[], None]) -> None:
+        """on_fenced() has the host register again."""
+        self._server = server
+        self._on_fenced = on_fenced
+        self._lock = threading.Lock()
+        self._projects: dict[str, str] = {}
+        self._statuses: dict[str, dict[Key, str]] = {}  # as far as they are known here
+        self._revisions: dict[str, int] = {}  # of the last snapshots
+        self._unsent: dict[str, Totals] = {}
+        self._prepared: Any = None
+        self.epoch = 0
+
+    def prepare(self) -> None:
+        """Read the whole list for the next call of roster(), which then cannot fail. Raises Unreachable and Refused."""
+        self._prepared = self._server.get("/wanted")
+
+    def roster(self) -> list[tuple[str, str, bool]]:
+        found = self._server.get("/wanted") if self._prepared is None else self._prepared
+        self._prepared = None
+        self._projects = {id_: project_id for id_, project_id, _, _ in found}
+        return [(id_, project_id, is_pending) for id_, project_id, is_pending, _ in found]
+
+    def changed(self) -> list[str]:
+        """Return the IDs of load balancers that are not here as the server wants them, from its whole list."""
+        found = {id_: revision for id_, _, _, revision in self._server.get("/wanted")}
+        with self._lock:
+            known = dict(self._revisions)
+        return [id_ for id_ in found.keys() | known.keys() if found.get(id_) != known.get(id_)]
+
+    def addresses(self) -> dict[tuple[str, str], tuple[str, ...]]:
+        found = self._server.get("/addresses")
+        return {(id_, provider): tuple(addresses) for id_, provider, addresses in found}
+
+    def project_of(self, loadbalancer_id: str) -> str | None:
+        return self._projects.get(loadbalancer_id)
+
+    def snapshot(self, loadbalancer_id: str, before: Snapshot | None = None) -> Snapshot | None:
+        try:
+            found = self._server.get(f"/loadbalancers/{loadbalancer_id}")
+        except Refused as refusal:
+            if refusal.reason not in NOT_HERE:
+                raise
+            self._forget(loadbalancer_id)
+            return None
+        snapshot = documents.snapshot(found)
+        with self._lock:
+            self._projects[loadbalancer_id] = snapshot.loadbalancer.project_id
+            self._revisions[loadbalancer_id] = snapshot.loadbalancer.revision
+            self._statuses[loadbalancer_id] = {(name, id_): status for name, id_, status in found["statuses"]}
+        return snapshot
+
+    def settle(
+        self,
+        snapshot: Snapshot,
+        error: str | None,
+        outcome: Outcome | None = None,
+        expect: Callable[[Statuses], Statuses] = dict,
+    ) -> bool:
+        row = snapshot.loadbalancer
+        with self._lock:
+            known = self._statuses.get(row.id, {})
+        statuses = expect(known) if error is None else {}
+        is_new = (
+            error or snapshot.failures or row.provisioning_status != "ACTIVE" or row.fault or len(snapshot.seen) > 1
+        )
+        if not is_new and (outcome is None or outcome.how == "nothing"):
+            return False
+        told = {
+            "revision": row.revision,
+            "seen": _triples(snapshot.seen),
+            "unbound": _triples(snapshot.unbound),
+            "statuses": _triples({key: each for key, each in statuses.items() if known.get(key) != each}),
+            "error": error,
+            "outcome": asdict(outcome) if outcome else None,
+        }
+        answer = self._report(row.id, "settled", told)
+        with self._lock:
+            self._statuses[row.id] = {**known, **statuses}
+        return bool(answer and answer["is_pending"])
+
+    def settle_noop(self, loadbalancer_id: str, reported: Mapping[str, str]) -> None:
+        """Do nothing: the server settles load balancers that carry no traffic."""
+
+    def observed(
+        self,
+        loadbalancer_id: str,
+        statuses: Statuses,
+        checks: Mapping[str, Check | None] | None = None,
+        reasons: Mapping[Key, str] | None = None,
+        revision: int | None = None,
+    ) -> None:
+        told = {
+            "statuses": _triples(statuses),
+            "checks": None if checks is None else {id_: each and asdict(each) for id_, each in checks.items()},
+            "reasons": _triples(reasons or {}),
+            "revision": revision,
+        }
+        self._report(loadbalancer_id, "observed", told)
+        with self._lock:
+            self._statuses.setdefault(loadbalancer_id, {}).update(statuses)
+
+    def released(self, loadbalancer_id: str) -> None:
+        self._report(loadbalancer_id, "released", {})
+
+    def all_counted(self, totals: Mapping[str, Totals]) -> None:
+        """Keep totals for the next beat."""
+        with self._lock:
+            self._unsent.update(totals)
+
+    def beat(self) -> None:
+        """Extend the lease and send the new totals. Raises Unreachable and Refused."""
+        with self._lock:
+            totals, self._unsent = self._unsent, {}
+        try:
+            self._server.post("/beat", {"epoch": self.epoch, "totals": totals})
+        except (Unreachable, Refused):
+            with self._lock:
+                self._unsent = {**totals, **self._unsent}
+            raise
+
+    def _report(self, loadbalancer_id: str, verb: str, values: Mapping[str, Any]) -> Any:
+        """Return the answer; None if the load balancer is not on this host any more. Raises Unreachable."""
+        try:
+            return self._server.post(f"/loadbalancers/{loadbalancer_id}/{verb}", {"epoch": self.epoch, **values})
+        except Refused as refusal:
+            if refusal.reason in NOT_HERE:
+                return None
+            if refusal.reason == FENCED:
+                self._on_fenced()
+            raise Unreachable(str(refusal)) from None
+
+    def _forget(self, loadbalancer_id: str) -> None:
+        with self._lock:
+            for known in (self._projects, self._statuses, self._revisions, self._unsent):
+                known.pop(loadbalancer_id, None)
+
+
+def _triples(found: Mapping[Key, Any]) -> list[list[Any]]:
+    return [[*key, value] for key, value in found.items()]

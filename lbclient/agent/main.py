@@ -1,0 +1,202 @@
+"""Run an agent: register at the server, run what it wants on this host, and report."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import ssl
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import orjson
+
+from .. import __version__
+from ..dataplane.haproxy.attachments import AttachmentFailed, attachment
+from ..dataplane.haproxy.binary import NotFound, find_haproxy
+from ..dataplane.haproxy.links import Assignment
+from ..dataplane.local import LocalDataPlane
+from ..server import logs, notify, state
+from ..server.option_values import Network
+from .connection import Connection, Refused, Unreachable
+from .distant import DistantControlPlane
+
+LOG = logging.getLogger("lbclient.agent.main")
+LIST_SECONDS = 60.0  # between two looks at the whole list, whatever happens
+RETRY_SECONDS = 1.0
+ANSWER_THREADS = 4
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The options of an agent."""
+
+    host: str
+    port: int
+    bundle: Path
+    state_directory: Path
+    attachment: Literal["lab", "loopback", "anyip", "interface"]
+    interfaces: tuple[tuple[str, Network], ...]
+    haproxy: str | None
+
+
+class Agent:
+    """The data plane of this host, and the threads that connect it with the server."""
+
+    def __init__(self, server: Connection, settings: Settings, haproxy: str) -> None:
+        self._server = server
+        self._is_over = threading.Event()
+        self._is_fenced = threading.Event()
+        self._is_fenced.set()  # not registered yet
+        self._control_plane = DistantControlPlane(server, self._is_fenced.set)
+        self._dataplane = LocalDataPlane(
+            self._control_plane,
+            settings.state_directory / state.INSTANCES,
+            haproxy,
+            attachment(settings.attachment, [Assignment(*each) for each in settings.interfaces]),
+            is_noop=lambda provider: False,
+        )
+        self._answering = ThreadPoolExecutor(ANSWER_THREADS, thread_name_prefix="answers")
+        self._threads = [threading.Thread(target=each, daemon=True) for each in (self._beat, self._listen)]
+        self._beat_seconds = 2.0
+
+    def start(self, is_over: threading.Event) -> None:
+        """Start once the server can be reached, unless it is over before; until then, what runs goes on.
+
+        Raises Refused and AttachmentFailed.
+        """
+        while not is_over.is_set():
+            try:
+                self._register()
+                self._dataplane.take_over()
+                self._control_plane.prepare()
+                self._dataplane.start()
+                for each in self._threads:
+                    each.start()
+                return
+            except Unreachable as error:
+                LOG.warning("the server cannot be reached, will try again: %s", error)
+                is_over.wait(RETRY_SECONDS)
+
+    def stop(self) -> None:
+        """Stop what was started; the HAProxy processes keep running."""
+        self._is_over.set()
+        self._answering.shutdown()
+        if self._threads[0].ident is None:
+            return
+        for each in self._threads:
+            each.join()
+        self._dataplane.stop()
+
+    def _register(self) -> None:
+        answer = self._server.post("/register", {"version": __version__})
+        self._control_plane.epoch = answer["epoch"]
+        self._beat_seconds = answer["beat"]
+        self._is_fenced.clear()
+        LOG.info("registered, epoch %s", answer["epoch"])
+
+    def _beat(self) -> None:
+        is_heard = True
+        while not self._is_over.wait(0 if self._is_fenced.is_set() and is_heard else self._beat_seconds):
+            try:
+                if self._is_fenced.is_set():
+                    self._register()
+                    self._wake([id_ for id_, _, _ in self._control_plane.roster()])
+                self._control_plane.beat()
+                is_heard = True
+            except (Unreachable, Refused) as error:
+                if isinstance(error, Refused) and error.status == 409:
+                    self._is_fenced.set()
+                    continue
+                if is_heard:
+                    LOG.warning("the server is not heard; what runs goes on: %s", error)
+                is_heard = False
+
+    def _listen(self) -> None:
+        """Follow the server's messages, and look at the whole list at each connect and every LIST_SECONDS."""
+        lister = threading.Thread(target=self._list, daemon=True)
+        lister.start()
+        while not self._is_over.is_set():
+            try:
+                with self._server.stream("/changes") as lines:
+                    for number, line in enumerate(lines):
+                        if self._is_over.is_set():
+                            return
+                        if number == 0:
+                            self._wake(self._control_plane.changed())
+                        if line.strip():
+                            self._take(orjson.loads(line))
+            except (Unreachable, Refused) as error:
+                LOG.info("the stream of changes has ended, will try again: %s", error)
+            self._is_over.wait(RETRY_SECONDS)
+
+    def _list(self) -> None:
+        while not self._is_over.wait(LIST_SECONDS):
+            try:
+                self._wake(self._control_plane.changed())
+            except (Unreachable, Refused) as error:
+                LOG.info("the whole list cannot be read, will try again: %s", error)
+
+    def _wake(self, ids: list[str]) -> None:
+        for id_ in ids:
+            self._dataplane.wake(id_)
+
+    def _take(self, message: Mapping[str, Any]) -> None:
+        if "wake" in message:
+            self._dataplane.wake(message["wake"], message.get("project"))
+        elif message.get("ask") in self._questions:
+            self._answering.submit(self._answer, message)
+
+    @property
+    def _questions(self) -> dict[str, Callable[[Mapping[str, Any]], Any]]:
+        return {
+            "observe": self._observe,
+            "connections": lambda said: self._dataplane.active_connections(
+                said["id"], said["pool_id"], said["member_id"]
+            ),
+            "kill": lambda said: self._dataplane.kill(said["id"]),
+        }
+
+    def _observe(self, said: Mapping[str, Any]) -> None:
+        self._dataplane.observe(said["id"])
+        self._control_plane.beat()  # it has the new totals
+
+    def _answer(self, message: Mapping[str, Any]) -> None:
+        try:
+            value = self._questions[message["ask"]](message)
+            self._server.post("/answers", {"token": message["token"], "value": value})
+        except (Unreachable, Refused, OSError) as error:
+            LOG.warning("a question of the server cannot be answered: %s", error)
+
+
+def run(settings: Settings) -> int:
+    """Run until SIGTERM or SIGINT and return the exit status. HAProxy processes keep running."""
+    logs.configure("text", False)
+    os.umask(0o077)
+    is_over = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: is_over.set())
+    try:
+        server = Connection(settings.host, settings.port, settings.bundle)
+        haproxy = find_haproxy(settings.haproxy)
+        with state.held(settings.state_directory):
+            agent = Agent(server, settings, haproxy)
+            agent.start(is_over)
+            print("lbclient agent is running", flush=True)
+            notify.tell("READY=1")
+            while not is_over.wait(0.5):
+                pass
+            agent.stop()
+            server.close()
+    except (AttachmentFailed, NotFound, Refused, state.StateError) as error:
+        print(f"lbclient agent: {error}", file=sys.stderr)
+        return 1
+    except (ssl.SSLError, OSError) as error:
+        print(f"lbclient agent: {settings.bundle} cannot be used: {error.strerror or error}.", file=sys.stderr)
+        return 1
+    return 0

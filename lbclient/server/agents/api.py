@@ -1,0 +1,198 @@
+"""What agents may ask and report, over TLS with certificates on both sides: only about what their host runs."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+
+from ...store import documents, faults, leases, placing, reading
+from ...store.hosted import Hosted
+from ...store.prepared import row
+from ...store.records import HostRecord
+from ...store.snapshot import Snapshot
+from ...store.store import Check, Outcome, Store
+from .. import errors
+from ..web.asgi import FAULT, PEER, STREAM, Environ
+from .cluster import Cluster
+from .hub import Changes, Hub
+
+LOG = logging.getLogger(__name__)
+PREFIX = "/agent/v1"
+ONE = re.compile(rf"{PREFIX}/loadbalancers/([0-9a-f-]{{36}})(?:/(settled|observed|released))?")
+
+Body = dict[str, Any]
+
+
+class Refused(Exception):
+    """A request that is not answered; `reason` is a word that agents understand."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+
+
+class AgentApi:
+    """A WSGI application for agents."""
+
+    def __init__(self, store: Store, hub: Hub, cluster: Cluster, wake: Callable[[str], None]) -> None:
+        """wake(id) has the host of a load balancer reconcile it."""
+        self._store = store
+        self._hub = hub
+        self._cluster = cluster
+        self._wake = wake
+
+    def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        status, answer = self._answer(environ)
+        content = b"" if answer is None else orjson.dumps(answer)
+        start_response(f"{status} ", [("Content-Type", "application/json"), ("Content-Length", str(len(content)))])
+        return [content]
+
+    def _answer(self, environ: Environ) -> tuple[int, Any]:
+        try:
+            if FAULT in environ:
+                raise environ[FAULT]
+            return 200, self._handle(environ)
+        except Refused as refusal:
+            return refusal.status, {"reason": refusal.reason}
+        except leases.Fenced:
+            return 409, {"reason": "fenced"}
+        except leases.NotYours:
+            return 403, {"reason": "elsewhere"}
+        except (KeyError, TypeError, ValueError) as error:
+            LOG.warning("a request of an agent cannot be read: %r", error)
+            return 400, {"reason": "bad request"}
+        except errors.Error as error:
+            return error.status, {"reason": error.message}
+        except SQLAlchemyError as error:
+            return 503, {"reason": faults.explanation(error) or "the database cannot be used"}
+
+    def _handle(self, environ: Environ) -> Any:
+        host = self._sender(environ)
+        method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+        body = orjson.loads(environ["wsgi.input"].read()) if method == "POST" else {}
+        found = ONE.fullmatch(path)
+        if found:
+            return self._about_one(method, host, body, *found.groups())
+        hosted = Hosted(self._store, host.id)
+        match method, path.removeprefix(PREFIX):
+            case "POST", "/register":
+                return self._register(host, body)
+            case "POST", "/beat":
+                self._beat(host, body)
+            case "POST", "/answers":
+                self._hub.answer(body["token"], body["value"])
+            case "GET", "/changes":
+                environ[STREAM] = Changes(self._hub.tail(host.id), partial(self._check, environ))
+            case "GET", "/wanted":
+                return hosted.wanted()
+            case "GET", "/addresses":
+                return [[*key, addresses] for key, addresses in hosted.addresses().items()]
+            case _:
+                raise Refused(404, "unknown path")
+        return None
+
+    def _sender(self, environ: Environ) -> HostRecord:
+        """Return the host that the certificate names. Raises Refused."""
+        peer = environ.get(PEER)
+        if not peer:
+            raise Refused(401, "no certificate")
+        names = dict(pair for part in peer["subject"] for pair in part)
+        with self._store.reading() as tx:
+            host = leases.by_certificate(tx, names.get("commonName", ""), peer["serialNumber"])
+        if host is None or host.state == placing.DEAD:
+            raise Refused(403, "unknown host")
+        return host
+
+    def _check(self, environ: Environ) -> None:
+        """Check that the agent may go on listening. Raises errors.Forbidden."""
+        try:
+            self._sender(environ)
+        except Refused as refusal:
+            raise errors.Forbidden(refusal.reason) from None
+
+    def _register(self, host: HostRecord, body: Body) -> Body:
+        with self._store.writing() as tx:
+            epoch = leases.register(tx, host.id, str(body["version"]))
+        LOG.info("host %s: registered, epoch %s", host.name, epoch)
+        return {"epoch": epoch, "beat": leases.BEAT}
+
+    def _beat(self, host: HostRecord, body: Body) -> None:
+        """Extend the lease and store new totals of the load balancers that are on the host."""
+        with self._store.writing(is_durable=False) as tx:
+            leases.extend(tx, host.id, body["epoch"])
+        if body["totals"]:
+            mine = {id_ for id_, _, _ in Hosted(self._store, host.id).roster()}
+            with self._store.reading() as tx:
+                totals = {id_: _own_parts(tx, id_, parts) for id_, parts in body["totals"].items() if id_ in mine}
+            self._store.all_counted(totals)
+
+    def _about_one(self, method: str, host: HostRecord, body: Body, id_: str, verb: str | None) -> Any:
+        with self._store.reading() as tx:
+            amphora = placing.amphora(tx, id_)
+        if amphora is None:
+            raise Refused(404, "gone")
+        if amphora.host_id != host.id:
+            raise leases.NotYours
+        hosted = Hosted(self._store, host.id, self._wake)
+        if method == "GET" and verb is None:
+            return self._snapshot(hosted, id_)
+        if method != "POST" or verb is None:
+            raise Refused(405, "unknown method")
+        check = partial(leases.check_owner, host_id=host.id, epoch=body["epoch"], loadbalancer_id=id_)
+        if verb == "settled":
+            return self._settled(id_, body, check)
+        if verb == "observed":
+            return self._observed(id_, body, check)
+        with self._store.reading() as tx:
+            check(tx)
+        hosted.released(id_)
+        return None
+
+    def _snapshot(self, hosted: Hosted, id_: str) -> Body:
+        snapshot = hosted.snapshot(id_)
+        if snapshot is None:
+            raise leases.NotYours
+        with self._store.reading() as tx:
+            known = reading.operating_statuses(tx, id_)
+        return {**documents.document(snapshot), "statuses": [[*key, status] for key, status in known.items()]}
+
+    def _settled(self, id_: str, body: Body, check: Callable[[sa.Connection], None]) -> Body:
+        """Settle what the agent has applied, as far as it belongs to the load balancer."""
+        with self._store.reading() as tx:
+            known = reading.operating_statuses(tx, id_)
+            current = reading.snapshot(tx, id_, with_members=False)
+        if current is None:
+            raise Refused(404, "gone")
+        seen = {(name, part): revision for name, part, revision in body["seen"] if (name, part) in known}
+        unbound = {(part, address): reason for part, address, reason in body["unbound"] if ("listener", part) in known}
+        statuses = {(name, part): status for name, part, status in body["statuses"]}
+        told = {**current.loadbalancer._mapping, "revision": body["revision"]}
+        snapshot: Snapshot = replace(current, loadbalancer=row(told), seen=seen, unbound=unbound)
+        outcome = Outcome(**body["outcome"]) if body["outcome"] else None
+        is_pending = self._store.settle(snapshot, body["error"], outcome, lambda now: {**now, **statuses}, check=check)
+        self._cluster.reconciled(id_)
+        return {"is_pending": is_pending}
+
+    def _observed(self, id_: str, body: Body, check: Callable[[sa.Connection], None]) -> None:
+        with self._store.reading() as tx:
+            known = reading.operating_statuses(tx, id_)
+        statuses = {(name, part): status for name, part, status in body["statuses"] if (name, part) in known}
+        reasons = {(name, part): reason for name, part, reason in body["reasons"]}
+        checks = body["checks"]
+        if checks is not None:
+            checks = {part: each and Check(**each) for part, each in checks.items() if ("member", part) in known}
+        self._store.observed(id_, statuses, checks, reasons, body["revision"], check=check)
+
+
+def _own_parts(tx: sa.Connection, id_: str, totals: Body) -> Body:
+    known = {part for _, part in reading.operating_statuses(tx, id_)}
+    return {part: counted for part, counted in totals.items() if part in known}

@@ -1,0 +1,158 @@
+"""The data plane of all hosts: what concerns a load balancer goes to the host that runs it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from ...store import leases, placing
+from ...store.cluster_tables import SERVER
+from ...store.store import Store
+from ..peers import Carrier
+from ..services import Figures, TrafficTail
+from .hub import Hub
+
+if TYPE_CHECKING:
+    from ...store.snapshot import Snapshot
+
+LOG = logging.getLogger(__name__)
+SWEEP_SECONDS = 1.0
+
+
+class Cluster:
+    """This machine's data plane, and the agents of other hosts."""
+
+    def __init__(self, store: Store, local: Carrier, hub: Hub) -> None:
+        self._store = store
+        self._local = local
+        self._hub = hub
+        self._watchers: list[Callable[[str], None]] = []
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="hosts", daemon=True)
+
+    def start(self) -> None:
+        """Start to move load balancers, and to watch the leases of hosts."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._is_over.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def on_reconciled(self, tell: Callable[[str], None]) -> None:
+        """Register a callback: tell(loadbalancer_id) is called after each reconciling, on whatever host."""
+        self._watchers.append(tell)
+        self._local.on_reconciled(tell)
+
+    def reconciled(self, loadbalancer_id: str) -> None:
+        """Pass on that an agent has reconciled a load balancer."""
+        for tell in self._watchers:
+            tell(loadbalancer_id)
+
+    def wake(self, loadbalancer_id: str, project_id: str | None = None) -> None:
+        """Have the load balancer's host reconcile it soon."""
+        host_id = self._host(loadbalancer_id)
+        if host_id is None:
+            self._local.wake(loadbalancer_id, project_id)
+        else:
+            self._hub.post(host_id, wake=loadbalancer_id, project=project_id)
+
+    def wake_pending(self) -> None:
+        self._local.wake_pending()
+
+    def observe(self, loadbalancer_id: str) -> None:
+        host_id = self._host(loadbalancer_id)
+        if host_id is None:
+            self._local.observe(loadbalancer_id)
+        else:
+            self._hub.ask(host_id, "observe", id=loadbalancer_id)
+
+    def active_connections(self, loadbalancer_id: str, pool_id: str, member_id: str) -> int | None:
+        host_id = self._host(loadbalancer_id)
+        if host_id is None:
+            return self._local.active_connections(loadbalancer_id, pool_id, member_id)
+        count: int | None = self._hub.ask(
+            host_id, "connections", id=loadbalancer_id, pool_id=pool_id, member_id=member_id
+        )
+        return count
+
+    def performance(self, loadbalancer_id: str) -> Mapping[str, Mapping[str, float | None]] | None:
+        """Return what HAProxy measures, as far as it runs on this machine; None if it runs on another."""
+        return self._local.performance(loadbalancer_id) if self._host(loadbalancer_id) is None else None
+
+    def kill(self, loadbalancer_id: str) -> int:
+        host_id = self._host(loadbalancer_id)
+        if host_id is None:
+            return self._local.kill(loadbalancer_id)
+        return int(self._hub.ask(host_id, "kill", id=loadbalancer_id) or 0)
+
+    def unsupported(self, snapshot: Snapshot) -> str | None:
+        """Return why this machine's HAProxy could not run the load balancer; hosts are expected to have the same."""
+        return self._local.unsupported(snapshot)
+
+    def invalid(self, snapshot: Snapshot) -> tuple[str, str, str] | None:
+        return self._local.invalid(snapshot)
+
+    def own_addresses(self) -> Iterable[str]:
+        return self._local.own_addresses()
+
+    def address_refusal(self, address: str) -> str | None:
+        return self._local.address_refusal(address)
+
+    def duplicate(self, address: str) -> str | None:
+        """Return that a machine near this one has an address; other hosts look for it when they attach it."""
+        return self._local.duplicate(address)
+
+    def port_refusal(self, port: int) -> str | None:
+        return self._local.port_refusal(port)
+
+    def traffic(self, loadbalancer_id: str, listener_ids: Collection[str]) -> Iterator[tuple[str, bytes]]:
+        """Yield what was logged on this machine: the traffic logs of other hosts stay there."""
+        return self._local.traffic(loadbalancer_id, listener_ids)
+
+    def traffic_tail(self, loadbalancer_id: str) -> TrafficTail:
+        return self._local.traffic_tail(loadbalancer_id)
+
+    def figures(self) -> Figures:
+        return self._local.figures()
+
+    def _host(self, loadbalancer_id: str) -> str | None:
+        """Return the host of a load balancer; None for this machine, which also settles those without an amphora."""
+        with self._store.reading() as tx:
+            amphora = placing.amphora(tx, loadbalancer_id)
+        return None if amphora is None or amphora.host_id == SERVER else amphora.host_id
+
+    def _work(self) -> None:
+        while not self._is_over.wait(SWEEP_SECONDS):
+            try:
+                self._sweep()
+            except SQLAlchemyError as error:
+                LOG.warning("hosts cannot be looked after, will try again: %s", str(error).splitlines()[0])
+
+    def _sweep(self) -> None:
+        with self._store.reading() as tx:
+            is_any = leases.is_any_leaving(tx)
+            silent = leases.silent(tx)
+        if is_any:
+            with self._store.writing() as tx:
+                moved = leases.leaving(tx)
+            for id_ in moved:
+                self.wake(id_)
+        for name, id_ in silent:
+            self._show_silence(name, id_)
+
+    def _show_silence(self, host: str, loadbalancer_id: str) -> None:
+        """Show that a load balancer's host is not heard: its changes end in ERROR until it is back."""
+        reason = f"The host {host} is not heard."
+        snapshot = self._store.snapshot(loadbalancer_id)
+        if snapshot is None:
+            return
+        if snapshot.loadbalancer.provisioning_status.startswith("PENDING_"):
+            self._store.settle(snapshot, reason)
+        statuses: Mapping[tuple[str, str], str] = {("loadbalancer", loadbalancer_id): "ERROR"}
+        self._store.observed(loadbalancer_id, statuses, None, dict.fromkeys(statuses, reason))
+        self.reconciled(loadbalancer_id)

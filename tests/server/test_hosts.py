@@ -1,0 +1,292 @@
+"""Load balancers on another host: its agent runs them, for a server that it reaches over TLS."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import ssl
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from members import Web
+
+from lbclient.agent.connection import Connection, Refused, Unreachable
+from lbclient.agent.distant import DistantControlPlane
+from running import RunningServer, end_server, free_ports, lbclient, processes_with, start_server, wait_until
+from server_process import scoped_token
+
+LBAAS = "/load-balancer/v2.0/lbaas"
+LONG = 40.0  # seconds
+
+
+class Hosts:
+    """A server with an agent, both on this machine: any host can have any address of 127.0.0.0/8."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        [self.port] = free_ports(1)
+        self.server = self.start()
+        self.headers = {"X-Auth-Token": scoped_token(self.server.state_directory, "lbclient-admin")}
+        self.agents: list[subprocess.Popen[str]] = []
+        self.connections: list[Connection] = []
+        self.names: dict[str | None, str] = {None: "server"}  # of hosts, by ID
+
+    def start(self) -> RunningServer:
+        return start_server(self.directory / "server", f"--agents=127.0.0.1:{self.port}", "--settle-wait=5")
+
+    def host(self, *words: str) -> subprocess.CompletedProcess[str]:
+        command = lbclient("host", *words, f"--state-directory={self.directory / 'server'}")
+        return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+    def enroll(self, name: str) -> Path:
+        path = self.directory / f"{name}.pem"
+        done = self.host("enroll", name, str(path))
+        assert done.returncode == 0, done.stderr
+        self.names[done.stdout.rpartition("(")[2].partition(")")[0]] = name
+        return path
+
+    def run_agent(self, name: str) -> subprocess.Popen[str]:
+        command = lbclient("agent", f"127.0.0.1:{self.port}", str(self.directory / f"{name}.pem"))
+        options = ["--attachment=loopback", f"--state-directory={self.directory / name}"]
+        agent = subprocess.Popen([*command, *options], stdout=subprocess.PIPE, text=True)
+        self.agents.append(agent)
+        assert agent.stdout is not None
+        assert agent.stdout.readline() == "lbclient agent is running\n"
+        return agent
+
+    def connection(self, name: str) -> Connection:
+        made = Connection("127.0.0.1", self.port, self.directory / f"{name}.pem")
+        self.connections.append(made)
+        return made
+
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        answer = requests.request(method, self.server.url + path, json=body, headers=self.headers, timeout=30)
+        assert answer.ok, answer.text
+        return answer.json() if answer.content else None
+
+    def create(self, path: str, key: str, **values: Any) -> Any:
+        return self.ask("POST", f"{LBAAS}/{path}", {key: values})[key]
+
+    def balancer(self, name: str = "lb") -> Any:
+        subnet = self.ask("GET", "/networking/v2.0/subnets?name=private-subnet")["subnets"][0]["id"]
+        return self.create("loadbalancers", "loadbalancer", name=name, vip_subnet_id=subnet)
+
+    def serving(self, balancer: Any, member: Web) -> str:
+        """A listener with a pool and a member; gives its URL."""
+        pool = self.create("pools", "pool", loadbalancer_id=balancer["id"], protocol="HTTP", lb_algorithm="ROUND_ROBIN")
+        self.create(f"pools/{pool['id']}/members", "member", address=member.address, protocol_port=member.port)
+        listener = {"protocol": "HTTP", "protocol_port": 8080, "default_pool_id": pool["id"]}
+        self.create("listeners", "listener", loadbalancer_id=balancer["id"], **listener)
+        return f"http://{balancer['vip_address']}:8080/"
+
+    def place(self, balancer: Any) -> str:
+        """The host of a load balancer, as its amphora tells."""
+        path = f"/load-balancer/v2.0/octavia/amphorae?loadbalancer_id={balancer['id']}"
+        [amphora] = self.ask("GET", path)["amphorae"]
+        return self.names[amphora["compute_id"]]
+
+    def is_here(self, place: str, balancer: Any) -> bool:
+        return (self.directory / place / "haproxy" / balancer["id"]).exists()
+
+    def statuses(self, balancer: Any) -> tuple[str, str]:
+        found = self.ask("GET", f"{LBAAS}/loadbalancers/{balancer['id']}")["loadbalancer"]
+        return found["provisioning_status"], found["operating_status"]
+
+    def end(self) -> None:
+        for connection in self.connections:
+            connection.close()
+        for agent in self.agents:
+            agent.kill()
+            agent.communicate(timeout=20)
+        end_server(self.server)
+        for pid in processes_with(str(self.directory)):
+            os.kill(pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def hosts(tmp_path: Path) -> Iterator[Hosts]:
+    made = Hosts(tmp_path)
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def member() -> Iterator[Web]:
+    made = Web("one")
+    yield made
+    made.down()
+
+
+def test_a_load_balancer_is_carried_by_a_host_and_moves_when_that_drains(hosts: Hosts, member: Web) -> None:
+    hosts.enroll("first")
+    hosts.run_agent("first")
+    assert hosts.host("set", "--weight=0", "server").returncode == 0
+    balancer = hosts.balancer()
+    url = hosts.serving(balancer, member)
+    wait_until(lambda: hosts.statuses(balancer) == ("ACTIVE", "ONLINE"), LONG)
+    assert (hosts.is_here("first", balancer), hosts.is_here("server", balancer)) == (True, False)
+    assert requests.get(url, timeout=5).status_code == 200
+    assert hosts.place(balancer) == "first"
+    stats = hosts.ask("GET", f"{LBAAS}/loadbalancers/{balancer['id']}/stats")["stats"]
+    assert stats["total_connections"] == 1
+    refused = hosts.host("drain", "first")
+    assert (refused.returncode, refused.stderr) == (
+        1,
+        "lbclient: No other host can take the load balancers of first.\n",
+    )
+    assert hosts.host("remove", "first").returncode == 1
+
+    assert hosts.host("set", "--weight=100", "server").returncode == 0
+    assert hosts.host("drain", "first").returncode == 0
+    wait_until(lambda: hosts.is_here("server", balancer) and not hosts.is_here("first", balancer), LONG)
+    wait_until(lambda: _is_served(url), LONG)
+    assert hosts.host("remove", "first").returncode == 0
+    assert "first" not in hosts.host("list").stdout
+    hosts.ask("DELETE", f"{LBAAS}/loadbalancers/{balancer['id']}?cascade=true")
+    wait_until(lambda: not hosts.is_here("server", balancer), LONG)
+
+
+def test_a_host_that_is_not_heard_is_shown_and_heals(hosts: Hosts, member: Web) -> None:
+    hosts.enroll("first")
+    agent = hosts.run_agent("first")
+    assert hosts.host("set", "--weight=0", "server").returncode == 0
+    balancer = hosts.balancer()
+    url = hosts.serving(balancer, member)
+    wait_until(lambda: hosts.statuses(balancer) == ("ACTIVE", "ONLINE"), LONG)
+    agent.send_signal(signal.SIGSTOP)
+    wait_until(lambda: hosts.statuses(balancer) == ("ACTIVE", "ERROR"), LONG)
+    assert requests.get(url, timeout=5).status_code == 200  # it serves on
+    path = f"{LBAAS}/loadbalancers/{balancer['id']}"
+    answer = requests.post(
+        f"{hosts.server.url}{LBAAS}/loadbalancers",
+        json={"loadbalancer": {"vip_subnet_id": balancer["vip_subnet_id"]}},
+        headers=hosts.headers,
+        timeout=30,
+    )
+    assert answer.status_code == 503
+    assert "No host can take a load balancer" in answer.text
+    hosts.ask("PUT", path, {"loadbalancer": {"name": "changed"}})
+    wait_until(lambda: hosts.statuses(balancer) == ("ERROR", "ERROR"), LONG)
+    events = hosts.ask("GET", f"{path}/events")["events"]
+    assert "The host first is not heard." in [each["reason"] for each in events]
+    agent.send_signal(signal.SIGCONT)
+    wait_until(lambda: hosts.statuses(balancer) == ("ACTIVE", "ONLINE"), LONG)
+
+
+def test_a_dead_host_gives_its_load_balancers_to_others(hosts: Hosts, member: Web) -> None:
+    hosts.enroll("first")
+    agent = hosts.run_agent("first")
+    assert hosts.host("set", "--weight=0", "server").returncode == 0
+    balancer = hosts.balancer()
+    hosts.serving(balancer, member)
+    wait_until(lambda: hosts.statuses(balancer) == ("ACTIVE", "ONLINE"), LONG)
+    agent.kill()
+    for pid in processes_with(str(hosts.directory / "first")):
+        os.kill(pid, signal.SIGKILL)
+    assert hosts.host("set", "--weight=100", "server").returncode == 0
+    assert hosts.host("set", "--dead", "first").returncode == 0
+    wait_until(lambda: hosts.is_here("server", balancer), LONG)
+    with pytest.raises(Refused) as refusal:
+        hosts.connection("first").get("/wanted")
+    assert (refusal.value.status, refusal.value.reason) == (403, "unknown host")
+
+
+def test_changes_reach_an_agent_that_was_away(hosts: Hosts, member: Web) -> None:
+    hosts.enroll("first")
+    agent = hosts.run_agent("first")
+    assert hosts.host("set", "--weight=0", "server").returncode == 0
+    balancer = hosts.balancer()
+    url = hosts.serving(balancer, member)
+    wait_until(lambda: _is_served(url), LONG)
+    agent.kill()
+    agent.communicate(timeout=20)
+    hosts.ask("PUT", f"{LBAAS}/loadbalancers/{balancer['id']}", {"loadbalancer": {"admin_state_up": False}})
+    hosts.run_agent("first")
+    wait_until(lambda: hosts.statuses(balancer) == ("ACTIVE", "OFFLINE"), LONG)
+
+
+def test_a_host_sees_only_what_it_runs(hosts: Hosts) -> None:
+    for name in ("first", "second"):
+        hosts.enroll(name)
+        hosts.run_agent(name)
+    found = [hosts.balancer(f"lb{number}") for number in range(3)]
+    places = {each["id"]: hosts.place(each) for each in found}
+    assert sorted(places.values()) == ["first", "second", "server"]
+    for name in ("first", "second"):
+        connection = hosts.connection(name)
+        assert [each[0] for each in connection.get("/wanted")] == [id_ for id_, at in places.items() if at == name]
+        epoch = connection.post("/register", {"version": "x"})["epoch"]
+        for id_, at in places.items():
+            if at == name:
+                assert connection.get(f"/loadbalancers/{id_}")["loadbalancer"]["id"] == id_
+                continue
+            settled = {"epoch": epoch, "revision": 1, "seen": [], "unbound": [], "statuses": [], "error": None}
+            settled["outcome"] = None
+            observed = {"epoch": epoch, "statuses": [["loadbalancer", id_, "ERROR"]], "checks": None, "reasons": []}
+            reports = {"settled": settled, "observed": {**observed, "revision": None}, "released": {"epoch": epoch}}
+            with pytest.raises(Refused) as refusal:
+                connection.get(f"/loadbalancers/{id_}")
+            assert (refusal.value.status, refusal.value.reason) == (403, "elsewhere")
+            for verb, values in reports.items():
+                with pytest.raises(Refused) as refusal:
+                    connection.post(f"/loadbalancers/{id_}/{verb}", values)
+                assert (refusal.value.status, refusal.value.reason) == (403, "elsewhere")
+
+
+def test_reports_of_an_earlier_registration_are_refused(hosts: Hosts) -> None:
+    hosts.enroll("first")
+    server = hosts.connection("first")
+    fenced: list[bool] = []
+    plane = DistantControlPlane(server, lambda: fenced.append(True))
+    assert hosts.host("set", "--weight=0", "server").returncode == 0
+    plane.epoch = server.post("/register", {"version": "x"})["epoch"]
+    balancer = hosts.balancer()
+    snapshot = plane.snapshot(balancer["id"])
+    assert snapshot is not None
+    assert hosts.connection("first").post("/register", {"version": "y"})["epoch"] == plane.epoch + 1
+    with pytest.raises(Unreachable, match="fenced"):
+        plane.settle(snapshot, None)
+    with pytest.raises(Unreachable, match="fenced"):
+        plane.observed(balancer["id"], {("loadbalancer", balancer["id"]): "ERROR"})
+    with pytest.raises(Refused) as refusal:
+        plane.beat()
+    assert refusal.value.status == 409
+    assert fenced == [True, True]
+    assert hosts.statuses(balancer)[0] != "ACTIVE"
+    plane.epoch = server.post("/register", {"version": "x"})["epoch"]
+    assert plane.settle(snapshot, None) is False
+    assert hosts.statuses(balancer)[0] == "ACTIVE"
+
+
+def test_only_the_newest_certificate_of_a_known_host_is_accepted(hosts: Hosts, tmp_path: Path) -> None:
+    hosts.enroll("first").rename(tmp_path / "old.pem")
+    hosts.enroll("first")
+    assert hosts.connection("first").get("/wanted") == []
+    with pytest.raises(Refused, match="unknown host"):
+        hosts.connection("old").get("/wanted")
+    assert _answer_without_a_certificate(hosts.port) == b""
+    with pytest.raises(Refused, match="unknown path"):
+        hosts.connection("first").get("/nothing")
+
+
+def _is_served(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=5).status_code == 200
+    except requests.exceptions.ConnectionError:
+        return False
+
+
+def _answer_without_a_certificate(port: int) -> bytes:
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as plain, context.wrap_socket(plain) as secure:
+        try:
+            secure.sendall(b"GET /agent/v1/wanted HTTP/1.1\r\nHost: x\r\n\r\n")
+            return secure.recv(100)
+        except (ssl.SSLError, ConnectionError):
+            return b""
