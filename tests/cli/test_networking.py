@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-
 import pytest
 
-from players import Openstack
+import genuine_openstack
 
 
-@pytest.fixture(scope="module")
-def openstack(cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., str]]:
-    """Returns what the genuine `openstack` prints, without lbclient's commands."""
-    # stevedore remembers what it found for all that run with the same paths, whatever they hide.
-    memory = {"XDG_CACHE_HOME": str(tmp_path_factory.mktemp("cache"))}
-    player = Openstack({**cloud.environment(), **memory}, "lbclient")
-
-    def output(*words: str) -> str:
-        status, out, err = player.run(words)
-        assert status == 0, err
-        return out
-
-    yield output
-    player.end()
+def openstack(cloud, *arguments: str) -> str:
+    done = genuine_openstack.openstack(cloud.environment(), *arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 @pytest.mark.parametrize(
@@ -44,18 +32,18 @@ def openstack(cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Calla
         "floating ip list --status ACTIVE",
     ],
 )
-def test_as_openstack_prints_it(run, openstack, line):
+def test_as_openstack_prints_it(run, cloud, line):
     words = line.split()
-    assert run(*words).out == openstack(*words)
+    assert run(*words).out == openstack(cloud, *words)
 
 
-def test_a_floating_ip_from_create_to_delete(run, openstack, loadbalancer):
+def test_a_floating_ip_from_create_to_delete(run, cloud, loadbalancer):
     (address,) = run("floating", "ip", "create", "public-net", "-f", "value", "-c", "floating_ip_address").lines
     (port,) = run("loadbalancer", "show", loadbalancer, "-f", "value", "-c", "vip_port_id").lines
     (vip,) = run("loadbalancer", "show", loadbalancer, "-f", "value", "-c", "vip_address").lines
     assert run("floating", "ip", "set", "--port", port, address).status == 0
     for line in (f"floating ip show {address}", f"floating ip show {address} -f json", "floating ip list --long"):
-        assert run(*line.split()).out == openstack(*line.split())
+        assert run(*line.split()).out == openstack(cloud, *line.split())
     # The guide: openstack floating ip list | grep $VIP | awk '{ print $4}'
     (found,) = [text.split()[3] for text in run("floating", "ip", "list").lines if f" {vip} " in text]
     assert found == address
