@@ -34,7 +34,7 @@ def counted(moment: float, connections: int) -> Sample:
 def test_a_rate_is_what_came_in_a_second() -> None:
     assert rates.rates(counted(10, 100), counted(12, 150))["connections"] == 25
     assert rates.rates(None, counted(12, 150))["connections"] is None
-    assert rates.rates(counted(10, 100), counted(12, 5))["connections"] is None  # they began anew
+    assert rates.rates(counted(10, 100), counted(12, 5))["connections"] is None  # they started again from zero
     assert rates.rates(counted(10, 100), counted(12, 150))["errors"] is None  # the server does not tell
 
 

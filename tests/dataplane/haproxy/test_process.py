@@ -167,7 +167,7 @@ def test_a_process_of_another_user_with_the_same_words_is_nothing_to_us(running:
 
 
 def test_a_haproxy_without_its_directory_is_ended(running: Running, webs) -> None:
-    """Somebody deleted the state: the process that still holds the ports gives way."""
+    """The state was deleted: the process that still holds the ports gives way."""
     import shutil
 
     (one,) = webs("one")
@@ -283,7 +283,7 @@ def stop_at(monkeypatch: pytest.MonkeyPatch, number: int, is_after: bool) -> Cal
                 raise Killed
             try:
                 return function(*args, **kwargs)
-            finally:  # also where the step fails by itself: a question that nobody hears yet
+            finally:  # also where the step fails by itself: a question at a socket that is not open yet
                 if is_the_one:
                     raise Killed
 
