@@ -21,7 +21,8 @@ from world import get, member, web
 from lbclient.dataplane import ports
 from lbclient.dataplane.config.cfg import Refused
 from lbclient.dataplane.config.render import Configuration
-from lbclient.dataplane.haproxy import binary, process, process_table, runtime
+from lbclient.dataplane.haproxy import binary, process, process_table, runtime, unprivileged
+from lbclient.dataplane.relay.interface import HEALTH_EVENTS_SOCKET
 
 NOBODY = 65534
 
@@ -402,3 +403,26 @@ def test_reasons_are_readable() -> None:
     log = "[ALERT]    (7) : [/opt/bin/haproxy.main()] Cannot raise FD limit to 100048, limit is 20000.\n"
     assert binary.reason(log) == "Cannot raise FD limit to 100048, limit is 20000."
     assert binary.reason("") == "HAProxy gave no reason."
+
+
+def test_sockets_are_shared_after_a_death_between_opening_the_directory_and_sharing_them(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if running.user is None:
+        pytest.skip("HAProxy has the user of the server")
+
+    def killed(path: Path, directory: Path) -> None:
+        raise Killed
+
+    directory = running.instance.directory
+    directory.mkdir(mode=0o700)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as observer:
+        with monkeypatch.context() as patched:
+            patched.chdir(directory)  # paths of sockets are short
+            observer.bind(HEALTH_EVENTS_SOCKET)
+            patched.setattr(unprivileged, "share", killed)
+            with pytest.raises(Killed):
+                running.apply(web())
+        running.apply()
+        found = Path(directory, HEALTH_EVENTS_SOCKET).stat()
+    assert (found.st_gid, found.st_mode & 0o777) == (running.user.gid, unprivileged.SOCKET)
