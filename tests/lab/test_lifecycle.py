@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -175,7 +175,9 @@ def test_an_ephemeral_server_ends_with_its_parent_and_leaves_nothing(number: sig
 
 
 def test_an_ephemeral_server_takes_the_usual_port_if_it_is_told_to(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", Config().bind_port)):
+    with ExitStack() as until_the_end:
+        with suppress(OSError):  # somebody has it already
+            until_the_end.enter_context(socket.create_server(("127.0.0.1", Config().bind_port)))
         refused = run("--ephemeral", f"--bind-port={Config().bind_port}")
         assert (refused.returncode, refused.stdout) == (1, "")
         assert str(Config().bind_port) in refused.stderr
