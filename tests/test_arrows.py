@@ -53,6 +53,7 @@ ALLOWED: dict[str, set[str]] = {
     "dataplane.haproxy": {"dataplane", "dataplane.config", "dataplane.relay"},
     "dataplane.observe": {"dataplane", "dataplane.config", "dataplane.haproxy", "dataplane.relay", "store"},
     "dataplane.relay": {"dataplane"},
+    "dataplane.vrrp": {"dataplane.config", "dataplane.haproxy"},
     "testing": {"lab"},
     "lab": {"cli", "cli.output", "client", "server"},
 }

@@ -1,6 +1,6 @@
 """Messages between the server processes that share a PostgreSQL database, by LISTEN and NOTIFY.
 
-They are hints: whoever misses one finds out from the database, a little later.
+They are hints: a process that misses one learns the same from the database, a little later.
 """
 
 from __future__ import annotations
