@@ -27,8 +27,9 @@ LONG = 40.0  # seconds
 class Hosts:
     """A server with an agent, both on this machine: any host can have any address of 127.0.0.0/8."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, database: str) -> None:
         self.directory = directory
+        self.database = f"--database={database}"
         [self.port] = free_ports(1)
         self.server = self.start()
         self.headers = {"X-Auth-Token": scoped_token(self.server.state_directory, "lbclient-admin")}
@@ -37,10 +38,12 @@ class Hosts:
         self.names: dict[str | None, str] = {None: "server"}  # of hosts, by ID
 
     def start(self) -> RunningServer:
-        return start_server(self.directory / "server", f"--agents=127.0.0.1:{self.port}", "--settle-wait=5")
+        return start_server(
+            self.directory / "server", self.database, f"--agents=127.0.0.1:{self.port}", "--settle-wait=5"
+        )
 
     def host(self, *words: str) -> subprocess.CompletedProcess[str]:
-        command = lbclient("host", *words, f"--state-directory={self.directory / 'server'}")
+        command = lbclient("host", *words, self.database, f"--state-directory={self.directory / 'server'}")
         return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
     def enroll(self, name: str) -> Path:
@@ -109,8 +112,8 @@ class Hosts:
 
 
 @pytest.fixture
-def hosts(tmp_path: Path) -> Iterator[Hosts]:
-    made = Hosts(tmp_path)
+def hosts(tmp_path: Path, database_url: str) -> Iterator[Hosts]:
+    made = Hosts(tmp_path, database_url)
     yield made
     made.end()
 
