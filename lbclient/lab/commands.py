@@ -134,7 +134,9 @@ class Server(_ServerCommand):
         if parsed_args.detach:
             more = [] if seed is None else [f"--seed={parsed_args.seed.absolute()}"]
             return lifecycle.detach(wanted, [*config_sources.words(given), *more])
-        return lifecycle.serve_ephemerally(wanted, seed) if parsed_args.ephemeral else main.serve(wanted, seed, read)
+        if parsed_args.ephemeral:
+            return lifecycle.serve_ephemerally(wanted, config_sources.names_given(given), seed)
+        return main.serve(wanted, seed, read)
 
     def _seed(self, path: Path | None) -> Callable[[Any], None] | None:
         """Return what loads a seed file. Raises ConfigError."""

@@ -29,13 +29,23 @@ def add_arguments(parser: argparse.ArgumentParser, names: Collection[str] = ()) 
 
 def from_arguments(arguments: Mapping[str, Any]) -> Config:
     """Build the configuration from parsed arguments (vars() of a namespace) and their file. Raises ConfigError."""
+    return _checked(Config(**_values(arguments)))
+
+
+def names_given(arguments: Mapping[str, Any]) -> Collection[str]:
+    """Return the names of the options that parsed arguments and their file set. Raises ConfigError."""
+    return _values(arguments).keys()
+
+
+def _values(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of the options that are set, by name. Raises ConfigError."""
     values = _of_file(arguments["config_file"]) if arguments.get("config_file") else {}
     for option in OPTIONS:
         given = arguments.get(option.name)
         if given is not None:
             flag = f"--{option.name.replace('_', '-')}"
             values[option.name] = given if isinstance(given, bool) else _read(option, given, flag)
-    return _checked(Config(**values))
+    return values
 
 
 def shown(config: Config) -> dict[str, str]:

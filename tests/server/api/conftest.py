@@ -48,7 +48,7 @@ class People:
 
 
 class Api:
-    """Requests to the API as somebody, and what came back."""
+    """Requests to the API as one person, and what came back."""
 
     def __init__(self, services: Services, person: str = "demo") -> None:
         self.services = services
