@@ -68,7 +68,8 @@ def create_loadbalancer(services: Services, who: Context, body: Any, tx: sa.Conn
     }
     row = addresses.with_canonical(LOADBALANCERS, row)
     prepared.insert(LOADBALANCERS, *row).run(tx, **row)
-    placement.place(tx, services, row["id"], place)
+    vips = [row["vip_address"], *(vip["ip_address"] for vip in row["additional_vips"])]
+    placement.place(tx, services, row["id"], vips, place)
     if row["vip_sg_ids"] or row["vip_qos_policy_id"]:  # otherwise a given port keeps its own settings
         network(services).guard(tx, row["id"], row["vip_sg_ids"], row["vip_qos_policy_id"])
     return prepared.by(LOADBALANCERS, "id").one(tx, id=row["id"])
