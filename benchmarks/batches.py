@@ -1,8 +1,9 @@
-"""Measure what a batch of members costs, and what it costs a neighbour: `python benchmarks/batches.py [SIZE]`.
+"""Measure what a batch of members costs, and what it costs a neighbour.
 
-One PUT creates SIZE members, the next changes all, the last deletes all, in a pool that no listener uses, so that
-HAProxy has nothing to do. Meanwhile another load balancer is changed again and again; its slowest change is compared
-with the median of its changes before.
+`python benchmarks/batches.py [SIZE [DATABASE]]`: one PUT creates SIZE members, the next changes all, the last deletes
+all, in a pool that no listener uses, so that HAProxy has nothing to do. Meanwhile another load balancer is changed
+again and again; its slowest change is compared with the median of its changes before. DATABASE is the URL of an empty
+database (postgresql://…); the default is SQLite.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ def change(client: Client, id_: str) -> float:
     return time.perf_counter() - start
 
 
-def main(size: int) -> None:
-    with server() as client:
+def main(size: int, *database: str) -> None:
+    with server(*(f"--database={url}" for url in database)) as client:
         large, small = client.loadbalancer()["id"], client.loadbalancer()["id"]
         for each in (large, small):
             wait_for(lambda id_=each: client.is_active(f"loadbalancers/{id_}", "loadbalancer"))
@@ -52,8 +53,9 @@ def main(size: int) -> None:
             while writer.is_alive():
                 seconds.append(change(other, small))
             slowest = max(seconds)
+            wait_for(lambda: client.is_active(f"loadbalancers/{large}", "loadbalancer"))
             print(f"{name} {size}: {took[0]:.2f} s; a neighbour: {slowest:.2f} s, {slowest / usual:.0f}-fold")
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else SIZE)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else SIZE, *sys.argv[2:])

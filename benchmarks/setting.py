@@ -100,13 +100,13 @@ class Client:
 
 
 @contextmanager
-def server() -> Iterator[Client]:
-    """A server in a directory of its own; it and its HAProxy processes end with the block."""
+def server(*options: str) -> Iterator[Client]:
+    """A server with these options in a directory of its own; it and its HAProxy processes end with the block."""
     with tempfile.TemporaryDirectory(prefix="lbclient-benchmark-") as directory:
         port = free_port()
         command = [sys.executable, "-m", "lbclient.server.main", "--state-directory", directory]
         process = subprocess.Popen(
-            [*command, "--bind-port", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [*command, "--bind-port", str(port), *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         clouds = Path(directory, "clouds.yaml")
         wait_for(lambda: clouds.exists() and _answers(port), 0.02)

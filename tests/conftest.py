@@ -53,6 +53,15 @@ def pytest_collection(session: pytest.Session) -> None:
         quick.turn_on()
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Run only a sample of the cases of each test in the quick lane."""
+    if config.getoption("quick"):
+        chosen = quick.sample(items)
+        kept = set(chosen)
+        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+        items[:] = chosen
+
+
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[Cluster]:
     """A PostgreSQL of this run's own; skips where none is installed."""

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from lbclient.server import config
+from lbclient.server import config_sources
 
 ROOT = Path(__file__).parents[1]
 
@@ -24,8 +24,8 @@ def known(words: list[str]) -> None:
 
     parser = argparse.ArgumentParser()
     parser.add_argument("--detach", action="store_true")
-    config.add_arguments(parser)
-    config.from_arguments(vars(parser.parse_args(words)))
+    config_sources.add_arguments(parser)
+    config_sources.from_arguments(vars(parser.parse_args(words)))
 
 
 def dockerfile(instruction: str) -> list[str]:

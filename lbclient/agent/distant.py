@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
@@ -137,7 +138,7 @@ class DistantControlPlane:
         with self._lock:
             totals, self._unsent = self._unsent, {}
         try:
-            self._server.post("/beat", {"epoch": self.epoch, "totals": totals})
+            self._server.post("/beat", {"epoch": self.epoch, "clock": clock(), "totals": totals})
         except (Unreachable, Refused):
             with self._lock:
                 self._unsent = {**totals, **self._unsent}
@@ -158,6 +159,11 @@ class DistantControlPlane:
         with self._lock:
             for known in (self._projects, self._statuses, self._revisions, self._unsent):
                 known.pop(loadbalancer_id, None)
+
+
+def clock() -> int:
+    """Return this host's time, in milliseconds since 1970."""
+    return time.time_ns() // 10**6
 
 
 def _triples(found: Mapping[Key, Any]) -> list[list[Any]]:

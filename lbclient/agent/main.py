@@ -8,6 +8,7 @@ import signal
 import ssl
 import sys
 import threading
+import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -23,13 +24,16 @@ from ..dataplane.haproxy.links import Assignment
 from ..dataplane.local import LocalDataPlane
 from ..server import logs, notify, state
 from ..server.option_values import Network
+from ..store.files import replace
 from .connection import Connection, Refused, Unreachable
-from .distant import DistantControlPlane
+from .distant import DistantControlPlane, clock
 
 LOG = logging.getLogger("lbclient.agent.main")
 LIST_SECONDS = 60.0  # between two looks at the whole list, whatever happens
 RETRY_SECONDS = 1.0
 ANSWER_THREADS = 4
+INSTANCE = "agent.id"  # a file in the state directory
+PROTOCOL = 1  # of the documents that are exchanged with the server
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,8 @@ class Agent:
 
     def __init__(self, server: Connection, settings: Settings, haproxy: str) -> None:
         self._server = server
+        self._settings = settings
+        self._instance = _instance(settings.state_directory)
         self._is_over = threading.Event()
         self._is_fenced = threading.Event()
         self._is_fenced.set()  # not registered yet
@@ -80,7 +86,7 @@ class Agent:
                     each.start()
                 return
             except Unreachable as error:
-                LOG.warning("the server cannot be reached, will try again: %s", error)
+                LOG.warning("this host cannot register, will try again: %s", error)
                 is_over.wait(RETRY_SECONDS)
 
     def stop(self) -> None:
@@ -94,11 +100,22 @@ class Agent:
         self._dataplane.stop()
 
     def _register(self) -> None:
-        answer = self._server.post("/register", {"version": __version__})
+        answer = self._server.post("/register", self._described())
         self._control_plane.epoch = answer["epoch"]
         self._beat_seconds = answer["beat"]
         self._is_fenced.clear()
         LOG.info("registered, epoch %s", answer["epoch"])
+
+    def _described(self) -> dict[str, Any]:
+        """Return what the server is told about this host."""
+        networks = [str(network) for _, network in self._settings.interfaces]
+        return {
+            "version": __version__,
+            "protocol": PROTOCOL,
+            "instance": self._instance,
+            "networks": networks or None,
+            "clock": clock(),
+        }
 
     def _beat(self) -> None:
         is_heard = True
@@ -172,6 +189,14 @@ class Agent:
             self._server.post("/answers", {"token": message["token"], "value": value})
         except (Unreachable, Refused, OSError) as error:
             LOG.warning("a question of the server cannot be answered: %s", error)
+
+
+def _instance(directory: Path) -> str:
+    """Return the ID of this state directory, which tells this machine from another with the same certificate."""
+    path = directory / INSTANCE
+    if not path.exists():
+        replace(path, str(uuid.uuid4()))
+    return path.read_text().strip()
 
 
 def run(settings: Settings) -> int:

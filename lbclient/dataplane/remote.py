@@ -78,7 +78,7 @@ class RemoteDataPlane:
         return int(self._ask("kill", id=loadbalancer_id) or 0)
 
     def performance(self, loadbalancer_id: str) -> dict[str, dict[str, float | None]] | None:
-        """Return requests and response times by ID; None without an answer, and if they are too many for a message."""
+        """Return requests and response times by ID; None without an answer."""
         found: dict[str, dict[str, float | None]] | None = self._ask("performance", id=loadbalancer_id)
         return found
 

@@ -95,7 +95,7 @@ class Server(_ServerCommand):
     )
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        from ..server.config import add_arguments
+        from ..server.config_sources import add_arguments
 
         parser = super().get_parser(prog_name)
         life = parser.add_mutually_exclusive_group()
@@ -119,21 +119,24 @@ class Server(_ServerCommand):
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
-        from ..server import config, main
+        from ..server import config_sources, main
+        from ..server.config import ConfigError
         from . import lifecycle
 
         given = vars(parsed_args)
-        read = partial(config.from_arguments, given)
+        read = partial(config_sources.from_arguments, given)
         try:
             wanted = read()
             seed = self._seed(parsed_args.seed)
-        except config.ConfigError as error:
+        except ConfigError as error:
             print(f"lbclient server: {error}", file=sys.stderr)
             return 2
         if parsed_args.detach:
             more = [] if seed is None else [f"--seed={parsed_args.seed.absolute()}"]
-            return lifecycle.detach(wanted, [*config.words(given), *more])
-        return lifecycle.serve_ephemerally(wanted, seed) if parsed_args.ephemeral else main.serve(wanted, seed, read)
+            return lifecycle.detach(wanted, [*config_sources.words(given), *more])
+        if parsed_args.ephemeral:
+            return lifecycle.serve_ephemerally(wanted, config_sources.names_given(given), seed)
+        return main.serve(wanted, seed, read)
 
     def _seed(self, path: Path | None) -> Callable[[Any], None] | None:
         """Return what loads a seed file. Raises ConfigError."""
@@ -232,7 +235,7 @@ class ResetPassword(_ServerCommand):
     examples = ("", "--state-directory /var/lib/lbclient")
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        from ..server.config import add_arguments
+        from ..server.config_sources import add_arguments
 
         parser = super().get_parser(prog_name)
         parser.add_argument("--user", choices=("admin", "demo"), default="admin", help="Whose password (admin).")
@@ -240,10 +243,11 @@ class ResetPassword(_ServerCommand):
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
-        from ..server import config, main
+        from ..server import config_sources, main
+        from ..server.config import ConfigError
 
         try:
-            return main.reset_password(config.from_arguments(vars(parsed_args)), parsed_args.user)
-        except config.ConfigError as error:
+            return main.reset_password(config_sources.from_arguments(vars(parsed_args)), parsed_args.user)
+        except ConfigError as error:
             print(f"lbclient server reset-password: {error}", file=sys.stderr)
             return 2

@@ -110,25 +110,66 @@ class ListHosts(_Host):
         from ..store.cluster_tables import AMPHORA, HOST
 
         load = sa.select(sa.func.count()).where(AMPHORA.c.host_id == HOST.c.id).scalar_subquery().label("load")
-        rows = [("ID", "Name", "State", "Heard", "Weight", "Load balancers", "Version")]
+        rows = [("ID", "Name", "State", "Heard", "Weight", "Zone", "Load balancers", "Version", "Fault")]
         for host in tx.execute(sa.select(HOST, load).order_by(HOST.c.serial)):
             heard = "yes" if placing.is_alive(tx, host) else "no"
-            rows.append((host.id, host.name, host.state, heard, str(host.weight), str(host.load), host.version or "-"))
+            described = (host.zone or "-", str(host.load), host.version or "-", placing.fault(tx, host) or "-")
+            rows.append((host.id, host.name, host.state, heard, str(host.weight), *described))
         widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
         return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
 
+class ShowHost(_OneHost):
+    """Show a host: what operators want of it, what its agent has said, and what is wrong with it."""
+
+    examples = ("host1",)
+
+    def change_one(self, tx: sa.Connection, host: HostRecord, parsed: argparse.Namespace) -> str:
+        import sqlalchemy as sa
+
+        from ..store import placing
+        from ..store.cluster_tables import AMPHORA
+
+        def count(condition: sa.ColumnElement[bool]) -> int:
+            return tx.scalar(sa.select(sa.func.count()).select_from(AMPHORA).where(condition)) or 0
+
+        mine = AMPHORA.c.host_id == host.id
+        shown = {
+            "id": host.id,
+            "name": host.name,
+            "state": host.state,
+            "heard": "yes" if placing.is_alive(tx, host) else "no",
+            "fault": placing.fault(tx, host),
+            "weight": host.weight,
+            "zone": host.zone,
+            "networks": host.networks,
+            "load balancers": count(mine),
+            "leaving": count(mine & AMPHORA.c.moving_to.is_not(None)),
+            "address": host.address,
+            "version": host.version,
+            "epoch": host.epoch,
+            "created_at": host.created_at,
+        }
+        width = max(map(len, shown))
+        return "\n".join(f"{name.ljust(width)}  {'-' if value is None else value}" for name, value in shown.items())
+
+
 class SetHost(_OneHost):
-    """Change a host: its share of new load balancers, or whether it is dead.
+    """Change a host: its share of new load balancers, its zone, or whether it is dead.
 
     Say that a host is dead only if it is off, or cut from the network: others then take over its addresses at once.
     """
 
-    examples = ("--weight 50 host1", "--dead host1", "--alive host1")
+    examples = ("--weight 50 host1", "--zone east host1", "--dead host1", "--alive host1")
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         super().add_arguments(parser)
         parser.add_argument("--weight", type=int, metavar="<weight>", help="Its share of new load balancers (100).")
+        parser.add_argument(
+            "--zone",
+            metavar="<zone>",
+            help="The compute_zone of the availability zones whose load balancers it takes; empty: of all.",
+        )
         life = parser.add_mutually_exclusive_group()
         life.add_argument("--dead", action="store_true", help="It is off: start its load balancers on other hosts.")
         life.add_argument("--alive", action="store_true", help="It is in use again.")
@@ -142,6 +183,8 @@ class SetHost(_OneHost):
             if not 0 <= parsed.weight <= 10_000:
                 raise Refusal("--weight: a number from 0 to 10000.")
             values["weight"] = parsed.weight
+        if parsed.zone is not None:
+            values["zone"] = parsed.zone or None
         if parsed.dead:
             if host.id == SERVER:
                 raise Refusal("The server itself runs on this host: drain it instead.")
@@ -211,12 +254,17 @@ def _find(tx: sa.Connection, word: str) -> HostRecord:
 
 def _check_others(tx: sa.Connection, host: HostRecord) -> None:
     """Check that load balancers can leave a host. Raises Refusal."""
-    from ..store import placing
+    import sqlalchemy as sa
 
+    from ..store import placing
+    from ..store.cluster_tables import AMPHORA
+
+    wanted = {placing.needs(tx, each) for each in tx.execute(sa.select(AMPHORA).where(AMPHORA.c.host_id == host.id))}
     try:
-        placing.choose(tx, host.id)
-    except placing.NoHost:
-        raise Refusal(f"No other host can take the load balancers of {host.name}.") from None
+        for each in wanted or {placing.Needs()}:
+            placing.choose(tx, each, host.id)
+    except placing.NoHost as error:
+        raise Refusal(f"No other host can take the load balancers of {host.name}. {error}") from None
 
 
 def _update(tx: sa.Connection, host: HostRecord, values: dict[str, Any]) -> str:
@@ -236,22 +284,24 @@ class RunAgent(_ServerCommand):
     examples = ("192.0.2.1:9878 host1.pem --attachment interface --state-directory /var/lib/lbclient-agent",)
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        from ..server import config
+        from ..server.config_sources import add_arguments
 
         parser = super().get_parser(prog_name)
         parser.add_argument("server", metavar="<address:port>", help="Where the server listens for agents.")
         parser.add_argument("bundle", metavar="<file>", type=Path, help="The file that lbclient host enroll has made.")
-        config.add_arguments(parser, ("state_directory", "attachment", "interface", "haproxy"))
+        add_arguments(parser, ("state_directory", "attachment", "interface", "haproxy"))
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
         from ..agent import main
-        from ..server import config, option_values
+        from ..server import option_values
+        from ..server.config import ConfigError
+        from ..server.config_sources import from_arguments
 
         try:
-            wanted = config.from_arguments(vars(parsed_args))
+            wanted = from_arguments(vars(parsed_args))
             host, port = option_values.place(parsed_args.server)
-        except config.ConfigError as error:
+        except ConfigError as error:
             print(f"lbclient agent: {error}", file=sys.stderr)
             return 2
         except ValueError as error:

@@ -9,7 +9,7 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from ..server import main, running
@@ -19,6 +19,7 @@ from . import loopback, programs
 
 PR_SET_PDEATHSIG = 1
 START_SECONDS = 60.0
+END_SECONDS = 10.0  # for a server that did not start in time, from SIGTERM to SIGKILL
 LOG = "server.log"
 
 
@@ -47,35 +48,51 @@ def detach(config: Config, options: Sequence[str]) -> int:
     if line:
         print(line, end="")
         return 0
-    if process.poll() is None and not is_heard:
-        process.terminate()
-    status = process.wait()
+    status = process.wait() if is_heard else _end(process)
     with path.open() as log:
         log.seek(begin)
-        sys.stderr.write(log.read() or f"lbclient server: it did not start within {START_SECONDS:g} seconds.\n")
+        sys.stderr.write(log.read())
+    if not is_heard:
+        print(f"lbclient server: it did not start within {START_SECONDS:g} seconds.", file=sys.stderr)
     return status if status > 0 else 1
 
 
-def serve_ephemerally(config: Config, seed: Seed | None) -> int:
+def _end(process: subprocess.Popen[bytes]) -> int:
+    """End a process, if necessary by SIGKILL, and return its exit status, negative after a signal."""
+    process.terminate()
+    try:
+        return process.wait(END_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait()
+
+
+def serve_ephemerally(config: Config, given: Collection[str], seed: Seed | None) -> int:
     """Serve from a temporary directory on separate addresses until the parent ends; return the exit status.
 
-    HAProxy processes end with the server.
+    `given` has the names of the options that the user has set. HAProxy processes end with the server.
     """
+    if "state_directory" in given:
+        print("lbclient server: --ephemeral uses a temporary directory; give it no state directory.", file=sys.stderr)
+        return 2
     parent = os.getppid()
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:
         return 128 + signal.SIGTERM
-    return loopback.run(lambda directory: main.serve(_placed(config, directory), seed))
+    return loopback.run(lambda directory: _serve_in(directory, config, given, seed))
 
 
-def _placed(config: Config, directory: Path) -> Config:
+def _serve_in(directory: Path, config: Config, given: Collection[str], seed: Seed | None) -> int:
+    with loopback.reserved_networks() as place:
+        return main.serve(_placed(config, given, directory, place), seed)
+
+
+def _placed(config: Config, given: Collection[str], directory: Path, place: loopback.LoopbackNetworks) -> Config:
     """Return the configuration with an unused state directory, port and subnets for those that are not given."""
-    place = loopback.find_networks()
-    usual = Config()
     return dataclasses.replace(
         config,
         state_directory=directory / "server",
-        bind_port=0 if config.bind_port == usual.bind_port else config.bind_port,
+        bind_port=config.bind_port if "bind_port" in given else 0,
         private_cidr=config.private_cidr or f"{place.private}.0/24",
         public_cidr=config.public_cidr or f"{place.public}.0/24",
         demo=True,
@@ -96,7 +113,11 @@ def status(directory: Path) -> int:
 
 def stop(directory: Path, seconds: float) -> int:
     """Stop the server of a state directory; return the exit status, which is 0 also if there is none."""
-    ended = running.stop(directory, seconds)
+    try:
+        ended = running.stop(directory, seconds)
+    except running.OutOfReach as reason:
+        print(f"lbclient server: {reason}", file=sys.stderr)
+        return 1
     if ended is False:
         print(f"lbclient server: it has not ended after {seconds:g} seconds.", file=sys.stderr)
         return 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import os
 import random
 import re
@@ -16,7 +17,7 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,12 +26,12 @@ from .supervise import supervise
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 PORTS = {"80": "8080", "443": "8443"}
 ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
-ATTEMPTS = 50
+NUMBERS = range(16, 240)  # of the second octet
 
 
 @dataclass(frozen=True)
 class LoopbackNetworks:
-    """Two networks in 127.0.0.0/8 that seem unused, and the guide's addresses and ports translated to them."""
+    """Two networks in 127.0.0.0/8, and the guide's addresses and ports translated to them."""
 
     private: str  # the first three octets of the lowest addresses
     public: str
@@ -43,12 +44,25 @@ class LoopbackNetworks:
         return re.sub(r"(:|port )(80|443)\b", lambda match: match[1] + PORTS[match[2]], text)
 
 
-def find_networks() -> LoopbackNetworks:
-    for _ in range(ATTEMPTS):
-        number = random.randrange(16, 240)
+@contextlib.contextmanager
+def reserved_networks() -> Iterator[LoopbackNetworks]:
+    """Reserve two unused networks until the end of the block, or of this process. Raises OSError if none is left.
+
+    The reservation is an abstract socket: each network namespace has its own, like the addresses, and the kernel
+    removes it with its process.
+    """
+    for number in random.sample(NUMBERS, len(NUMBERS)):
         place = LoopbackNetworks(f"127.{number}.0", f"127.{number}.113")
-        if _is_free(f"{place.private}.4", int(PORTS["80"])):
-            return place
+        with socket.socket(socket.AF_UNIX) as reservation:
+            try:
+                reservation.bind(f"\0lbclient-loopback-{number}")
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+                continue
+            if _is_free(f"{place.private}.4", int(PORTS["80"])):
+                yield place
+                return
     raise OSError("no addresses of 127.0.0.0/8 are free on port 8080")
 
 

@@ -20,11 +20,11 @@ class _Maintenance(_ServerCommand):
     """A command about the files of a server, by the server's own configuration."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        from ..server import config
+        from ..server.config_sources import add_arguments
 
         parser = super().get_parser(prog_name)
         self.add_arguments(parser)
-        config.add_arguments(parser, PLACES)
+        add_arguments(parser, PLACES)
         return parser
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -33,12 +33,15 @@ class _Maintenance(_ServerCommand):
     def take_action(self, parsed_args: argparse.Namespace) -> int:
         from sqlalchemy.exc import SQLAlchemyError
 
-        from ..server import backup, config, main, state
+        from ..server import backup, state
+        from ..server.config import ConfigError
+        from ..server.config_sources import from_arguments
+        from ..server.preparation import DatabaseError
 
         try:
-            wanted = config.from_arguments(vars(parsed_args))
+            wanted = from_arguments(vars(parsed_args))
             return self.carry_out(parsed_args, wanted)
-        except (backup.BackupError, config.ConfigError, main.DatabaseError, state.StateError) as error:
+        except (backup.BackupError, ConfigError, DatabaseError, state.StateError) as error:
             print(f"lbclient server: {error}", file=sys.stderr)
         except SQLAlchemyError as error:
             why = str(getattr(error, "orig", None) or error).splitlines()[0]
@@ -126,27 +129,28 @@ class CheckConfig(_ServerCommand):
     examples = ("--config-file /etc/lbclient/server.ini",)
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        from ..server import config
+        from ..server.config_sources import add_arguments
 
         parser = super().get_parser(prog_name)
-        config.add_arguments(parser)
+        add_arguments(parser)
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
         from ..dataplane.haproxy.binary import NotFound, find_haproxy
-        from ..server import config
         from ..server.access.enforcer import Enforcer, InvalidPolicyFile
+        from ..server.config import ConfigError
+        from ..server.config_sources import from_arguments, shown
         from ..server.outbound import webhook_file
 
         try:
-            wanted = config.from_arguments(vars(parsed_args))
+            wanted = from_arguments(vars(parsed_args))
             find_haproxy(wanted.haproxy)
             Enforcer(wanted.policy_path)
             if wanted.webhooks:
                 webhook_file.read(wanted.webhooks)
-        except (config.ConfigError, NotFound, InvalidPolicyFile, webhook_file.InvalidWebhooks) as error:
+        except (ConfigError, NotFound, InvalidPolicyFile, webhook_file.InvalidWebhooks) as error:
             print(f"lbclient server: {error}", file=sys.stderr)
             return 2
-        for name, value in config.shown(wanted).items():
+        for name, value in shown(wanted).items():
             print(f"{name} = {value}")
         return 0

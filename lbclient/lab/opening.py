@@ -71,7 +71,11 @@ def _play_in_lab(manner: Manner) -> int:
 
 
 def _play_on_loopback(directory: Path, manner: Manner) -> int:
-    place = loopback.find_networks()
+    with loopback.reserved_networks() as place:
+        return _play_at(place, directory, manner)
+
+
+def _play_at(place: loopback.LoopbackNetworks, directory: Path, manner: Manner) -> int:
     private, public = f"{place.private}.0/18", f"{place.public}.0/24"
     world = LabEnvironment(directory, "loopback", private, public, loopback.free_port(), manner.is_genuine)
     environment = _start(world)

@@ -9,58 +9,36 @@ import resource
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
-from pathlib import Path
-
-import sqlalchemy as sa
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from .. import streams
-from ..dashboard.application import Mounted, Options
-from ..dashboard.sessions import Session
-from ..dataplane.haproxy.attachments import AttachmentFailed, attachment
+from ..dataplane.haproxy.attachments import AttachmentFailed
 from ..dataplane.haproxy.binary import NotFound, find_haproxy
-from ..dataplane.haproxy.links import Assignment
-from ..dataplane.haproxy.unprivileged import User
 from ..dataplane.local import LocalDataPlane
-from ..dataplane.remote import RemoteDataPlane
-from ..store import settling
 from ..store.hosted import Hosted
-from ..store.identity_tables import USER
 from ..store.migrations import Unfit
-from ..store.network_tables import NETWORK
-from ..store.store import Store
 from ..vault.keys import DamagedKey
-from ..vault.sealing import Vault
-from . import app, key_rings, logs, notify, privileges, running, state
-from .access.context import Context
+from . import assembly, key_rings, logs, notify, preparation, privileges, running, state
 from .access.enforcer import Enforcer, InvalidPolicyFile
 from .agents.service import AgentService
-from .config import Config, ConfigError, add_arguments, from_arguments, is_loopback
+from .config import Config, ConfigError, is_loopback
+from .config_sources import add_arguments, from_arguments
 from .errors import Unavailable
 from .external.barbican import Barbican
-from .external.keystone import Keystone
 from .identity import clouds_yaml, password_reset
-from .identity.bootstrap import Login, bootstrap, create_demo
 from .identity.tokens import Tokens
-from .loadbalancer.drivers import is_noop
-from .network.demo_networks import create_demo_networks
 from .outbound.outbound import Outbound
 from .outbound.webhook_file import InvalidWebhooks
 from .peers import Carrier, Peers
+from .preparation import DatabaseError
 from .rereading import Reread, reread
-from .services import Changed, DataPlane, Services
-from .settlements import Settlements
+from .services import Changed, Services
 from .telemetry.metrics import Metrics
-from .telemetry.request_log import RequestFile, RequestLog
 from .testing import kit as kit_module
 from .testing import seeding, worlds
 from .testing.kit import Kit
-from .web.asgi import Guards
-from .web.limits import Limits
 from .web.server import ListenError, Server
 from .web.tls import Certificate, CertificateError
 
@@ -68,11 +46,6 @@ LOG = logging.getLogger("lbclient.server.main")  # also where this is __main__
 LOOK_UP = 0.5  # seconds between checks for a signal
 FILES = 65536
 SWITCH = 0.001  # seconds until a thread yields to another: large requests must not delay small ones
-SHARE = 4  # connections to the API use at most one in SHARE of this process's descriptors
-
-
-class DatabaseError(Exception):
-    """The database cannot be used; the message says why."""
 
 
 REFUSALS = (
@@ -144,7 +117,7 @@ def serve(config: Config, seed: seeding.Seed | None = None, read: Reread | None 
 def reset_password(config: Config, name: str) -> int:
     """Set a new password for a user created at the first start; return the exit status."""
     try:
-        store = _open(config.database_url)
+        store = preparation.open_store(config.database_url)
         try:
             url = f"{_reachable(config, config.bind_host, config.bind_port)}/identity"
             password_reset.reset(store, config.clouds_file, name, url)
@@ -168,29 +141,29 @@ def _run(
     config: Config, seed: seeding.Seed | None, changed: Changed, unstarted: ExitStack
 ) -> Iterator[tuple[str, int]]:
     """Do the work of _running; `unstarted` closes the data plane if the server cannot start."""
-    certificate = _certificate(config)
+    certificate = assembly.certificate_of(config)
     haproxy = find_haproxy(config.haproxy) if config.has_agent else ""
     user = privileges.haproxy_user(config)
     clouds_yaml.read(config.clouds_file)  # refuse a damaged file before anything is created
     key_rings.check(config)
-    store, rings = _unlocked(config)
+    store, rings = preparation.unlocked(config)
     rules = Enforcer(config.policy_path)
     kit = Kit(config.state_directory / kit_module.DIRECTORY) if config.testing else None
     metrics = Metrics()
     outbound = Outbound(config, store, metrics)
     hosted = Hosted(store)
-    local = _dataplane(config, hosted, haproxy, kit, user, outbound) if config.has_agent else None
+    local = assembly.dataplane_of(config, hosted, haproxy, kit, user, outbound) if config.has_agent else None
     if local:
         unstarted.callback(local.stop)
         local.take_over()
-    agents = _agents(config, store, local)
+    agents = assembly.agents_of(config, store, local)
     carrier: Carrier | None = local
     if agents:
         carrier = agents.cluster
     if carrier:
         hosted.on_moved = carrier.wake
-    peers, dataplane = _peers(store, carrier)
-    keystone = _keystone(config)
+    peers, dataplane = assembly.peers_of(store, carrier)
+    keystone = assembly.keystone_of(config)
     services = Services(
         store,
         Tokens(store, rings.tokens),
@@ -200,9 +173,9 @@ def _run(
         keystone,
         Barbican(config.barbican_url, store) if config.barbican_url else None,
         kit,
-        _settlements(config, store, [each.on_reconciled for each in (carrier, peers) if each], kit),
+        assembly.settlements_of(config, store, [each.on_reconciled for each in (carrier, peers) if each], kit),
         metrics=metrics,
-        request_log=_request_log(config),
+        request_log=assembly.request_log_of(config),
         changed=changed,
     )
     seeding.undo(services, config.state_directory)  # before users are created, whose passwords go to clouds.yaml
@@ -213,7 +186,7 @@ def _run(
     if peers:
         peers.start()
     authority = config.tls_certificate if certificate and certificate.is_self_signed else None
-    _prepare_database(config, store, keystone, _reachable(config, *server.address), authority)
+    preparation.prepare_database(config, store, keystone, _reachable(config, *server.address), authority)
     if kit:
         worlds.prepare(services, kit)
     server.start()  # requests until the data plane starts are stored, and it then applies them
@@ -234,7 +207,7 @@ def _run(
 
 def _bound(config: Config, services: Services, certificate: Certificate | None) -> Server:
     """Return the server with its address bound, before it answers. Raises ListenError if it is in use."""
-    server = _server(config, services, certificate)
+    server = assembly.http_server_of(config, services, certificate)
     server.watch(services.metrics.watch)
     server.bind()
     _warn_of_listeners(config, server.address[0])
@@ -251,22 +224,6 @@ def _stop(
     outbound.stop()
 
 
-def _certificate(config: Config) -> Certificate | None:
-    if not config.tls_certificate:
-        return None
-    return Certificate(config.tls_certificate, config.tls_key or config.tls_certificate)
-
-
-def _unlocked(config: Config) -> tuple[Store, key_rings.KeyRings]:
-    """Open the database with the keys of its secrets, and claim the state directory for it. Raises errors of both."""
-    store = _open(config.database_url)
-    rings = key_rings.opened(config, store)
-    store.unlock(Vault(rings.secrets))
-    count = len(store.loadbalancer_ids()) if config.has_agent else 0
-    state.claim(config.state_directory, store.database_id(), count, is_adopting=config.adopt)
-    return store, rings
-
-
 def _seed(services: Services, url: str, seed: seeding.Seed) -> None:
     """Load the seed at the first start that has one. Raises SeedError and ConfigError."""
     if services.keystone or services.config.auth != "keystone":
@@ -280,226 +237,12 @@ def _seed(services: Services, url: str, seed: seeding.Seed) -> None:
         LOG.info("a seed was loaded at an earlier start; this one is not")
 
 
-def _agents(config: Config, store: Store, local: LocalDataPlane | None) -> AgentService | None:
-    """Return what serves the agents of other hosts; None if the server has no port for them."""
-    if config.agents is None or local is None:
-        return None
-    return AgentService(store, local, config.state_directory, config.agents)
-
-
-def _peers(store: Store, carrier: Carrier | None) -> tuple[Peers | None, DataPlane]:
-    """Return the other processes, None on SQLite, and the data plane: this process's own, or theirs."""
-    if carrier and store.has_one_writer:
-        return None, carrier
-    peers = Peers(store, carrier)
-    return peers, carrier or RemoteDataPlane(peers.messages)
-
-
-def _dataplane(
-    config: Config, hosted: Hosted, haproxy: str, kit: Kit | None, user: User | None, outbound: Outbound
-) -> LocalDataPlane:
-    """The data plane of this machine, held back by the paces of the testing API if there is one."""
-    dataplane = LocalDataPlane(
-        hosted,
-        config.state_directory / state.INSTANCES,
-        haproxy,
-        attachment(config.attachment, [Assignment(*each) for each in config.interface]),
-        is_noop=partial(is_noop, config.providers),
-        pace=kit,
-        user=user,
-        forward=outbound.forward,
-    )
-    if kit:
-        kit.paces.on_release(dataplane.wake)
-    return dataplane
-
-
-def _server(config: Config, services: Services, certificate: Certificate | None) -> Server:
-    """The HTTP server, which listens nowhere yet."""
-    api, is_quick, guards = app.build(services), app.quick_requests(services), app.guards(services)
-    pages = Mounted(api, _dashboard(config, services))
-    return Server(
-        pages,
-        config.bind_host,
-        config.bind_port,
-        config.threads,
-        lambda environ: not pages.is_page(environ) and is_quick(environ),
-        Guards(
-            lambda environ: (pages.is_known if pages.is_page(environ) else guards.is_known)(environ),
-            lambda environ: (pages.is_login if pages.is_page(environ) else guards.is_login)(environ),
-        ),
-        _limits(config),
-        certificate,
-    )
-
-
-def _dashboard(config: Config, services: Services) -> Options:
-    """Return the dashboard's settings: what it shows, the addresses of other services, and the policy check."""
-
-    def allows(session: Session, action: str) -> bool:
-        project_id = session.project.id or None
-        who = Context(session.user_id, project_id, session.roles)
-        return services.rules.allows(who, action, project_id or "")
-
-    outside = {"identity": services.keystone.url if services.keystone else None, "key-manager": config.barbican_url}
-    return Options(
-        is_enabled=config.has_dashboard,
-        is_noauth=config.auth == "noauth",
-        has_testing=services.testing is not None,
-        has_proxy_headers=config.proxy_headers,
-        outside={kind: address for kind, address in outside.items() if address},
-        allows=allows,
-    )
-
-
-def _limits(config: Config) -> Limits:
-    """Return the limits of the HTTP server, which leave most of this process's descriptors to the data plane."""
-    descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    most = config.connections
-    if descriptors != resource.RLIM_INFINITY:
-        most = min(most, descriptors // SHARE)
-    # Behind a proxy, all connections come from the proxy's address.
-    each = most if config.proxy_headers else min(most, config.connections_per_address)
-    return Limits(
-        connections=most,
-        connections_per_address=each,
-        head_seconds=config.request_timeout,
-        body_seconds=config.request_timeout,
-        body_memory=config.body_memory,
-        logins=config.login_queue,
-        streams=most // 2,
-    )
-
-
-def _settlements(
-    config: Config, store: Store, registrations: Sequence[Callable[[Callable[[str], None]], None]], kit: Kit | None
-) -> Settlements | None:
-    """Return what lets writes wait until their load balancer has settled; None if they are answered at once.
-
-    It is registered at each of `registrations` to be told of load balancers that have been reconciled.
-    """
-    if not config.settle_seconds:
-        return None
-
-    def is_settled(loadbalancer_id: str) -> bool:
-        if kit and kit.remaining(loadbalancer_id):
-            return True  # a pace of the testing API holds it back
-        with store.reading() as tx:
-            status = settling.provisioning_status(tx, loadbalancer_id)
-        return status is None or not status.startswith("PENDING_")
-
-    made = Settlements(is_settled, config.settle_seconds, max(1, config.threads // 2))
-    for register in registrations:
-        register(made.tell)
-    return made
-
-
-def _request_log(config: Config) -> RequestLog:
-    """Return the log of requests. Raises ConfigError if its file cannot be opened."""
-    if config.request_log is None:
-        return RequestLog()
-    try:
-        return RequestFile(config.request_log, config.log_format)
-    except OSError as error:
-        raise ConfigError(f"request_log: {config.request_log} cannot be written: {error.strerror}.") from None
-
-
-def _keystone(config: Config) -> Keystone | None:
-    """Return the external Keystone, or None if none is configured. Raises ConfigError."""
-    try:
-        return Keystone(config) if config.keystone_url else None
-    except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise ConfigError(f"keystone_password_file: {config.keystone_password_file} cannot be read: {why}.") from None
-
-
 def _allow_files() -> None:
     """Raise the soft limit of open files: it is often 1024, and each watched HAProxy process takes one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def _open(url: str) -> Store:
-    """Open the database and bring its schema up to date. Raises DatabaseError."""
-    try:
-        store = Store(url)
-        store.migrate()
-    except (ArgumentError, ImportError, SQLAlchemyError) as error:
-        why = str(getattr(error, "orig", None) or error).splitlines()[0]
-        raise DatabaseError(f"The database {_hidden(url)} cannot be used: {why}") from None
-    return store
-
-
-def _hidden(url: str) -> str:
-    """Return the database URL without its password."""
-    try:
-        return make_url(url).render_as_string(hide_password=True)
-    except ArgumentError:
-        return "that is configured"
-
-
-def _prepare(config: Config, store: Store, auth_url: str, authority: Path | None) -> None:
-    """Create users, networks and clouds.yaml at the first start; update the URL in clouds.yaml at later ones."""
-    before = clouds_yaml.read(config.clouds_file)
-    after = clouds_yaml.moved(before, auth_url, authority)
-    with store.writing() as tx:
-        admin = bootstrap(tx)
-        _add(after, "lbclient-admin", admin, auth_url, authority)
-        owner = admin
-        if config.demo:
-            owner = create_demo(tx)
-            _add(after, "lbclient", owner, auth_url, authority)
-        if admin.password is not None and config.networks:
-            create_demo_networks(tx, owner.project_id, *config.networks)
-        if after != before:  # before the commit: an admin password that was never written would lock everyone out
-            clouds_yaml.write(config.clouds_file, after)
-    _warn_of_strangers(config.clouds_file, admin, after)
-
-
-def _prepare_database(
-    config: Config, store: Store, keystone: Keystone | None, url: str, authority: Path | None
-) -> None:
-    """Create what the database lacks at the first start; without a data plane, check that another server has."""
-    if not config.has_agent:
-        _check_is_prepared(config, store)
-    elif keystone:
-        _prepare_networks(config, store, keystone)
-    else:
-        _prepare(config, store, f"{url}/identity", authority)
-
-
-def _check_is_prepared(config: Config, store: Store) -> None:
-    """Check that the server that carries the traffic has created the users. Raises DatabaseError."""
-    with store.reading() as tx:
-        if not config.keystone_url and tx.scalar(sa.select(USER.c.id).limit(1)) is None:
-            raise DatabaseError("The database has no users yet: first start the server that carries the traffic.")
-
-
-def _prepare_networks(config: Config, store: Store, keystone: Keystone) -> None:
-    """Create the networks at the first start if users and projects come from an external Keystone."""
-    with store.reading() as tx:
-        is_first = tx.scalar(sa.select(NETWORK.c.id).limit(1)) is None
-    if is_first and config.networks:
-        project_id = keystone.project_id()
-        with store.writing() as tx:
-            create_demo_networks(tx, project_id, *config.networks)
-
-
-def _add(known: clouds_yaml.Clouds, name: str, login: Login, auth_url: str, authority: Path | None) -> None:
-    if login.password is not None:
-        known[name] = clouds_yaml.cloud(login, login.password, auth_url, authority)
-
-
-def _warn_of_strangers(path: Path, admin: Login, known: clouds_yaml.Clouds) -> None:
-    if "lbclient-admin" not in known:
-        LOG.warning(
-            "%s has no cloud lbclient-admin; the password of the user %s is unknown here, and "
-            "`lbclient server reset-password` makes a new one",
-            path,
-            admin.name,
-        )
 
 
 def _warn_of_listeners(config: Config, host: str) -> None:

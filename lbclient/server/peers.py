@@ -15,7 +15,6 @@ from ..store.store import Store
 from .services import DataPlane
 
 LOG = logging.getLogger(__name__)
-MOST_PARTS = 70  # of a load balancer, whose figures are one message
 SWEEP_SECONDS = 10.0  # between looks for changes whose message was lost, while there are other processes
 
 
@@ -72,7 +71,7 @@ class Peers:
             "wake": lambda said: dataplane.wake(said["id"]),
             "observe": lambda said: dataplane.observe(said["id"]),
             "connections": lambda said: dataplane.active_connections(said["id"], said["pool_id"], said["member_id"]),
-            "performance": lambda said: _short(dataplane.performance(said["id"])),
+            "performance": lambda said: dataplane.performance(said["id"]),
             "kill": lambda said: dataplane.kill(said["id"]),
             "own_addresses": lambda said: list(dataplane.own_addresses()),
             "address_refusal": lambda said: dataplane.address_refusal(said["address"]),
@@ -113,8 +112,3 @@ class Peers:
             self._dataplane.wake_pending()
         except SQLAlchemyError as error:
             LOG.warning("pending changes cannot be read, will try again: %s", str(error).splitlines()[0])
-
-
-def _short(parts: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-    """Return figures of so many parts as a message can have; None if there are more."""
-    return parts if parts is None or len(parts) <= MOST_PARTS else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import signal
@@ -16,10 +15,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ..store import files
+from . import state
 
 FILE = "server.json"
 POLL = 0.02  # seconds between two polls
 ANSWER_SECONDS = 2.0  # timeout of the request that checks whether a server is ready
+
+
+class OutOfReach(Exception):
+    """The server cannot be stopped from here; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,7 @@ class Running:
     """A server that holds its state directory."""
 
     pid: int
+    started: int  # as state.start_of returns it: process IDs are used again
     url: str
     clouds_file: str
 
@@ -35,7 +40,8 @@ class Running:
 def announced(directory: Path, url: str, clouds_file: Path) -> Iterator[None]:
     """Announce the server's URL in the state directory until the end of the block."""
     path = directory / FILE
-    files.replace(path, json.dumps(asdict(Running(os.getpid(), url, str(clouds_file)))))
+    running = Running(os.getpid(), state.start_of(os.getpid()), url, str(clouds_file))
+    files.replace(path, json.dumps(asdict(running)))
     try:
         yield
     finally:
@@ -44,12 +50,15 @@ def announced(directory: Path, url: str, clouds_file: Path) -> Iterator[None]:
 
 def find(directory: Path) -> Running | None:
     """Return the server that uses a state directory; None if there is none, or it has not announced itself yet."""
-    if not _is_held(directory):
-        return None  # the file may be left over from an earlier server
-    try:
-        return Running(**json.loads((directory / FILE).read_text()))
-    except (FileNotFoundError, ValueError):
+    holder = state.holder(directory)
+    if holder is None:
         return None
+    try:
+        found = Running(**json.loads((directory / FILE).read_text()))
+    except (OSError, TypeError, ValueError):
+        return None
+    # The file may be left over from an earlier server.
+    return found if f"{found.pid} {found.started}" == holder else None
 
 
 def is_ready(url: str) -> bool:
@@ -81,26 +90,36 @@ def wait(directory: Path, seconds: float) -> Running | None:
 
 
 def stop(directory: Path, seconds: float) -> bool | None:
-    """Stop the server of a state directory: True once it has ended, False after the timeout, None if none runs."""
-    found = find(directory)
-    if found is None:
-        return None
-    os.kill(found.pid, signal.SIGTERM)
+    """Stop the server of a state directory: True once it has ended, False after the timeout, None if none runs.
+
+    A server that is still starting is stopped when it is ready. Raises OutOfReach.
+    """
     deadline = time.monotonic() + seconds
-    while _is_held(directory):
+    told = None  # who has got the signal: another server may start as soon as that one has ended
+    while (holder := state.holder(directory)) is not None and told in (None, holder):
+        found = find(directory) if told is None else None
+        if found:
+            _terminate(found, directory)
+            told = holder
         if time.monotonic() >= deadline:
             return False
         time.sleep(POLL)
-    return True
+    return True if told else None
 
 
-def _is_held(directory: Path) -> bool:
-    """Whether a server uses the directory; its lock is released when its process ends, for whatever reason."""
+def _terminate(found: Running, directory: Path) -> None:
+    """Send SIGTERM to a server, and to no process that has its ID by now. Raises OutOfReach."""
     try:
-        with open(directory / "lock") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
+        descriptor = os.pidfd_open(found.pid)
+        try:
+            if state.start_of(found.pid) == found.started:  # the descriptor keeps meaning this process
+                signal.pidfd_send_signal(descriptor, signal.SIGTERM)
+                return
+        finally:
+            os.close(descriptor)
+    except ProcessLookupError:
+        pass
+    except OSError as error:
+        raise OutOfReach(f"Process {found.pid} cannot be stopped: {error.strerror}.") from None
+    if find(directory) == found:
+        raise OutOfReach(f"Process {found.pid} cannot be seen from here: it may run in a container.")

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from ..store import files
 from ..strings import is_uuid
 
 MARK = "database-id"  # the file with the ID of the database that belongs to the directory
+LOCK = "lock"
 INSTANCES = "haproxy"  # the directory with a subdirectory for each load balancer
+
+
+PATIENCE = 10.0  # seconds in which a process that only looks at the lock lets go of it
+POLL = 0.005  # seconds
 
 
 class StateError(Exception):
@@ -25,21 +32,63 @@ def held(directory: Path) -> Iterator[Path]:
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         directory.chmod(0o700)
-        descriptor = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        descriptor = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         raise StateError(f"The state directory {directory} cannot be used: {error.strerror}.") from None
     with open(descriptor, "r+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = lock.read().strip() or "unknown"
-            raise StateError(
-                f"Another lbclient server (process {holder}) uses the state directory {directory}."
-            ) from None
+        if not _is_locked(lock):
+            pid = (lock.read().split() or ["unknown"])[0]
+            raise StateError(f"Another lbclient server (process {pid}) uses the state directory {directory}.")
         lock.truncate()
-        lock.write(f"{os.getpid()}\n")
+        lock.write(f"{os.getpid()} {start_of(os.getpid())}\n")
         lock.flush()
         yield directory
+
+
+def holder(directory: Path) -> str | None:
+    """Return the process ID and the start of the process that holds a directory, as `held` wrote them; None if none.
+
+    The lock is released when its process ends, for whatever reason. Looking takes a shared lock for a moment.
+    """
+    try:
+        with open(directory / LOCK) as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return lock.read().strip()
+    except OSError:
+        return None
+    return None
+
+
+def start_of(pid: int) -> int:
+    """Return when a process started, in clock ticks since the machine did; 0 if there is none or it cannot be seen."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+    except (OSError, IndexError):
+        return 0
+
+
+def _is_locked(lock: IO[str]) -> bool:
+    """Lock the file and return True; return False if another server has locked it.
+
+    Processes that look for a server share the lock for a moment: those are waited for.
+    """
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            pass
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False  # not shared: it is a server's
+        fcntl.flock(lock, fcntl.LOCK_UN)
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(POLL)
 
 
 def claim(directory: Path, database_id: str, count: int, *, is_adopting: bool) -> None:

@@ -30,5 +30,11 @@ def columns(name: str) -> tuple[sa.Column[Any], sa.Column[Any]]:
 
 def with_canonical(table: sa.Table, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values of a row together with the canonical form of each address in it."""
-    found = [name for name in values if f"{name}{SUFFIX}" in table.c]
-    return {**values, **{f"{name}{SUFFIX}": values[name] and canonical(values[name]) for name in found}}
+    found = {f"{name}{SUFFIX}": values[name] for name in _names(table) if name in values}
+    return {**values, **{name: address and canonical(address) for name, address in found.items()}}
+
+
+@lru_cache
+def _names(table: sa.Table) -> tuple[str, ...]:
+    """Return the names of the columns of a table that have a canonical form beside them."""
+    return tuple(name for name in map(str, table.columns.keys()) if f"{name}{SUFFIX}" in table.c)

@@ -22,6 +22,12 @@ HOST = sa.Table(
     sa.Column("epoch", sa.BigInteger, nullable=False),
     sa.Column("lease_until", sa.BigInteger),  # milliseconds since 1970, by the database's clock; null: never registered
     sa.Column("version", sa.Text),
+    sa.Column("zone", sa.Text),  # null: it takes load balancers of every zone
+    sa.Column("networks", sa.Text),  # those that it reaches, with commas between; null: all
+    sa.Column("instance", sa.String(36)),  # the state directory of its agent: another one is another machine
+    sa.Column("address", sa.Text),  # where its agent called from last
+    sa.Column("fault", sa.Text),  # what is wrong with it
+    sa.Column("fault_until", sa.BigInteger),  # when that is over unless it is found again; null: at its registration
     sa.Column("created_at", sa.String(19), nullable=False),
     sa.Column("serial", sa.BigInteger, nullable=False, index=True),
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import sqlalchemy as sa
 
 from . import placing
@@ -12,6 +14,7 @@ from .tables import LOADBALANCER
 
 LEASE = 10_000  # milliseconds
 BEAT = 2.0  # seconds between two extensions of a lease
+CLOCK_LIMIT = 30_000  # milliseconds by which a host's clock may differ before that is a fault
 MOVES = 4  # load balancers that leave a host at the same time
 
 
@@ -19,22 +22,70 @@ class Fenced(Exception):
     """The report comes from an earlier registration of the host, or its lease has ended: it has to register again."""
 
 
+class Taken(Exception):
+    """Another agent that is alive has registered with the same certificate."""
+
+
+@dataclass(frozen=True)
+class Agent:
+    """An agent as it registers: its machine, what it can reach (None: everything), and its clock in milliseconds."""
+
+    version: str
+    instance: str
+    address: str
+    clock: int
+    networks: tuple[str, ...] | None = None
+
+
 class NotYours(Exception):
     """The load balancer is not on the host that asks."""
 
 
-def register(tx: sa.Connection, host_id: str, version: str) -> int:
-    """Begin a new epoch of a host and return it: reports of the earlier one are not accepted any more."""
-    lease = placing.clock(tx) + LEASE
-    values = {"epoch": HOST.c.epoch + 1, "lease_until": lease, "version": version}
+def register(tx: sa.Connection, host_id: str, agent: Agent) -> int:
+    """Begin a new epoch of a host and return it: reports of the earlier one are not accepted any more.
+
+    Raises Taken while an agent on another machine holds the lease: two would run the same load balancers.
+    """
+    host = tx.execute(sa.select(HOST).where(HOST.c.id == host_id).with_for_update()).one()
+    now = placing.clock(tx)
+    if host.instance not in (None, agent.instance) and placing.is_alive(tx, host):
+        raise Taken
+    values = {
+        "epoch": HOST.c.epoch + 1,
+        "lease_until": now + LEASE,
+        "version": agent.version,
+        "instance": agent.instance,
+        "address": agent.address,
+        "networks": None if agent.networks is None else ",".join(agent.networks),
+        "fault": None,
+        "fault_until": None,
+        **_clock_fault(now, agent.clock),
+    }
     tx.execute(sa.update(HOST).where(HOST.c.id == host_id).values(values))
-    return int(tx.scalar(sa.select(HOST.c.epoch).where(HOST.c.id == host_id)) or 0)
+    return int(host.epoch) + 1
 
 
-def extend(tx: sa.Connection, host_id: str, epoch: int) -> None:
-    """Extend the lease of a host. Raises Fenced."""
+def extend(tx: sa.Connection, host_id: str, epoch: int, agent_clock: int) -> None:
+    """Extend the lease of a host, and note whether its clock (milliseconds since 1970) is wrong. Raises Fenced."""
     check(tx, host_id, epoch)
-    tx.execute(sa.update(HOST).where(HOST.c.id == host_id).values(lease_until=placing.clock(tx) + LEASE))
+    now = placing.clock(tx)
+    values = {"lease_until": now + LEASE, **_clock_fault(now, agent_clock)}
+    tx.execute(sa.update(HOST).where(HOST.c.id == host_id).values(values))
+
+
+def note_fault(tx: sa.Connection, host_id: str, fault: str, is_passing: bool = True) -> None:
+    """Show a fault of a host, until it registers; one that is passing ends after the length of a lease."""
+    until = placing.clock(tx) + LEASE if is_passing else None
+    tx.execute(sa.update(HOST).where(HOST.c.id == host_id).values(fault=fault, fault_until=until))
+
+
+def _clock_fault(now: int, agent_clock: int) -> dict[str, str | int]:
+    """Return the columns of a fault if a host's clock differs from the database's; else none."""
+    seconds = (agent_clock - now) // 1000
+    if abs(agent_clock - now) <= CLOCK_LIMIT:
+        return {}
+    fault = f"Its clock is {abs(seconds)} s {'ahead' if seconds > 0 else 'late'}."
+    return {"fault": fault, "fault_until": now + LEASE}
 
 
 def check(tx: sa.Connection, host_id: str, epoch: int) -> None:
@@ -59,20 +110,26 @@ def leaving(tx: sa.Connection) -> list[str]:
     asked to end its processes before another host takes them over.
     """
     moved: list[str] = []
+    obstacles: dict[str, str] = {}
     for host in tx.execute(sa.select(HOST).where(HOST.c.state != placing.UP)).all():
         mine = AMPHORA.c.host_id == host.id
         under_way = tx.scalar(sa.select(sa.func.count()).where(mine, AMPHORA.c.moving_to.is_not(None))) or 0
         is_dead = host.state == placing.DEAD
         is_free = sa.true() if is_dead else AMPHORA.c.moving_to.is_(None)
-        chosen = sa.select(AMPHORA).where(mine, is_free)
-        for each in tx.execute(chosen.limit(MOVES if is_dead else max(0, MOVES - under_way))).all():
-            try:
-                target = each.moving_to or placing.choose(tx, host.id)
-            except placing.NoHost:
+        limit = len(moved) + (MOVES if is_dead else MOVES - under_way)
+        for each in tx.execute(sa.select(AMPHORA).where(mine, is_free)).all() if under_way < MOVES or is_dead else ():
+            if len(moved) >= limit:
                 break
+            try:
+                target = each.moving_to or placing.choose(tx, placing.needs(tx, each), host.id)
+            except placing.NoHost as error:
+                obstacles.setdefault(host.id, f"Load balancers cannot leave: {error}")
+                continue
             values = {"host_id": target, "moving_to": None} if is_dead else {"moving_to": target}
             tx.execute(sa.update(AMPHORA).where(AMPHORA.c.id == each.id).values(values))
             moved.append(each.loadbalancer_id)
+    for host_id, obstacle in obstacles.items():
+        note_fault(tx, host_id, obstacle)
     return moved
 
 

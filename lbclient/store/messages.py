@@ -1,6 +1,6 @@
 """Messages between the server processes that share a PostgreSQL database, by LISTEN and NOTIFY.
 
-They are hints: whoever misses one finds out from the database, a little later.
+They are hints: a process that misses one learns the same from the database, a little later.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 CHANNEL = "lbclient"
 LONGEST = 7900  # bytes; PostgreSQL allows less than 8000
+LONGEST_PIECE = 3500  # characters of an answer's JSON, each of which is escaped with one more at most
 HELLO_SECONDS = 10.0  # between two signs of life
 LISTEN_SECONDS = 0.5  # between looks whether to stop
 PRESENT_SECONDS = 35.0  # another process that was heard within this time is there
@@ -87,7 +88,7 @@ class Messages:
         answers = self._asked[token] = queue.Queue()
         try:
             self.post(kind, token=token, **values)
-            return answers.get(timeout=seconds)
+            return _joined(answers, time.monotonic() + seconds)
         except queue.Empty:
             raise TimeoutError(f"no other server has answered ({kind})") from None
         finally:
@@ -126,7 +127,7 @@ class Messages:
         if message["kind"] == ANSWER:
             asked = self._asked.get(message["to"])
             if asked is not None:
-                asked.put(message["value"])
+                asked.put(message)
         elif message["kind"] in self._handlers:
             if "token" in message:
                 self._answering.submit(self._answer, message)
@@ -134,7 +135,11 @@ class Messages:
                 self._handle(message)
 
     def _answer(self, message: Mapping[str, Any]) -> None:
-        self.post(ANSWER, to=message["token"], value=self._handle(message))
+        """Send the answer as JSON, in as many pieces as it needs."""
+        text = json.dumps(self._handle(message), default=str)
+        pieces = [text[begin : begin + LONGEST_PIECE] for begin in range(0, len(text), LONGEST_PIECE)]
+        for number, piece in enumerate(pieces):
+            self.post(ANSWER, to=message["token"], number=number, count=len(pieces), piece=piece)
 
     def _handle(self, message: Mapping[str, Any]) -> Any:
         try:
@@ -165,6 +170,17 @@ class Messages:
 
         arguments, options = self._engine.dialect.create_connect_args(self._engine.url)
         return psycopg.connect(*arguments, **{**options, "autocommit": True, "connect_timeout": 3})
+
+
+def _joined(answers: queue.Queue[Any], deadline: float) -> Any:
+    """Return the first answer that is complete, whose pieces come as messages. Raises queue.Empty at the deadline."""
+    pieces: dict[str, dict[int, str]] = {}  # by sender and number
+    while True:
+        message = answers.get(timeout=max(0.0, deadline - time.monotonic()))
+        known = pieces.setdefault(message["from"], {})
+        known[message["number"]] = message["piece"]
+        if len(known) == message["count"]:
+            return json.loads("".join(known[number] for number in range(len(known))))
 
 
 def _first_line(error: Exception) -> str:

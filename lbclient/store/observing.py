@@ -90,13 +90,21 @@ def part_totals(tx: sa.Connection, id_: str) -> dict[str, int]:
     return {name: getattr(row, name) if row else 0 for name in resources.STATISTICS}
 
 
-_FORGET = [Prepared(sa.delete(table).where(table.c.id == sa.bindparam("row_id"))) for table in (PART_STATISTICS, CHECK)]
+def _forgetting(observed: sa.Table, owners: sa.Table) -> Prepared:
+    """Return a statement that deletes what was observed of a row that does not exist any more."""
+    id_: sa.BindParameter[str] = sa.bindparam("row_id")
+    return Prepared(sa.delete(observed).where(observed.c.id == id_, ~sa.exists().where(owners.c.id == id_)))
 
 
-def forget(tx: sa.Connection, id_: str) -> None:
-    """Delete the counters and the check result of a deleted pool or member."""
-    for each in _FORGET:
-        each.run(tx, row_id=id_)
+_FORGET = {
+    owners: [_forgetting(observed, owners) for observed in (PART_STATISTICS, CHECK)] for owners in (POOL, MEMBER)
+}
+
+
+def forget(tx: sa.Connection, table: sa.Table, ids: Iterable[str]) -> None:
+    """Delete the counters and the check results of those pools or members that do not exist any more."""
+    for each in _FORGET[table]:
+        each.run_each(tx, [{"row_id": id_} for id_ in ids])
 
 
 def _existing(tx: sa.Connection, table: sa.Table, ids: Iterable[str]) -> set[str]:

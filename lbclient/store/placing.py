@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ipaddress
 import time
 import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,6 +15,7 @@ from . import serials
 from .cluster_tables import AMPHORA, HOST, SERVER, SERVER_NAME
 from .prepared import Prepared, by, insert
 from .records import AmphoraRecord, HostRecord
+from .tables import LOADBALANCER
 from .times import now
 
 UP, DRAINING, DEAD = "UP", "DRAINING", "DEAD"
@@ -25,7 +29,15 @@ _LOADS = Prepared(sa.select(AMPHORA.c.host_id, sa.func.count().label("load")).gr
 
 
 class NoHost(Exception):
-    """No host can take a load balancer."""
+    """No host can take a load balancer; the text says why."""
+
+
+@dataclass(frozen=True)
+class Needs:
+    """A load balancer's demands on its host: a zone, None for any, and networks that have its addresses."""
+
+    zone: str | None = None
+    addresses: tuple[str, ...] = ()
 
 
 def add_server(tx: sa.Connection) -> None:
@@ -60,12 +72,12 @@ def is_alive(tx: sa.Connection, host: HostRecord) -> bool:
     return host.id == SERVER or (host.lease_until is not None and host.lease_until > clock(tx))
 
 
-def place(tx: sa.Connection, loadbalancer_id: str, described: dict[str, Any]) -> None:
+def place(tx: sa.Connection, loadbalancer_id: str, vips: Sequence[str], described: dict[str, Any]) -> None:
     """Give a new load balancer an amphora; `described` has its compute zone and its compute flavor. Raises NoHost."""
     row = {
         "id": str(uuid.uuid4()),
         "loadbalancer_id": loadbalancer_id,
-        "host_id": choose(tx),
+        "host_id": choose(tx, Needs(described["cached_zone"], tuple(vips))),
         "role": "STANDALONE",
         "created_at": now(),
         **described,
@@ -73,14 +85,48 @@ def place(tx: sa.Connection, loadbalancer_id: str, described: dict[str, Any]) ->
     insert(AMPHORA, *row).run(tx, **row)
 
 
-def choose(tx: sa.Connection, other_than: str | None = None) -> str:
-    """Return the ID of the host with the fewest load balancers for its weight. Raises NoHost."""
-    hosts = [each for each in _WANTED.all(tx) if each.id != other_than and is_alive(tx, each)]
-    if not hosts:
-        raise NoHost("No host can take a load balancer: each is down, draining, dead, or has the weight 0.")
+def needs(tx: sa.Connection, placed: AmphoraRecord) -> Needs:
+    """Return the demands of a load balancer that has a host."""
+    found = by(LOADBALANCER, "id").one(tx, id=placed.loadbalancer_id)
+    return Needs(placed.cached_zone, (found.vip_address, *(vip["ip_address"] for vip in found.additional_vips)))
+
+
+def choose(tx: sa.Connection, wanted: Needs, other_than: str | None = None) -> str:
+    """Return the ID of the host with the fewest load balancers for its weight, of those that fit. Raises NoHost."""
+    hosts = _fitting([each for each in _WANTED.all(tx) if each.id != other_than and is_alive(tx, each)], wanted)
     loads = {row.host_id: row.load for row in _LOADS.all(tx)} if len(hosts) > 1 else {}
     chosen: str = min(hosts, key=lambda each: (loads.get(each.id, 0) + 1) / each.weight).id
     return chosen
+
+
+def _fitting(hosts: Iterable[HostRecord], wanted: Needs) -> list[HostRecord]:
+    """Return the hosts that meet the demands. Raises NoHost."""
+    found = list(hosts)
+    if not found:
+        raise NoHost("No host can take a load balancer: each is down, draining, dead, or has the weight 0.")
+    if wanted.zone is not None:
+        found = [each for each in found if each.zone in (None, wanted.zone)]
+        if not found:
+            raise NoHost(f"No host of the zone {wanted.zone} can take a load balancer.")
+    for address in wanted.addresses:
+        found = [each for each in found if reaches(each, address)]
+        if not found:
+            raise NoHost(f"No host that could take a load balancer reaches the network of {address}.")
+    return found
+
+
+def reaches(host: HostRecord, address: str) -> bool:
+    """Whether an address is in one of a host's networks; one that has named none reaches all."""
+    if host.networks is None:
+        return True
+    wanted = ipaddress.ip_address(address)
+    return any(wanted in ipaddress.ip_network(each) for each in host.networks.split(","))
+
+
+def fault(tx: sa.Connection, host: HostRecord) -> str | None:
+    """Return what is wrong with a host, as far as it was found lately."""
+    is_over = host.fault_until is not None and host.fault_until < clock(tx)
+    return None if is_over else host.fault
 
 
 def renew(tx: sa.Connection, loadbalancer_id: str) -> None:

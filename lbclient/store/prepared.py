@@ -63,9 +63,12 @@ class Prepared:
         rows: int = self._for(tx).run(tx, values).rowcount
         return rows
 
-    def run_each(self, tx: sa.Connection, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Run the statement once for each row of values. PostgreSQL is sent all of them before the first answer."""
-        self._for(tx).run_each(tx, rows)
+    def run_each(self, tx: sa.Connection, rows: Iterable[Mapping[str, Any]]) -> int:
+        """Run the statement once for each row of values and return the number of rows that were changed in all.
+
+        PostgreSQL is sent all of them before the first answer.
+        """
+        return self._for(tx).run_each(tx, rows)
 
     def _for(self, tx: sa.Connection) -> _Compiled:
         name = tx.dialect.name
@@ -100,10 +103,9 @@ class _Compiled:
         """Run the statement and return the driver's cursor."""
         return execute(tx, self._text, self._bound(values))
 
-    def run_each(self, tx: sa.Connection, rows: Iterable[Mapping[str, Any]]) -> None:
+    def run_each(self, tx: sa.Connection, rows: Iterable[Mapping[str, Any]]) -> int:
         bound = [self._bound(values) for values in rows]
-        if bound:
-            execute_each(tx, self._text, bound)
+        return execute_each(tx, self._text, bound) if bound else 0
 
     def _bound(self, values: Mapping[str, Any]) -> dict[str, Any]:
         bound = {**self._fixed, **values}
@@ -139,12 +141,18 @@ def execute(tx: sa.Connection, text: str, values: Mapping[str, Any] | None = Non
     return cursor
 
 
-def execute_each(tx: sa.Connection, text: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Run a statement given as SQL text once for each row of values. Raises SQLAlchemy's errors."""
+def execute_each(tx: sa.Connection, text: str, rows: Sequence[Mapping[str, Any]]) -> int:
+    """Run a statement given as SQL text once for each row of values, and return the number of rows that were changed.
+
+    Raises SQLAlchemy's errors.
+    """
+    cursor = tx.connection.cursor()
     try:
-        tx.connection.cursor().executemany(text, rows)
+        cursor.executemany(text, rows)
     except tx.dialect.loaded_dbapi.Error as error:
         raise _translated(tx, error, text, rows[0]) from error
+    changed: int = cursor.rowcount
+    return changed
 
 
 def once(tx: sa.Connection, statement: sa.Select[Any], values: Mapping[str, Any] | None = None) -> list[Any]:

@@ -51,6 +51,7 @@ _SMALL_STATUSES = Prepared(
         )
     )
 )
+MANY = 100  # members whose statuses are read one by one; for more, those of all
 _MEMBER_STATUS = Prepared(sa.select(MEMBER.c.operating_status).where(MEMBER.c.id == sa.bindparam("row_id")))
 
 
@@ -178,9 +179,15 @@ def operating_statuses(tx: sa.Connection, loadbalancer_id: str) -> dict[tuple[st
 
 def changeable_statuses(tx: sa.Connection, loadbalancer_id: str, members: Iterable[str]) -> dict[tuple[str, str], str]:
     """Return the same without members that are neither among the given ones nor in ERROR."""
+    ids = frozenset(members)
+    if len(ids) > MANY:
+        known = operating_statuses(tx, loadbalancer_id)
+        return {
+            key: status for key, status in known.items() if key[0] != "member" or key[1] in ids or status == "ERROR"
+        }
     found = _SMALL_STATUSES.all(tx, loadbalancer_id=loadbalancer_id)
     known = {(row.name, row.id): row.operating_status for row in found}
-    for id_ in members:
+    for id_ in ids:
         status = _MEMBER_STATUS.scalar(tx, row_id=id_)
         if status is not None:
             known["member", id_] = status

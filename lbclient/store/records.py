@@ -80,6 +80,12 @@ class HostRecord(Protocol):
     epoch: int
     lease_until: int | None
     version: str | None
+    zone: str | None
+    networks: str | None
+    instance: str | None
+    address: str | None
+    fault: str | None
+    fault_until: int | None
     created_at: str
     serial: int
 

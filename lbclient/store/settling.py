@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import sqlalchemy as sa
 
@@ -15,6 +15,7 @@ from .tables import LISTENER, LOADBALANCER, MEMBER, POOL, STATISTICS, TABLES
 from .times import now
 
 Seen = Mapping[Key, int]  # the revision of each row in the snapshot
+PART = 500  # members that are settled in one transaction
 
 
 def _seen(table: sa.Table) -> sa.ColumnElement[bool]:
@@ -63,7 +64,12 @@ _SHOW_ERROR = {
 _STATUS = Prepared(sa.select(LOADBALANCER.c.provisioning_status).where(LOADBALANCER.c.id == sa.bindparam("row_id")))
 _REVISION = Prepared(sa.select(LOADBALANCER.c.revision).where(LOADBALANCER.c.id == sa.bindparam("row_id")))
 _LOCK = Prepared(sa.select(LOADBALANCER).where(LOADBALANCER.c.id == sa.bindparam("row_id")).with_for_update())
-_FORGET_COUNTERS = Prepared(sa.delete(STATISTICS).where(STATISTICS.c.listener_id == sa.bindparam("row_id")))
+_FORGET_COUNTERS = Prepared(
+    sa.delete(STATISTICS).where(
+        STATISTICS.c.listener_id == sa.bindparam("row_id"),
+        ~sa.exists().where(LISTENER.c.id == sa.bindparam("row_id")),
+    )
+)
 
 
 def settle(
@@ -102,8 +108,11 @@ def _settle_rows(
     tx: sa.Connection, loadbalancer: LoadBalancerRecord, seen: Seen, error: str | None, failures: Mapping[Key, str]
 ) -> None:
     """Settle each row that has not changed since the snapshot; show errors in rows that were ACTIVE."""
-    gone = [key for key, revision in seen.items() if _is_removed(tx, *key, revision, error or failures.get(key))]
-    _forget(tx, gone)
+    tables: dict[str, dict[str, int]] = {}
+    for (name, id_), revision in seen.items():
+        tables.setdefault(name, {})[id_] = revision
+    for name, revisions in tables.items():
+        _settle_table(tx, name, revisions, {id_ for id_ in revisions if error is not None or (name, id_) in failures})
     if error is not None:
         _SHOW_ERROR[LOADBALANCER.name].run(tx, row_id=loadbalancer.id, at=now())
     for name, id_ in failures:
@@ -127,18 +136,34 @@ def revision(tx: sa.Connection, loadbalancer_id: str) -> int | None:
     return found
 
 
-def _is_removed(tx: sa.Connection, name: str, id_: str, revision: int, error: str | None) -> bool:
-    """Settle one row and return whether it was deleted."""
-    row = {"row_id": id_, "seen_revision": revision}
-    if (_ACTIVATE if error is None else _FAIL)[name].run(tx, **row, at=now()):
-        return False
-    return (error is None or name != LOADBALANCER.name) and _REMOVE[name].run(tx, **row) > 0
+def parts(seen: Seen) -> Iterator[Seen]:
+    """Divide the members that a snapshot saw into parts of PART, to be settled one by one before the rest.
+
+    Yields nothing for fewer members, which are settled together with the rest.
+    """
+    members = [key for key in seen if key[0] == MEMBER.name]
+    if len(members) > PART:
+        for start in range(0, len(members), PART):
+            yield {key: seen[key] for key in members[start : start + PART]}
 
 
-def _forget(tx: sa.Connection, gone: list[tuple[str, str]]) -> None:
-    """Delete the observed status and counters of rows that have been deleted."""
-    for name, id_ in gone:
-        if name == LISTENER.name:
-            _FORGET_COUNTERS.run(tx, row_id=id_)
-        elif name in (POOL.name, MEMBER.name):
-            observing.forget(tx, id_)
+def settle_part(tx: sa.Connection, seen: Seen, is_failed: bool) -> None:
+    """Settle some members like settle(), which has to follow. The load balancer stays PENDING_* in the meantime."""
+    revisions = {id_: revision for (_, id_), revision in seen.items()}
+    _settle_table(tx, MEMBER.name, revisions, set(revisions) if is_failed else set())
+
+
+def _settle_table(tx: sa.Connection, name: str, revisions: Mapping[str, int], failed: set[str]) -> None:
+    """Settle rows of one table, given as {ID: revision}, by a number of statements that does not grow with them."""
+    at = now()
+    rows = [{"row_id": id_, "seen_revision": revision} for id_, revision in revisions.items()]
+    settled = _ACTIVATE[name].run_each(tx, [{**row, "at": at} for row in rows if row["row_id"] not in failed])
+    settled += _FAIL[name].run_each(tx, [{**row, "at": at} for row in rows if row["row_id"] in failed])
+    if settled == len(rows) or (failed and name == LOADBALANCER.name):
+        return
+    if not _REMOVE[name].run_each(tx, rows):
+        return
+    if name == LISTENER.name:
+        _FORGET_COUNTERS.run_each(tx, [{"row_id": id_} for id_ in revisions])
+    elif name in (POOL.name, MEMBER.name):
+        observing.forget(tx, TABLES[name], revisions)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from ..vault.sealing import Vault
 
 Statuses = Mapping[Key, str]  # operating statuses, by resource name and ID
+PAUSE = 0.001  # seconds between the parts of a long change, in which other transactions take their turn
 Guard = Callable[[sa.Connection], None]  # raises an exception within a transaction, which is then rolled back
 
 
@@ -169,13 +171,27 @@ class Store:
         is_nothing_new = error is None and not snapshot.failures and _is_settled(snapshot)
         if is_nothing_new and (outcome is None or outcome.how == "nothing"):
             return False
+        rest = self._settle_parts(snapshot, error, check)
         with self.changing(is_durable=False) as tx:
             settling.lock(tx, snapshot.loadbalancer.id)
             check(tx)
             known = _known(tx, snapshot)
             changed = _changed(known, expect(known)) if error is None else {}
             failures = {} if error is not None else snapshot.failures
-            return settling.settle(tx, snapshot.loadbalancer, snapshot.seen, error, outcome, changed, failures)
+            return settling.settle(tx, snapshot.loadbalancer, rest, error, outcome, changed, failures)
+
+    def _settle_parts(self, snapshot: Snapshot, error: str | None, check: Guard) -> settling.Seen:
+        """Settle the members of large pools in short transactions, so that others can write; return what is left."""
+        rest = dict(snapshot.seen)
+        for part in settling.parts(snapshot.seen):
+            with self.changing(is_durable=False) as tx:
+                settling.lock(tx, snapshot.loadbalancer.id)
+                check(tx)
+                settling.settle_part(tx, part, error is not None)
+            for key in part:
+                del rest[key]
+            time.sleep(PAUSE)
+        return rest
 
     def settle_noop(self, loadbalancer_id: str, reported: Mapping[str, str] = noop.NOTHING) -> None:
         """Settle all changes of a load balancer of the no-op provider, whose members get the reported statuses."""

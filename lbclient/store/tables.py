@@ -32,7 +32,7 @@ class Json(sa.TypeDecorator[Any]):
 
 
 def _dumped(value: Any) -> str | None:
-    return None if value is None else json.dumps(value, ensure_ascii=False)
+    return "[]" if value == [] else None if value is None else json.dumps(value, ensure_ascii=False)
 
 
 def _loaded(text: str | None) -> Any:

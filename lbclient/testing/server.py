@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -54,13 +55,14 @@ class Server:
     def start(cls, options: Sequence[str] = ()) -> Server:
         """Start one that ends with this process. Raises NotStarted."""
         command = programs.command("lbclient.cli.shell", "server", "--ephemeral", "--testing", *options)
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        if not line:
-            raise NotStarted(process.communicate()[1].strip())
+        with tempfile.TemporaryFile("w+") as log:  # a pipe that nobody reads would fill up, and the server would stop
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True)
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            if not line:
+                process.communicate()
+                log.seek(0)
+                raise NotStarted(log.read().strip())
         return cls(line.split()[-1], process)
 
     def stop(self) -> None:
@@ -68,7 +70,11 @@ class Server:
         if self._process is None:
             return
         self._process.terminate()
-        self._process.communicate(timeout=STOP_SECONDS)
+        try:
+            self._process.communicate(timeout=STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.communicate()
 
 
 def wait_until(condition: Any, seconds: float = 10.0, poll: float = 0.02) -> None:

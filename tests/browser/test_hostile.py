@@ -163,7 +163,7 @@ def test_objects_of_another_project_are_not_found(visitor: Visitor, stranger: Cl
     for path in (f"{at}/delete", f"{at}/edit", f"{at}/failover"):
         assert visitor.post(path, {"name": "mine"}).status_code == 404, path
     assert "of the admin" not in visitor.get("/dashboard").text
-    # The same as for what nobody has.
+    # The same as for an ID that does not exist.
     assert visitor.get("/dashboard/loadbalancers/5b3c1c7e-2f0c-4c1c-9c39-6f1f0a2d7f11").status_code == 404
     assert stranger.ask("GET", f"/v2/lbaas/loadbalancers/{id_}")["loadbalancer"]["name"] == "of the admin"
     stranger.ask("DELETE", f"/v2/lbaas/loadbalancers/{id_}")

@@ -229,7 +229,7 @@ def test_a_section_that_is_not_there_is_not_looked_at(run, apply, whole) -> None
 
 
 def test_everything_goes_in_the_right_order(run, apply, whole) -> None:
-    """A new pool before the listener that wants it; the old one when nobody refers to it any more."""
+    """A new pool before the listener that wants it; the old one when nothing refers to it any more."""
     apply(whole)
     whole["pools"] = [pool("new", 95), pool("other", 96)]
     whole["listeners"][0]["default_pool"] = "new"

@@ -43,7 +43,7 @@ def states(findings: dict[str, dict[str, str]]) -> dict[str, str]:
 
 @contextmanager
 def answering(body: bytes, status: int = 200, date: str | None = None) -> Iterator[str]:
-    """A server that says the same to everybody; its address."""
+    """A server that gives every request the same answer; its address."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

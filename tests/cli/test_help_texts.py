@@ -76,7 +76,7 @@ def test_every_option_says_in_a_sentence_what_it_does(parser: argparse.ArgumentP
 
 @pytest.mark.parametrize("parser", NAMES, indirect=True)
 def test_values_are_called_by_a_word_between_angles(parser: argparse.ArgumentParser) -> None:
-    """Or the choices are shown, so that nobody reads an attribute's name in capitals."""
+    """Or the choices are shown, so that no help shows an attribute's name in capitals."""
     cliffs = {"columns", "sort_columns", "prefix", "max_width"}
     bare = [
         action.option_strings or action.dest

@@ -13,7 +13,7 @@ import pytest
 NAME = "import-budget"  # a table with wide characters, such as those of other tests' names, needs more modules
 CREATE = ("loadbalancer", "create", "--name", NAME, "--vip-subnet-id", "private-subnet")
 LIST = ("loadbalancer", "list", "--name", NAME)
-# Modules that are there when Python has started are nobody's.
+# Modules that are there when Python has started do not count.
 PROGRAM = """
 import sys
 before = set(sys.modules)

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
 
-OPENSTACK = "import sys; from openstackclient.shell import main; sys.exit(main(sys.argv[1:]))"
+import genuine_openstack
 
 
 def openstack(cloud, *arguments: str) -> str:
-    command = [sys.executable, "-c", OPENSTACK, *arguments]
-    return subprocess.run(
-        command, env=cloud.environment(), capture_output=True, text=True, timeout=300, check=True
-    ).stdout
+    done = genuine_openstack.openstack(cloud.environment(), *arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 @pytest.mark.parametrize(

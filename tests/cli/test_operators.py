@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 import pytest
@@ -63,19 +63,29 @@ class InOpenstack(_Player):
         return self._openstack.run(words)
 
 
+@pytest.fixture(scope="module")
+def openstacks(cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Openstack]]:
+    """Returns the `openstack` that hides a distribution: one process for all tests."""
+    started: dict[str, Openstack] = {}
+
+    def hiding(hidden: str) -> Openstack:
+        if hidden not in started:
+            # stevedore remembers what it found for all that run with the same paths, whatever they hide.
+            memory = {"XDG_CACHE_HOME": str(tmp_path_factory.mktemp("cache"))}
+            started[hidden] = Openstack({**cloud.environment("lbclient-admin"), **memory}, hidden)
+        return started[hidden]
+
+    yield hiding
+    for each in started.values():
+        each.end()
+
+
 @pytest.fixture(params=["lbclient", "openstack with ours", "openstack with the genuine plugin"])
-def play(
-    request: pytest.FixtureRequest, run: Any, cloud: Any, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Play]:
+def play(request: pytest.FixtureRequest, run: Any, openstacks: Callable[[str], Openstack]) -> Play:
     if request.param == "lbclient":
-        yield Ours(run)
-        return
+        return Ours(run)
     hidden = "lbclient" if "genuine" in request.param else "python-octaviaclient"
-    # stevedore remembers what it found for all that run with the same paths, whatever they hide.
-    memory = {"XDG_CACHE_HOME": str(tmp_path_factory.mktemp("cache"))}
-    openstack = Openstack({**cloud.environment("lbclient-admin"), **memory}, hidden)
-    yield InOpenstack(openstack, is_genuine=hidden == "lbclient")
-    openstack.end()
+    return InOpenstack(openstacks(hidden), is_genuine=hidden == "lbclient")
 
 
 @pytest.fixture

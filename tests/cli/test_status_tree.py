@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from lbclient.cli.output import screen, tree
+from lbclient.cli.output.cells import width_of
 from running import lbclient
 from terminal import Terminal
 
@@ -63,7 +64,7 @@ def test_what_a_server_tells_beside_the_states_is_shown_below() -> None:
 @pytest.mark.parametrize("room", [40, 60, 80])
 def test_no_line_is_longer_than_the_terminal(room: int) -> None:
     found = answer(name="名" * 40, operating_status_reason="why " * 40)
-    assert all(screen.width(line) <= room for line in drawn(found, room))
+    assert all(width_of(line) <= room for line in drawn(found, room))
     assert all(line.count("ACTIVE") == 1 for line in drawn(found, room) if "why" not in line)
     assert sum(line.count("why") for line in drawn(found, room)) == 40
 

@@ -78,7 +78,7 @@ def test_a_full_disk(cloud, loadbalancer):
 
 
 def test_a_server_without_streams(tmp_path: Path):
-    """It says why it does not start, if somebody listens, and ends with the same status."""
+    """It says why it does not start, if stderr is open, and ends with the same status."""
     command = lbclient("server", "--state-directory", str(tmp_path), "--haproxy", "/nonexistent")
     usual = shell(command, "", None)
     assert usual.returncode == 1

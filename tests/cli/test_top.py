@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 import yaml
 
-from lbclient.cli.output import screen
+from lbclient.cli.output.cells import width_of
 from lbclient.cli.output.watching import page, rates
 from lbclient.cli.output.watching.page import Order
 from lbclient.cli.output.watching.rates import Line, Sample
@@ -34,7 +34,7 @@ def counted(moment: float, connections: int) -> Sample:
 def test_a_rate_is_what_came_in_a_second() -> None:
     assert rates.rates(counted(10, 100), counted(12, 150))["connections"] == 25
     assert rates.rates(None, counted(12, 150))["connections"] is None
-    assert rates.rates(counted(10, 100), counted(12, 5))["connections"] is None  # they began anew
+    assert rates.rates(counted(10, 100), counted(12, 5))["connections"] is None  # they started again from zero
     assert rates.rates(counted(10, 100), counted(12, 150))["errors"] is None  # the server does not tell
 
 
@@ -61,9 +61,9 @@ def test_rows_are_as_wide_as_the_screen_and_no_wider(columns: int, name: str) ->
     one = line(name, connections=12345.6, received=99999999.0, sent=1e15, errors=None)
     heading = page.heading(columns, Order())
     row = "".join(text for text, _ in page.row(one, columns))
-    assert screen.width(row) == screen.width(heading) == columns
+    assert width_of(row) == width_of(heading) == columns
     below = Line(name, "ERROR", depth=3)
-    assert screen.width("".join(text for text, _ in page.row(below, columns))) <= columns
+    assert width_of("".join(text for text, _ in page.row(below, columns))) <= columns
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from lbclient.cli.output import screen
+from lbclient.cli.output.cells import width_of
 from lbclient.cli.output.drawing import diagram, languages, svg, text
 from running import lbclient
 from terminal import Terminal
@@ -87,7 +88,7 @@ def test_text_shows_where_everything_leads() -> None:
 @pytest.mark.parametrize("name", [*ODD_NAMES, "x" * 255, "名" * 120])
 def test_text_fits(columns: int, name: str) -> None:
     for line in text.draw(diagram.of(whole(name)), columns):
-        assert screen.width(line) <= columns
+        assert width_of(line) <= columns
         assert line.isprintable()
         assert not line.startswith("│") or line.endswith("│")
 

@@ -107,7 +107,7 @@ class Silent(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """A server with a certificate that nobody knows, one without TLS, and a port that nobody listens on."""
+    """A server with an untrusted certificate, one without TLS, and a closed port."""
     folder = tmp_path_factory.mktemp("tls")
     pem = folder / "server.pem"
     server = certified("127.0.0.1", authority())

@@ -23,6 +23,7 @@ from lbclient.store.snapshot import Snapshot
 from lbclient.store.store import Store
 from lbclient.store.tables import TABLES
 from lbclient.vault.sealing import Vault
+from quick import examples
 
 MEMBER = st.fixed_dictionaries(
     {"weight": st.sampled_from((0, 1, 5)), "admin_state_up": st.sampled_from((True, True, False))},
@@ -79,7 +80,7 @@ def changed(known: Mapping[Any, str], wanted: Mapping[Any, str]) -> dict[Any, st
     return {key: status for key, status in wanted.items() if known.get(key, status) != status}
 
 
-@settings(deadline=None, max_examples=12, phases=(Phase.explicit, Phase.reuse, Phase.generate))
+@settings(deadline=None, max_examples=examples(12), phases=(Phase.explicit, Phase.reuse, Phase.generate))
 @given(
     changes=st.lists(st.tuples(CHANGE, st.sampled_from((None, None, "refused"))), min_size=2, max_size=6),
     down=st.lists(st.sampled_from([f"pool {each}" for each in "abcdef"]), max_size=3),

@@ -48,7 +48,7 @@ def test_large_ones_come_one_after_the_other_and_hold_up_no_small_one() -> None:
     share = FairShare(LIMITS)
     put(share, "a0", "a1", "a2", "a3")
     for id_ in ("a0", "a1", "a2", "a3"):
-        assert not share.resize(id_, is_large=True)  # nobody works on it
+        assert not share.resize(id_, is_large=True)  # no worker has it
     assert taken(share, 0.0) == ["a0"]
     put(share, "a4", "b0")
     assert taken(share, 5.0) == ["a4", "b0"]

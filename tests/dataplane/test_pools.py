@@ -122,7 +122,7 @@ def test_a_drained_member_finishes_what_it_has(running: Running, echoes) -> None
 
 
 def test_a_drained_member_keeps_its_sessions(running: Running, webs) -> None:
-    """The policy: who has a session with a drained member may finish it; everybody else goes elsewhere."""
+    """The policy: clients with a session at a drained member may finish it; all others go elsewhere."""
     one, two = webs("one", "two")
     members = {"one": member(one), "two": member(two)}
     tree = web(members=members, session_persistence={"type": "HTTP_COOKIE"})
@@ -170,7 +170,7 @@ def test_sessions_stay_also_over_a_reload(running: Running, webs) -> None:
 
 
 def test_sessions_stay_where_the_worker_before_had_no_tables(running: Running, webs) -> None:
-    """Nobody teaches such a worker, and it is not asked to wait for that either."""
+    """A worker without stick tables sends none, and the new one does not wait for them."""
     one, two = webs("one", "two")
     port = free_port()
     running.apply(web(port, members={"one": member(one), "two": member(two)}))

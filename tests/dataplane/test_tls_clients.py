@@ -177,7 +177,7 @@ def test_client_authentication(serve, running: Running) -> None:
     def seen(shows: Any) -> str:
         return shake(port, context=trusting(shows=shows)).headers["x-ssl-client-has-cert"]
 
-    assert [seen(None), seen(ALICE), seen(STRANGER)] == ["0", "0", "0"]  # nobody is asked
+    assert [seen(None), seen(ALICE), seen(STRANGER)] == ["0", "0", "0"]  # no client is asked for a certificate
     running.apply({"listeners": {"web": {"client_authentication": "OPTIONAL"}}})
     assert [seen(None), seen(ALICE), seen(MALLORY)] == ["0", "1", "1"]
     assert "UNKNOWN_CA" in refused(port, context=trusting(shows=STRANGER))

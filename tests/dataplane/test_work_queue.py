@@ -90,7 +90,7 @@ def test_one_that_waits_for_a_later_one_hears_of_it_when_another_has_gone_to_wor
     queue.wake("now")
     for thread in threads:
         thread.join(5)
-    assert taken == ["now", "later"]  # though nobody has said that "now" is done
+    assert taken == ["now", "later"]  # though "now" has not been reported as done
 
 
 def test_many_threads() -> None:

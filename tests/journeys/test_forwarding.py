@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 import requests
 
+from certificates import Certified, authority, certified
 from running import end_server, start_server, wait_until
 from server_process import run
 from traffic import PATIENCE, World
@@ -22,13 +24,18 @@ HEADER = re.compile(rb"<134>1 \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z \S+ lbclien
 
 
 class Receivers:
-    """A syslog server for datagrams, one for a stream, and a collector that refuses requests at first."""
+    """A syslog server for datagrams, one for a stream, and a collector that refuses requests at first.
 
-    def __init__(self) -> None:
+    With a context the stream and the collector are for TLS alone.
+    """
+
+    def __init__(self, context: ssl.SSLContext | None = None) -> None:
+        self._context = context
         self.datagrams: list[bytes] = []
         self.stream = b""
         self.exported: list[Any] = []
         self.refused = 0
+        self.failed_handshakes = 0
         self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._udp.bind(("127.0.0.1", 0))
         self._tcp = socket.create_server(("127.0.0.1", 0))
@@ -48,24 +55,37 @@ class Receivers:
                 pass
 
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        if context is not None:
+            self._http.socket = context.wrap_socket(self._http.socket, server_side=True)
         for work in (self._read_datagrams, self._read_stream, self._http.serve_forever):
             threading.Thread(target=work, daemon=True).start()
 
     @property
     def destinations(self) -> str:
         udp, tcp = (each.getsockname()[1] for each in (self._udp, self._tcp))
-        collector = f"otlp+http://127.0.0.1:{self._http.server_port}/v1/logs"
-        return f"syslog://127.0.0.1:{udp},syslog+tcp://127.0.0.1:{tcp},{collector}"
+        stream, http = ("syslog+tls", "otlp+https") if self._context else ("syslog+tcp", "otlp+http")
+        collector = f"{http}://127.0.0.1:{self._http.server_port}/v1/logs"
+        return f"syslog://127.0.0.1:{udp},{stream}://127.0.0.1:{tcp},{collector}"
 
     def _read_datagrams(self) -> None:
         while data := self._udp.recv(65536):
             self.datagrams.append(data)
 
     def _read_stream(self) -> None:
-        connection, _ = self._tcp.accept()
-        with connection:
+        with self._accepted() as connection:
             while data := connection.recv(65536):
                 self.stream += data
+
+    def _accepted(self) -> socket.socket:
+        """Accept a connection; with TLS, the first whose client trusts the certificate."""
+        while True:
+            connection, _ = self._tcp.accept()
+            if self._context is None:
+                return connection
+            try:
+                return self._context.wrap_socket(connection, server_side=True)
+            except OSError:
+                self.failed_handshakes += 1
 
     def framed(self) -> list[bytes]:
         """The messages of the stream, each with its length before it."""
@@ -137,6 +157,40 @@ def test_lines_arrive_everywhere(tmp_path: Path, database_url: str, receivers: R
         assert 'lbclient_forwarded_log_lines_total{destination="file",outcome="sent"} 6.0' in text
     finally:
         end_server(server)
+
+
+def test_lines_go_over_tls_to_whom_the_system_trusts(
+    tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known, foreign = authority("Known"), authority("Foreign")
+    (tmp_path / "known.pem").write_text(known.pem)
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "known.pem"))
+    trusted, distrusted = (Receivers(_context(tmp_path, each)) for each in (known, foreign))
+    forward = f"--forward-logs={trusted.destinations},{distrusted.destinations}"
+    server = start_server(tmp_path / "state", f"--database={database_url}", forward)
+    try:
+        world = World(server)
+        world.change(f"listeners/{world.listener}/logging", "logging", enabled=True)
+        for path in ("/one", "/two"):
+            world.send(path)
+        wait_until(lambda: len(trusted.framed()) == len(trusted.records()) == 2, PATIENCE)
+        assert [json.loads(HEADER.sub(b"", each))["path"] for each in trusted.framed()] == ["/one", "/two"]
+        wait_until(lambda: len(distrusted.datagrams) == 2 and distrusted.failed_handshakes > 0, PATIENCE)
+        assert (distrusted.stream, distrusted.exported) == (b"", [])
+    finally:
+        end_server(server)
+        trusted.close()
+        distrusted.close()
+
+
+def _context(directory: Path, issuer: Certified) -> ssl.SSLContext:
+    """A context for receivers on 127.0.0.1, with a certificate by the issuer."""
+    made = certified("receiver", issuer, "127.0.0.1")
+    path = directory / "receiver.pem"
+    path.write_text(made.pem + made.key_pem())
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    return context
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,11 +13,11 @@ import pytest
 from barbicanclient import client as barbicanclient
 from barbicanclient.exceptions import HTTPClientError, SecretHasConsumers
 
+import genuine_openstack
 from running import RunningServer, end_server, start_server
 
 # The genuine clients warn of what will become of themselves.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::PendingDeprecationWarning")
-OPENSTACK = "import sys; from openstackclient.shell import main; sys.exit(main())"
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +42,7 @@ def barbican(cloud: Any) -> Any:
 
 
 def run(server: RunningServer, *words: str, status: int = 0) -> str:
-    command = [sys.executable, "-c", OPENSTACK, *words]
-    ended = subprocess.run(command, env=server.environment, capture_output=True, text=True, timeout=60)
+    ended = genuine_openstack.openstack(server.environment, *words)
     assert ended.returncode == status, ended.stderr
     return ended.stdout.strip() if status == 0 else ended.stderr
 

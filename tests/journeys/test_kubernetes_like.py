@@ -204,7 +204,7 @@ def shared(service: Service, balancer: Any) -> None:
 
 
 def proxied(service: Service, balancer: Any) -> None:
-    """A pool has to be made anew for the PROXY protocol; what stands behind is told the client's address."""
+    """A pool has to be replaced for the PROXY protocol; its members are told the client's address."""
     gopher, path = service.gopher, f"loadbalancers/{balancer['id']}"
     listener, pool = owned(gopher, balancer, 8081)
     gopher.lb("DELETE", f"pools/{pool['id']}")

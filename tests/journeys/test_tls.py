@@ -7,7 +7,6 @@ import json
 import socket
 import ssl
 import subprocess
-import sys
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,11 +15,11 @@ from typing import Any
 
 import pytest
 
+import genuine_openstack
 from certificates import Certified, authority, certified
 from lbclient.dataplane.haproxy import runtime
 from running import RunningServer, end_server, lbclient, start_server, wait_until
 
-OPENSTACK = "import sys; from openstackclient.shell import main; sys.exit(main())"
 CA = authority()
 HOST = "shop.example"
 PORT = 8443
@@ -57,18 +56,17 @@ def member() -> Iterator[int]:
     web.server_close()
 
 
-def run(server: RunningServer, command: list[str], status: int = 0) -> str:
+def ours(server: RunningServer, *words: str, status: int = 0) -> str:
+    command = lbclient("loadbalancer", *words)
     ended = subprocess.run(command, env=server.environment, capture_output=True, text=True, timeout=60)
     assert ended.returncode == status, ended.stderr
     return ended.stdout.strip() if status == 0 else ended.stderr
 
 
-def ours(server: RunningServer, *words: str, status: int = 0) -> str:
-    return run(server, lbclient("loadbalancer", *words), status)
-
-
 def openstack(server: RunningServer, *words: str) -> str:
-    return run(server, [sys.executable, "-c", OPENSTACK, *words])
+    ended = genuine_openstack.openstack(server.environment, *words)
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout.strip()
 
 
 def stored(server: RunningServer, payload: bytes) -> str:

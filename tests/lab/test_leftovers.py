@@ -20,7 +20,7 @@ USERS = ("yaml", "requests", "falcon", "sqlalchemy", "uvicorn", "keystoneauth1",
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A folder that everybody may use."""
+    """A folder that all users may write to."""
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o777)
         yield Path(name)

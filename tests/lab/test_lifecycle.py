@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
 import requests
 
+from lbclient.lab import lifecycle, loopback, programs
+from lbclient.server.config import Config
+from lbclient.server.state import held
 from running import lbclient, own_networks, processes_with, wait_until
 
 
@@ -61,6 +69,57 @@ def test_a_server_that_was_killed_is_not_taken_for_a_running_one(state: Path) ->
     waited = run("wait", "--timeout=0.1", where)
     assert waited.returncode == 1
     assert "none that uses" in waited.stderr
+
+
+def test_a_process_that_got_the_id_of_a_killed_server_is_not_stopped(state: Path) -> None:
+    state.mkdir()
+    with subprocess.Popen(["sleep", "600"]) as other:
+        try:
+            left_over = {"pid": other.pid, "started": 1, "url": "http://127.0.0.1:1", "clouds_file": "/nowhere"}
+            (state / "server.json").write_text(json.dumps(left_over))
+            with open(state / "lock", "w") as lock:  # as a server that has not announced itself yet
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                lock.write(f"{os.getpid()} 2\n")
+                lock.flush()
+                assert run("stop", "--timeout=0.5", f"--state-directory={state}").returncode == 1
+                lock.seek(0)
+                lock.truncate()
+                lock.write(f"{other.pid} 1\n")  # the same ID, and another start
+                lock.flush()
+                refused = run("stop", "--timeout=0.5", f"--state-directory={state}")
+                assert (refused.returncode, "cannot be seen from here" in refused.stderr) == (1, True), refused
+            assert other.poll() is None
+        finally:
+            other.kill()
+
+
+@pytest.mark.parametrize("content", ['{"pid": 1}', "null"])
+def test_a_file_of_another_version_names_no_server(content: str, state: Path) -> None:
+    with held(state):
+        (state / "server.json").write_text(content)
+        assert run("status", f"--state-directory={state}").returncode == 3
+
+
+def test_a_look_at_the_directory_keeps_no_server_from_starting(state: Path) -> None:
+    state.mkdir()
+    with open(state / "lock", "w") as look:
+        fcntl.flock(look, fcntl.LOCK_SH)
+        timer = threading.Timer(0.3, fcntl.flock, (look, fcntl.LOCK_UN))
+        timer.start()
+        with held(state):  # raises StateError if it is refused
+            timer.join()
+
+
+def test_a_server_that_is_not_ready_in_time_is_ended_even_if_it_ignores_signals(
+    state: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
+    monkeypatch.setattr(lifecycle, "START_SECONDS", 1.0)
+    monkeypatch.setattr(lifecycle, "END_SECONDS", 0.5)
+    monkeypatch.setattr(programs, "command", lambda *_: [sys.executable, "-c", deaf, str(state)])
+    assert lifecycle.detach(Config(state_directory=state), []) == 1
+    assert "did not start within 1 seconds" in capfd.readouterr().err
+    assert processes_with(str(state)) == []
 
 
 def test_why_it_does_not_start_is_said(state: Path) -> None:
@@ -113,6 +172,34 @@ def test_an_ephemeral_server_ends_with_its_parent_and_leaves_nothing(number: sig
     while list(tmp_path.iterdir()) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_ephemeral_server_takes_the_usual_port_if_it_is_told_to(tmp_path: Path) -> None:
+    with ExitStack() as until_the_end:
+        with suppress(OSError):  # somebody has it already
+            until_the_end.enter_context(socket.create_server(("127.0.0.1", Config().bind_port)))
+        refused = run("--ephemeral", f"--bind-port={Config().bind_port}")
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert str(Config().bind_port) in refused.stderr
+        file = tmp_path / "lbclient.ini"
+        file.write_text(f"[server]\nbind_port = {Config().bind_port}\n")
+        assert run("--ephemeral", f"--config-file={file}").returncode == 1
+
+
+def test_an_ephemeral_server_refuses_a_state_directory(tmp_path: Path) -> None:
+    refused = run("--ephemeral", f"--state-directory={tmp_path}")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "give it no state directory" in refused.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_reserved_networks_are_given_to_nobody_else() -> None:
+    with ExitStack() as until_the_end:
+        places = [until_the_end.enter_context(loopback.reserved_networks()) for _ in range(60)]
+        assert len({place.private for place in places}) == 60
+        code = "from lbclient.lab import loopback\nwith loopback.reserved_networks() as place: print(place.private)"
+        others = {subprocess.check_output([sys.executable, "-c", code], text=True).strip() for _ in range(5)}
+        assert not others & {place.private for place in places}
 
 
 def test_two_ephemeral_servers_share_nothing() -> None:

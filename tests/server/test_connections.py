@@ -180,7 +180,7 @@ def test_what_the_application_is_given(server: tuple[str, int]) -> None:
         client.sendall(head + twice + b"X-Forwarded-Proto: https\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n")
         found = json.loads(rest(client).partition(b"\r\n\r\n")[2])
     assert {name: value for name, value in found.items() if "TWICE" in name} == {"HTTP_X_TWICE": "one,two"}
-    assert found["wsgi.url_scheme"] == "http"  # whoever believes a proxy says so
+    assert found["wsgi.url_scheme"] == "http"  # proxy headers are believed only where the configuration says so
     assert (found["QUERY_STRING"], found["REMOTE_ADDR"]) == ("a=%20b", "127.0.0.1")
     assert found["SERVER_PORT"] == str(server[1])
 
@@ -222,7 +222,7 @@ def test_a_connection_that_arrives_with_the_end_is_closed() -> None:
 
 
 def is_closed(place: tuple[str, int]) -> bool:
-    """Nobody is let in any more, after a while."""
+    """Return whether connections are refused within DEADLINE seconds."""
     deadline = time.monotonic() + DEADLINE
     while time.monotonic() < deadline:
         try:

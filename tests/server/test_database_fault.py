@@ -71,7 +71,7 @@ def stopped(postgresql: Cluster) -> Iterator[None]:
 
 @contextmanager
 def locked(url: str) -> Iterator[None]:
-    """Somebody else holds the lock of all who write, and the tables."""
+    """Another connection holds the lock of all writers, and the tables."""
     import psycopg
 
     with psycopg.connect(url) as connection:

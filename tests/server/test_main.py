@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from lbclient.server import config
+from lbclient.server import config_sources
 from running import lbclient, wait_until
 from server_process import MAIN, Server, clouds, log_in, networks, run
 
@@ -200,12 +200,12 @@ def test_the_command_line_wins_over_the_file(tmp_path: Path, state: Path) -> Non
 def test_usual_quotas_have_a_section(tmp_path: Path) -> None:
     path = tmp_path / "lbclient.ini"
     path.write_text("[server]\ndebug = yes\n[quotas]\nloadbalancer = 10\nmember=-1\n")
-    assert config.from_arguments({"config_file": str(path)}).quotas == {"loadbalancer": 10, "member": -1}
-    assert config.from_arguments({"quotas": "pool=3, l7rule=4"}).quotas == {"pool": 3, "l7rule": 4}
+    assert config_sources.from_arguments({"config_file": str(path)}).quotas == {"loadbalancer": 10, "member": -1}
+    assert config_sources.from_arguments({"quotas": "pool=3, l7rule=4"}).quotas == {"pool": 3, "l7rule": 4}
 
 
 def test_strict_is_no_patience() -> None:
-    assert config.from_arguments({"busy_wait": "strict"}).busy_wait == 0
+    assert config_sources.from_arguments({"busy_wait": "strict"}).busy_wait == 0
 
 
 def quota(url: str, name: str) -> int:

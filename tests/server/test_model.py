@@ -32,7 +32,7 @@ EXAMPLES, STEPS = 14, 25  # with --long as many as fit
 
 @dataclass
 class Api:
-    """The server, as somebody of one of two projects, or as the administrator."""
+    """The server, as a user of one of two projects, or as the administrator."""
 
     server: RunningServer
     tokens: dict[str, str] = field(default_factory=dict)
@@ -200,7 +200,7 @@ def request(world: World, intent: dict[str, Any]) -> Request:
 
 
 def pick(world: World, project: str, kind: str, number: int) -> str:
-    """An object of the kind: mostly one's own, now and then somebody else's or none that exists."""
+    """An object of the kind: mostly one's own, now and then of the other project or one that does not exist."""
     if number == 11:
         return UNKNOWN
     ids = [id_ for id_, thing in world.all(kind) if number == 10 or thing.project == project]

@@ -42,7 +42,7 @@ class Place:
         self.database = state / "state.db"
         self.store = Store(f"sqlite:///{self.database}")
         self.store.migrate()
-        tokens: Any = SimpleNamespace()  # nobody has any
+        tokens: Any = SimpleNamespace()  # no request needs one
         self.services = Services(
             self.store,
             tokens,
@@ -150,7 +150,7 @@ def test_nobody_is_answered_before_it_is_on_the_disk(place: Place, monkeypatch: 
     monkeypatch.setattr(os, "fdatasync", write)
     creations = [place.meanwhile(lambda: place.create(name="one")) for _ in range(MANY)]
     deadline = time.monotonic() + DEADLINE
-    while len(place.names()) < 1 + MANY:  # all are committed, and whoever asks sees them
+    while len(place.names()) < 1 + MANY:  # all are committed, and requests see them
         assert time.monotonic() < deadline
     assert not any(each.done() for each in creations)
     may_end.set()

@@ -68,7 +68,7 @@ def test_a_whole_tree_is_online_at_once_and_nothing_runs(server: RunningServer) 
 
 
 def test_a_change_has_taken_effect_when_it_is_answered(server: RunningServer) -> None:
-    """An answer says PENDING, as a client expects; whoever asks next sees the end."""
+    """An answer says PENDING, as a client expects; the next request sees the end."""
     made = ask(server, "POST", "/loadbalancers", {"loadbalancer": {"project_id": PROJECT, "vip_subnet_id": SUBNET}})
     path = f"/loadbalancers/{made['id']}"
 

@@ -93,6 +93,18 @@ def test_what_is_created_at_one_is_carried_by_the_other(pair: Pair) -> None:
     assert counted["active_connections"] == 0
 
 
+def test_figures_of_many_members_are_shown_by_the_other(pair: Pair) -> None:
+    members = [{"address": f"192.0.2.{number}", "protocol_port": 80} for number in range(1, 201)]
+    pool = {"name": "pool", "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN", "members": members}
+    listeners = [{"protocol": "HTTP", "protocol_port": 8080, "default_pool": pool}]
+    subnet = {"vip_subnet_id": pair.subnet}
+    balancer = pair.create("loadbalancers", "loadbalancer", name="lb", listeners=listeners, **subnet)
+    path = f"loadbalancers/{balancer['id']}"
+    wait_until(lambda: pair.ask("GET", f"{LBAAS}/{path}")["loadbalancer"]["provisioning_status"] == "ACTIVE", 30)
+    figures = pair.ask("GET", f"{LBAAS}/{path}/performance")["performance"]
+    assert len(figures) == 1 + 1 + 1 + len(members)
+
+
 def test_without_the_carrier_changes_are_kept_and_applied_later(pair: Pair) -> None:
     pair.carrier.process.send_signal(signal.SIGKILL)
     pair.carrier.process.communicate(timeout=20)

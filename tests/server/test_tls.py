@@ -19,7 +19,7 @@ import requests
 import yaml
 
 from certificates import Certified, authority, certified
-from lbclient.server import config, running
+from lbclient.server import config_sources, running
 from lbclient.server.web.limits import Limits
 from lbclient.server.web.server import Server
 from lbclient.server.web.tls import Certificate, CertificateError
@@ -217,7 +217,7 @@ def test_options_that_do_not_fit(tmp_path: Path, options: list[str], why: str) -
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", "localhost"])
 def test_noauth_on_loopback(host: str) -> None:
-    assert config.from_arguments({"auth": "noauth", "bind_host": host}).bind_host == host
+    assert config_sources.from_arguments({"auth": "noauth", "bind_host": host}).bind_host == host
 
 
 @pytest.mark.skipif(shutil.which("unshare") is None, reason="needs unshare")

@@ -84,7 +84,7 @@ def test_one_call_serves_all_who_have_committed_before_it(calls: Calls, store: S
     for each in (first, *others):
         each.join(DEADLINE)
         assert not each.is_alive()
-    assert 1 <= len(calls.files) <= 2  # a second one where somebody had committed, and not yet asked
+    assert 1 <= len(calls.files) <= 2  # a second one where a thread had committed and not yet asked for the flush
 
 
 def test_a_disk_that_fails_is_told(calls: Calls, store: Store) -> None:

@@ -44,6 +44,15 @@ def test_what_one_asks_another_answers(url: str) -> None:
         assert asking.ask("double", seconds=20, number=21) == 42
 
 
+def test_an_answer_may_be_longer_than_a_message(url: str) -> None:
+    def parts(said: Mapping[str, Any]) -> dict[str, Any]:
+        return {f"é{number}": {"requests": number} for number in range(said["number"])}
+
+    with member(url, {"parts": parts}), member(url) as asking:
+        for number in (5000, 0):
+            assert asking.ask("parts", seconds=20, number=number) == parts({"number": number})
+
+
 def test_they_know_of_each_other(url: str) -> None:
     with member(url) as first:
         assert not first.has_others

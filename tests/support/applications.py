@@ -16,7 +16,7 @@ _current: ContextVar[Services] = ContextVar("services")
 
 
 class _Current:
-    """The services of whoever asks."""
+    """The services that the current request is for."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(_current.get(), name)

@@ -11,7 +11,7 @@ LBCLIENT = (sys.executable, "-m", "lbclient.cli.shell")
 
 
 class Console(Teletype):
-    """lbclient as somebody at a terminal runs it."""
+    """lbclient as it runs at a terminal."""
 
     def __init__(self, environment: Mapping[str, str], *arguments: str, columns: int = 80) -> None:
         kept = {name: value for name, value in environment.items() if name not in ("COLUMNS", "LINES")}

@@ -54,7 +54,7 @@ class Growing:
         config = Config(state_directory=directory, auth="noauth", network="noop", default_provider="noop_driver")
         self.store = Store(f"sqlite:///{directory}/state.db")
         self.store.migrate()
-        tokens: Any = SimpleNamespace()  # nobody has any
+        tokens: Any = SimpleNamespace()  # no request needs one
         self._client = client(Services(self.store, tokens, config, FakeDataPlane(), Enforcer(None)))
         self._steps = Steps()
         sa.event.listen(self.store.engine, "connect", self._watch)

@@ -43,7 +43,7 @@ class Recorder(http.server.ThreadingHTTPServer):
         self.server = urlsplit(server).netloc
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
         self.sent: list[Sent] = []
-        self.known = known  # path -> what is said to whoever reads it, without asking the real server
+        self.known = known  # path -> the answer to a GET, which the real server does not see
         self._said: dict[tuple[str, str, bytes], Said] = {}
 
     def taken(self) -> list[Sent]:

@@ -85,7 +85,7 @@ def decided(values: Values, given: Values) -> Values:
 
 @dataclass(frozen=True)
 class Request:
-    """One request of somebody of a project."""
+    """One request of a user of a project."""
 
     project: str
     method: str

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from lbclient.server.config import add_arguments
+from lbclient.server.config_sources import add_arguments
 
 SOURCE = Path(__file__).parents[2] / "doc" / "source"
 EXAMPLES = SOURCE / "examples" / "testing"

@@ -61,11 +61,11 @@ def _cut(line: str, width: int) -> str:
     """Return as much of a line as fits into a number of columns; wide characters take two."""
     if line.isascii():
         return line if len(line) <= width else f"{line[: width - 1]}…"
-    import unicodedata  # imported late: few lines need it
+    from .cells import cell  # imported late: few lines need it
 
     columns = 0
     for place, char in enumerate(line):
-        columns += 2 if unicodedata.east_asian_width(char) in "WF" else 1
+        columns += cell(char)
         if columns > width or (columns == width and place < len(line) - 1):
             return f"{line[:place]}…"
     return line

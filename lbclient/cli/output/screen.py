@@ -1,12 +1,13 @@
-"""Terminal output: colours of states, widths of characters, wrapping and cutting of lines."""
+"""Terminal output: colours of states, wrapping and cutting of lines."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import textwrap
-import unicodedata
 from typing import Any
+
+from .cells import cell, width_of
 
 RESET = "\x1b[0m"
 PAINTS = {"green": "\x1b[32m", "yellow": "\x1b[33m", "red": "\x1b[31;1m", "grey": "\x1b[90m", "bold": "\x1b[1m"}
@@ -51,7 +52,7 @@ def columns() -> int:
 
 def wrapped(line: str, stream: Any) -> list[str]:
     """Wrap a line to the width of a terminal; for a pipe, return it unchanged."""
-    if not stream.isatty() or width(line) <= columns():
+    if not stream.isatty() or width_of(line) <= columns():
         return [line]
     return textwrap.wrap(line, columns(), subsequent_indent=" " * 8, break_on_hyphens=False)
 
@@ -65,28 +66,17 @@ def clean(text: str) -> str:
     return "".join(char if char.isprintable() else "?" for char in text)
 
 
-def width(text: str) -> int:
-    """Return the width of a text in columns: two for a wide character, none for a combining one."""
-    return sum(_width(char) for char in text)
-
-
 def fit(text: str, room: int) -> str:
     """Return a text in exactly this many columns, cut with an ellipsis or padded with blanks."""
-    return f"{cut(text, room)}{' ' * max(0, room - width(cut(text, room)))}"
+    return f"{cut(text, room)}{' ' * max(0, room - width_of(cut(text, room)))}"
 
 
 def cut(text: str, room: int) -> str:
-    if width(text) <= room:
+    if width_of(text) <= room:
         return text
     kept = ""
     for char in text:
-        if width(kept) + _width(char) > room - 1:
+        if width_of(kept) + cell(char) > room - 1:
             break
         kept += char
     return f"{kept}…" if room > 0 else ""
-
-
-def _width(char: str) -> int:
-    if unicodedata.combining(char) or unicodedata.category(char) in ("Mn", "Me", "Cf"):
-        return 0
-    return 2 if unicodedata.east_asian_width(char) in ("W", "F") else 1

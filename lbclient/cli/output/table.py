@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import re
-import unicodedata
 from collections.abc import Callable, Iterator, Sequence
+
+from .cells import width_of
 
 FRAME = 3  # width of a column's rule and its blanks
 BREAKABLE = re.compile(r"(?<=[-_ ,;/:.=])")  # a word may be broken after these characters
@@ -75,7 +76,7 @@ def _unbroken(values: Row) -> int:
 def _widths(headings: Row, rows: Sequence[Row], room: int) -> list[int]:
     """Return the columns' widths: the widest shrink until all fit; words of headings are broken as a last resort."""
     natural = [_widest(column) for column in zip(headings, *rows, strict=True)]
-    wholes = [max(_cells(piece.rstrip()) for piece in BREAKABLE.split(heading)) for heading in headings]
+    wholes = [max(width_of(piece.rstrip()) for piece in BREAKABLE.split(heading)) for heading in headings]
     unbroken = [_unbroken([row[number] for row in rows]) for number in range(len(headings))]
     both = [max(pair) for pair in zip(wholes, unbroken, strict=True)]
     for least in (both, [max(NARROWEST, wide) for wide in unbroken], wholes, [NARROWEST] * len(headings)):
@@ -105,7 +106,7 @@ def _row(values: Row, widths: Sequence[int], is_right: Sequence[bool]) -> Iterat
 
 
 def _padded(text: str, width: int, is_right: bool) -> str:
-    blanks = " " * (width - _cells(text))
+    blanks = " " * (width - width_of(text))
     return f"{blanks}{text}" if is_right else f"{text}{blanks}"
 
 
@@ -115,7 +116,7 @@ def _broken(text: str, width: int) -> list[str]:
     for line in text.split("\n"):
         current = ""
         for piece in (part for word in _words(line, width) for part in _parts(word, width)):
-            if current and _cells(current + piece.rstrip()) > width:
+            if current and width_of(current + piece.rstrip()) > width:
                 done.append(current.rstrip())
                 current = ""
             current += piece
@@ -139,7 +140,7 @@ def _parts(word: str, width: int) -> Iterator[str]:
     """Split a word into parts that fit into the width."""
     part = ""
     for character in word:
-        if part and _cells(part + character) > width and character != " ":
+        if part and width_of(part + character) > width and character != " ":
             yield part
             part = ""
         part += character
@@ -147,20 +148,7 @@ def _parts(word: str, width: int) -> Iterator[str]:
 
 
 def _widest(values: Row) -> int:
-    return max(_cells(line) for value in values for line in value.split("\n"))
-
-
-def _cells(text: str) -> int:
-    """Return the width of a text in terminal columns."""
-    if text.isascii():
-        return len(text)
-    return sum(_cell(character) for character in text)
-
-
-def _cell(character: str) -> int:
-    if unicodedata.combining(character):
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+    return max(width_of(line) for value in values for line in value.split("\n"))
 
 
 def natural(headings: Row, rows: Sequence[Row], is_right: Sequence[bool]) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from ...client.rest import Json
 from ..schema import endpoint
 from . import screen
+from .cells import width_of
 
 LEAST_ROOM = 20  # columns for a reason
 STATES = ("provisioning_status", "operating_status")
@@ -49,8 +50,8 @@ def tree(answer: Json, kind: str = "load balancer", now: datetime | None = None)
 def drawn(node: Node, lines: Mapping[str, str], is_coloured: bool, room: int = 0) -> Iterator[str]:
     """Yield the lines of the tree, with the states in columns; room is the width, 0 for no limit."""
     rows = list(_rows(node, lines, "", ""))
-    widths = [max(screen.width(states[number]) for _, states, _ in rows) for number in range(len(STATES))]
-    widest = max(screen.width(label) for label, _, _ in rows)
+    widths = [max(width_of(states[number]) for _, states, _ in rows) for number in range(len(STATES))]
+    widest = max(width_of(label) for label, _, _ in rows)
     if room:
         widest = min(widest, room - sum(widths) - 2 * len(widths))
     for label, states, reasons in rows:
@@ -60,7 +61,7 @@ def drawn(node: Node, lines: Mapping[str, str], is_coloured: bool, room: int = 0
         ]
         yield "  ".join([screen.fit(label, widest), *cells]).rstrip()
         for before, reason in reasons:
-            for line in _wrapped(reason, room - screen.width(before)) if room else [reason]:
+            for line in _wrapped(reason, room - width_of(before)) if room else [reason]:
                 yield screen.paint(f"{before}{line}", "grey", is_coloured)
 
 

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from ..config.render import ADMIN_SOCKET
 from ..relay.interface import SOCKET
 from . import process_table, runtime
 from .relay_process import RelayProcess
 from .runtime import Rows
+
+RETRY_SECONDS = 0.02
+RELOAD_SECONDS = 10.0  # a reload that takes longer is not waited for
+T = TypeVar("T")
 
 
 def open_to(directory: Path, loadbalancer_id: str, pool_id: str, member_id: str) -> int | None:
@@ -25,15 +31,31 @@ def open_to(directory: Path, loadbalancer_id: str, pool_id: str, member_id: str)
 
 
 def rows(place: Path) -> Iterator[Rows]:
-    """Yield the statistics of each process. Old workers that end in the meantime are skipped. Raises Unreachable."""
+    """Yield the statistics of each process. Old workers that end in the meantime are skipped.
+
+    During a reload HAProxy refuses connections to its sockets for a moment. Raises Unreachable if it refuses them for
+    RELOAD_SECONDS, or does not answer within runtime.PATIENCE seconds.
+    """
     if RelayProcess(place).pid() is not None:
         yield runtime.parse_report(runtime.ask(place, SOCKET, runtime.REPORT)).rows
     if process_table.master(place) is None:
         return
-    yield runtime.parse_stat(runtime.ask(place, ADMIN_SOCKET, "show stat"))
-    for pid in runtime.old_workers(place):
+    yield runtime.parse_stat(_retried(lambda: runtime.ask(place, ADMIN_SOCKET, "show stat")))
+    for pid in _retried(lambda: runtime.old_workers(place)):
         with contextlib.suppress(runtime.Unreachable):
             yield runtime.old_rows(place, pid)
+
+
+def _retried(ask: Callable[[], T]) -> T:
+    """Ask again while connections are refused or broken. Raises Unreachable after RELOAD_SECONDS, or a silence."""
+    deadline = time.monotonic() + RELOAD_SECONDS
+    while True:
+        try:
+            return ask()
+        except runtime.Unreachable as error:
+            if isinstance(error.__cause__, TimeoutError) or time.monotonic() >= deadline:
+                raise
+        time.sleep(RETRY_SECONDS)
 
 
 def _open(rows: Rows, pool_id: str, member_id: str) -> int:

@@ -180,15 +180,16 @@ class Instance:
     def _open_directory(self) -> None:
         """Create the directory, or open it to another user than before.
 
-        A relay that runs as another user ends first: it could not be told from a foreign process any more.
+        A relay that runs as another user ends first: it could not be told from a foreign process any more. Sockets are
+        looked at each time, since a server that was killed may have opened the directory without sharing them.
         """
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not unprivileged.is_open_to(self.directory, self._user):
             RelayProcess(self.directory).end()
             unprivileged.open_to(self.directory, self._user)
-            for name in (PEER_SOCKET, EXPORTER_SOCKET, HEALTH_EVENTS_SOCKET, TRAFFIC_SOCKET):
-                with contextlib.suppress(FileNotFoundError):
-                    unprivileged.share(self.directory / name, self.directory)
+        for name in (PEER_SOCKET, EXPORTER_SOCKET, HEALTH_EVENTS_SOCKET, TRAFFIC_SOCKET):
+            with contextlib.suppress(FileNotFoundError):
+                unprivileged.share(self.directory / name, self.directory)
 
     def _start(self, wanted: Configuration) -> None:
         if (self.directory / PIDFILE).exists():

@@ -70,7 +70,8 @@ def group(directory: Path | bytes) -> int | None:
 def share(path: Path, directory: Path) -> None:
     """Let the group that the directory is open to, if any, write to a socket in it."""
     gid = group(directory)
-    if gid is not None:
+    found = path.stat()
+    if gid is not None and (found.st_mode & 0o777, found.st_gid) != (SOCKET, gid):
         os.chown(path, -1, gid)
         path.chmod(SOCKET)
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 import re
+import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 import orjson
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
+from ... import __version__
 from ...store import documents, faults, leases, placing, reading
 from ...store.hosted import Hosted
 from ...store.prepared import row
@@ -26,6 +29,8 @@ from .hub import Changes, Hub
 
 LOG = logging.getLogger(__name__)
 PREFIX = "/agent/v1"
+PROTOCOL = 1  # of the documents that agents are given and report
+UNKNOWN = "unknown host: it was removed, is declared dead, or has been enrolled again since"
 ONE = re.compile(rf"{PREFIX}/loadbalancers/([0-9a-f-]{{36}})(?:/(settled|observed|released))?")
 
 Body = dict[str, Any]
@@ -85,7 +90,7 @@ class AgentApi:
         hosted = Hosted(self._store, host.id)
         match method, path.removeprefix(PREFIX):
             case "POST", "/register":
-                return self._register(host, body)
+                return self._register(host, body, environ["REMOTE_ADDR"])
             case "POST", "/beat":
                 self._beat(host, body)
             case "POST", "/answers":
@@ -109,7 +114,7 @@ class AgentApi:
         with self._store.reading() as tx:
             host = leases.by_certificate(tx, names.get("commonName", ""), peer["serialNumber"])
         if host is None or host.state == placing.DEAD:
-            raise Refused(403, "unknown host")
+            raise Refused(403, UNKNOWN)
         return host
 
     def _check(self, environ: Environ) -> None:
@@ -119,16 +124,35 @@ class AgentApi:
         except Refused as refusal:
             raise errors.Forbidden(refusal.reason) from None
 
-    def _register(self, host: HostRecord, body: Body) -> Body:
-        with self._store.writing() as tx:
-            epoch = leases.register(tx, host.id, str(body["version"]))
+    def _register(self, host: HostRecord, body: Body, address: str) -> Body:
+        version = str(body["version"])[:64]
+        if body.get("protocol") != PROTOCOL:
+            reason = f"The agent, version {version}, does not speak the protocol of this server"
+            self._refuse(host, 426, f"{reason}: install {__version__}.", is_passing=False)
+        networks = body["networks"]
+        if networks is not None:
+            networks = tuple(str(ipaddress.ip_network(each)) for each in networks)
+        agent = leases.Agent(version, str(uuid.UUID(body["instance"])), address, int(body["clock"]), networks)
+        try:
+            with self._store.writing() as tx:
+                epoch = leases.register(tx, host.id, agent)
+        except leases.Taken:
+            reason = f"An agent on another machine, at {address}, has the certificate of this host, too"
+            self._refuse(host, 503, f"{reason}: enrol each by itself.")
         LOG.info("host %s: registered, epoch %s", host.name, epoch)
         return {"epoch": epoch, "beat": leases.BEAT}
+
+    def _refuse(self, host: HostRecord, status: int, fault: str, is_passing: bool = True) -> NoReturn:
+        """Refuse a registration and show why. Raises Refused."""
+        with self._store.writing() as tx:
+            leases.note_fault(tx, host.id, fault, is_passing)
+        LOG.warning("host %s: %s", host.name, fault)
+        raise Refused(status, fault)
 
     def _beat(self, host: HostRecord, body: Body) -> None:
         """Extend the lease and store new totals of the load balancers that are on the host."""
         with self._store.writing(is_durable=False) as tx:
-            leases.extend(tx, host.id, body["epoch"])
+            leases.extend(tx, host.id, body["epoch"], int(body["clock"]))
         if body["totals"]:
             mine = {id_ for id_, _, _ in Hosted(self._store, host.id).roster()}
             with self._store.reading() as tx:

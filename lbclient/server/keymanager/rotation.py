@@ -16,7 +16,8 @@ from ...store.store import Store
 from ...vault import keys
 from ...vault.keys import DamagedKey, KeyRing
 from .. import key_rings, state
-from ..config import ConfigError, add_arguments, from_arguments
+from ..config import ConfigError
+from ..config_sources import add_arguments, from_arguments
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -14,6 +14,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import orjson
 import requests
+from requests.adapters import HTTPAdapter
 
 from ..option_values import OTLP, SYSLOG_PORTS
 from .forwarding import Destination, Record
@@ -121,6 +122,7 @@ class Collector:
         self._url = url
         self._session = requests.Session()
         self._session.trust_env = False
+        self._session.mount("https://", _Trusting())
 
     def send(self, records: Sequence[Record]) -> None:
         body = orjson.dumps(_exported(records))
@@ -134,6 +136,13 @@ class Collector:
 
     def close(self) -> None:
         self._session.close()
+
+
+class _Trusting(HTTPAdapter):
+    """Checks certificates with the authorities of the system, or of SSL_CERT_FILE, beside those of requests."""
+
+    def init_poolmanager(self, *arguments: Any, **values: Any) -> None:
+        super().init_poolmanager(*arguments, **values, ssl_context=ssl.create_default_context())
 
 
 def _exported(records: Sequence[Record]) -> dict[str, Any]:

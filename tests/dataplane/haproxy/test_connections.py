@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import threading
 from typing import Any
 
 import trees
@@ -41,6 +42,33 @@ def test_of_the_worker_and_of_the_one_before_it(running: Running, echoes) -> Non
         until(lambda: count(running, "one") == 2)
         assert count(running, "another") == 0
     until(lambda: count(running, "one") == 0)
+
+
+def test_reloads_do_not_hide_connections(running: Running, echoes) -> None:
+    (one,) = echoes("one")
+    port = free_port()
+    tree = tcp(port, one)
+    running.apply(tree)
+    is_over = threading.Event()
+    counts: list[int | None] = []
+
+    def look() -> None:
+        while not is_over.is_set():
+            counts.append(count(running, "one"))
+
+    with connected(port)[0]:
+        until(lambda: count(running, "one") == 1)
+        thread = threading.Thread(target=look)
+        thread.start()
+        try:
+            for _ in range(8):
+                tree["listeners"][f"more {len(counts)}"] = {"protocol": "TCP", "protocol_port": free_port()}
+                assert running.apply(tree).how == "reloaded"
+        finally:
+            is_over.set()
+            thread.join()
+    assert counts
+    assert None not in counts
 
 
 def test_flows_of_udp(running: Running, datagrams) -> None:

@@ -26,7 +26,7 @@ def apart(name: str, directory: Path) -> None:
     assert ended.returncode == 0, ended.stderr
 
 
-@pytest.mark.skipif(namespace.obstacle() is not None, reason="this machine lets nobody make namespaces")
+@pytest.mark.skipif(namespace.obstacle() is not None, reason="this machine does not allow namespaces")
 @pytest.mark.parametrize("name", ["full_disk", "full_database", "foreign_address"])
 def test_for_real(name: str, tmp_path: Path) -> None:
     apart(name, tmp_path)

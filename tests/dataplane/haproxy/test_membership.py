@@ -11,7 +11,7 @@ import pytest
 import trees
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from instances import Running
+from instances import Running, binary
 from members import free_port, until
 from world import connected, get, member, web
 
@@ -161,8 +161,9 @@ class Membership(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
+        haproxy = binary()  # before the directory, which teardown() removes: this skips where nothing may be started
         self.directory = tempfile.TemporaryDirectory()
-        self.running = Running(Path(self.directory.name))
+        self.running = Running(Path(self.directory.name), haproxy)
         self.port = 9
 
     def teardown(self) -> None:

@@ -21,7 +21,8 @@ from world import get, member, web
 from lbclient.dataplane import ports
 from lbclient.dataplane.config.cfg import Refused
 from lbclient.dataplane.config.render import Configuration
-from lbclient.dataplane.haproxy import binary, process, process_table, runtime
+from lbclient.dataplane.haproxy import binary, process, process_table, runtime, unprivileged
+from lbclient.dataplane.relay.interface import HEALTH_EVENTS_SOCKET
 
 NOBODY = 65534
 
@@ -167,7 +168,7 @@ def test_a_process_of_another_user_with_the_same_words_is_nothing_to_us(running:
 
 
 def test_a_haproxy_without_its_directory_is_ended(running: Running, webs) -> None:
-    """Somebody deleted the state: the process that still holds the ports gives way."""
+    """The state was deleted: the process that still holds the ports gives way."""
     import shutil
 
     (one,) = webs("one")
@@ -283,7 +284,7 @@ def stop_at(monkeypatch: pytest.MonkeyPatch, number: int, is_after: bool) -> Cal
                 raise Killed
             try:
                 return function(*args, **kwargs)
-            finally:  # also where the step fails by itself: a question that nobody hears yet
+            finally:  # also where the step fails by itself: a question at a socket that is not open yet
                 if is_the_one:
                     raise Killed
 
@@ -402,3 +403,26 @@ def test_reasons_are_readable() -> None:
     log = "[ALERT]    (7) : [/opt/bin/haproxy.main()] Cannot raise FD limit to 100048, limit is 20000.\n"
     assert binary.reason(log) == "Cannot raise FD limit to 100048, limit is 20000."
     assert binary.reason("") == "HAProxy gave no reason."
+
+
+def test_sockets_are_shared_after_a_death_between_opening_the_directory_and_sharing_them(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if running.user is None:
+        pytest.skip("HAProxy has the user of the server")
+
+    def killed(path: Path, directory: Path) -> None:
+        raise Killed
+
+    directory = running.instance.directory
+    directory.mkdir(mode=0o700)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as observer:
+        with monkeypatch.context() as patched:
+            patched.chdir(directory)  # paths of sockets are short
+            observer.bind(HEALTH_EVENTS_SOCKET)
+            patched.setattr(unprivileged, "share", killed)
+            with pytest.raises(Killed):
+                running.apply(web())
+        running.apply()
+        found = Path(directory, HEALTH_EVENTS_SOCKET).stat()
+    assert (found.st_gid, found.st_mode & 0o777) == (running.user.gid, unprivileged.SOCKET)

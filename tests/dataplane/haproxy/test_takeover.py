@@ -175,10 +175,11 @@ def test_a_haproxy_that_hangs_is_named(
     hung = tmp_path / "hangs"
     hung.write_text("#!/bin/sh\nexec sleep 60\n")
     hung.chmod(0o700)
-    monkeypatch.setattr(binary, "CHECK_SECONDS", 0.2)
-    monkeypatch.setattr(process, "START_SECONDS", 0.2)
     instance = process.Instance(running.instance.directory, str(hung))
     changed = trees.merged(tree, {"listeners": {"web": {"timeout_client_data": 7}}})
-    with pytest.raises(Refused, match=r"^HAProxy hangs: it was run and had not ended after 0.2 seconds\.$"):
-        instance.apply(render(trees.snapshot(changed), Settings()))
+    with monkeypatch.context() as impatient:
+        impatient.setattr(binary, "CHECK_SECONDS", 0.2)
+        impatient.setattr(process, "START_SECONDS", 0.2)
+        with pytest.raises(Refused, match=r"^HAProxy hangs: it was run and had not ended after 0.2 seconds\.$"):
+            instance.apply(render(trees.snapshot(changed), Settings()))
     assert running.apply(changed).how == ("reloaded" if is_running else "started")

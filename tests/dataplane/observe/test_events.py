@@ -192,7 +192,7 @@ def test_alarms_that_do_not_fit_into_the_queue_are_told_of_by_those_that_do(tmp_
         tell(selector)
         assert heard == ["one"]  # what was dropped may have been more than this
         tell(selector)
-        assert heard == ["one"]  # nobody else is asked, and nobody twice
+        assert heard == ["one"]  # no other one is asked, and none twice
         haproxy.send(PASSED)
         tell(selector)
         assert heard == ["one", "small: one"]

@@ -233,7 +233,7 @@ def test_tls_checks(running: Running, webs, tls_server: int, type_: str) -> None
 def test_ping(world: DataPlaneRig, webs) -> None:
     one, two = webs("one", "two")
     tree = monitored([one, two], type="PING", url_path=None)
-    tree["pools"]["pool"]["members"]["two"]["monitor_address"] = "2001:db8::1"  # nobody lives there
+    tree["pools"]["pool"]["members"]["two"]["monitor_address"] = "2001:db8::1"  # no host has this address
     port = tree["listeners"]["web"]["protocol_port"]
     world.change(tree)
     until(lambda: world.operating("member", "one") == "ONLINE")

@@ -1,6 +1,6 @@
 """Objects that become ACTIVE have their final times and operating statuses at the same moment.
 
-Random load balancers take each other's place. No member changes its health, and nobody changes anything else.
+Random load balancers take each other's place. No member changes its health, and nothing else changes.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ class People:
 
 
 class Api:
-    """Requests to the API as somebody, and what came back."""
+    """Requests to the API as one person, and what came back."""
 
     def __init__(self, services: Services, person: str = "demo") -> None:
         self.services = services
@@ -133,7 +133,6 @@ SUBNETS: dict[str, str] = {}
 @pytest.fixture
 def store(database_url: str) -> Iterator[Store]:
     store = Store(database_url)
-    store.migrate()
     with store.writing() as tx:
         world = create_demo_networks(tx, ADMIN, "10.0.0.0/24", "203.0.113.0/24")
     SUBNETS.update(private=world.private_subnet, public=world.public_subnet, network=world.private_net)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
-from lbclient.store import prepared
+from lbclient.server.loadbalancer.writes import transaction
+from lbclient.store import prepared, settling
 from lbclient.store.store import Store
+from lbclient.store.tables import MEMBER
 
 
 @pytest.fixture
@@ -103,3 +107,99 @@ def test_the_number_of_statements_does_not_grow_with_the_members(
             store.settle(snapshot, None)
         steps.append(counts)
     assert steps[0] == steps[1]
+
+
+def unsettled(make_api: Any, store: Store, size: int) -> tuple[Any, Any, Any]:
+    """A pool with as many members, not yet settled, the API that changes it, and the ID of its load balancer."""
+    api = make_api()
+    pool = api.pool(loadbalancer := api.loadbalancer())
+    waiting = make_api(wake=lambda loadbalancer_id: None)
+    assert put(waiting, pool, *(member(n) for n in range(1, size + 1))).status_code == 202
+    return waiting, pool, loadbalancer["id"]
+
+
+def statuses(store: Store, loadbalancer_id: str) -> tuple[str, Counter[str]]:
+    """The provisioning status of a load balancer, and how many of its members have which."""
+    with store.reading() as tx:
+        found = tx.scalars(sa.select(MEMBER.c.provisioning_status).where(MEMBER.c.loadbalancer_id == loadbalancer_id))
+        return settling.provisioning_status(tx, loadbalancer_id) or "", Counter(found)
+
+
+def settle(store: Store, loadbalancer_id: str, check: Any = lambda tx: None, error: str | None = None) -> None:
+    snapshot = store.snapshot(loadbalancer_id)
+    assert snapshot is not None
+    store.settle(snapshot, error, check=check)
+
+
+def test_the_statements_that_settle_a_batch_do_not_grow_with_the_members(
+    make_api: Any, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, statements = prepared.execute, []
+
+    def counted(tx: Any, text: str, values: Any = None) -> Any:
+        statements.append(text)
+        return run(tx, text, values)
+
+    steps = []
+    for size in (100, 400):
+        api, pool, loadbalancer_id = unsettled(make_api, store, size)
+        counts = []
+        for members in ([member(n, weight=7) for n in range(1, size + 1)], [], []):
+            with monkeypatch.context() as patched:
+                patched.setattr(prepared, "execute", counted)
+                statements.clear()
+                settle(store, loadbalancer_id)
+                counts.append(len(statements))
+            assert put(api, pool, *members).status_code == 202
+        steps.append(counts)
+    assert steps[0] == steps[1]
+
+
+@pytest.mark.parametrize(("error", "settled"), [(None, "ACTIVE"), ("port 80 is taken", "ERROR")])
+def test_the_members_of_a_large_pool_are_settled_in_parts(
+    make_api: Any, store: Store, error: str | None, settled: str
+) -> None:
+    size = 2 * settling.PART + 1
+    _, _, loadbalancer_id = unsettled(make_api, store, size)
+    seen: list[tuple[str, Counter[str]]] = []
+    settle(store, loadbalancer_id, lambda tx: seen.append(statuses(store, loadbalancer_id)), error)
+    assert [(balancer, members[settled]) for balancer, members in seen] == [
+        ("PENDING_UPDATE", 0),
+        ("PENDING_UPDATE", settling.PART),
+        ("PENDING_UPDATE", 2 * settling.PART),
+        ("PENDING_UPDATE", size),
+    ]
+    assert statuses(store, loadbalancer_id) == (settled, {settled: size})
+
+
+def test_a_crash_between_the_parts_leaves_the_load_balancer_pending(make_api: Any, store: Store) -> None:
+    size = 2 * settling.PART
+    api, pool, loadbalancer_id = unsettled(make_api, store, size)
+    settle(store, loadbalancer_id)
+    assert put(api, pool).status_code == 202
+    turns = iter(range(1))
+
+    def crash(tx: Any) -> None:
+        if next(turns, None) is None:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        settle(store, loadbalancer_id, crash)
+    assert statuses(store, loadbalancer_id) == ("PENDING_UPDATE", {"PENDING_DELETE": settling.PART})
+    settle(store, loadbalancer_id)
+    assert statuses(store, loadbalancer_id) == ("ACTIVE", {})
+
+
+def test_members_that_another_request_made_in_the_meantime_are_compared_again(
+    make_api: Any, store: Store, pool: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api, change = make_api(), transaction.change
+
+    def delayed(*arguments: Any, **options: Any) -> Any:
+        monkeypatch.setattr(transaction, "change", change)
+        api.member(pool, name="meanwhile", protocol_port=82)
+        return change(*arguments, **options)
+
+    monkeypatch.setattr(transaction, "change", delayed)
+    assert put(api, pool, member(82, name="wanted"), member(83)).status_code == 202
+    assert found(api, pool) == [(82, "wanted", 1), (83, "", 1)]

@@ -242,7 +242,7 @@ def test_a_part_belongs_to_what_it_stands_in(api: Any, tree: SimpleNamespace) ->
 def test_a_commit_whose_end_is_not_known_is_followed_up(
     make_api: Any, store: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The database has kept it, and its answer was lost: whoever asked is told so, and nothing stays PENDING."""
+    """The database has kept it, and its answer was lost: the client is told so, and nothing stays PENDING."""
     api = make_api()
     loadbalancer = api.loadbalancer()
     commit = prepared.commit

@@ -1,4 +1,4 @@
-"""Flavors and availability zones: what operators make, what everybody may choose, and what a choice means."""
+"""Flavors and availability zones: what operators make, what all users may choose, and what a choice means."""
 
 from __future__ import annotations
 

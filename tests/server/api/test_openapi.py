@@ -1,4 +1,4 @@
-"""The description: valid, complete, open to everybody, and true of what the API answers."""
+"""The description: valid, complete, readable without a login, and true of what the API answers."""
 
 from __future__ import annotations
 

@@ -105,7 +105,6 @@ def make_front(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     """A front with networks of these CIDRs; with is_settling, changes of load balancers take effect at once."""
     monkeypatch.setattr(passwords, "COST", 4)  # every test logs in more than once
     store = Store(database_url, Vault(tmp_path / "key-manager-keys"))
-    store.migrate()
 
     def make(private: str, public: str, is_settling: bool = False, **options: Any) -> Front:
         with store.writing() as tx:

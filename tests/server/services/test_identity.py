@@ -175,7 +175,7 @@ def test_a_user_changes_the_password(front: Any, demo: Any) -> None:
 
 
 def test_whoever_knows_a_password_changes_it(front: Any, admin: Any) -> None:
-    """With the token of somebody else, or without any."""
+    """With the token of another user, or without a token."""
     path = f"{V3}/users/{new_user(admin)['id']}/password"
     body = {"user": {"original_password": "secret", "password": "second"}}
     assert admin.ask("POST", path, body).status_code == 204

@@ -50,7 +50,7 @@ def put(person: Any, path: str, payload: bytes, content_type: str, **headers: st
 
 
 def newcomer(front: Any, admin: Any, name: str, role: str, project: str = "demo") -> Any:
-    """Somebody else, in the project demo or in another one."""
+    """Another user, in the project demo or in another one."""
     found = admin.get(f"/identity/v3/projects?name={project}")["projects"]
     where = (found or [admin.made("/identity/v3/projects", "project", name=project)])[0]["id"]
     user = admin.made("/identity/v3/users", "user", name=name, password="secret", default_project_id=where)

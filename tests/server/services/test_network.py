@@ -239,7 +239,7 @@ def test_floating_ips_that_cannot_be(front: Any, demo: Any, admin: Any) -> None:
 def test_a_network_with_floating_ips_stays(front: Any, demo: Any, admin: Any) -> None:
     demo.made(FLOATING_IPS, "floatingip", floating_network_id=front.world.public_net)
     admin.refused(409, "DELETE", f"{NETWORKS}/{front.world.public_net}")
-    assert demo.get(PORTS)["ports"] == []  # the port of its address is nobody's
+    assert demo.get(PORTS)["ports"] == []  # the port of its address belongs to no project
     held = admin.get(f"{PORTS}?device_owner=network:floatingip")["ports"]
     admin.refused(409, "DELETE", f"{PORTS}/{held[0]['id']}")
 

@@ -197,7 +197,7 @@ def test_a_private_secret_serves_its_creator(front: Any, balancer: Balancer, dem
     demo_id = front.log_in("demo").json["token"]["user"]["id"]
     ann.ask("PUT", f"{path_of(reference)}/acl", {"read": {"users": [demo_id], "project-access": False}})
     balancer.listener(default_tls_container_ref=reference)
-    # Somebody of another project, whom the ACL names.
+    # A user of another project, whom the ACL names.
     foreign = secret(admin, OTHER.pkcs12())
     admin.ask("PUT", f"{path_of(foreign)}/acl", {"read": {"users": [demo_id]}})
     balancer.listener(default_tls_container_ref=foreign, protocol_port=444)

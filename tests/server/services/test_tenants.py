@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from quick import examples
+from quick import examples, is_on
 
 if TYPE_CHECKING:
     from conftest import Front, Person
@@ -311,7 +311,7 @@ def test_projects_against_each_other(make_front: Callable[..., Front]) -> None:
     Projects.front = make_front("10.0.0.0/20", "203.0.112.0/20", is_settling=True, attachment="lab")
     found = settings(
         max_examples=examples(EXAMPLES),
-        stateful_step_count=STEPS,
+        stateful_step_count=STEPS // 3 if is_on() else STEPS,
         derandomize=True,
         database=None,
         deadline=None,

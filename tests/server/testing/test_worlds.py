@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from lbclient.server.config import ConfigError, from_arguments
+from lbclient.server.config import ConfigError
+from lbclient.server.config_sources import from_arguments
 from lbclient.server.testing.routes import ROUTES
 from lbclient.server.web.routing import Route
 from running import RunningServer, processes_with, wait_until

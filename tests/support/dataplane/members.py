@@ -84,7 +84,7 @@ class Web:
         return server
 
     def down(self) -> None:
-        """Nobody listens at the port any more."""
+        """Close the port."""
         self._server.shutdown()
         self._server.server_close()
 
@@ -158,7 +158,7 @@ class Datagrams:
         self._thread.start()
 
     def down(self) -> None:
-        """Nobody has the port any more: who asks is refused."""
+        """Close the port: connections are refused."""
         self._is_over = True
         self._thread.join()
         self._socket.close()

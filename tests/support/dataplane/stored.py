@@ -37,7 +37,7 @@ def put(store: Store, tree: Mapping[str, Any]) -> str:
         if ("loadbalancer", id_) in known:
             _mark(tx, ("loadbalancer", id_), revision, "PENDING_DELETE" if deleted else "PENDING_UPDATE")
         else:
-            placing.place(tx, id_, {})
+            placing.place(tx, id_, [], {"cached_zone": None})
         tx.execute(sa.update(AMPHORA).where(AMPHORA.c.loadbalancer_id == id_).values(id=snapshot.amphora_id))
     return id_
 

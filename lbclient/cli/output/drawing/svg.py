@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from html import escape
 
 from .. import screen
+from ..cells import width_of
 from .diagram import Box, Diagram
 
 CHARACTER = 7.3  # width of a character in a monospaced font of SIZE, rounded up a little
@@ -113,7 +114,7 @@ def _columns(diagram: Diagram) -> list[list[_Placed]]:
 
 def _wide(box: Box) -> float:
     lines = [f"   {box.title}", box.facts, *(f"{row.full_text}   " for row in box.rows)]
-    return max(min(screen.width(line), MOST_CHARACTERS) for line in lines) * CHARACTER + 2 * PADDING
+    return max(min(width_of(line), MOST_CHARACTERS) for line in lines) * CHARACTER + 2 * PADDING
 
 
 def _box(placed: _Placed) -> Iterator[str]:
@@ -130,7 +131,7 @@ def _box(placed: _Placed) -> Iterator[str]:
         yield f'<line class="rule" x1="{placed.x:g}" y1="{y:g}" x2="{placed.right:g}" y2="{y:g}"/>'
     for number, row in enumerate(box.rows):
         y = placed.row(number)
-        text = screen.cut(row.text, room - screen.width(row.end) - (2 if row.state else 0))
+        text = screen.cut(row.text, room - width_of(row.end) - (2 if row.state else 0))
         yield _text(x, y + 4, screen.cut(f"{text}{row.end}", room), "row")
         if row.state:
             yield _dot(placed.right - PADDING, y, row.state)

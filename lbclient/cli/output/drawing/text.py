@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .. import screen
+from ..cells import width_of
 from .diagram import Box, Diagram, Row
 
 PLAIN = str.maketrans("┌┐└┘─│├┤┬▶→…", "++++-|+++>>~")
@@ -50,10 +51,10 @@ class _Lines:
         if not end:
             return self._sides(row.text, row.state, wide)
         end = screen.cut(end, wide // 2)
-        return f"{screen.cut(row.text, wide - screen.width(end))}{end}"
+        return f"{screen.cut(row.text, wide - width_of(end))}{end}"
 
     def _sides(self, left: str, right: str, wide: int) -> str:
         """Return a line with a text at each side; the left text is cut if necessary."""
-        room = wide - screen.width(right) - (1 if right else 0)
+        room = wide - width_of(right) - (1 if right else 0)
         painted = screen.paint(right, screen.colour_of(right), self.is_coloured)
         return f"{screen.fit(left, room)}{' ' if right else ''}{painted}"

@@ -11,6 +11,7 @@ from typing import Any
 
 from ....client import errors
 from .. import screen
+from ..cells import width_of
 from . import page
 from .page import Order, Piece
 from .rates import Line, Watch
@@ -152,7 +153,7 @@ def _writer(window: Any) -> Callable[[int, list[Piece]], None]:
             if x < wide - 1:
                 kept = screen.cut(text, wide - 1 - x)
                 window.addstr(y, x, kept, _attribute(colour))
-                x += screen.width(kept)
+                x += width_of(kept)
 
     return put
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .. import screen
+from ..cells import width_of
 from .rates import Line
 
 Piece = tuple[str, str]  # text, colour
@@ -89,7 +90,7 @@ def row(line: Line, columns: int, by: str = SORTS[0]) -> list[Piece]:
 def _label(line: Line, room: int) -> str:
     tail = f" {line.tail}" if line.tail else ""
     name = f"{' ' * line.depth}{line.name}"
-    return screen.cut(f"{screen.cut(name, room - screen.width(tail))}{tail}", room)
+    return screen.cut(f"{screen.cut(name, room - width_of(tail))}{tail}", room)
 
 
 def batch_heading() -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
 
 from ....store import addresses
-from ....store.prepared import by
+from ....store.prepared import Prepared, by
 from ....store.tables import MEMBER
 from ... import address_blocks
 from ...address_blocks import Address
@@ -17,6 +18,10 @@ from ...services import Services
 
 Values = dict[str, Any]
 Place = tuple[str, int]  # canonical address and port
+
+_PLACES = Prepared(
+    sa.select(MEMBER.c.address_canonical, MEMBER.c.protocol_port).where(MEMBER.c.pool_id == sa.bindparam("pool_id"))
+)
 
 
 def check(tx: sa.Connection, pool_id: str, values: Values) -> None:
@@ -29,7 +34,7 @@ def check(tx: sa.Connection, pool_id: str, values: Values) -> None:
 
 def places(tx: sa.Connection, pool_id: str) -> set[Place]:
     """Return the addresses and ports of all members of a pool."""
-    return {(each.address_canonical, each.protocol_port) for each in by(MEMBER, "pool_id").all(tx, pool_id=pool_id)}
+    return {(each.address_canonical, each.protocol_port) for each in _PLACES.all(tx, pool_id=pool_id)}
 
 
 def take(taken_places: set[Place], values: Values) -> None:
@@ -41,34 +46,45 @@ def take(taken_places: set[Place], values: Values) -> None:
 
 
 def check_addresses(services: Services, values: Values) -> None:
-    """Check that a member's address and monitor address are not reserved, such as those of a metadata service.
-
-    Raises ValidationFailure.
-    """
-    for name in ("address", "monitor_address"):
-        if values.get(name):
-            address = ipaddress.ip_address(values[name])
-            meaning = _forbidden(services, address)
-            if meaning:
-                raise ValidationFailure(
-                    f"{name}: {values[name]} is reserved and cannot be a member's: it is {meaning}."
-                )
+    """Check one member like Allowed.check(). Raises ValidationFailure."""
+    Allowed(services).check(values)
 
 
-def _forbidden(services: Services, address: Address) -> str | None:
-    """Return what the address, or an IPv4 address embedded in it, stands for; None if members may have it."""
-    meant = tuple(address_blocks.meant(address))
-    if any(each in address_blocks.METADATA for each in meant):
-        return address_blocks.METADATA.meaning
-    if not services.config.takes_addresses or any(
-        address_blocks.is_within(each, services.config.member_ranges) for each in meant
-    ):
-        return None
-    block = address_blocks.special(address)
-    if block is not None:
-        return block.meaning
-    own = set(map(ipaddress.ip_address, services.dataplane.own_addresses()))
-    return "this machine's own" if own & set(meant) else None
+class Allowed:
+    """The addresses that the members of one request may have; those of this machine are looked up once, if at all."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def check(self, values: Values) -> None:
+        """Check that a member's address and monitor address are not reserved, such as those of a metadata service.
+
+        Raises ValidationFailure.
+        """
+        for name in ("address", "monitor_address"):
+            if values.get(name):
+                meaning = self._forbidden(ipaddress.ip_address(values[name]))
+                if meaning:
+                    raise ValidationFailure(
+                        f"{name}: {values[name]} is reserved and cannot be a member's: it is {meaning}."
+                    )
+
+    def _forbidden(self, address: Address) -> str | None:
+        """Return what the address, or an IPv4 address embedded in it, stands for; None if members may have it."""
+        config = self._services.config
+        meant = tuple(address_blocks.meant(address))
+        if any(each in address_blocks.METADATA for each in meant):
+            return address_blocks.METADATA.meaning
+        if not config.takes_addresses or any(address_blocks.is_within(each, config.member_ranges) for each in meant):
+            return None
+        block = address_blocks.special(address)
+        if block is not None:
+            return block.meaning
+        return "this machine's own" if not self._own.isdisjoint(meant) else None
+
+    @cached_property
+    def _own(self) -> frozenset[Address]:
+        return frozenset(map(ipaddress.ip_address, self._services.dataplane.own_addresses()))
 
 
 def taken(address: str, port: int) -> Conflict:

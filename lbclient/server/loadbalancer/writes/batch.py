@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ....resources import MEMBER, POOL, Api
+from ....store import settling
 from ....store.addresses import canonical
 from ....store.prepared import by
 from ....store.records import Record
@@ -36,7 +37,8 @@ class Given:
 class Plan:
     """The members to create, update and delete."""
 
-    new: list[Values]  # all attributes, with defaults for those that were not given
+    revision: int | None  # of the load balancer, which grows with every change
+    new: list[Values]  # drafts, with defaults for attributes that were not given
     changed: dict[str, Values]  # by ID: the attributes that differ
     gone: list[Record]
 
@@ -55,19 +57,21 @@ def update_members(services: Services, request: Request, pool_id: str) -> Answer
             policy.check(services, request.who, f"member:{verb}", pool.project_id)
         return pool.loadbalancer_id, None
 
-    def planned(tx: sa.Connection) -> Plan:
-        plan = _plan(tx, pool_id, given, is_additive)
+    def planned(tx: sa.Connection, loadbalancer_id: str) -> Plan:
+        plan = _plan(tx, loadbalancer_id, pool_id, given, is_additive)
         _check_is_given_once(twice, plan)
+        _check_addresses(services, plan)
         return plan
 
     def operation(change: Change, _: None) -> None:
-        _carry_out(change, request, pool_id, planned(change.tx))
+        loadbalancer = change.loadbalancer
+        is_current = loadbalancer.revision == plan.revision
+        _carry_out(change, request, pool_id, plan if is_current else planned(change.tx, loadbalancer.id))
         change.touch_loadbalancer()
         support.check(services, change)
 
     with services.store.reading() as tx:
-        find(tx)
-        plan = planned(tx)
+        plan = planned(tx, find(tx)[0])
     if plan:
         transaction.change(services, find, operation, who=request.who)
     return Answer(None, 202)
@@ -105,7 +109,8 @@ def _check_is_given_once(twice: list[Key], plan: Plan) -> None:
         raise ValidationFailure(f"Member {key[0]} with protocol_port {key[1]} is given twice.")
 
 
-def _plan(tx: sa.Connection, pool_id: str, given: dict[Key, Given], is_additive: bool) -> Plan:
+def _plan(tx: sa.Connection, loadbalancer_id: str, pool_id: str, given: dict[Key, Given], is_additive: bool) -> Plan:
+    """Compare the members of a pool with the given ones, and draft the new ones."""
     rows = by(MEMBERS, "pool_id").all(tx, pool_id=pool_id)
     known = {
         (row.address_canonical, row.protocol_port): row for row in rows if row.provisioning_status != "PENDING_DELETE"
@@ -113,7 +118,8 @@ def _plan(tx: sa.Connection, pool_id: str, given: dict[Key, Given], is_additive:
     both = [key for key in given if key in known]
     changed = {known[key].id: _differences(known[key], given[key].named) for key in both}
     return Plan(
-        new=[given[key].complete for key in given if key not in known],
+        revision=settling.revision(tx, loadbalancer_id),
+        new=[transaction.draft(MEMBERS, given[key].complete) for key in given if key not in known],
         changed={id_: values for id_, values in changed.items() if values},
         gone=[] if is_additive else [row for key, row in known.items() if key not in given],
     )
@@ -129,11 +135,16 @@ def _carry_out(change: Change, request: Request, pool_id: str, plan: Plan) -> No
     change.delete(MEMBERS, [row.id for row in plan.gone])
     for subnet_id in dict.fromkeys(values.get("subnet_id") for values in plan.changed.values()):
         creation.check_subnet(change, request.who, subnet_id)
-    for values in plan.changed.values():
-        member_rules.check_addresses(change.services, values)
     change.update_all(MEMBERS, plan.changed)
     owner = {"project_id": change.loadbalancer.project_id}
     creation.create_members(change, request.who, pool_id, [{**values, **owner} for values in plan.new])
+
+
+def _check_addresses(services: Services, plan: Plan) -> None:
+    """Check the addresses of new and changed members. Raises ValidationFailure."""
+    allowed = member_rules.Allowed(services)
+    for values in (*plan.new, *plan.changed.values()):
+        allowed.check(values)
 
 
 def _is_additive(request: Request) -> bool:

@@ -68,7 +68,8 @@ def create_loadbalancer(services: Services, who: Context, body: Any, tx: sa.Conn
     }
     row = addresses.with_canonical(LOADBALANCERS, row)
     prepared.insert(LOADBALANCERS, *row).run(tx, **row)
-    placement.place(tx, services, row["id"], place)
+    vips = [row["vip_address"], *(vip["ip_address"] for vip in row["additional_vips"])]
+    placement.place(tx, services, row["id"], vips, place)
     if row["vip_sg_ids"] or row["vip_qos_policy_id"]:  # otherwise a given port keeps its own settings
         network(services).guard(tx, row["id"], row["vip_sg_ids"], row["vip_qos_policy_id"])
     return prepared.by(LOADBALANCERS, "id").one(tx, id=row["id"])
@@ -194,9 +195,13 @@ def create_member(change: Change, who: Context, values: Values) -> Record:
 
 
 def create_members(change: Change, who: Context, pool_id: str, members: Iterable[Values]) -> None:
-    """Create members of a pool like create_member, with a constant number of statements."""
+    """Create drafted members of a pool like create_member, with a constant number of statements.
+
+    Their addresses have been checked.
+    """
     has_monitor = healthmonitor_rules.of_pool(change.tx, pool_id) is not None
-    taken = member_rules.places(change.tx, pool_id)
+    drafts = list(members)
+    taken = member_rules.places(change.tx, pool_id) if drafts else set()
     subnets: set[str | None] = set()  # that have been checked
     common = {"pool_id": pool_id, "operating_status": "OFFLINE" if has_monitor else "NO_MONITOR"}
 
@@ -204,14 +209,13 @@ def create_members(change: Change, who: Context, pool_id: str, members: Iterable
         if values.pop("request_sriov"):
             placement.check_member_sriov(change.tx, change.loadbalancer.flavor_id)
             values["vnic_type"] = "direct"
-        member_rules.check_addresses(change.services, values)
         member_rules.take(taken, values)
         if values["subnet_id"] not in subnets:
             check_subnet(change, who, values["subnet_id"])
             subnets.add(values["subnet_id"])
         return {**values, **common}
 
-    change.insert_all(MEMBER, (checked(dict(values)) for values in members))
+    change.insert_all(MEMBER, map(checked, drafts))
     change.touch_pool(pool_id)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,15 +47,20 @@ def of(tx: sa.Connection, services: Services, values: Values) -> Placement:
     )
 
 
-def place(tx: sa.Connection, services: Services, loadbalancer_id: str, placement: Placement) -> None:
-    """Give a new load balancer its amphora; those of a no-op provider have none. Raises Unavailable."""
+def place(
+    tx: sa.Connection, services: Services, loadbalancer_id: str, vips: Sequence[str], placement: Placement
+) -> None:
+    """Give a new load balancer with these addresses its amphora; those of a no-op provider have none.
+
+    Raises Unavailable.
+    """
     if not drivers.is_noop(services.config.providers, placement.provider):
         described = {
             "cached_zone": placement.zone.get("compute_zone"),
             "compute_flavor": placement.flavor.get("compute_flavor"),
         }
         try:
-            placing.place(tx, loadbalancer_id, described)
+            placing.place(tx, loadbalancer_id, vips, described)
         except placing.NoHost as error:
             raise Unavailable(str(error)) from None
 

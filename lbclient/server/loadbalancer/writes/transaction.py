@@ -17,6 +17,7 @@ from ....store.prepared import Prepared
 from ....store.records import LoadBalancerRecord, Record
 from ....store.tables import LISTENER, LOADBALANCER, POOL, TABLES
 from ....store.times import now as now
+from ....store.times import now_exactly
 from ...access.context import Context
 from ...errors import Busy, Conflict, NotFound, QuotaMet
 from ...services import Services
@@ -57,6 +58,7 @@ class Change:
         self._who = who
         self._is_new = is_new
         self._events: list[Event] = []
+        self._at = now_exactly()  # for all events
         self._remaining: dict[str, int | None] = {}  # of the project's quota, by resource
         self.services = services
         self.tx = tx
@@ -66,25 +68,26 @@ class Change:
     def insert(self, resource: Resource, values: dict[str, Any]) -> Record:
         """Insert a row as PENDING_CREATE and return it. Raises QuotaMet."""
         table = TABLES[resource.name]
-        row = self._new(resource, values)
+        row = self._new(resource, draft(table, values))
+        self.note("create", resource.name, row["id"], _telling(resource, values))
         prepared.insert(table, *row).run(self.tx, **row)
         return self.row(table, row["id"])
 
-    def insert_all(self, resource: Resource, rows: Iterable[dict[str, Any]]) -> None:
-        """Insert rows as PENDING_CREATE, all at once. Raises QuotaMet."""
+    def insert_all(self, resource: Resource, drafts: Iterable[dict[str, Any]]) -> None:
+        """Insert drafted rows as PENDING_CREATE, all at once. Raises QuotaMet."""
         table = TABLES[resource.name]
-        for columns, found in _by_columns([self._new(resource, values) for values in rows]).items():
+        new = [self._new(resource, each) for each in drafts]
+        for columns, found in _by_columns(new).items():
             prepared.insert(table, *columns).run_each(self.tx, found)
+        unkept = len(new) - history.KEPT
+        for place, row in enumerate(new):
+            self.note("create", resource.name, row["id"], _telling(resource, row) if place >= unkept else None)
 
-    def _new(self, resource: Resource, values: dict[str, Any]) -> dict[str, Any]:
-        """Return the values of all columns of a new row, and note its event. Raises QuotaMet."""
+    def _new(self, resource: Resource, drafted: dict[str, Any]) -> dict[str, Any]:
+        """Return the values of all columns of a new row. Raises QuotaMet."""
         self._reserve(resource)
-        table = TABLES[resource.name]
-        row = addresses.with_canonical(table, new_row(self.tx, values, self.revision))
-        if "loadbalancer_id" in table.c:
-            row["loadbalancer_id"] = self.loadbalancer.id
-        self.note("create", resource.name, row["id"], _telling(resource, values))
-        return row
+        owner = {"loadbalancer_id": self.loadbalancer.id} if "loadbalancer_id" in TABLES[resource.name].c else {}
+        return {**drafted, **owner, "revision": self.revision, "serial": serials.of_row(self.tx)}
 
     def _reserve(self, resource: Resource) -> None:
         """Take one object off the project's quota; existing objects are counted only once per kind. Raises QuotaMet."""
@@ -126,7 +129,8 @@ class Change:
         """Note an event for the load balancer's history; finish() writes it."""
         user_id = self._who.user_id if self._who else None
         user_name = self._who.user_name or None if self._who else None
-        self._events.append(Event(action, resource, id_, attributes, user_id, user_name, self.revision))
+        known = (user_id, user_name, self.revision)
+        self._events.append(Event(action, resource, id_, attributes, *known, created_at=self._at))
 
     def note_new(self, resource: Resource, row: Record) -> None:
         self.note("create", resource.name, row.id, _telling(resource, row._mapping))
@@ -247,16 +251,22 @@ def _telling(resource: Resource, values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in told.items() if value not in (None, resource[name].default, [], {})}
 
 
+def draft(table: sa.Table, values: dict[str, Any]) -> dict[str, Any]:
+    """Return the values of a new row but for those that depend on the transaction; it needs none itself."""
+    return {**addresses.with_canonical(table, values), **_initial()}
+
+
 def new_row(tx: sa.Connection, values: dict[str, Any], revision: int) -> dict[str, Any]:
     """Return the values with the initial columns of every row: ID, timestamps, status, revision and serial."""
+    return {**values, **_initial(), "revision": revision, "serial": serials.of_row(tx)}
+
+
+def _initial() -> dict[str, Any]:
     return {
-        **values,
         "id": str(uuid.uuid4()),
         "created_at": now(),
         "updated_at": None,
         "provisioning_status": "PENDING_CREATE",
-        "revision": revision,
-        "serial": serials.of_row(tx),
     }
 
 

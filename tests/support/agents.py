@@ -1,0 +1,126 @@
+"""A server and agents of other hosts, all on this machine."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import requests
+from members import Web
+
+from lbclient.agent.connection import Connection
+from lbclient.agent.distant import clock
+from running import RunningServer, end_server, free_ports, lbclient, processes_with, start_server
+from server_process import scoped_token
+
+LBAAS = "/load-balancer/v2.0/lbaas"
+LONG = 40.0  # seconds
+
+
+def described(**other: Any) -> dict[str, Any]:
+    """What an agent says when it registers."""
+    said = {"version": "x", "protocol": 1, "instance": "0b9cd3d4-5b5a-4b53-8c38-000000000001", "networks": None}
+    return {**said, "clock": clock(), **other}
+
+
+class Hosts:
+    """A server with an agent, both on this machine: any host can have any address of 127.0.0.0/8."""
+
+    def __init__(self, directory: Path, database: str) -> None:
+        self.directory = directory
+        self.database = f"--database={database}"
+        [self.port] = free_ports(1)
+        self.server = self.start()
+        self.headers = {"X-Auth-Token": scoped_token(self.server.state_directory, "lbclient-admin")}
+        self.agents: list[subprocess.Popen[str]] = []
+        self.connections: list[Connection] = []
+        self.names: dict[str | None, str] = {None: "server"}  # of hosts, by ID
+
+    def start(self) -> RunningServer:
+        return start_server(
+            self.directory / "server", self.database, f"--agents=127.0.0.1:{self.port}", "--settle-wait=5"
+        )
+
+    def host(self, *words: str) -> subprocess.CompletedProcess[str]:
+        command = lbclient("host", *words, self.database, f"--state-directory={self.directory / 'server'}")
+        return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+    def enroll(self, name: str) -> Path:
+        path = self.directory / f"{name}.pem"
+        done = self.host("enroll", name, str(path))
+        assert done.returncode == 0, done.stderr
+        self.names[done.stdout.rpartition("(")[2].partition(")")[0]] = name
+        return path
+
+    def run_agent(self, name: str, *options: str) -> subprocess.Popen[str]:
+        """An agent that has registered."""
+        agent = self.start_agent(name, name, *options)
+        assert agent.stdout is not None
+        assert agent.stdout.readline() == "lbclient agent is running\n"
+        return agent
+
+    def start_agent(self, name: str, directory: str, *options: str) -> subprocess.Popen[str]:
+        """An agent with the file of a host and a state directory, which tells machines from each other."""
+        command = lbclient("agent", f"127.0.0.1:{self.port}", str(self.directory / f"{name}.pem"))
+        places = ["--attachment=loopback", f"--state-directory={self.directory / directory}"]
+        agent = subprocess.Popen([*command, *places, *options], stdout=subprocess.PIPE, text=True)
+        self.agents.append(agent)
+        return agent
+
+    def shown(self, name: str) -> dict[str, str]:
+        """What `host show` prints, by name."""
+        done = self.host("show", name)
+        assert done.returncode == 0, done.stderr
+        lines = [line.rpartition("  ") for line in done.stdout.splitlines()]
+        return {name.strip(): value for name, _, value in lines}
+
+    def connection(self, name: str) -> Connection:
+        made = Connection("127.0.0.1", self.port, self.directory / f"{name}.pem")
+        self.connections.append(made)
+        return made
+
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        answer = requests.request(method, self.server.url + path, json=body, headers=self.headers, timeout=30)
+        assert answer.ok, answer.text
+        return answer.json() if answer.content else None
+
+    def create(self, path: str, key: str, **values: Any) -> Any:
+        return self.ask("POST", f"{LBAAS}/{path}", {key: values})[key]
+
+    def balancer(self, name: str = "lb") -> Any:
+        subnet = self.ask("GET", "/networking/v2.0/subnets?name=private-subnet")["subnets"][0]["id"]
+        return self.create("loadbalancers", "loadbalancer", name=name, vip_subnet_id=subnet)
+
+    def serving(self, balancer: Any, member: Web) -> str:
+        """A listener with a pool and a member; gives its URL."""
+        pool = self.create("pools", "pool", loadbalancer_id=balancer["id"], protocol="HTTP", lb_algorithm="ROUND_ROBIN")
+        self.create(f"pools/{pool['id']}/members", "member", address=member.address, protocol_port=member.port)
+        listener = {"protocol": "HTTP", "protocol_port": 8080, "default_pool_id": pool["id"]}
+        self.create("listeners", "listener", loadbalancer_id=balancer["id"], **listener)
+        return f"http://{balancer['vip_address']}:8080/"
+
+    def place(self, balancer: Any) -> str:
+        """The host of a load balancer, as its amphora tells."""
+        path = f"/load-balancer/v2.0/octavia/amphorae?loadbalancer_id={balancer['id']}"
+        [amphora] = self.ask("GET", path)["amphorae"]
+        return self.names[amphora["compute_id"]]
+
+    def is_here(self, place: str, balancer: Any) -> bool:
+        return (self.directory / place / "haproxy" / balancer["id"]).exists()
+
+    def statuses(self, balancer: Any) -> tuple[str, str]:
+        found = self.ask("GET", f"{LBAAS}/loadbalancers/{balancer['id']}")["loadbalancer"]
+        return found["provisioning_status"], found["operating_status"]
+
+    def end(self) -> None:
+        for connection in self.connections:
+            connection.close()
+        for agent in self.agents:
+            agent.kill()
+            agent.communicate(timeout=20)
+        end_server(self.server)
+        for pid in processes_with(str(self.directory)):
+            os.kill(pid, signal.SIGKILL)
