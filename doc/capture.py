@@ -182,7 +182,7 @@ def take_all() -> None:
     run("loadbalancer", "topology", "shop", "--format", "svg", "--output", str(CAPTURES / "topology-drawn.svg"))
     with traffic([f"http://{vip}/", f"http://{vip}/", f"http://{vip}/login"], 0.01):
         capture("top", "loadbalancer", "top", "--interval", "2", until="kB", keys="q", lines=12)
-        capture("top-details", "loadbalancer", "top", "shop", "--interval", "2", until="B", times=8, keys="q", lines=14)
+        capture("top-details", "loadbalancer", "top", "shop", "--interval", "2", until=" kB", times=4, keys="q", lines=14)
     with slow_answers(vip):
         drain = ("loadbalancer", "member", "drain", "--wait", "--timeout", "60", "shop", "one")
         capture("progress", *drain, until=" open, 2 s", keys="\x03", lines=3)

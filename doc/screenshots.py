@@ -76,7 +76,7 @@ def _pages(tab: Page, client: Client, id_: str, scheme: str) -> None:
     tab.goto(f"{client.url}/dashboard/loadbalancers/{id_}")
     tab.get_by_text("Connection refused").first.wait_for(timeout=WAIT)
     tab.wait_for_timeout(14_000)  # for a line in each graph
-    _save(tab, f"loadbalancer-{scheme}", height=1000)
+    _save(tab, f"loadbalancer-{scheme}", height=1170)
     if scheme == "light":
         tab.goto(f"{client.url}/dashboard/listeners/new?loadbalancer_id={id_}")
         tab.get_by_label("Protocol required", exact=True).select_option("HTTP")
