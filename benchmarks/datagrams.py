@@ -2,7 +2,9 @@
 
 `python benchmarks/datagrams.py [ROUNDS [SECONDS]]`. All carry the same clients to the same two members, in turn. NGINX
 and ENVOY may name the programs, NGINX_STREAM nginx's stream module; without, they are looked for. What is told is
-round trips per second, the time of a single one, the processor time of the proxy for each, and its memory.
+round trips per second, the time of a single one, the processor time of the proxy for each, and its memory; then, for
+clients that send 20,000, 40,000 and 60,000 datagrams a second whatever comes back, how long an answer takes and how
+many there are.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import select
 import shutil
 import socket
 import statistics
+import struct
 import subprocess
 import sys
 import tempfile
@@ -30,6 +33,8 @@ from lbclient.dataplane.relay.plan import Listener, Member, Plan, Pool
 
 CLIENTS, WINDOW, SIZE = 8, 16, 100  # sockets, datagrams under way on each, bytes
 SINGLE = 2000  # round trips, one after another
+FLOODS = (20_000, 40_000, 60_000)  # datagrams sent per second
+TICK = 0.001  # s between two bursts of a flood
 STREAM_MODULE = "/usr/lib/nginx/modules/ngx_stream_module.so"
 NGINX = """daemon off; master_process off; error_log stderr error; pid nginx.pid; {module}
 events {{ worker_connections 40000; }}
@@ -179,6 +184,51 @@ def rate(port: int, seconds: float, said: Queue[float]) -> None:
     said.put(count / seconds)
 
 
+def flood(port: int, wanted: int, seconds: float, said: Queue[tuple[float, float, float]]) -> None:
+    """Send datagrams at a fixed rate; say the median and 99th percentile of the ms to an answer, and how many came."""
+    clients = [connected(port) for _ in range(CLIENTS)]
+    for client in clients:
+        client.setblocking(False)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 21)
+    padding, sent, took = bytes(SIZE - 8), 0, []
+    start = time.perf_counter()
+    while (now := time.perf_counter() - start) < seconds:
+        for _ in range(min(int(now * wanted) - sent, int(wanted * TICK * 10))):
+            with suppress(BlockingIOError):
+                clients[sent % CLIENTS].send(struct.pack("d", time.perf_counter()) + padding)
+            sent += 1
+        for client in clients:
+            with suppress(BlockingIOError):
+                while True:
+                    took.append(time.perf_counter() - struct.unpack_from("d", client.recv(2048))[0])
+        time.sleep(max(0.0, start + int((time.perf_counter() - start) / TICK + 1) * TICK - time.perf_counter()))
+    took.sort()
+    said.put((took[len(took) // 2] * 1000, took[len(took) * 99 // 100] * 1000, len(took) / sent))
+
+
+def flooded(port: int, wanted: int, seconds: float) -> tuple[float, float, float]:
+    said: Queue[tuple[float, float, float]] = Queue()
+    load = Process(target=flood, args=(port, wanted, seconds, said))
+    load.start()
+    found = said.get()
+    load.join()
+    time.sleep(0.2)  # until every queue is empty
+    return found
+
+
+def tell_floods(proxies: dict[str, tuple[int, int]], rounds: int, seconds: float) -> None:
+    for wanted in FLOODS:
+        found: dict[str, list[tuple[float, float, float]]] = {name: [] for name in proxies}
+        for _ in range(rounds):
+            for name in random.sample(list(proxies), len(proxies)):
+                found[name].append(flooded(proxies[name][0], wanted, seconds))
+        for name, each in found.items():
+            low, middle, high = statistics.quantiles([median for median, _, _ in each], n=4)
+            worst, share = (statistics.median(one[place] for one in each) for place in (1, 2))
+            line = f"{wanted:,}/s, {name:6}  median {middle:6.2f} ms ({low:.2f} to {high:.2f})"
+            print(f"{line}, p99 {worst:6.2f} ms, answered {share:4.0%}", flush=True)
+
+
 def single(port: int) -> list[float]:
     times = []
     with connected(port) as client:
@@ -253,6 +303,7 @@ def main(rounds: int = 5, seconds: float = 2.0) -> None:
                 f"{name:8}  {middle[0]:10,.0f}      {middle[1]:5.0f} {middle[2]:8.0f} us"
                 f"        {middle[3]:5.1f} us   {used:4.1f} MB  {crowd(port, pid, 5000):5.2f} kB"
             )
+        tell_floods(proxies, rounds, seconds)
 
 
 if __name__ == "__main__":

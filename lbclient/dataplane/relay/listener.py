@@ -25,7 +25,6 @@ BUFFER = bytearray(LARGEST)
 VIEW = memoryview(BUFFER)
 # Why a flow has ended, in the traffic log.
 IDLE, MEMBER, LISTENER, DENIED, REFUSED, EVICTED = "idle", "member", "listener", "denied", "refused", "evicted"
-QUEUE = 1 << 20  # bytes of the kernel's receive buffer, for datagrams that wait while other sockets are served
 
 
 class CannotListen(Exception):
@@ -78,6 +77,7 @@ class Listener:
         self.pool: Pool | None = None
         self.flows: OrderedDict[tuple[int, Address], Flow] = OrderedDict()
         self.total = self.most = self.bytes_in = self.bytes_out = self.denied = self.errors = 0
+        self._is_flooded = False  # more datagrams of clients wait than one turn reads
         self._loop = loop
         self._flow_limit = flow_limit
         self._traffic = traffic
@@ -129,6 +129,7 @@ class Listener:
     def _receive(self, entrance: socket.socket) -> None:
         """Forward datagrams of clients to their members."""
         flows, number, now = self.flows, entrance.fileno(), self._loop.now
+        self._is_flooded = False
         for _ in range(BATCH):
             try:
                 size, client = entrance.recvfrom_into(BUFFER)
@@ -150,19 +151,29 @@ class Listener:
                 flow.socket.send(VIEW[:size])
             except OSError as error:
                 self._fail(key, flow, error)
+        self._is_flooded = True
 
     def _answer(self, key: tuple[int, Address], flow: Flow) -> None:
-        """Forward a datagram of a member to its client."""
+        """Forward one datagram of a member, or as many as clients may send in a turn while theirs pile up.
+
+        Otherwise answers would wait in a queue that grows, as each turn admits more questions than it forwards answers.
+        """
+        for _ in range(BATCH if self._is_flooded else 1):
+            if not self._answer_one(key, flow):
+                return
+
+    def _answer_one(self, key: tuple[int, Address], flow: Flow) -> bool:
+        """Forward a datagram of a member to its client; return False if there is none."""
         try:
             size = flow.socket.recv_into(BUFFER)
         except OSError as error:
             self._fail(key, flow, error)
-            return
+            return False
         self.flows.move_to_end(key)
         flow.seen = self._loop.now
         if not self._traffic.egress.admits(size, flow.seen):
             self.errors += 1
-            return
+            return True
         self.bytes_out += size
         flow.bytes_out += size
         flow.member.bytes_out += size
@@ -170,6 +181,7 @@ class Listener:
             flow.entrance.sendto(VIEW[:size], flow.client)
         except OSError:
             self.errors += 1  # no route to the client, or a full queue: the datagram is lost, as UDP allows
+        return True
 
     def _open(self, key: tuple[int, Address], entrance: socket.socket) -> Flow | None:
         client = key[1]
@@ -275,7 +287,6 @@ def _opened(address: str, port: int) -> socket.socket:
     made = socket.socket(family, socket.SOCK_DGRAM)
     try:
         made.setblocking(False)
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, QUEUE)
         if family == socket.AF_INET6:
             made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         made.bind((address, port))

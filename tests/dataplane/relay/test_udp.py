@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections import Counter
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -15,7 +16,13 @@ from senders import SILENCE, row, udp
 from world import DataPlaneRig
 
 from lbclient.dataplane.haproxy import runtime
+from lbclient.dataplane.relay import plan
+from lbclient.dataplane.relay.flow_log import FlowLog
 from lbclient.dataplane.relay.interface import SOCKET
+from lbclient.dataplane.relay.listener import BATCH, FlowLimit, Listener, open_all
+from lbclient.dataplane.relay.loop import Loop
+from lbclient.dataplane.relay.pool import Pool
+from lbclient.dataplane.relay.shaping import Traffic
 from lbclient.dataplane.support import unsupported
 
 
@@ -222,3 +229,46 @@ def test_a_check_that_nobody_answers(running: Running, datagrams) -> None:
 )
 def test_what_cannot_be_carried_is_refused(change: dict[str, Any], reason: str) -> None:
     assert (unsupported(trees.snapshot(trees.merged(udp(), change))) or "").startswith(reason)
+
+
+def test_answers_keep_up_with_a_flood() -> None:
+    """A turn of the loop that admits many datagrams forwards as many answers, so that no queue of answers grows."""
+    loop = Loop()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as member, ExitStack() as stack:
+        member.bind(("127.0.0.1", 0))
+        place = "127.0.0.1", free_port()
+        host, port = member.getsockname()
+        wanted = plan.Member("one", host, port, 1, True, False, host, port)
+        pool = Pool(plan.Pool("pool", "ROUND_ROBIN", (wanted,)))
+        listener = Listener(
+            plan.Listener("udp", place[1], (place[0],), "pool", -1, 50.0),
+            loop, FlowLimit(lambda: None, most=10), FlowLog(loop), Traffic(),
+        )  # fmt: skip
+        sockets = open_all([place])
+        stack.callback(sockets[place].close)
+        listener.take(listener.wanted, pool, sockets)
+        stack.callback(listener.close)
+        client = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        client.connect(place)
+        for _ in range(BATCH + 1):
+            client.send(b"?")
+        turn(loop)
+        _, flow = member.recvfrom(10)
+        for _ in range(BATCH):
+            member.sendto(b"!", flow)
+        for _ in range(BATCH + 1):
+            client.send(b"?")
+        turn(loop)
+        client.settimeout(0)
+        assert [client.recv(10) for _ in range(BATCH)] == [b"!"] * BATCH
+
+
+def turn(loop: Loop) -> None:
+    """Serve everything that is ready once."""
+
+    def end() -> None:
+        raise SystemExit
+
+    loop.after(0, end)
+    with pytest.raises(SystemExit):
+        loop.run()

@@ -1,0 +1,110 @@
+"""Hosts while the database is away: traffic goes on, and afterwards everything is as it was."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+from members import Web
+
+from agents import LBAAS, LONG, Hosts
+from running import wait_until
+
+if TYPE_CHECKING:
+    from databases import Cluster
+
+PAUSE = 0.05  # seconds between two requests
+OUTAGE = 250  # requests: longer than a lease
+MOST = 4000  # requests
+
+
+@pytest.fixture
+def hosts(tmp_path: Path, postgresql: Cluster) -> Iterator[Hosts]:
+    made = Hosts(tmp_path, postgresql.new_database())
+    yield made
+    made.end()
+
+
+@contextmanager
+def stopped(postgresql: Cluster) -> Iterator[None]:
+    postgresql.stop()
+    try:
+        yield
+    finally:
+        postgresql.start()
+
+
+@contextmanager
+def frozen(postgresql: Cluster) -> Iterator[None]:
+    pids = postgresql.processes()
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+
+@contextmanager
+def traffic(url: str) -> Iterator[list[int | str]]:
+    """Requests in turn, each on a connection of its own, as a growing list of their statuses and errors."""
+    found: list[int | str] = []
+    is_over = threading.Event()
+
+    def run() -> None:
+        while not is_over.wait(PAUSE) and len(found) < MOST:
+            try:
+                found.append(requests.get(url, timeout=15).status_code)
+            except requests.RequestException as error:
+                found.append(repr(error))
+
+    client = threading.Thread(target=run)
+    client.start()
+    try:
+        yield found
+    finally:
+        is_over.set()
+        client.join()
+
+
+@pytest.mark.parametrize("away", [stopped, frozen])
+def test_traffic_goes_on_and_afterwards_nothing_is_pending(
+    hosts: Hosts, postgresql: Cluster, member: Web, away: Any
+) -> None:
+    hosts.enroll("first")
+    hosts.run_agent("first")
+    assert hosts.host("set", "--weight=0", "server").returncode == 0
+    balancer = hosts.balancer()
+    url = hosts.serving(balancer, member)
+    path = f"{hosts.server.url}{LBAAS}/loadbalancers/{balancer['id']}"
+
+    def is_settled(name: str) -> bool:
+        answer = requests.get(path, headers=hosts.headers, timeout=30)
+        if answer.status_code == 503:
+            return False
+        found = answer.json()["loadbalancer"]
+        return (found["name"], found["provisioning_status"], found["operating_status"]) == (name, "ACTIVE", "ONLINE")
+
+    def rename(name: str) -> int:
+        return requests.put(path, json={"loadbalancer": {"name": name}}, headers=hosts.headers, timeout=30).status_code
+
+    wait_until(lambda: is_settled("lb"), LONG)
+    with traffic(url) as answers:
+        assert rename("before") == 200
+        with away(postgresql):
+            start = len(answers)
+            wait_until(lambda: len(answers) >= start + OUTAGE, 3 * LONG)
+            assert rename("meanwhile") == 503
+        wait_until(lambda: is_settled("before"), 2 * LONG)
+        wait_until(lambda: rename("after") == 200, LONG)
+        wait_until(lambda: is_settled("after"), LONG)
+    assert set(answers) == {200}
+    assert hosts.shown("first")["heard"] == "yes"
