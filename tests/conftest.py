@@ -145,7 +145,7 @@ def open_lab(unprivileged: Sequence[str]) -> Lab:
     if reason:
         pytest.skip(reason)
 
-    def run(*command: str, timeout: float = 60.0) -> subprocess.CompletedProcess[str]:
+    def run(*command: str, timeout: float = 300.0) -> subprocess.CompletedProcess[str]:
         line = [*unprivileged, *lbclient("lab", "--", *command)]
         return subprocess.run(line, capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL)
 

@@ -27,8 +27,9 @@ def _block(meaning: str, *cidrs: str, is_usable: bool = False) -> Block:
 
 
 METADATA = _block("an address of the metadata service", "169.254.169.254/32", "fd00:ec2::254/128")
+UNSPECIFIED = _block("an unspecified address", "0.0.0.0/8", "::/128")
 BLOCKS = (
-    _block("an unspecified address", "0.0.0.0/8", "::/128"),
+    UNSPECIFIED,
     _block("a loopback address", "127.0.0.0/8", "::1/128", is_usable=True),
     _block("a link-local address", "169.254.0.0/16", "fe80::/10", is_usable=True),
     _block("a multicast address", "224.0.0.0/4", "ff00::/8"),

@@ -236,7 +236,8 @@ def test_writers_at_the_same_time_get_an_address_once(make_api: Any) -> None:
 
 
 METADATA = ["169.254.169.254", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::1", "fd00:ec2::254"]
-OWN = ["127.0.0.1", "0.0.0.0", "::1", "::", "::ffff:127.0.0.1", "64:ff9b::7f00:1", "10.0.0.77", "::ffff:10.0.0.77"]
+UNSPECIFIED = ["0.0.0.0", "::", "::ffff:0.0.0.0"]
+OWN = ["127.0.0.1", "::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1", "10.0.0.77", "::ffff:10.0.0.77"]
 ELSEWHERE = ["169.254.1.1", "fe80::1", "224.0.0.1", "255.255.255.255"]
 
 
@@ -248,7 +249,7 @@ def test_members_and_their_checks_reach_no_service_of_clouds_or_of_the_host(
     api = make_api(attachment=attachment, own=("10.0.0.77",))
     path = f"/pools/{api.pool(api.loadbalancer())['id']}/members"
     kept = api.post(path, "member", address="10.0.0.4", protocol_port=79)
-    forbidden = [*METADATA, *OWN, *ELSEWHERE] if attachment == "anyip" else METADATA
+    forbidden = [*METADATA, *UNSPECIFIED, *((*OWN, *ELSEWHERE) if attachment == "anyip" else ())]
     for address in forbidden:
         values = {"address": "10.0.0.5", "protocol_port": 80, name: address}
         said = api.fails("POST", path, {"member": values}, 400)

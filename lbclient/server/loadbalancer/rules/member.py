@@ -57,7 +57,7 @@ class Allowed:
         self._services = services
 
     def check(self, values: Values) -> None:
-        """Check that a member's address and monitor address are not reserved, such as those of a metadata service.
+        """Check that a member's address and monitor address are not reserved: those of metadata services, and others.
 
         Raises ValidationFailure.
         """
@@ -73,13 +73,15 @@ class Allowed:
         """Return what the address, or an IPv4 address embedded in it, stands for; None if members may have it."""
         config = self._services.config
         meant = tuple(address_blocks.meant(address))
-        if any(each in address_blocks.METADATA for each in meant):
-            return address_blocks.METADATA.meaning
+        # HAProxy takes an unspecified address for the one that the client asked for: it would connect to itself.
+        for block in (address_blocks.METADATA, address_blocks.UNSPECIFIED):
+            if any(each in block for each in meant):
+                return block.meaning
         if not config.takes_addresses or any(address_blocks.is_within(each, config.member_ranges) for each in meant):
             return None
-        block = address_blocks.special(address)
-        if block is not None:
-            return block.meaning
+        special = address_blocks.special(address)
+        if special is not None:
+            return special.meaning
         return "this machine's own" if not self._own.isdisjoint(meant) else None
 
     @cached_property
