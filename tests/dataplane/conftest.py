@@ -7,10 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import vips as addresses
 from instances import Running, binary
 from members import Datagrams, Echo, Web
 from senders import Client
 from world import DataPlaneRig
+
+
+@pytest.fixture(params=list(addresses.CHOICES))
+def vips(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Plays a test with IPv4 VIPs, with IPv6 VIPs and with both."""
+    addresses.use(request.param)
+    yield
+    addresses.use("IPv4")
 
 
 @pytest.fixture(scope="session")

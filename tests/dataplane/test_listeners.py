@@ -7,9 +7,12 @@ import time
 from typing import Any
 
 import pytest
+import vips
 from instances import Running
 from members import free_port, until
 from world import get, line, member, web
+
+pytestmark = pytest.mark.usefixtures("vips")
 
 
 def headers(port: int, **given: Any) -> dict[str, list[str]]:
@@ -79,9 +82,11 @@ def test_allowed_cidrs(running: Running, webs, echoes) -> None:
     assert tcp_name(tcp_port, "127.0.0.1") == ""
 
 
-def tcp_name(port: int, source: str = "127.0.0.1", address: str = "127.0.0.1") -> str:
+def tcp_name(port: int, source: str | None = None, address: str | None = None) -> str:
     try:
-        with socket.create_connection((address, port), timeout=5, source_address=(source, 0)) as connection:
+        place = address or vips.at(port, source), port
+        origin = (source, 0) if source else None
+        with socket.create_connection(place, timeout=5, source_address=origin) as connection:
             return line(connection)
     except OSError:
         return ""
@@ -94,11 +99,11 @@ def test_connection_limit(running: Running, echoes) -> None:
     pool = {"protocol": "TCP", "lb_algorithm": "ROUND_ROBIN", "members": {"echo": member(echo)}}
     running.apply({"listeners": {"tcp": listener}, "pools": {"pool": pool}})
     with (
-        socket.create_connection(("127.0.0.1", port)) as first,
-        socket.create_connection(("127.0.0.1", port)) as second,
+        socket.create_connection((vips.at(port), port)) as first,
+        socket.create_connection((vips.at(port), port)) as second,
     ):
         assert line(first) == line(second) == "echo"
-        with socket.create_connection(("127.0.0.1", port)) as third:
+        with socket.create_connection((vips.at(port), port)) as third:
             third.settimeout(0.3)
             with pytest.raises(TimeoutError):
                 line(third)  # it waits in the kernel for its turn
@@ -131,7 +136,7 @@ def test_ipv6_members(running: Running) -> None:
         pool = {"protocol": "TCP", "lb_algorithm": "ROUND_ROBIN", "members": members}
         listener = {"protocol": "TCP", "protocol_port": port, "default_pool": "pool"}
         running.apply({"listeners": {"tcp": listener}, "pools": {"pool": pool}})
-        with socket.create_connection(("127.0.0.1", port)) as client:
+        with socket.create_connection((vips.at(port), port)) as client:
             client.sendall(b"hello")
             listening.settimeout(5)
             taken, _ = listening.accept()
@@ -154,7 +159,7 @@ def test_timeouts(running: Running, webs, echoes) -> None:
     running.apply(tree)
     one.delay = 0.6
     assert get(tree["listeners"]["web"]["protocol_port"]).status == 504
-    with socket.create_connection(("127.0.0.1", tcp_port), timeout=5) as connection:
+    with socket.create_connection((vips.at(tcp_port), tcp_port), timeout=5) as connection:
         assert line(connection) == "echo"
         start = time.monotonic()
         assert connection.recv(1) == b""

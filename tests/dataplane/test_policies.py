@@ -10,6 +10,8 @@ from instances import Running
 from members import free_port
 from world import Answer, get, member, web
 
+pytestmark = pytest.mark.usefixtures("vips")
+
 
 def rule(type: str, compare: str, value: str, **fields: Any) -> dict[str, Any]:
     return {"type": type, "compare_type": compare, "value": value, **fields}

@@ -13,12 +13,15 @@ from typing import Any
 import pki
 import pytest
 import trees
+import vips
 from handshakes import trusting
 from instances import Running
 from members import Echo, free_port, until
 from world import connected, get, line, member, web
 
 from lbclient.dataplane.haproxy import runtime
+
+pytestmark = pytest.mark.usefixtures("vips")
 
 
 def shares(port: int, requests: int, **given: Any) -> Counter[str]:
@@ -67,7 +70,7 @@ def tcp(running: Running, servers: dict[str, Echo], fields: dict[str, Any] | Non
     return port
 
 
-def next_name(port: int, source: str = "127.0.0.1") -> str:
+def next_name(port: int, source: str | None = None) -> str:
     connection, name = connected(port, source)
     connection.close()
     return name
@@ -192,9 +195,7 @@ def session(port: int, persistence: str, number: int) -> tuple[dict[str, Any], s
     return {"headers": {"Cookie": next(each for each in cookies if each.startswith(wanted))}}, answer.name
 
 
-@pytest.mark.parametrize(
-    ("protocol", "start"), [("PROXY", b"PROXY TCP4 127.0.0.1 127.0.0.1 "), ("PROXYV2", b"\r\n\r\n\0")]
-)
+@pytest.mark.parametrize(("protocol", "start"), [("PROXY", b"PROXY TCP%d %s %s "), ("PROXYV2", b"\r\n\r\n\0")])
 def test_proxy_protocol(running: Running, protocol: str, start: bytes) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = free_port()
@@ -205,12 +206,14 @@ def test_proxy_protocol(running: Running, protocol: str, start: bytes) -> None:
                 "pools": {"pool": {"protocol": protocol, "lb_algorithm": "ROUND_ROBIN", "members": members}},
             }
         )
-        with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+        address = vips.at(port)
+        told = (6 if ":" in address else 4, address.encode(), address.encode()) if protocol == "PROXY" else ()
+        with socket.create_connection((address, port), timeout=5) as client:
             client.sendall(b"hello")
             taken, _ = server.accept()
             taken.settimeout(5)
             with taken:
-                assert taken.recv(1024).startswith(start)
+                assert taken.recv(1024).startswith(start % told)
 
 
 def test_proxy_protocol_tells_of_tls(running: Running) -> None:
@@ -234,7 +237,7 @@ def test_proxy_protocol_tells_of_tls(running: Running) -> None:
         def header(kind: str, client: str | None = None) -> bytes:
             """Return the extensions (TLVs) of the PROXY header, which follow the addresses."""
             with (
-                socket.create_connection(("127.0.0.1", ports[kind]), timeout=5) as plain,
+                socket.create_connection((vips.at(ports[kind]), ports[kind]), timeout=5) as plain,
                 contextlib.ExitStack() as open_,
             ):
                 connection = plain
@@ -248,7 +251,8 @@ def test_proxy_protocol_tells_of_tls(running: Running) -> None:
                     taken.settimeout(5)
                     start = taken.recv(16, socket.MSG_WAITALL)
                     assert start.startswith(b"\r\n\r\n\0\r\nQUIT\n")
-                    return taken.recv(int.from_bytes(start[14:16], "big"), socket.MSG_WAITALL)[12:]
+                    addresses = 36 if ":" in vips.at(ports[kind]) else 12
+                    return taken.recv(int.from_bytes(start[14:16], "big"), socket.MSG_WAITALL)[addresses:]
 
         assert header("HTTP") == b""
         shown, nobody = header("TERMINATED_HTTPS", "alice"), header("TERMINATED_HTTPS")
@@ -374,7 +378,7 @@ class Load:
 
     def _kept(self, port: int) -> None:
         """As a browser does: HAProxy may end a connection between two requests, and says so."""
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection = http.client.HTTPConnection(vips.at(port), port, timeout=10)
 
         def ask() -> bool:
             connection.request("GET", "/")

@@ -12,18 +12,22 @@ from typing import Any
 
 import pytest
 import trees
+import vips
 from instances import Running
 from members import free_port
 from world import get, member, web
 
 from lbclient.dataplane.support import unsupported
 
+pytestmark = pytest.mark.usefixtures("vips")
+
 
 def test_keep_alive(running: Running, webs) -> None:
     """One connection of the client's, many requests, each to the member whose turn it is."""
     tree = web(members={each.name: member(each) for each in webs("one", "two")})
     running.apply(tree)
-    connection = http.client.HTTPConnection("127.0.0.1", tree["listeners"]["web"]["protocol_port"], timeout=5)
+    port = tree["listeners"]["web"]["protocol_port"]
+    connection = http.client.HTTPConnection(vips.at(port), port, timeout=5)
     names = []
     for number in range(6):
         connection.request("POST" if number % 2 else "GET", f"/{number}", body=b"x" * number)
@@ -41,7 +45,8 @@ def test_keep_alive(running: Running, webs) -> None:
 def test_requests_in_a_row_without_waiting(running: Running, webs) -> None:
     tree = web(members={"one": member(*webs("one"))})
     running.apply(tree)
-    with socket.create_connection(("127.0.0.1", tree["listeners"]["web"]["protocol_port"]), timeout=5) as connection:
+    port = tree["listeners"]["web"]["protocol_port"]
+    with socket.create_connection((vips.at(port), port), timeout=5) as connection:
         connection.sendall(b"".join(b"GET /%d HTTP/1.1\r\nHost: x\r\n\r\n" % number for number in range(5)))
         heard = b""
         while heard.count(b'"path"') < 5:
@@ -77,7 +82,7 @@ def from_port(port: int, address: str, own: int) -> str:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         connection.settimeout(5)
         connection.bind((address, own))
-        connection.connect(("127.0.0.1", port))
+        connection.connect((vips.at(port, address), port))
         connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         answer = http.client.HTTPResponse(connection)
         answer.begin()

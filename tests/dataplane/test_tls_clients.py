@@ -11,6 +11,7 @@ from typing import Any
 
 import pki
 import pytest
+import vips
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 from handshakes import Session, refused, shake, trusting
@@ -20,6 +21,8 @@ from world import get, member, web
 
 from certificates import certified as fresh
 from lbclient.dataplane.config import ciphers
+
+pytestmark = pytest.mark.usefixtures("vips")
 
 FIXED = {
     "shop": {"host": "shop.example"},
@@ -138,7 +141,7 @@ def test_alpn(serve, running: Running) -> None:
 def curl(port: int, *options: str) -> str:
     if not shutil.which("curl") or "HTTP2" not in subprocess.check_output(["curl", "-V"], text=True):
         pytest.skip("there is no curl with HTTP/2 here")
-    place = f"shop.example:{port}:127.0.0.1"
+    place = f"shop.example:{port}:{vips.at(port)}"
     command = ["curl", "-sS", "-i", "--resolve", place, *options, f"https://shop.example:{port}/path"]
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout
 

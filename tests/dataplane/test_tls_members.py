@@ -10,12 +10,15 @@ from typing import Any
 import pki
 import pytest
 import trees
+import vips
 from handshakes import serving, shake
 from instances import Running
 from members import Web, free_port, until
 from world import get, member, web
 
 from lbclient.dataplane.haproxy import runtime
+
+pytestmark = pytest.mark.usefixtures("vips")
 
 FIXED = {
     "ca": {"authority": "ca"},
@@ -118,7 +121,7 @@ def test_http2_to_members(running: Running, webs) -> None:
     (one,) = webs("one")
     inner = free_port()
     tree = secured(alpn_protocols=["h2", "http/1.1"], ca_tls_container_ref="ca")
-    tree["pools"]["pool"]["members"] = {"inner": {"address": "127.0.0.1", "protocol_port": inner}}
+    tree["pools"]["pool"]["members"] = {"inner": {"address": vips.at(inner), "protocol_port": inner}}
     tree["pools"]["pool"]["healthmonitor"] = {"type": "HTTPS", "delay": 1, "timeout": 1, "max_retries": 1}
     tree["pools"]["last"] = {"protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN", "members": {"one": member(one)}}
     tls = {"protocol": "TERMINATED_HTTPS", "default_tls_container_ref": "shop", "default_pool": "last"}
@@ -209,7 +212,7 @@ def test_the_proxy_protocol_comes_before_tls(running: Running) -> None:
         listener = {"protocol": "TCP", "protocol_port": port, "default_pool": "pool"}
         pool = {"protocol": "PROXY", "lb_algorithm": "ROUND_ROBIN", "members": members, "tls_enabled": True}
         running.apply({"listeners": {"t": listener}, "pools": {"pool": pool}})
-        with socket.create_connection(("127.0.0.1", port)):
+        with socket.create_connection((vips.at(port), port)):
             listening.settimeout(5)
             taken, _ = listening.accept()
             with taken:
@@ -217,5 +220,6 @@ def test_the_proxy_protocol_comes_before_tls(running: Running) -> None:
                 while len(said.partition(b"\r\n")[2]) == 0:
                     said += taken.recv(1024)
     head, _, hello = said.partition(b"\r\n")
-    assert head.startswith(b"PROXY TCP4 127.0.0.1 127.0.0.1 ")
+    address = vips.at(port).encode()
+    assert head.startswith(b"PROXY TCP%d %s %s " % (6 if b":" in address else 4, address, address))
     assert hello[:1] == b"\x16"  # a TLS handshake

@@ -7,11 +7,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
+import vips
 from instances import Running
 from members import free_port
 from websockets.sync.client import ClientConnection, connect
 from websockets.sync.server import ServerConnection, serve
 from world import web
+
+pytestmark = pytest.mark.usefixtures("vips")
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,9 @@ def talker() -> Iterator[Callable[[str], Server]]:
 
 
 def opened(port: int, path: str = "/chat") -> ClientConnection:
-    return connect(f"ws://127.0.0.1:{port}{path}", open_timeout=5, close_timeout=5, proxy=None)
+    address = vips.at(port)
+    host = f"[{address}]" if ":" in address else address
+    return connect(f"ws://{host}:{port}{path}", open_timeout=5, close_timeout=5, proxy=None)
 
 
 def says(connection: ClientConnection, message: str | bytes) -> str | bytes:

@@ -25,6 +25,8 @@ from lbclient.dataplane.relay.pool import Pool
 from lbclient.dataplane.relay.shaping import Traffic
 from lbclient.dataplane.support import unsupported
 
+pytestmark = pytest.mark.usefixtures("vips")
+
 
 def test_there_and_back(running: Running, datagrams, clients) -> None:
     tree = udp(*datagrams("one"))
@@ -187,8 +189,9 @@ def down(world: DataPlaneRig) -> bool:
 )
 def test_other_checks_of_udp_members(running: Running, datagrams, webs, monitor: dict[str, Any], is_well: bool) -> None:
     (health,) = webs("health")
-    port = free_port() if monitor.pop("port", None) else health.port
-    tree = udp(*datagrams("one"), healthmonitor={**MONITOR, **monitor})
+    fields = {name: value for name, value in monitor.items() if name != "port"}
+    port = free_port() if "port" in monitor else health.port
+    tree = udp(*datagrams("one"), healthmonitor={**MONITOR, **fields})
     tree["pools"]["pool"]["members"]["one"] |= {"monitor_address": "127.0.0.1", "monitor_port": port}
     running.apply(tree)
     until(lambda: row(running, "pool", "one")["check_status"])

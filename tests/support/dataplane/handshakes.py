@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pki
+import vips
 from world import Answer
 
 from certificates import Certified
@@ -79,10 +80,10 @@ def shake(
     path: str = "/",
     alpn: Sequence[str] = (),
     headers: Mapping[str, str] | None = None,
-    address: str = "127.0.0.1",
+    address: str | None = None,
 ) -> Session:
     """One request over a TLS connection of its own. Raises OSError where there is none."""
-    context = context or trusting()
+    context, address = context or trusting(), address or vips.at(port)
     if alpn:
         context.set_alpn_protocols(list(alpn))
     with (

@@ -7,6 +7,7 @@ import socket
 from typing import Any
 
 import trees
+import vips
 from instances import Running
 from members import free_port
 from world import member
@@ -34,10 +35,11 @@ def listener(port: int) -> dict[str, Any]:
 class Client:
     """A UDP client with one source port."""
 
-    def __init__(self, tree: dict[str, Any], source: str = "127.0.0.1", address: str = "127.0.0.1") -> None:
-        self._socket = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+    def __init__(self, tree: dict[str, Any], source: str | None = None, address: str | None = None) -> None:
         port = tree["listeners"]["udp"]["protocol_port"]
-        if ":" not in address:
+        address = address or vips.at(port, source)
+        self._socket = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+        if source:
             self._socket.bind((source, 0))
         self._socket.connect((address, port))
 

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pki
+import vips
 
 from lbclient import resources
 from lbclient.resources.fields import Resource
@@ -59,7 +60,7 @@ def snapshot(tree: Mapping[str, Any]) -> Snapshot:
     return Snapshot(
         loadbalancer=loadbalancer,
         is_deleted=tree.get("is_deleted", False),
-        addresses=tuple(tree.get("addresses", ["127.0.0.1"])),
+        addresses=tuple(tree.get("addresses", vips.addresses())),
         listeners=tuple(listeners),
         pools=tuple(pools),
         members=members,

@@ -11,6 +11,7 @@ from typing import Any
 
 import stored
 import trees
+import vips
 from instances import binary
 from members import free_port, until
 
@@ -108,13 +109,13 @@ def get(
     port: int,
     path: str = "/",
     headers: Mapping[str, str] | None = None,
-    address: str = "127.0.0.1",
+    address: str | None = None,
     source: str | None = None,
     method: str = "GET",
 ) -> Answer:
     """One request on a connection of its own."""
     origin = (source, 0) if source else None
-    connection = http.client.HTTPConnection(address, port, timeout=10, source_address=origin)
+    connection = http.client.HTTPConnection(address or vips.at(port, source), port, timeout=10, source_address=origin)
     try:
         connection.putrequest(method, path, skip_host="Host" in (headers or {}))
         for name, value in (headers or {}).items():
@@ -148,7 +149,8 @@ def line(connection: socket.socket) -> str:
     return data.decode().strip()
 
 
-def connected(port: int, source: str = "127.0.0.1") -> tuple[socket.socket, str]:
+def connected(port: int, source: str | None = None) -> tuple[socket.socket, str]:
     """A connection, and the name of the member that it came to."""
-    connection = socket.create_connection(("127.0.0.1", port), timeout=10, source_address=(source, 0))
+    origin = (source, 0) if source else None
+    connection = socket.create_connection((vips.at(port, source), port), timeout=10, source_address=origin)
     return connection, line(connection)
