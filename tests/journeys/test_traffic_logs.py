@@ -170,6 +170,18 @@ def test_settings_are_checked(world: World) -> None:
         assert world.ask("GET", f"listeners/{world.listener}/logs?{query}").status_code == 400
 
 
+def test_one_in_so_many_requests_is_logged(world: World) -> None:
+    """Requests are chosen by chance: of 200, one in two is between 50 and 150 in all but one of 10^12 runs."""
+    path = f"listeners/{world.listener}/logging"
+    world.change(path, "logging", enabled=True, sampling=2)
+    for number in range(200):
+        world.send(f"/{number}")
+    wait_until(lambda: len(world.paths()) >= 50, PATIENCE)
+    world.change(path, "logging", enabled=True, sampling=1)
+    wait_until(lambda: world.send("/last") == 503 and "/last" in world.paths(), PATIENCE)
+    assert len(set(world.paths())) <= 151
+
+
 def test_failed_handshakes_have_lines(world: World, tmp_path: Path) -> None:
     made = certified("shop.example", authority(), "shop.example")
     (tmp_path / "server.pem").write_text(made.pem + made.key_pem())

@@ -49,11 +49,16 @@ def lines(listener: ListenerRecord, snapshot: Snapshot, is_http: bool) -> Iterat
     wanted = setting(listener, snapshot)
     if wanted is None:
         return
-    sample = ("sample", f"1:{wanted['sampling']}") if wanted["sampling"] > 1 else ()
+    is_sampled = wanted["sampling"] > 1
+    sample = ("sample", f"1:{wanted['sampling']}") if is_sampled and not is_http else ()
     yield cfg.line("log", f"ring@{RING}", "len", LONGEST_LINE, "format", "raw", *sample, "local0", "info")
     yield cfg.line("log-format", _line(listener, _http(wanted) if is_http else _TCP))
     yield cfg.line("error-log-format", _line(listener, {**_FAILED, **(_BAD if is_http else {})}))
     if is_http:
+        if is_sampled:
+            # The sampling of HAProxy's log line drops lines after it has built them, which saves little of their cost.
+            chosen = ("{", f"rand({wanted['sampling']})", "eq", "0", "}")
+            yield cfg.line("http-request", "set-log-level", "silent", "unless", *chosen)
         for name in wanted["headers"]:
             yield cfg.line("capture", "request", "header", name, "len", LONGEST_HEADER)
         path = "pathq" if wanted["query"] else "path"
