@@ -156,7 +156,8 @@ def test_objects_of_another_project_are_not_found(visitor: Visitor, stranger: Cl
     made = stranger.balancer("of the admin")
     id_ = made["id"]
     at = f"/dashboard/loadbalancers/{id_}"
-    for path in (at, f"{at}/edit", f"{at}/delete", f"{at}/live", f"{at}/samples", f"{at}/export", f"{at}/attributes"):
+    parts = ("edit", "delete", "live", "samples", "happened", "logged", "export", "attributes", "plan")
+    for path in (at, *(f"{at}/{part}" for part in parts)):
         answer = visitor.get(path)
         assert answer.status_code == 404, path
         assert "of the admin" not in answer.text
