@@ -2,7 +2,9 @@
 
 settling: a client that looks once and then sleeps a second creates and deletes eight objects with real traffic.
 throughput: changes a second of eight clients, each of a member of its own load balancer, settling or not.
-testing: requests a second with --testing and no fault, beside a server without it, in turn.
+testing: requests a second, and processor time of the server for each request, with --testing and no fault beside
+    servers without it, in short turns; two servers alike, with the same turns, show what the method can tell. Medians
+    over fresh servers, with their standard error and the quartiles.
 reset: milliseconds of a reset with 20 load balancers of the no-op provider.
 fixture: milliseconds of the creation and removal of a project.
 start: seconds until a server's first answer, beside a Python process that imports its modules.
@@ -34,7 +36,9 @@ from lbclient.testing.server import Server
 
 CLIENTS = 8
 CHANGES = 40  # of each client in a round
-REQUESTS = 1500
+REQUESTS = 300  # of a turn
+TURNS = 3  # of each server
+SERVERS = 3  # of each kind, in each round
 SLEEP = 1.0  # seconds, as clients sleep that saw PENDING_*
 LOADBALANCERS = 20
 
@@ -184,31 +188,57 @@ def changes_of(cloud: Cloud) -> Callable[[], float]:
 
 
 def testing(rounds: int) -> None:
-    with ExitStack() as stack:
-        works = []
-        for options in (["--testing"], []):
-            process = subprocess.Popen(
-                [sys.executable, "-c", LBCLIENT, "server", "--ephemeral", "--auth=noauth", *options],
-                stdout=subprocess.PIPE,
-                text=True,
-            )
-            stack.callback(process.terminate)
-            assert process.stdout is not None
-            host = process.stdout.readline().split()[-1].removeprefix("http://")
-            works.append(gets_of(host))
-        paired("requests/s with --testing and without", rounds * 3, *works)
+    turns: list[list[tuple[float, float]]] = []
+    for number in range(rounds * SERVERS):  # of servers alike, each has a pace of its own
+        with ExitStack() as stack:
+            works = [stack.enter_context(bare(*options)) for options in (["--testing"], [], [])]
+            for work in works:
+                work()  # the first requests warm up
+            took = [works[(number + turn) % 3]() for turn in range(3 * TURNS)]
+        parts = [took[(which - number) % 3 :: 3] for which in range(3)]
+        turns.append([(statistics.median(e[0] for e in each), statistics.median(e[1] for e in each)) for each in parts])
+    for what, one in (("with --testing beside without", 0), ("two without", 2)):
+        for position, unit in enumerate(("time", "processor time")):
+            ratios = [turn[one][position] / turn[1][position] for turn in turns]
+            low, middle, high = statistics.quantiles(ratios, n=4)
+            error = 1.253 * statistics.stdev(ratios) / len(ratios) ** 0.5  # of a median
+            each = statistics.median(turn[one][position] for turn in turns) / REQUESTS * 1e6
+            spread = f"ratio {middle:.4f} +- {error:.4f} ({low:.3f} to {high:.3f})"
+            print(f"us of a GET, {unit}, {what}: {each:6.0f}   {spread}")
 
 
-def gets_of(host: str) -> Callable[[], float]:
+@contextmanager
+def bare(*options: str) -> Iterator[Callable[[], tuple[float, float]]]:
+    """Start a server without logins; yield what returns the seconds and its processor time of REQUESTS requests."""
+    command = [sys.executable, "-c", LBCLIENT, "server", "--ephemeral", "--auth=noauth", *options]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        host = process.stdout.readline().split()[-1].removeprefix("http://")
+        yield gets_of(host, youngest(process.pid))  # an ephemeral server has guards above it
+    finally:
+        process.terminate()
+        process.wait(DEADLINE)
+
+
+def youngest(pid: int) -> int:
+    """Return the last of a line of processes in which each has at most one child."""
+    while children := Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        pid = int(children[-1])
+    return pid
+
+
+def gets_of(host: str, pid: int) -> Callable[[], tuple[float, float]]:
     connection = http.client.HTTPConnection(host, timeout=DEADLINE)
     headers = {"X-Project-Id": "a" * 32, "X-Roles": "member"}
+    clock = (~pid << 3) | 2  # what clock_getcpuclockid returns on Linux; in nanoseconds, where /proc/PID/stat has ticks
 
-    def measure() -> float:
-        begin = time.monotonic()
+    def measure() -> tuple[float, float]:
+        begin, spent = time.monotonic(), time.clock_gettime(clock)
         for _ in range(REQUESTS):
             connection.request("GET", "/v2.0/lbaas/loadbalancers", headers=headers)
             connection.getresponse().read()
-        return REQUESTS / (time.monotonic() - begin)
+        return time.monotonic() - begin, time.clock_gettime(clock) - spent
 
     return measure
 

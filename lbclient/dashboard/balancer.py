@@ -62,7 +62,7 @@ def samples(visit: Visit, id: str) -> Reply:
 
 
 def logged(visit: Visit, id: str) -> Reply:
-    """The part of the page with the last lines of the traffic log. Raises Refused if the user may not see its object."""
+    """The part of the page with the last lines of the traffic log. Raises Refused where it may not be seen."""
     visit.api.show(LOADBALANCER, id)
     return visit.page("balancer_log.html", at=path(LOADBALANCER, {}, id), **_log(visit, id))
 
