@@ -205,6 +205,8 @@ def new(resource: Resource) -> Handler:
     """The form of a new object; the query says what it belongs to."""
 
     def handler(visit: Visit, **parents: str) -> Reply:
+        for name, id_ in parents.items():
+            visit.api.show(PARENTS[name], id_, {})  # a form below an object that one may not see is not found either
         given = {each.name: visit.query(each.name) for each in resource.fields if visit.query(each.name)}
         return _form(visit, resource, parents, None, given)
 

@@ -153,11 +153,13 @@ def test_pages_have_no_script_and_no_style_of_their_own(visitor: Visitor, client
 
 
 def test_objects_of_another_project_are_not_found(visitor: Visitor, stranger: Client, client: Client) -> None:
-    made = stranger.balancer("of the admin")
+    pool = {"name": "of the admin", "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN"}
+    made = stranger.balancer("of the admin", pools=[pool])
     id_ = made["id"]
     at = f"/dashboard/loadbalancers/{id_}"
     parts = ("edit", "delete", "live", "samples", "happened", "logged", "export", "attributes", "plan")
-    for path in (at, *(f"{at}/{part}" for part in parts)):
+    below = f"/dashboard/pools/{made['pools'][0]['id']}/members/new"
+    for path in (at, *(f"{at}/{part}" for part in parts), below):
         answer = visitor.get(path)
         assert answer.status_code == 404, path
         assert "of the admin" not in answer.text
@@ -167,7 +169,7 @@ def test_objects_of_another_project_are_not_found(visitor: Visitor, stranger: Cl
     # The same as for an ID that does not exist.
     assert visitor.get("/dashboard/loadbalancers/5b3c1c7e-2f0c-4c1c-9c39-6f1f0a2d7f11").status_code == 404
     assert stranger.ask("GET", f"/v2/lbaas/loadbalancers/{id_}")["loadbalancer"]["name"] == "of the admin"
-    stranger.ask("DELETE", f"/v2/lbaas/loadbalancers/{id_}")
+    stranger.ask("DELETE", f"/v2/lbaas/loadbalancers/{id_}?cascade=true")
 
 
 def test_the_words_of_the_api_stand_beside_their_field(visitor: Visitor, client: Client) -> None:

@@ -40,8 +40,7 @@ class Snapshots:
         try:
             content: dict[str, Any] = orjson.loads(self._path(name).read_bytes())
         except FileNotFoundError:
-            known = ", ".join(self.names()) or "none"
-            raise NotFound(f"Snapshot {name} not found; there are: {known}.") from None
+            raise self._unknown(name) from None
         if content.get("schema") != migrations.NEWEST:
             raise BadRequest(
                 f"Snapshot {name} has schema version {content.get('schema')}; this server takes {migrations.NEWEST}."
@@ -49,9 +48,14 @@ class Snapshots:
         return content
 
     def delete(self, name: str) -> None:
-        """Delete a snapshot. Raises NotFound and BadRequest."""
-        self.load(name)
-        self._path(name).unlink()
+        """Delete a snapshot, of whichever version. Raises NotFound, and BadRequest if it has a bad name."""
+        try:
+            self._path(name).unlink()
+        except FileNotFoundError:
+            raise self._unknown(name) from None
+
+    def _unknown(self, name: str) -> NotFound:
+        return NotFound(f"Snapshot {name} not found; there are: {', '.join(self.names()) or 'none'}.")
 
     def _path(self, name: str) -> Path:
         if not NAME.fullmatch(name):

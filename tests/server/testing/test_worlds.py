@@ -136,7 +136,8 @@ def test_a_snapshot_of_another_version_changes_nothing(kit: Kit) -> None:
     made = kit.loadbalancer()
     assert "schema version 0" in kit.testing("POST", "/snapshots/old/restore", 400)["description"]
     assert kit.status(made["id"]) == "ACTIVE"
-    path.unlink()
+    kit.testing("DELETE", "/snapshots/old", 204)
+    assert not path.exists()
 
 
 @pytest.mark.parametrize(
