@@ -24,6 +24,7 @@ from ..dataplane.haproxy.links import Assignment
 from ..dataplane.local import LocalDataPlane
 from ..server import logs, notify, state
 from ..server.option_values import Network
+from ..store import documents
 from ..store.files import replace
 from .connection import Connection, Refused, Unreachable
 from .distant import DistantControlPlane, clock
@@ -33,7 +34,6 @@ LIST_SECONDS = 60.0  # between two looks at the whole list, whatever happens
 RETRY_SECONDS = 1.0
 ANSWER_THREADS = 4
 INSTANCE = "agent.id"  # a file in the state directory
-PROTOCOL = 1  # of the documents that are exchanged with the server
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class Agent:
         networks = [str(network) for _, network in self._settings.interfaces]
         return {
             "version": __version__,
-            "protocol": PROTOCOL,
+            "protocol": documents.PROTOCOL,
             "instance": self._instance,
             "networks": networks or None,
             "clock": clock(),

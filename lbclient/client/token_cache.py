@@ -16,6 +16,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from .cache_folder import cache_folder
+
 try:
     from _blake2 import blake2b  # what hashlib offers, which loads OpenSSL first
 except ImportError:
@@ -133,11 +135,8 @@ def clear(environ: Mapping[str, str]) -> int:
 
 def _folder(environ: Mapping[str, str]) -> Path | None:
     """Return the folder of cached logins; None if no variable gives an absolute path."""
-    for variable, below in (("LBCLIENT_CACHE_HOME", ""), ("XDG_CACHE_HOME", ""), ("HOME", ".cache")):
-        named = environ.get(variable, "")
-        if os.path.isabs(named):
-            return Path(named, below, "lbclient", "logins")
-    return None
+    found = cache_folder("logins", environ)
+    return Path(found) if found else None
 
 
 def _is_private_folder(folder: Path) -> bool:

@@ -254,15 +254,12 @@ def _find(tx: sa.Connection, word: str) -> HostRecord:
 
 def _check_others(tx: sa.Connection, host: HostRecord) -> None:
     """Check that load balancers can leave a host. Raises Refusal."""
-    import sqlalchemy as sa
-
     from ..store import placing
-    from ..store.cluster_tables import AMPHORA
 
-    wanted = {placing.needs(tx, each) for each in tx.execute(sa.select(AMPHORA).where(AMPHORA.c.host_id == host.id))}
+    others = placing.candidates(tx, host.id)
     try:
-        for each in wanted or {placing.Needs()}:
-            placing.choose(tx, each, host.id)
+        for each in {needs for _, needs in placing.placed_on(tx, host.id)} or {placing.Needs()}:
+            placing.choose(tx, each, others)
     except placing.NoHost as error:
         raise Refusal(f"No other host can take the load balancers of {host.name}. {error}") from None
 

@@ -16,8 +16,6 @@ from ..strings import is_uuid
 MARK = "database-id"  # the file with the ID of the database that belongs to the directory
 LOCK = "lock"
 INSTANCES = "haproxy"  # the directory with a subdirectory for each load balancer
-
-
 PATIENCE = 10.0  # seconds in which a process that only looks at the lock lets go of it
 POLL = 0.005  # seconds
 
@@ -36,7 +34,7 @@ def held(directory: Path) -> Iterator[Path]:
     except OSError as error:
         raise StateError(f"The state directory {directory} cannot be used: {error.strerror}.") from None
     with open(descriptor, "r+") as lock:
-        if not _is_locked(lock):
+        if not _lock(lock):
             pid = (lock.read().split() or ["unknown"])[0]
             raise StateError(f"Another lbclient server (process {pid}) uses the state directory {directory}.")
         lock.truncate()
@@ -69,7 +67,7 @@ def start_of(pid: int) -> int:
         return 0
 
 
-def _is_locked(lock: IO[str]) -> bool:
+def _lock(lock: IO[str]) -> bool:
     """Lock the file and return True; return False if another server has locked it.
 
     Processes that look for a server share the lock for a moment: those are waited for.

@@ -13,6 +13,8 @@ from .snapshot import Snapshot
 
 Document = dict[str, Any]
 
+PROTOCOL = 1  # of the documents that a server and the agents of hosts exchange
+
 ONE = ("loadbalancer",)
 LISTS = ("listeners", "pools")
 LISTS_BY_OWNER = ("members", "l7policies", "l7rules")

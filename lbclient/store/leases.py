@@ -117,11 +117,14 @@ def leaving(tx: sa.Connection) -> list[str]:
         is_dead = host.state == placing.DEAD
         is_free = sa.true() if is_dead else AMPHORA.c.moving_to.is_(None)
         limit = len(moved) + (MOVES if is_dead else MOVES - under_way)
-        for each in tx.execute(sa.select(AMPHORA).where(mine, is_free)).all() if under_way < MOVES or is_dead else ():
+        if len(moved) >= limit:
+            continue
+        others = placing.candidates(tx, host.id)
+        for each, needs in placing.placed_on(tx, host.id, is_free):
             if len(moved) >= limit:
                 break
             try:
-                target = each.moving_to or placing.choose(tx, placing.needs(tx, each), host.id)
+                target = each.moving_to or placing.choose(tx, needs, others)
             except placing.NoHost as error:
                 obstacles.setdefault(host.id, f"Load balancers cannot leave: {error}")
                 continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import time
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,7 +77,7 @@ def place(tx: sa.Connection, loadbalancer_id: str, vips: Sequence[str], describe
     row = {
         "id": str(uuid.uuid4()),
         "loadbalancer_id": loadbalancer_id,
-        "host_id": choose(tx, Needs(described["cached_zone"], tuple(vips))),
+        "host_id": choose(tx, Needs(described["cached_zone"], tuple(vips)), candidates(tx)),
         "role": "STANDALONE",
         "created_at": now(),
         **described,
@@ -85,15 +85,23 @@ def place(tx: sa.Connection, loadbalancer_id: str, vips: Sequence[str], describe
     insert(AMPHORA, *row).run(tx, **row)
 
 
-def needs(tx: sa.Connection, placed: AmphoraRecord) -> Needs:
-    """Return the demands of a load balancer that has a host."""
-    found = by(LOADBALANCER, "id").one(tx, id=placed.loadbalancer_id)
-    return Needs(placed.cached_zone, (found.vip_address, *(vip["ip_address"] for vip in found.additional_vips)))
+def placed_on(tx: sa.Connection, host_id: str, *conditions: sa.ColumnElement[bool]) -> Iterator[tuple[Any, Needs]]:
+    """Yield the amphorae of a host that meet the conditions, each with the demands of its load balancer."""
+    joined = sa.join(AMPHORA, LOADBALANCER, AMPHORA.c.loadbalancer_id == LOADBALANCER.c.id)
+    columns = (*AMPHORA.c, LOADBALANCER.c.vip_address, LOADBALANCER.c.additional_vips)
+    wanted = sa.select(*columns).select_from(joined).where(AMPHORA.c.host_id == host_id, *conditions)
+    for row in tx.execute(wanted).all():
+        yield row, Needs(row.cached_zone, (row.vip_address, *(vip["ip_address"] for vip in row.additional_vips)))
 
 
-def choose(tx: sa.Connection, wanted: Needs, other_than: str | None = None) -> str:
+def candidates(tx: sa.Connection, other_than: str | None = None) -> list[HostRecord]:
+    """Return the hosts that can take load balancers."""
+    return [each for each in _WANTED.all(tx) if each.id != other_than and is_alive(tx, each)]
+
+
+def choose(tx: sa.Connection, wanted: Needs, hosts: Iterable[HostRecord]) -> str:
     """Return the ID of the host with the fewest load balancers for its weight, of those that fit. Raises NoHost."""
-    hosts = _fitting([each for each in _WANTED.all(tx) if each.id != other_than and is_alive(tx, each)], wanted)
+    hosts = _fitting(hosts, wanted)
     loads = {row.host_id: row.load for row in _LOADS.all(tx)} if len(hosts) > 1 else {}
     chosen: str = min(hosts, key=lambda each: (loads.get(each.id, 0) + 1) / each.weight).id
     return chosen

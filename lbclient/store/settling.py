@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import sqlalchemy as sa
 
@@ -136,15 +136,18 @@ def revision(tx: sa.Connection, loadbalancer_id: str) -> int | None:
     return found
 
 
-def parts(seen: Seen) -> Iterator[Seen]:
-    """Divide the members that a snapshot saw into parts of PART, to be settled one by one before the rest.
+def divided(seen: Seen) -> tuple[list[Seen], Seen]:
+    """Divide what a snapshot saw into parts of PART members, to be settled one by one, and the rest.
 
-    Yields nothing for fewer members, which are settled together with the rest.
+    There are no parts of fewer members, which are settled together with the rest.
     """
-    members = [key for key in seen if key[0] == MEMBER.name]
-    if len(members) > PART:
-        for start in range(0, len(members), PART):
-            yield {key: seen[key] for key in members[start : start + PART]}
+    members = [key for key in seen if key[0] == MEMBER.name] if len(seen) > PART else []
+    if len(members) <= PART:
+        return [], seen
+    parts: list[Seen] = [
+        {key: seen[key] for key in members[start : start + PART]} for start in range(0, len(members), PART)
+    ]
+    return parts, {key: revision for key, revision in seen.items() if key[0] != MEMBER.name}
 
 
 def settle_part(tx: sa.Connection, seen: Seen, is_failed: bool) -> None:

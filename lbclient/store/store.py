@@ -182,14 +182,12 @@ class Store:
 
     def _settle_parts(self, snapshot: Snapshot, error: str | None, check: Guard) -> settling.Seen:
         """Settle the members of large pools in short transactions, so that others can write; return what is left."""
-        rest = dict(snapshot.seen)
-        for part in settling.parts(snapshot.seen):
+        parts, rest = settling.divided(snapshot.seen)
+        for part in parts:
             with self.changing(is_durable=False) as tx:
                 settling.lock(tx, snapshot.loadbalancer.id)
                 check(tx)
                 settling.settle_part(tx, part, error is not None)
-            for key in part:
-                del rest[key]
             time.sleep(PAUSE)
         return rest
 

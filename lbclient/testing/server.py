@@ -55,7 +55,7 @@ class Server:
     def start(cls, options: Sequence[str] = ()) -> Server:
         """Start one that ends with this process. Raises NotStarted."""
         command = programs.command("lbclient.cli.shell", "server", "--ephemeral", "--testing", *options)
-        with tempfile.TemporaryFile("w+") as log:  # a pipe that nobody reads would fill up, and the server would stop
+        with tempfile.TemporaryFile("w+") as log:  # a pipe would fill up unread, and block the server
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True)
             assert process.stdout is not None
             line = process.stdout.readline()

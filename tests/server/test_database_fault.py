@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from running import RunningServer, end_server, lbclient, start_server, wait_until
+from running import RunningServer, end_server, frozen, lbclient, start_server, wait_until
 
 if TYPE_CHECKING:
     from databases import Cluster
@@ -59,14 +57,8 @@ def test_meanwhile_503_and_afterwards_all_is_as_it_was(server: RunningServer, po
 @contextmanager
 def stopped(postgresql: Cluster) -> Iterator[None]:
     """Every process of PostgreSQL hangs, as if its machine did."""
-    pids = postgresql.processes()
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    try:
+    with frozen(postgresql.processes()):
         yield
-    finally:
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What is wrong with a host is refused, shown with its reason, and heals when the cause is gone."""
+"""Faults of a host are refused, or shown with a reason, and heal when the cause is gone."""
 
 from __future__ import annotations
 
@@ -19,11 +19,7 @@ from running import processes_with, wait_until
 
 
 def test_a_second_agent_with_the_file_of_a_host_waits_until_the_first_is_gone(hosts: Hosts, member: Web) -> None:
-    hosts.enroll("first")
-    agent = hosts.run_agent("first")
-    assert hosts.host("set", "--weight=0", "server").returncode == 0
-    balancer = hosts.balancer()
-    hosts.serving(balancer, member)
+    agent, balancer, _ = hosts.carried(member)
     wait_until(lambda: hosts.statuses(balancer) == ("ACTIVE", "ONLINE"), LONG)
     epoch = hosts.shown("first")["epoch"]
     other = hosts.start_agent("first", "copy")
@@ -139,6 +135,6 @@ def asked(hosts: Hosts, **values: Any) -> requests.Response:
 
 
 def made(hosts: Hosts) -> list[Any]:
-    """What a creation leaves behind."""
+    """All load balancers, amphorae and ports, which a refused creation must not change."""
     paths = (f"{LBAAS}/loadbalancers", "/load-balancer/v2.0/octavia/amphorae", "/networking/v2.0/ports")
     return [hosts.ask("GET", path) for path in paths]

@@ -19,11 +19,7 @@ from running import processes_with, wait_until
 
 
 def test_a_load_balancer_is_carried_by_a_host_and_moves_when_that_drains(hosts: Hosts, member: Web) -> None:
-    hosts.enroll("first")
-    hosts.run_agent("first")
-    assert hosts.host("set", "--weight=0", "server").returncode == 0
-    balancer = hosts.balancer()
-    url = hosts.serving(balancer, member)
+    _, balancer, url = hosts.carried(member)
     wait_until(lambda: hosts.statuses(balancer) == ("ACTIVE", "ONLINE"), LONG)
     assert (hosts.is_here("first", balancer), hosts.is_here("server", balancer)) == (True, False)
     assert requests.get(url, timeout=5).status_code == 200
@@ -49,11 +45,7 @@ def test_a_load_balancer_is_carried_by_a_host_and_moves_when_that_drains(hosts: 
 
 
 def test_a_host_that_is_not_heard_is_shown_and_heals(hosts: Hosts, member: Web) -> None:
-    hosts.enroll("first")
-    agent = hosts.run_agent("first")
-    assert hosts.host("set", "--weight=0", "server").returncode == 0
-    balancer = hosts.balancer()
-    url = hosts.serving(balancer, member)
+    agent, balancer, url = hosts.carried(member)
     wait_until(lambda: hosts.statuses(balancer) == ("ACTIVE", "ONLINE"), LONG)
     agent.send_signal(signal.SIGSTOP)
     wait_until(lambda: hosts.statuses(balancer) == ("ACTIVE", "ERROR"), LONG)
@@ -76,11 +68,7 @@ def test_a_host_that_is_not_heard_is_shown_and_heals(hosts: Hosts, member: Web) 
 
 
 def test_a_dead_host_gives_its_load_balancers_to_others(hosts: Hosts, member: Web) -> None:
-    hosts.enroll("first")
-    agent = hosts.run_agent("first")
-    assert hosts.host("set", "--weight=0", "server").returncode == 0
-    balancer = hosts.balancer()
-    hosts.serving(balancer, member)
+    agent, balancer, _ = hosts.carried(member)
     wait_until(lambda: hosts.statuses(balancer) == ("ACTIVE", "ONLINE"), LONG)
     agent.kill()
     for pid in processes_with(str(hosts.directory / "first")):
@@ -94,11 +82,7 @@ def test_a_dead_host_gives_its_load_balancers_to_others(hosts: Hosts, member: We
 
 
 def test_changes_reach_an_agent_that_was_away(hosts: Hosts, member: Web) -> None:
-    hosts.enroll("first")
-    agent = hosts.run_agent("first")
-    assert hosts.host("set", "--weight=0", "server").returncode == 0
-    balancer = hosts.balancer()
-    url = hosts.serving(balancer, member)
+    agent, balancer, url = hosts.carried(member)
     wait_until(lambda: _is_served(url), LONG)
     agent.kill()
     agent.communicate(timeout=20)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +13,7 @@ import requests
 from members import Web
 
 from agents import LBAAS, LONG, Hosts
+from running import frozen as frozen_processes
 from running import wait_until
 
 if TYPE_CHECKING:
@@ -43,14 +42,8 @@ def stopped(postgresql: Cluster) -> Iterator[None]:
 
 @contextmanager
 def frozen(postgresql: Cluster) -> Iterator[None]:
-    pids = postgresql.processes()
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    try:
+    with frozen_processes(postgresql.processes()):
         yield
-    finally:
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
 
 
 @contextmanager
@@ -79,11 +72,7 @@ def traffic(url: str) -> Iterator[list[int | str]]:
 def test_traffic_goes_on_and_afterwards_nothing_is_pending(
     hosts: Hosts, postgresql: Cluster, member: Web, away: Any
 ) -> None:
-    hosts.enroll("first")
-    hosts.run_agent("first")
-    assert hosts.host("set", "--weight=0", "server").returncode == 0
-    balancer = hosts.balancer()
-    url = hosts.serving(balancer, member)
+    _, balancer, url = hosts.carried(member)
     path = f"{hosts.server.url}{LBAAS}/loadbalancers/{balancer['id']}"
 
     def is_settled(name: str) -> bool:

@@ -100,7 +100,7 @@ def test_without_a_host_nothing_is_placed(store: Store) -> None:
     with store.writing() as tx:
         tx.execute(sa.update(HOST).values(weight=0))
         with pytest.raises(placing.NoHost, match="No host can take"):
-            placing.choose(tx, placing.Needs())
+            placing.choose(tx, placing.Needs(), placing.candidates(tx))
 
 
 def test_a_host_gets_the_load_balancers_that_it_reaches(store: Store) -> None:
@@ -108,9 +108,9 @@ def test_a_host_gets_the_load_balancers_that_it_reaches(store: Store) -> None:
     _add(store, "second", networks=("2001:db8::/64",))
     assert _place(store, 8) == {"first": 4, SERVER: 4}
     with store.writing() as tx:
-        assert placing.choose(tx, placing.Needs(addresses=("2001:db8::1",)), other_than=SERVER) == "second"
+        assert placing.choose(tx, placing.Needs(addresses=("2001:db8::1",)), placing.candidates(tx, SERVER)) == "second"
         with pytest.raises(placing.NoHost, match=r"reaches the network of 203\.0\.113\.1\."):
-            placing.choose(tx, placing.Needs(addresses=(VIP, "203.0.113.1")), other_than=SERVER)
+            placing.choose(tx, placing.Needs(addresses=(VIP, "203.0.113.1")), placing.candidates(tx, SERVER))
 
 
 def test_a_host_with_a_zone_gets_only_load_balancers_of_that_zone(store: Store) -> None:
@@ -119,7 +119,7 @@ def test_a_host_with_a_zone_gets_only_load_balancers_of_that_zone(store: Store) 
     assert _place(store, 6, "east") == {"first": 3, SERVER: 3}
     with store.writing() as tx:
         with pytest.raises(placing.NoHost, match="No host of the zone north can"):
-            placing.choose(tx, placing.Needs("north"), other_than=SERVER)
+            placing.choose(tx, placing.Needs("north"), placing.candidates(tx, SERVER))
         tx.execute(sa.update(HOST).where(HOST.c.id == SERVER).values(zone="west"))
     assert _place(store, 3, "east") == {"first": 6, SERVER: 3}
 

@@ -21,7 +21,7 @@ LONG = 40.0  # seconds
 
 
 def described(**other: Any) -> dict[str, Any]:
-    """What an agent says when it registers."""
+    """The body of an agent's registration."""
     said = {"version": "x", "protocol": 1, "instance": "0b9cd3d4-5b5a-4b53-8c38-000000000001", "networks": None}
     return {**said, "clock": clock(), **other}
 
@@ -71,7 +71,7 @@ class Hosts:
         return agent
 
     def shown(self, name: str) -> dict[str, str]:
-        """What `host show` prints, by name."""
+        """The values that `host show` prints, by name."""
         done = self.host("show", name)
         assert done.returncode == 0, done.stderr
         lines = [line.rpartition("  ") for line in done.stdout.splitlines()]
@@ -101,6 +101,14 @@ class Hosts:
         listener = {"protocol": "HTTP", "protocol_port": 8080, "default_pool_id": pool["id"]}
         self.create("listeners", "listener", loadbalancer_id=balancer["id"], **listener)
         return f"http://{balancer['vip_address']}:8080/"
+
+    def carried(self, member: Web) -> tuple[subprocess.Popen[str], Any, str]:
+        """A load balancer on a host named first; gives that host's agent, the load balancer and its URL."""
+        self.enroll("first")
+        agent = self.run_agent("first")
+        assert self.host("set", "--weight=0", "server").returncode == 0
+        balancer = self.balancer()
+        return agent, balancer, self.serving(balancer, member)
 
     def place(self, balancer: Any) -> str:
         """The host of a load balancer, as its amphora tells."""

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from running import processes_with
+from running import frozen, processes_with
 
 MOMENT = "2026-01-31T12:00:00"
 
@@ -42,13 +40,8 @@ def frozen_proxy(state_directory: Path, loadbalancer_id: str) -> Iterator[None]:
     """The HAProxy of a load balancer says nothing, so that changes last."""
     pids = [pid for pid in processes_with(str(state_directory / "haproxy" / loadbalancer_id)) if _is_haproxy(pid)]
     assert pids
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    try:
+    with frozen(pids):
         yield
-    finally:
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
 
 
 def _is_haproxy(pid: int) -> bool:

@@ -34,6 +34,18 @@ def lbclient(*arguments: str) -> list[str]:
     return [sys.executable, "-c", LBCLIENT, *arguments]
 
 
+@contextmanager
+def frozen(pids: Sequence[int]) -> Iterator[None]:
+    """Processes that hang, as if their machine did."""
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+
 def processes_with(marker: str) -> list[int]:
     """The processes of this machine that have the text in their command line or environment, without this one."""
     return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit() and _mentions(path, marker)]

@@ -1,4 +1,4 @@
-"""What completion knows of a parser, as plain data that is read without argparse.
+"""Options and arguments of a parser as completion needs them: plain data that is read without argparse.
 
 Nothing here imports a module that Python's own start does not: a word is completed while its reader waits.
 """

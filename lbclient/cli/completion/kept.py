@@ -10,6 +10,7 @@ import os
 import sys
 
 from ... import __version__
+from ...client.cache_folder import cache_folder
 from .described import BETWEEN_FIELDS, Described, read_action
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -21,7 +22,7 @@ class Kept:
     """The descriptions, each read from its file, or made and written there for the next time."""
 
     def __init__(self) -> None:
-        self._folder = _folder()
+        self._folder = cache_folder("completion", os.environ) or ""
         self._fingerprint = _fingerprint() if self._folder else ""
 
     def commands(self) -> list[str]:
@@ -105,15 +106,6 @@ class Kept:
 def _are_known(argv: list[str], program: Described) -> bool:
     """Return whether the program's usual options contain every one of these that begins with --os-."""
     return all(word.partition("=")[0] in program.options for word in argv if word.startswith("--os-"))
-
-
-def _folder() -> str:
-    """Return the folder of the files; an empty text if no variable gives an absolute path."""
-    for variable, below in (("LBCLIENT_CACHE_HOME", ""), ("XDG_CACHE_HOME", ""), ("HOME", ".cache")):
-        named = os.environ.get(variable, "")
-        if os.path.isabs(named):
-            return os.path.join(named, below, "lbclient", "completion")
-    return ""
 
 
 def _fingerprint() -> str:

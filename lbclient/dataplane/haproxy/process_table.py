@@ -120,6 +120,14 @@ def _directory_of(command: bytes) -> bytes:
     return next((word for flag, word in pairwise(words) if flag == b"-C"), b"")
 
 
+def recorded(pidfile: Path) -> int | None:
+    """Return the PID in a file; None if the file is missing, cannot be read, or has none: it is empty for a moment."""
+    try:
+        return int(pidfile.read_text())
+    except (OSError, ValueError):
+        return None
+
+
 def master(directory: Path) -> int | None:
     """Return the PID of the master; None if the pidfile is missing or no process of the directory is running."""
     try:
@@ -177,11 +185,8 @@ def forget_ended(directories: Iterable[Path]) -> int:
 
 def _names_one_that_is_changing(pidfile: Path) -> bool:
     """Return whether the pidfile names a master that is re-executing itself: it has no command line for a moment."""
-    try:
-        pid = int(pidfile.read_text())
-    except (FileNotFoundError, ValueError):
-        return False
-    return not command_line(pid) and not is_zombie(pid)
+    pid = recorded(pidfile)
+    return pid is not None and not command_line(pid) and not is_zombie(pid)
 
 
 def _pids() -> list[int]:

@@ -15,7 +15,7 @@ from ..config.render import FINGERPRINT
 from ..relay.interface import LOG, PIDFILE, PLAN, SOCKET, TAKE
 from ..relay.plan import Plan, dumps, loads
 from . import binding, counters, runtime
-from .process_table import KILL_SECONDS, command_line, is_of_our_user, is_zombie, wait_until
+from .process_table import KILL_SECONDS, command_line, is_of_our_user, is_zombie, recorded, wait_until
 from .unprivileged import User
 
 ROOT = Path(__file__).parents[3]  # the directory that contains the package
@@ -53,11 +53,8 @@ class RelayProcess:
 
     def pid(self) -> int | None:
         """Return the PID of the relay; None if it does not run."""
-        try:
-            pid = int((self.directory / PIDFILE).read_text())
-        except (OSError, ValueError):
-            return None
-        return pid if self._is_ours(pid) else None
+        pid = recorded(self.directory / PIDFILE)
+        return pid if pid is not None and self._is_ours(pid) else None
 
     def end(self) -> str:
         """End the process, with SIGKILL if it ignores SIGTERM; return stopped, or nothing if none was running."""

@@ -13,10 +13,8 @@ from ..config.cfg import Refused
 
 Value = TypeVar("Value")
 ADVERT_SECONDS = 0.2  # from 0.1 to 1; at 0.05 s, addresses move without a reason on a busy machine
-FIRST_PRIORITY, SECOND_PRIORITY = (
-    250,
-    249,
-)  # never equal: otherwise the winner after a partition does not announce itself
+# Never equal: otherwise the winner after a partition does not announce itself.
+FIRST_PRIORITY, SECOND_PRIORITY = 250, 249
 NUMBERS = range(1, 256)  # of virtual routers, as VRRP has them
 NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 PATH = re.compile(r"/[A-Za-z0-9_./+@=,:-]*")

@@ -13,7 +13,7 @@ import subprocess
 from pathlib import Path
 
 from ..config.cfg import Refused
-from ..haproxy.process_table import KILL_SECONDS, command_line, is_of_our_user, is_zombie, wait_until
+from ..haproxy.process_table import KILL_SECONDS, command_line, is_of_our_user, is_zombie, recorded, wait_until
 
 CONFIGURATION, CANDIDATE, TRACKED, LOG = "keepalived.conf", "candidate.conf", "able", "keepalived.log"
 IN_EFFECT = "in-effect.conf"  # the configuration that keepalived has been told to read
@@ -97,11 +97,8 @@ class Keepalived:
 
     def pid(self) -> int | None:
         """Return the PID of the parent process; None if it does not run."""
-        try:
-            pid = int((self.directory / PIDFILE).read_text())
-        except (OSError, ValueError):
-            return None
-        return pid if self._is_ours(pid) else None
+        pid = recorded(self.directory / PIDFILE)
+        return pid if pid is not None and self._is_ours(pid) else None
 
     def stop(self) -> str:
         """End keepalived, which gives its addresses away first; return stopped, or nothing if it did not run.

@@ -29,7 +29,6 @@ from .hub import Changes, Hub
 
 LOG = logging.getLogger(__name__)
 PREFIX = "/agent/v1"
-PROTOCOL = 1  # of the documents that agents are given and report
 UNKNOWN = "unknown host: it was removed, is declared dead, or has been enrolled again since"
 ONE = re.compile(rf"{PREFIX}/loadbalancers/([0-9a-f-]{{36}})(?:/(settled|observed|released))?")
 
@@ -126,7 +125,7 @@ class AgentApi:
 
     def _register(self, host: HostRecord, body: Body, address: str) -> Body:
         version = str(body["version"])[:64]
-        if body.get("protocol") != PROTOCOL:
+        if body.get("protocol") != documents.PROTOCOL:
             reason = f"The agent, version {version}, does not speak the protocol of this server"
             self._refuse(host, 426, f"{reason}: install {__version__}.", is_passing=False)
         networks = body["networks"]

@@ -83,16 +83,22 @@ def test_a_foreign_pool_is_forbidden(api: Any, pool: Any) -> None:
     assert put(api.as_("other"), pool).status_code == 403
 
 
-def test_the_number_of_statements_does_not_grow_with_the_members(
-    make_api: Any, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run, statements = prepared.execute, []
+@pytest.fixture
+def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The statements that have been executed, one after the other."""
+    run, found = prepared.execute, []
 
-    def counted(tx: Any, text: str, values: Any = None) -> Any:
-        statements.append(text)
+    def noted(tx: Any, text: str, values: Any = None) -> Any:
+        found.append(text)
         return run(tx, text, values)
 
-    monkeypatch.setattr(prepared, "execute", counted)
+    monkeypatch.setattr(prepared, "execute", noted)
+    return found
+
+
+def test_the_number_of_statements_does_not_grow_with_the_members(
+    make_api: Any, store: Store, statements: list[str]
+) -> None:
     api, unsettled = make_api(), make_api(wake=lambda loadbalancer_id: None)
     steps = []
     for size in (300, 900):
@@ -132,24 +138,16 @@ def settle(store: Store, loadbalancer_id: str, check: Any = lambda tx: None, err
 
 
 def test_the_statements_that_settle_a_batch_do_not_grow_with_the_members(
-    make_api: Any, store: Store, monkeypatch: pytest.MonkeyPatch
+    make_api: Any, store: Store, statements: list[str]
 ) -> None:
-    run, statements = prepared.execute, []
-
-    def counted(tx: Any, text: str, values: Any = None) -> Any:
-        statements.append(text)
-        return run(tx, text, values)
-
     steps = []
     for size in (100, 400):
         api, pool, loadbalancer_id = unsettled(make_api, store, size)
         counts = []
         for members in ([member(n, weight=7) for n in range(1, size + 1)], [], []):
-            with monkeypatch.context() as patched:
-                patched.setattr(prepared, "execute", counted)
-                statements.clear()
-                settle(store, loadbalancer_id)
-                counts.append(len(statements))
+            statements.clear()
+            settle(store, loadbalancer_id)
+            counts.append(len(statements))
             assert put(api, pool, *members).status_code == 202
         steps.append(counts)
     assert steps[0] == steps[1]
