@@ -13,6 +13,7 @@ from .errors import NotConfigured
 Entry = dict[str, Any]
 
 SUFFIXES = (".yaml", ".yml", ".json")
+READ_BY = "read_by"  # key of entries that something else than these files had a part in
 STEMS = {"clouds": "OS_CLIENT_CONFIG_FILE", "secure": "OS_CLIENT_SECURE_FILE"}  # name -> variable with another path
 
 
@@ -151,4 +152,4 @@ def _through_openstacksdk(files: list[Path], name: str, region_name: str | None,
         config: Entry = reader.get_one(cloud=name, region_name=region_name, validate=False).config
     except ConfigException as error:
         raise NotConfigured(" ".join(str(error).split())) from error
-    return config
+    return {**config, READ_BY: "openstacksdk"}

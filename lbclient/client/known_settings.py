@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -44,7 +43,7 @@ class Known:
     def write(self, settings: Settings, login: token_cache.CacheEntry) -> None:
         """Keep the settings of a cached login, unless something else than these sources had a part in them."""
         file = token_cache.beside(self._sources, self._environ)
-        if file is None or settings.get("cert") or "openstack.config" in sys.modules:
+        if file is None or settings.get("cert") or clouds.READ_BY in settings:
             return
         kept = {name: value for name, value in settings.items() if name in KEPT or name.endswith(OVERRIDE)}
         if all(isinstance(value, (str, int, float)) for value in kept.values()):

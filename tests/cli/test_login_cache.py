@@ -98,6 +98,25 @@ def test_odd_known_settings_are_read_again(run, folder, content) -> None:
     assert known.read_text() != content
 
 
+def test_settings_are_kept_wherever_openstacksdk_happens_to_be_loaded(run, folder) -> None:
+    import openstack.config  # noqa: F401 (another plugin of the same process may have done so)
+
+    assert run(*LIST).status == 0
+    assert len(list(folder.glob("*.known"))) == 1
+
+
+def test_settings_that_openstacksdk_has_read_are_not_kept(run, cloud, folder, tmp_path, monkeypatch) -> None:
+    clouds = tmp_path / "clouds.yaml"
+    clouds.write_text(
+        (cloud.state_directory / "clouds.yaml").read_text().replace("    auth:", "    profile: p\n    auth:")
+    )
+    (tmp_path / "clouds-public.yaml").write_text("public-clouds: {p: {interface: public}}")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(clouds))
+    assert run(*LIST).status == 0
+    assert (len(files(folder)), list(folder.glob("*.known"))) == (1, [])
+
+
 def cloud_password(cloud: Any, name: str = "lbclient") -> str:
     import yaml
 
