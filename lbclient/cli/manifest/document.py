@@ -251,20 +251,19 @@ def _merged(node: yaml.MappingNode) -> int:
     sizes: dict[int, int] = {}
 
     def size(each: yaml.Node) -> int:
-        if not isinstance(each, yaml.CollectionNode):
-            return 1
         if id(each) not in sizes:
             sizes[id(each)] = 0  # of one within itself, which is a mistake
-            parts = each.value if isinstance(each, yaml.SequenceNode) else _merged_parts(each)
-            sizes[id(each)] = sum(map(size, parts))
+            sizes[id(each)] = sum(map(size, _merged_parts(each))) or 1
         return sizes[id(each)]
 
     return size(node)
 
 
-def _merged_parts(node: yaml.MappingNode) -> list[yaml.Node]:
-    """Return what the pairs of a mapping come from: its keys, and the mappings behind its merge keys."""
-    return [value if key.tag == values.MERGE else key for key, value in node.value]
+def _merged_parts(node: yaml.Node) -> list[yaml.Node]:
+    """Return what the pairs of a mapping, or of a list of mappings, come from: its keys, and what it merges."""
+    if isinstance(node, yaml.MappingNode):
+        return [value if key.tag == values.MERGE else key for key, value in node.value]
+    return node.value if isinstance(node, yaml.SequenceNode) else []
 
 
 def _size(node: yaml.Node) -> int:
