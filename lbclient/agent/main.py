@@ -133,6 +133,9 @@ class Agent:
                 if is_heard:
                     LOG.warning("the server is not heard; what runs goes on: %s", error)
                 is_heard = False
+            except Exception:  # this thread outlasts it: without beats, the host would be taken for dead
+                LOG.exception("no beat could be sent, will try again")
+                is_heard = False
 
     def _listen(self) -> None:
         """Follow the server's messages, and look at the whole list at each connect and every LIST_SECONDS."""
@@ -150,6 +153,8 @@ class Agent:
                             self._take(orjson.loads(line))
             except (Unreachable, Refused) as error:
                 LOG.info("the stream of changes has ended, will try again: %s", error)
+            except Exception:
+                LOG.exception("the stream of changes has ended, will try again")
             self._is_over.wait(RETRY_SECONDS)
 
     def _list(self) -> None:
@@ -158,6 +163,8 @@ class Agent:
                 self._wake(self._control_plane.changed())
             except (Unreachable, Refused) as error:
                 LOG.info("the whole list cannot be read, will try again: %s", error)
+            except Exception:
+                LOG.exception("the whole list cannot be read, will try again")
 
     def _wake(self, ids: list[str]) -> None:
         for id_ in ids:
@@ -189,6 +196,8 @@ class Agent:
             self._server.post("/answers", {"token": message["token"], "value": value})
         except (Unreachable, Refused, OSError) as error:
             LOG.warning("a question of the server cannot be answered: %s", error)
+        except Exception:
+            LOG.exception("a question of the server cannot be answered")
 
 
 def _instance(directory: Path) -> str:
