@@ -89,6 +89,7 @@ def http_server_of(config: Config, services: Services, certificate: Certificate 
         Guards(
             lambda environ: (pages.is_known if pages.is_page(environ) else guards.is_known)(environ),
             lambda environ: (pages.is_login if pages.is_page(environ) else guards.is_login)(environ),
+            guards.needs_own_site,
         ),
         _limits(config),
         certificate,
