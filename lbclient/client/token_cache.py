@@ -10,12 +10,14 @@ import json
 import os
 import stat
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from .. import files
+from ..files import ASIDE
 from .cache_folder import cache_folder
 
 try:
@@ -31,7 +33,6 @@ SECRET = "secret"
 SECRET_LENGTH = 32
 SUFFIX = ".json"
 KNOWN = ".known"  # suffix of files with what is known of a login
-ASIDE = ".new"  # suffix of temporary files
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class CacheEntry:
         """Store a login and delete expired ones. Errors of the file system are ignored."""
         text = json.dumps({"form": FORM, **asdict(cached)})
         with suppress(OSError):
-            _put(self.path, text.encode(), os.replace)
+            files.replace(self.path, text, is_durable=False)
             _clean(self.path.parent)
 
     def drop(self, token: str) -> None:
@@ -88,7 +89,7 @@ class Beside:
     def write(self, content: bytes) -> None:
         """Store the content. Errors of the file system are ignored."""
         with suppress(OSError):
-            _put(self.path, content, os.replace)
+            files.replace(self.path, content, is_durable=False)
 
     def login(self, name: str) -> CacheEntry:
         """Return the entry of the login whose file has this name. Raises ValueError."""
@@ -160,7 +161,7 @@ def _secret(folder: Path) -> bytes | None:
     path = folder / SECRET
     with suppress(OSError):
         if not path.exists():
-            _put(path, os.urandom(SECRET_LENGTH), os.link)
+            files.create(path, os.urandom(SECRET_LENGTH))
     secret = _read_private(path)
     return secret if secret and len(secret) == SECRET_LENGTH else None
 
@@ -195,21 +196,6 @@ def _parsed(content: bytes) -> CachedToken | None:
         and all(isinstance(address, str) for address in cached.endpoints.values())
     )
     return cached if is_whole else None
-
-
-def _put(path: Path, content: bytes, place: Callable[[str, Path], None]) -> None:
-    """Write a temporary file and move it into place, so that readers never see a half-written file."""
-    import tempfile  # imported late: only a new login is written
-
-    descriptor, aside = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=ASIDE)  # with mode 0600
-    try:
-        with open(descriptor, "wb") as file:
-            file.write(content)
-        with suppress(FileExistsError):
-            place(aside, path)
-    finally:
-        with suppress(FileNotFoundError):
-            os.unlink(aside)
 
 
 def _clean(folder: Path) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
-from ...store import dump, files, identity_tables, migrations
+from ... import files
+from ...store import dump, identity_tables, migrations
 from ...store.tables import LOADBALANCER, SCHEMA
 from ..errors import BadRequest, NotFound
 
