@@ -15,11 +15,12 @@ import falcon
 import orjson
 
 from ..store import faults, nonblocking
-from . import bounds, errors
+from . import errors
 from .access.context import ANONYMOUS
 from .access.sender import sender, token
 from .identity.routes import ROUTES as IDENTITY
 from .keymanager.routes import ROUTES as KEY_MANAGER
+from .lists import bounds
 from .loadbalancer import listing
 from .loadbalancer.routes import DESCRIPTION, LOAD_BALANCING, VERSIONS
 from .network.routes import ROUTES as NETWORKING
