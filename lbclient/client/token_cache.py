@@ -16,8 +16,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import files
-from ..files import ASIDE
 from .cache_folder import cache_folder
 
 try:
@@ -65,7 +63,7 @@ class CacheEntry:
         """Store a login and delete expired ones. Errors of the file system are ignored."""
         text = json.dumps({"form": FORM, **asdict(cached)})
         with suppress(OSError):
-            files.replace(self.path, text, is_durable=False)
+            _put(self.path, text.encode())
             _clean(self.path.parent)
 
     def drop(self, token: str) -> None:
@@ -89,7 +87,7 @@ class Beside:
     def write(self, content: bytes) -> None:
         """Store the content. Errors of the file system are ignored."""
         with suppress(OSError):
-            files.replace(self.path, content, is_durable=False)
+            _put(self.path, content)
 
     def login(self, name: str) -> CacheEntry:
         """Return the entry of the login whose file has this name. Raises ValueError."""
@@ -161,6 +159,8 @@ def _secret(folder: Path) -> bytes | None:
     path = folder / SECRET
     with suppress(OSError):
         if not path.exists():
+            from .. import files  # imported late, as in _put()
+
             files.create(path, os.urandom(SECRET_LENGTH))
     secret = _read_private(path)
     return secret if secret and len(secret) == SECRET_LENGTH else None
@@ -198,6 +198,18 @@ def _parsed(content: bytes) -> CachedToken | None:
     return cached if is_whole else None
 
 
+def _put(path: Path, content: bytes) -> None:
+    from .. import files  # imported late: only a new login is written
+
+    files.replace(path, content, is_durable=False)
+
+
+def _is_aside(path: Path) -> bool:
+    from ..files import ASIDE
+
+    return path.suffix == ASIDE
+
+
 def _clean(folder: Path) -> None:
     for path in _files(folder):
         with suppress(OSError):
@@ -212,12 +224,16 @@ def _is_over(path: Path) -> bool:
         return cached is None or not cached.is_good
     if path.suffix == KNOWN:
         return time.time() - path.stat().st_mtime > OUTLIVED
-    return path.suffix == ASIDE and time.time() - path.stat().st_mtime > ABANDONED
+    return _is_aside(path) and time.time() - path.stat().st_mtime > ABANDONED
 
 
 def _files(folder: Path) -> list[Path]:
     """List the files that this module creates."""
     try:
-        return [path for path in folder.iterdir() if path.suffix in (SUFFIX, KNOWN, ASIDE) or path.name == SECRET]
+        return [
+            path
+            for path in folder.iterdir()
+            if path.suffix in (SUFFIX, KNOWN) or path.name == SECRET or _is_aside(path)
+        ]
     except OSError:
         return []
