@@ -25,7 +25,9 @@ REFUSAL = re.compile(r"Invalid input for field/attribute (.*)\. Value: '(.*)'\. 
 WORDS = [each.name for resource in (FAULT, PACE) for each in resource.fields]
 WORDS += ["preset", "scale", "snapshot", "loadbalancer_id", "operating_status", "name", "roles", "colour"]
 
-SCALARS = st.none() | st.booleans() | st.integers(-5, 10**19) | st.floats(allow_nan=False, allow_infinity=False)
+SCALARS: st.SearchStrategy[Any] = (
+    st.none() | st.booleans() | st.integers(-5, 10**19) | st.floats(allow_nan=False, allow_infinity=False)
+)
 SCALARS |= st.text(st.characters(codec="utf-8"), max_size=5) | st.sampled_from(
     ["ERROR", "GET", "octavia", "create", "1"]
 )
