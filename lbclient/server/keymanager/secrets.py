@@ -21,6 +21,7 @@ from .access import SECRETS
 from .bodies import checked, invalid
 
 SCHEMA = "Secret"
+VARY = {"Vary": "Accept"}
 SECRET_TYPES = ("symmetric", "passphrase", "private", "public", "certificate", "opaque")
 PROPERTIES = (
     Attribute("name", is_nullable=True),
@@ -150,7 +151,7 @@ def show(services: Services, request: Request, id_: str) -> Answer:
         return show_payload(services, request, id_)
     with services.store.reading() as tx:
         row = access.visible(tx, SECRETS, id_, request.who, "Secret retrieval")
-        return Answer(_present(tx, request, [row])[0])
+        return Answer(_present(tx, request, [row])[0], headers=VARY)
 
 
 def show_payload(services: Services, request: Request, id_: str) -> Answer:
@@ -159,7 +160,7 @@ def show_payload(services: Services, request: Request, id_: str) -> Answer:
         if row.sealed is None:
             raise errors.NotFound("Not Found. Sorry but your secret has no payload.")
         payload = tls_material.vault(tx).unseal(row.sealed)
-    return Answer(payload, 200, {"Content-Type": payloads.answered(request.http, payload, row.content_type)})
+    return Answer(payload, 200, {"Content-Type": payloads.answered(request.http, payload, row.content_type), **VARY})
 
 
 def put_payload(services: Services, request: Request, id_: str) -> Answer:
