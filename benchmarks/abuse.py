@@ -1,12 +1,14 @@
 """Floods against the API, with an honest client beside them: `python benchmarks/abuse.py [SECONDS [NAME …]]`.
 
 Each flood has a server of its own and runs in a process of its own, bounded in time. A line says how long an honest
-client's requests took meanwhile (reads, writes and logins, each over a new connection), how many of them failed, and
-the server's peak memory. The first line is without a flood. `abuse_queries.py` has the floods of queries.
+client's requests took meanwhile (reads, writes and logins, each over a new connection from another address than the
+flood's), how many of them failed, and the server's peak memory. The first line is without a flood. `abuse_queries.py`
+has the floods of queries.
 """
 
 from __future__ import annotations
 
+import http.client
 import json
 import multiprocessing
 import re
@@ -21,12 +23,12 @@ from pathlib import Path
 from typing import Any
 
 import abuse_queries
-import requests
 import yaml
 from setting import Client, server, wait_for
 
 DEADLINE = 10.0  # s after which an honest request counts as failed
 PAUSE = 0.02  # s between honest requests
+HONEST = "127.0.0.2"  # its address; floods come from 127.0.0.1
 
 
 @dataclass(frozen=True)
@@ -218,13 +220,17 @@ class Honest:
 
     def _ask(self, what: str, method: str, path: str, body: Any = None) -> None:
         start = time.perf_counter()
+        connection = http.client.HTTPConnection("127.0.0.1", self.target.port, DEADLINE, (HONEST, 0))
+        headers = {"X-Auth-Token": self.target.token, "Content-Type": "application/json"}
         try:
-            answer = requests.request(
-                method, self.target.url + path, json=body, headers={"X-Auth-Token": self.target.token}, timeout=DEADLINE
-            )
-            self.failed += answer.status_code >= 400
-        except requests.RequestException:
+            connection.request(method, path, None if body is None else json.dumps(body), headers)
+            answer = connection.getresponse()
+            answer.read()
+            self.failed += answer.status >= 400
+        except (OSError, http.client.HTTPException):
             self.failed += 1
+        finally:
+            connection.close()
         self.took[what].append(time.perf_counter() - start)
 
     def line(self, name: str, memory: int) -> str:

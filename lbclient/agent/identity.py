@@ -7,7 +7,7 @@ import ssl
 from datetime import datetime, timezone
 from pathlib import Path
 
-from ..store.files import replace
+from ..files import replace
 from ..vault.authority import fingerprint, new_request, validity
 from .connection import Connection, ask_once, new_context
 

@@ -22,10 +22,10 @@ from ..dataplane.haproxy.attachments import AttachmentFailed, attachment
 from ..dataplane.haproxy.binary import NotFound, find_haproxy
 from ..dataplane.haproxy.links import Assignment
 from ..dataplane.local import LocalDataPlane
+from ..files import replace
 from ..server import logs, notify, state
 from ..server.option_values import Network
 from ..store import documents
-from ..store.files import replace
 from . import identity
 from .connection import Connection, Refused, Unreachable
 from .distant import DistantControlPlane, clock

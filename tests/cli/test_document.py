@@ -168,3 +168,57 @@ def test_every_field_that_can_be_given_to_the_api_has_a_key() -> None:
             fields(part.resource)
 
     fields(LOADBALANCER)
+
+
+POOL = "{name: p, protocol: HTTP, lb_algorithm: ROUND_ROBIN}"
+
+
+def repeated(levels: int) -> str:
+    """A small file in which each level repeats the one below a thousand times."""
+    rule = "{type: PATH, compare_type: EQUAL_TO, value: /a}"
+    policy = f"{{action: REJECT, rules: &r [&one {rule}{', *one' * 999}]}}"
+    listener = f"{{protocol: HTTP, protocol_port: 80, l7policies: &p [&two {policy}{', *two' * 999}]}}"
+    return f"name: a\nlisteners: [&three {listener}{', *three' * (1000**levels // 1000**2 - 1)}]\n"
+
+
+def merged(levels: int) -> str:
+    """Mappings that merge the one before ten times."""
+    lines = ["name: a", "pools:", f"- &a0 {POOL}"]
+    lines += [f"- &a{number}\n  <<: [{', '.join([f'*a{number - 1}'] * 10)}]" for number in range(1, levels)]
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        repeated(2),
+        repeated(3),
+        f"name: a\npools: [&p {POOL}{', *p' * 300_000}]",
+        f"name: a\ntags: &t [x{', x' * 999}]\n"
+        f"listeners: [&l {{protocol: HTTP, protocol_port: 80, tags: *t}}{', *l' * 999}]",
+    ],
+)
+def test_a_small_file_cannot_stand_for_a_huge_one(text: str) -> None:
+    found = mistakes(text)
+    assert len(found) <= document.MOST_MISTAKES
+    assert found[-1].endswith("aliases and merge keys repeat too many values")
+
+
+@pytest.mark.parametrize("text", [merged(12), "name: a\npools:\n- &x {name: b, <<: *x}"])
+def test_merge_keys_do_not_multiply(text: str) -> None:
+    """Some versions of PyYAML merge a key once for each time that it is named."""
+    assert len(mistakes(text)) < 100
+
+
+def test_aliases_may_repeat_as_usual() -> None:
+    member = "{address: 10.0.0.4, protocol_port: 80}"
+    pools = [f"- &p{number} {{<<: *common, name: p{number}, members: [*m]}}" for number in range(200)]
+    text = f"name: a\nvip_subnet_id: s\npools:\n- &common {{{POOL.strip('{}')}, members: [&m {member}]}}\n"
+    (balancer,) = read(text + "\n".join(pools).replace("name: p0,", "name: p00,"))
+    assert len(balancer.parts["pools"]) == 201
+
+
+def test_only_the_first_mistakes_are_told() -> None:
+    found = mistakes("name: a\n" + "\n".join(f"k{number}: 1" for number in range(5000)))
+    assert len(found) == document.MOST_MISTAKES + 1
+    assert found[-1].endswith("there are more mistakes, which are not told")

@@ -31,6 +31,7 @@ class Application:
     def __init__(self) -> None:
         self.may_answer = threading.Event()
         self.waiting = threading.Semaphore(0)
+        self.lengths: dict[str, Callable[[], float]] = {}  # of the server's queues
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         if "lbclient.fault" in environ:
@@ -55,6 +56,7 @@ def serving(application: Application, **limits: Any) -> Iterator[Place]:
     made = Server(application, "127.0.0.1", 0, 2, guards=guards, limits=Limits(**{"look": 0.05, **limits}))
     place = "127.0.0.1", made.bind()
     made.start()
+    made.watch(lambda name, help, read: application.lengths.update({name.removeprefix("lbclient_"): read}))
     try:
         yield place
     finally:
@@ -232,11 +234,13 @@ def test_requests_without_waiting_for_answers(application: Application) -> None:
         assert statuses(rest(client))[-1:] == [429]
 
 
+LOGIN = b"GET /login HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+
+
 def test_logins_wait_in_a_short_queue_apart_from_the_others(application: Application) -> None:
-    login = b"GET /login HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-    with serving(application, logins=3) as place, connections(place, LOGIN_THREADS, login) as working:
+    with serving(application, logins=1) as place, connections(place, LOGIN_THREADS // 2, LOGIN) as working:
         assert all(application.waiting.acquire(timeout=DEADLINE) for _ in working)
-        with connections(place, 10, login) as queued:
+        with connections(place, 10, LOGIN) as queued:
             wait_until(lambda: sum(map(_has_answer, queued)) == 7)
             assert asked(place).status == 200
             application.may_answer.set()
@@ -244,30 +248,65 @@ def test_logins_wait_in_a_short_queue_apart_from_the_others(application: Applica
     assert found == [200] * 3 + [429] * 7
 
 
-def test_logins_of_one_address_leave_places_in_the_queue_to_others(application: Application) -> None:
-    login = b"GET /login HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+def logging_in(stack: ExitStack, place: Place, address: str, count: int) -> list[socket.socket]:
+    """Begin so many logins from an address."""
+    made = [socket.create_connection(place, DEADLINE, (address, 0)) for _ in range(count)]
+    for each in made:
+        stack.enter_context(each)
+        each.sendall(LOGIN)
+    return made
+
+
+def test_a_full_queue_of_logins_has_places_for_an_address_with_fewer(application: Application) -> None:
     allowed = LOGIN_THREADS + 1
     with serving(application, logins=1) as place, ExitStack() as stack:
-
-        def refused_of(address: str) -> int:
-            """Return how many requests are refused of one more than is allowed; the others stay in the queue."""
-            made = [socket.create_connection(place, DEADLINE, (address, 0)) for _ in range(allowed + 1)]
-            for each in made:
-                stack.enter_context(each)
-                each.sendall(login)
-            queued.extend(made)
-            wait_until(lambda: any(map(_has_answer, made)))
-            assert asked(place).status == 200
-            return sum(map(_has_answer, made))
-
-        queued: list[socket.socket] = []
-        assert [refused_of(f"127.0.0.{number}") for number in range(2, 2 + LOGIN_ADDRESSES)] == [1] * LOGIN_ADDRESSES
-        assert refused_of("127.0.0.77") >= 1  # there is no more room for anybody
+        flood = []
+        for number in range(2, 2 + LOGIN_ADDRESSES):
+            made = logging_in(stack, place, f"127.0.0.{number}", allowed + 1)
+            wait_until(lambda made=made: sum(map(_has_answer, made)) == 1)  # one more than the address may have
+            flood += made
+        assert asked(place).status == 200
+        late = logging_in(stack, place, "127.0.0.77", allowed + 1)
+        wait_until(lambda: sum(map(_has_answer, late)) == 2)  # it has as many as each of the others now
         application.may_answer.set()
-        for each in queued:
+        for each in (*flood, *late):
             each.setblocking(True)
-        found = [status for each in queued for status in statuses(rest(each))]
-    assert found.count(200) == allowed * LOGIN_ADDRESSES
+        found = [[status for each in made for status in statuses(rest(each))] for made in (flood, late)]
+    assert [each.count(200) for each in found] == [(allowed - 1) * LOGIN_ADDRESSES, allowed - 1]
+
+
+class OneByOne(Application):
+    """Notes who logs in, and answers each login when it is released."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun: list[str] = []
+        self.released = threading.Semaphore(0)
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == "/login" and "lbclient.fault" not in environ:
+            self.begun.append(environ["REMOTE_ADDR"])
+            assert self.released.acquire(timeout=DEADLINE)
+        start_response("200 OK", [("Content-Length", "0")])
+        return [b""]
+
+
+def test_a_login_does_not_wait_behind_a_flood_of_another_address() -> None:
+    application = OneByOne()
+    with serving(application, logins=20) as place, ExitStack() as stack:
+        flood = logging_in(stack, place, "127.0.0.2", 15)
+        wait_until(lambda: len(application.begun) == LOGIN_THREADS // 2)
+        logging_in(stack, place, "127.0.0.3", 1)
+        wait_until(lambda: application.begun[LOGIN_THREADS // 2 :] == ["127.0.0.3"])  # at once, though others wait
+        logging_in(stack, place, "127.0.0.6", 1)
+        wait_until(lambda: len(application.begun) == LOGIN_THREADS)
+        for address in ("127.0.0.4", "127.0.0.5"):
+            logging_in(stack, place, address, 1)
+        stack.callback(application.released.release, len(flood) + 4)
+        wait_until(lambda: application.lengths["login_queue_length"]() == len(flood) + 4)
+        application.released.release(3)
+        wait_until(lambda: len(application.begun) == LOGIN_THREADS + 3)
+        assert sorted(application.begun[-3:]) == ["127.0.0.2", "127.0.0.4", "127.0.0.5"]  # one of the flood in its turn
 
 
 def _has_answer(client: socket.socket) -> bool:

@@ -16,6 +16,8 @@ from .values import InvalidValue, meant
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 DEEPEST = 50  # maximum nesting of YAML; the schema needs about ten levels
+REPEATED = 100_000  # values that aliases and merge keys may add to those that are written out
+MOST_MISTAKES = 1000  # after which the rest of a file is not read
 LIST_OF_ALL = LOADBALANCER.collection
 
 
@@ -33,12 +35,19 @@ def read(source: str, content: bytes, sections: Mapping[str, Section] | None = N
     `sections` are read by functions of the caller; in a file that has any of them, there need be no load balancer.
     """
     reader = Reader(source, sections or {})
-    found = reader.documents(content)
+    try:
+        found = reader.documents(content)
+    except TooMany:
+        found = []
     if not reader.mistakes and not found and not reader.has_sections:
         reader.add(Position(source, 1, 1), "there is no load balancer in it")
     if reader.mistakes:
         raise Mistakes(source, [f"{place}: {words}" for place, words in sorted(reader.mistakes)])
     return found
+
+
+class TooMany(Exception):
+    """A file has too many mistakes, or aliases that repeat too much, to be read any further."""
 
 
 class Reader:
@@ -50,9 +59,22 @@ class Reader:
         self.has_sections = False
         self.mistakes: list[tuple[Position, str]] = []
         self.inner: list[Declared] = []  # pools written in place of a reference
+        self._room = REPEATED  # values that may still be read
 
     def add(self, place: Position, words: str) -> None:
+        """Add a mistake. Raises TooMany after the last one that is told."""
         self.mistakes.append((place, words))
+        if len(self.mistakes) == MOST_MISTAKES:
+            self.mistakes.append((place, "there are more mistakes, which are not told"))
+        if len(self.mistakes) > MOST_MISTAKES:
+            raise TooMany
+
+    def spend(self, node: yaml.Node, count: int) -> None:
+        """Count values that are read: a small file can repeat a list in a list many times. Raises TooMany."""
+        self._room -= count
+        if self._room < 0:
+            self.mistakes.append((self.place(node), "aliases and merge keys repeat too many values"))
+            raise TooMany
 
     def place(self, node: yaml.Node) -> Position:
         return Position(self.source, node.start_mark.line + 1, node.start_mark.column + 1)
@@ -60,7 +82,7 @@ class Reader:
     def documents(self, content: bytes) -> list[Declared]:
         try:
             text = content.decode("utf-8-sig")
-            _check_depth(text)
+            self._room += _written(text)
             found = []
             loader = self.loader = LOADER(text)
             while loader.check_node():
@@ -118,6 +140,7 @@ class Reader:
         if not part.is_list:
             return [] if values.is_null(node) else [self._object(node, part.resource, path)]
         read_one = self._balancer if part.resource is LOADBALANCER else self._object
+        self.spend(node, len(values.elements(node)))
         found = []
         for number, one in enumerate(values.elements(node)):
             arguments: Any = (one, f"{path}[{number}]")
@@ -140,6 +163,7 @@ class Reader:
         values.pairs(node)  # raises if it is not a mapping
         self.check_twice(node, path)
         mapping: Any = node
+        self.spend(node, _merged(mapping))
         self.loader.flatten_mapping(mapping)
         found = Declared(resource, self.place(node))
         known, parts = keys(resource), {part.name: part for part in PARTS.get(resource.name, ())}
@@ -160,6 +184,8 @@ class Reader:
         return found
 
     def _value(self, each: Field, node: yaml.Node, where: str) -> Any:
+        if isinstance(node, yaml.CollectionNode):
+            self.spend(node, _size(node))
         if each.refers == POOL.name and isinstance(node, yaml.MappingNode):
             if [key.value for key, _ in node.value] == ["name"]:
                 return values.read(each, node.value[0][1])
@@ -206,16 +232,46 @@ class Reader:
 Section = Callable[[Reader, yaml.Node], None]
 
 
-def _check_depth(text: str) -> None:
-    """Raise RecursionError for nesting that would overflow libyaml's stack."""
-    depth = 0
+def _written(text: str) -> int:
+    """Return how many values are written in a text. Raises RecursionError for nesting that would overflow a stack."""
+    depth = count = 0
     for event in yaml.parse(text, Loader=LOADER):
+        count += 1
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         if depth > DEEPEST:
             raise RecursionError
+    return count
+
+
+def _merged(node: yaml.MappingNode) -> int:
+    """Return how many pairs a mapping has once its merge keys are followed, from which each mapping is read once."""
+    sizes: dict[int, int] = {}
+
+    def size(each: yaml.Node) -> int:
+        if id(each) not in sizes:
+            sizes[id(each)] = 0  # of one within itself, which is a mistake
+            sizes[id(each)] = sum(map(size, _merged_parts(each))) or 1
+        return sizes[id(each)]
+
+    return size(node)
+
+
+def _merged_parts(node: yaml.Node) -> list[yaml.Node]:
+    """Return what the pairs of a mapping, or of a list of mappings, come from: its keys, and what it merges."""
+    if isinstance(node, yaml.MappingNode):
+        return [value if key.tag == values.MERGE else key for key, value in node.value]
+    return node.value if isinstance(node, yaml.SequenceNode) else []
+
+
+def _size(node: yaml.Node) -> int:
+    """Return how many values there are in a value of an attribute: lists and mappings of at most two levels."""
+    if not isinstance(node, yaml.CollectionNode):
+        return 1
+    inner = [value for pair in node.value for value in pair] if isinstance(node, yaml.MappingNode) else node.value
+    return sum(len(each.value) if isinstance(each, yaml.CollectionNode) else 1 for each in inner)
 
 
 def _unknown(resource: Resource, where: str, key: str, known: list[str]) -> str:

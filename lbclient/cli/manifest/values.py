@@ -14,6 +14,7 @@ from ...client import similar
 from ...resources import Field, Type
 
 TAG = "tag:yaml.org,2002:"
+MERGE = f"{TAG}merge"
 BLANKS_AND_CONTROL_CHARACTERS = re.compile(r"[\x00-\x20\x7f]")
 CONTROL_CHARACTERS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 SHOWN_AT_MOST = 60  # characters of a wrong value in a message

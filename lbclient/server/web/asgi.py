@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import io
 import sys
-from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from .limits import BODY_MAXIMUM, BODY_UNKNOWN, VALUE_COST, VALUES_MAXIMUM, Limi
 from .proxy_headers import HOST
 from .routing import Stream
 from .streaming import Streams, gone
+from .turns import Full, Turns
 
 PASSED_OVER = 64 * 1024 * 1024  # bytes to read and discard of a body that is too large
 PATIENCE = 1.0  # seconds to wait for more of them
@@ -29,7 +29,7 @@ PEER = "lbclient.peer"  # the client's certificate, as ssl.SSLSocket.getpeercert
 FAULT = "lbclient.fault"  # an exception to answer with, instead of handling the request
 MAXIMUM = "lbclient.body_maximum"  # bytes that the body may have; a larger one is not read to its end
 LOGIN_THREADS = 4
-LOGIN_ADDRESSES = 4  # that can have as many logins in the queue as one may; only so many together fill it
+LOGIN_ADDRESSES = 4  # so many addresses, each with as many logins as one may have, fill the queue
 LONG_THREADS = 2
 LONG_BODY = 32 * 1024  # bytes; larger bodies go to the threads for long requests
 RETRY_AFTER = 1  # seconds
@@ -70,10 +70,8 @@ class Bridge:
         self._streams = Streams(pool, limits)
         self._in_progress = 0
         self._budget = _Budget(limits.body_memory)
-        # A pool of their own: otherwise many logins would occupy every thread with hashing passwords.
-        self._login_pool = ThreadPoolExecutor(LOGIN_THREADS, thread_name_prefix="login")
-        self._logins: Counter[str] = Counter()  # by what connections are counted by
-        self._most_logins = limits.logins + LOGIN_THREADS  # of one address
+        # Threads of their own: otherwise many logins would occupy every thread with hashing passwords.
+        self._logins = Turns("login", LOGIN_THREADS, limits.logins + LOGIN_THREADS, LOGIN_ADDRESSES)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
@@ -108,7 +106,7 @@ class Bridge:
         """Queues by name, with what they are and a function that returns how many are in them."""
         return {
             "streams": ("Open streams.", lambda: self._streams.count),
-            "login_queue_length": ("Logins that are being checked or wait for it.", self._logins.total),
+            "login_queue_length": ("Logins that are being checked or wait for it.", self._logins.__len__),
             "requests_in_progress": ("Requests that have arrived and are not answered.", lambda: self._in_progress),
         }
 
@@ -118,7 +116,7 @@ class Bridge:
 
     def close(self) -> None:
         self._long_pool.shutdown(wait=False, cancel_futures=True)
-        self._login_pool.shutdown(wait=False, cancel_futures=True)
+        self._logins.close()
 
     async def _is_known(self, environ: Environ) -> bool:
         """Whether the sender's token is valid; checked in a thread, because it queries a database or a Keystone."""
@@ -150,18 +148,11 @@ class Bridge:
 
     async def _log_in(self, environ: Environ) -> Answer:
         """Handle a login in the threads for logins; answer 429 if the queue, or the address's share of it, is full."""
-        sender = origin(environ["REMOTE_ADDR"])
-        is_full = self._logins.total() >= self._most_logins * LOGIN_ADDRESSES
-        if is_full or self._logins[sender] >= self._most_logins:
+        try:
+            return await self._logins.run(origin(environ["REMOTE_ADDR"]), partial(self._apply, environ))
+        except Full:
             environ[FAULT] = TooManyRequests("Too many passwords are being checked; try again later.", RETRY_AFTER)
             return self._apply(environ)
-        self._logins[sender] += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._login_pool, self._apply, environ)
-        finally:
-            self._logins[sender] -= 1
-            if not self._logins[sender]:
-                del self._logins[sender]
 
     def _apply(self, environ: Environ) -> Answer:
         begun: list[Any] = []
