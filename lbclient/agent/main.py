@@ -22,10 +22,11 @@ from ..dataplane.haproxy.attachments import AttachmentFailed, attachment
 from ..dataplane.haproxy.binary import NotFound, find_haproxy
 from ..dataplane.haproxy.links import Assignment
 from ..dataplane.local import LocalDataPlane
+from ..files import replace
 from ..server import logs, notify, state
 from ..server.option_values import Network
 from ..store import documents
-from ..store.files import replace
+from . import identity
 from .connection import Connection, Refused, Unreachable
 from .distant import DistantControlPlane, clock
 
@@ -79,6 +80,7 @@ class Agent:
         while not is_over.is_set():
             try:
                 self._register()
+                self._renew()
                 self._dataplane.take_over()
                 self._control_plane.prepare()
                 self._dataplane.start()
@@ -159,12 +161,21 @@ class Agent:
 
     def _list(self) -> None:
         while not self._is_over.wait(LIST_SECONDS):
+            self._renew()
             try:
                 self._wake(self._control_plane.changed())
             except (Unreachable, Refused) as error:
                 LOG.info("the whole list cannot be read, will try again: %s", error)
             except Exception:
                 LOG.exception("the whole list cannot be read, will try again")
+
+    def _renew(self) -> None:
+        """Renew the certificate of this host once it is due."""
+        try:
+            if identity.renew(self._server, self._settings.bundle):
+                LOG.info("the certificate of this host has been renewed")
+        except (Unreachable, Refused, OSError, ValueError) as error:
+            LOG.warning("the certificate of this host cannot be renewed, will try again: %s", error)
 
     def _wake(self, ids: list[str]) -> None:
         for id_ in ids:
@@ -216,6 +227,7 @@ def run(settings: Settings) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: is_over.set())
     try:
+        identity.check(settings.bundle)
         server = Connection(settings.host, settings.port, settings.bundle)
         haproxy = find_haproxy(settings.haproxy)
         with state.held(settings.state_directory):
@@ -227,7 +239,7 @@ def run(settings: Settings) -> int:
                 pass
             agent.stop()
             server.close()
-    except (AttachmentFailed, NotFound, Refused, state.StateError) as error:
+    except (AttachmentFailed, NotFound, Refused, identity.Unusable, state.StateError) as error:
         print(f"lbclient agent: {error}", file=sys.stderr)
         return 1
     except (ssl.SSLError, OSError) as error:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
-from . import clouds, direct_http, errors, token_cache
+from . import clouds, direct_http, direct_login, errors, token_cache
 from .known_settings import Known
 from .services import Services
 from .session import CachedSession
@@ -137,40 +138,52 @@ def _with_password(settings: Settings) -> Settings:
 
 
 def _cached_session(settings: Settings, environ: Mapping[str, str], known: Known) -> CachedSession | None:
-    """Return a session whose login is cached for the next command; None if that is disabled, unsafe or unsupported."""
+    """Return a session whose login is cached for the next command, or made without keystoneauth1.
+
+    Returns None if neither is wanted, safe and supported.
+    """
     kind = kind_of(settings)
     is_wanted = _is_true(settings.get(CACHE_SWITCH, environ.get(CACHE_VARIABLE) or "on"))
     is_asked_for = kind in PASSWORD_KINDS and not settings.get("password")
-    if not is_wanted or is_asked_for or kind not in CACHED_PLUGINS:
+    is_cached = is_wanted and not is_asked_for and kind in CACHED_PLUGINS
+    entry = token_cache.entry({**settings, "auth_type": kind}, environ) if is_cached else None
+    if entry is None and not (_is_direct(settings, environ) and direct_login.is_possible(kind, settings)):
         return None
-    entry = token_cache.entry({**settings, "auth_type": kind}, environ)
-    if entry is None:
-        return None
-    session = _with_entry(entry, settings, environ, lambda: settings)
-    known.write(settings, entry)
+    _check_addresses(settings)
+    session = _with_entry(entry, settings, environ, lambda: settings, kind)
+    if entry:
+        known.write(settings, entry)
     return session
 
 
 def _with_entry(
-    entry: token_cache.CacheEntry,
+    entry: token_cache.CacheEntry | None,
     settings: Settings,
     environ: Mapping[str, str],
     complete: Callable[[], Settings],
+    kind: str = "",
 ) -> CachedSession:
-    """Return a session with the cached login of an entry; a new login needs all settings, which `complete` returns."""
+    """Return a session with the cached login of an entry.
+
+    A new login needs all settings, which `complete` returns; one of this kind is tried without keystoneauth1.
+    """
 
     def make() -> Session:
         needed = complete()
         return _session(needed, _plugin(needed, environ))
 
-    is_direct = direct_http.is_plain(environ) and not settings.get("cert")
-    return CachedSession(
-        entry,
-        make,
-        direct_http.DirectHttp(_verification(settings), _timeout(settings)) if is_direct else None,
-        {"interface": settings.get("interface") or DEFAULT_INTERFACE, "region_name": settings.get("region_name")},
-        SERVICE_TYPES,
+    direct = (
+        direct_http.DirectHttp(_verification(settings), _timeout(settings)) if _is_direct(settings, environ) else None
     )
+    catalog = {"interface": settings.get("interface") or DEFAULT_INTERFACE, "region_name": settings.get("region_name")}
+    log_in = None
+    if direct and direct_login.is_possible(kind, settings):
+        log_in = partial(direct_login.log_in, direct, kind, settings, catalog, SERVICE_TYPES)
+    return CachedSession(entry, make, direct, catalog, SERVICE_TYPES, log_in)
+
+
+def _is_direct(settings: Settings, environ: Mapping[str, str]) -> bool:
+    return direct_http.is_plain(environ) and not settings.get("cert")
 
 
 def _session(settings: Settings, plugin: BaseAuthPlugin) -> Session:

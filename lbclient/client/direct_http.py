@@ -1,4 +1,4 @@
-"""HTTP requests with the standard library alone, for commands that have a cached token.
+"""HTTP requests with the standard library alone, for commands that send a few plain ones.
 
 Importing keystoneauth1 and requests takes longer than such a command runs. They are still used for everything beyond a
 plain request: `is_plain` returns False and `request` returns None in these cases.
@@ -34,7 +34,7 @@ VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "netrc")
 AUTHORITIES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")  # variables in which requests looks for CA certificates
 NETRC = ("~/.netrc", "~/_netrc")
 DEFAULT_PORTS = {"http": 80, "https": 443}
-ANY_REDIRECT = range(300, 400)
+ANY_REDIRECT = range(301, 400)
 
 
 @dataclass(frozen=True)

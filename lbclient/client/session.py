@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 # 401: the token was revoked before its expiry. 403: the user may have been given a role since the token was issued.
 OUTDATED = (401, 403)
+REVOKED = (401,)
 
 
 class CachedSession:
@@ -21,20 +23,24 @@ class CachedSession:
 
     def __init__(
         self,
-        entry: CacheEntry,
+        entry: CacheEntry | None,
         make: Callable[[], Session],
         direct: direct_http.DirectHttp | None,
         catalog: Mapping[str, str | None],
         service_types: Iterable[str],
+        log_in: Callable[[], CachedToken | None] | None = None,
     ) -> None:
-        self._entry = entry
+        self._entry = entry  # None: the login is not cached
         self._make = make
         self._direct = direct  # None: all requests go through keystoneauth1
         self._catalog = catalog  # interface and region, by which endpoints are looked up in the catalog
         self._service_types = service_types
-        self._kept: CachedToken | None = entry.read()
+        self._log_in = log_in  # a way to log in without keystoneauth1, to be tried once
+        self._is_logging_in = threading.Lock()
+        self._is_new = False  # whether the login was made by this command
+        self._kept: CachedToken | None = entry.read() if entry else None
         self._written: str | None = None
-        if self._kept is None:
+        if self._kept is None and log_in is None:
             _ = self.full  # raises an error that names missing credentials
 
     @cached_property
@@ -53,7 +59,9 @@ class CachedSession:
         return self._make()
 
     def get_endpoint(self, service_type: str, **where: Any) -> str | None:
+        self._begin()
         if self._kept and service_type in self._kept.endpoints and where.items() >= self._catalog.items():
+            self._keep_new()
             return self._kept.endpoints[service_type]
         endpoint = self.full.get_endpoint(service_type=service_type, **where)
         self._keep()
@@ -61,6 +69,7 @@ class CachedSession:
 
     def request(self, url: str, method: str, **arguments: Any) -> Any:
         """Send a request and return the answer. If the server rejects the cached login, repeat it with a new one."""
+        self._begin()
         if self._kept is None:
             return self._afresh(url, method, **arguments)
         try:
@@ -68,10 +77,20 @@ class CachedSession:
         except Exception:
             self._forget()  # the cached address may be outdated, too
             raise
-        if answer.status_code not in OUTDATED:
+        if answer.status_code not in (REVOKED if self._is_new else OUTDATED):
+            self._keep_new()
             return answer
         self._forget()
         return self._afresh(url, method, allow_reauth=False, **arguments)
+
+    def _begin(self) -> None:
+        """Log in without keystoneauth1 if there is no login. Raises errors.Refused and errors.Unreachable."""
+        with self._is_logging_in:
+            if self._kept is not None or self._log_in is None or "full" in vars(self):
+                return
+            log_in, self._log_in = self._log_in, None
+            self._kept = log_in()
+            self._is_new = self._kept is not None
 
     def _with_kept(self, url: str, method: str, arguments: Mapping[str, Any]) -> Any:
         if self._direct and self._kept and "full" not in vars(self):
@@ -89,23 +108,40 @@ class CachedSession:
         self._keep()
         return answer
 
+    def _keep_new(self) -> None:
+        """Store a login that was made without keystoneauth1, once it has been of use."""
+        if self._entry and self._is_new and self._kept and self._written is None:
+            self._entry.write(self._kept)
+            self._written = self._kept.token
+
     def _keep(self) -> None:
+        """Store the login of keystoneauth1's session."""
         auth: Any = self.full.auth
         access: Any = getattr(auth, "auth_ref", None)
-        if not access or not access.expires or self._is_known(access.auth_token):
+        if not self._entry or not access or not access.expires or self._is_known(access.auth_token):
+            self._keep_new()
             return
-        catalog: dict[str, Any] = dict(self._catalog)
-        found = {kind: self.full.get_endpoint(service_type=kind, **catalog) for kind in self._service_types}
-        endpoints = {kind: address for kind, address in found.items() if address}
+        endpoints = {kind: address for kind in self._service_types if (address := self._offered(kind))}
         self._entry.write(CachedToken(access.auth_token, access.expires.timestamp(), endpoints, auth.get_auth_state()))
         self._written = access.auth_token
+
+    def _offered(self, service_type: str) -> str | None:
+        """Return the address of a service in the catalog of keystoneauth1's login; None if the catalog has none."""
+        from keystoneauth1.exceptions import CatalogException
+
+        where: dict[str, Any] = dict(self._catalog)
+        try:
+            return self.full.get_endpoint(service_type=service_type, **where)
+        except CatalogException:
+            return None
 
     def _is_known(self, token: str) -> bool:
         return token in (self._written, self._kept and self._kept.token)
 
     def _forget(self) -> None:
         if self._kept:
-            self._entry.drop(self._kept.token)
+            if self._entry:
+                self._entry.drop(self._kept.token)
             self._kept = None
         if "full" in vars(self) and self.full.auth:
             self.full.auth.invalidate()

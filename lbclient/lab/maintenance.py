@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..strings import reason
 from .commands import _ServerCommand
 
 if TYPE_CHECKING:
@@ -33,19 +34,19 @@ class _Maintenance(_ServerCommand):
     def take_action(self, parsed_args: argparse.Namespace) -> int:
         from sqlalchemy.exc import SQLAlchemyError
 
-        from ..server import backup, state
+        from ..server import backup, key_archive, state
         from ..server.config import ConfigError
         from ..server.config_sources import from_arguments
-        from ..server.preparation import DatabaseError
+        from ..store.migrations import Unfit
 
         try:
             wanted = from_arguments(vars(parsed_args))
             return self.carry_out(parsed_args, wanted)
-        except (backup.BackupError, ConfigError, DatabaseError, state.StateError) as error:
+        except (backup.BackupError, key_archive.ArchiveError, ConfigError, Unfit, state.StateError) as error:
             print(f"lbclient server: {error}", file=sys.stderr)
         except SQLAlchemyError as error:
-            why = str(getattr(error, "orig", None) or error).splitlines()[0]
-            print(f"lbclient server: the database cannot be used: {why}", file=sys.stderr)
+            why = reason(getattr(error, "orig", None) or error)
+            print(f"lbclient server: The database cannot be used: {why}.", file=sys.stderr)
         except OSError as error:
             print(f"lbclient server: {error.filename}: {error.strerror}.", file=sys.stderr)
         return 1
@@ -71,7 +72,9 @@ class BackupServer(_Maintenance):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("file", metavar="<file>", type=Path, help="The new file of the backup.")
-        parser.add_argument("--keys", metavar="<file>", type=Path, help="The new file of the keys and clouds.yaml.")
+        parser.add_argument(
+            "--keys", metavar="<file>", dest="key_file", type=Path, help="The new file of the keys and clouds.yaml."
+        )
 
     def carry_out(self, parsed: argparse.Namespace, wanted: Config) -> int:
         from ..server import backup
@@ -80,18 +83,22 @@ class BackupServer(_Maintenance):
             raise backup.BackupError(f"There is no database in {wanted.state_directory}.")
         store = _store(wanted)
         try:
-            print(f"{parsed.file}: {backup.save(store, parsed.file)} rows.")
+            saved = backup.save(wanted, store, parsed.file, parsed.key_file)
         finally:
             store.close()
-        if parsed.keys:
-            print(f"{parsed.keys}: {', '.join(backup.save_keys(wanted.state_directory, parsed.keys))}.")
+        print(f"{parsed.file}: {saved.rows} rows.")
+        if parsed.key_file:
+            print(f"{parsed.key_file}: {', '.join(saved.keys.names)}.")
+        if wanted.master_key:
+            print(f"The master key {wanted.master_key} is in neither: keep a copy of it.")
         return 0
 
 
 class RestoreServer(_Maintenance):
     """Bring a backup into a new state directory and an empty database; then start the server.
 
-    The start brings up every load balancer of the backup.
+    The start brings up every load balancer of the backup. Both files are checked first, and if anything fails, the
+    state directory and the database are as before.
     """
 
     examples = ("backup.gz --keys keys.tar.gz", "backup.gz --keys keys.tar.gz --database postgresql://db/lbclient")
@@ -100,6 +107,7 @@ class RestoreServer(_Maintenance):
         parser.add_argument("file", metavar="<file>", type=Path, help="The file of the backup.")
         parser.add_argument(
             "--keys",
+            dest="key_file",  # `keys` is an option of the server
             metavar="<file>",
             type=Path,
             required=True,
@@ -107,19 +115,11 @@ class RestoreServer(_Maintenance):
         )
 
     def carry_out(self, parsed: argparse.Namespace, wanted: Config) -> int:
-        from ..server import backup, state
+        from ..server import backup
 
-        content = backup.load(parsed.file)
-        with state.held(wanted.state_directory):
-            store = _store(wanted)
-            try:
-                rows = backup.restore(store, content)
-                database_id = store.database_id()
-            finally:
-                store.close()
-            names = backup.restore_keys(wanted.state_directory, parsed.keys)
-            state.mark(wanted.state_directory, database_id)
-        print(f"{rows} rows, and {', '.join(names)}.")
+        found = backup.load(parsed.file, parsed.key_file)
+        backup.restore(wanted, found)
+        print(f"{found.rows} rows, and {', '.join(found.keys.names)}.")
         return 0
 
 

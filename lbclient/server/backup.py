@@ -1,66 +1,123 @@
-"""Save the database to one file and the keys to another, and restore both onto an empty host."""
+"""Save the database to one file and the keys to another, and restore both onto an empty host: all, or nothing."""
 
 from __future__ import annotations
 
 import gzip
-import io
 import os
-import tarfile
-from collections.abc import Iterator
+import zlib
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import orjson
+import sqlalchemy as sa
+from sqlalchemy.engine import make_url
 
 from .. import __version__
 from ..store import dump, migrations
+from ..store.creation import Creation
 from ..store.store import Store
+from ..store.tables import SCHEMA
+from . import key_archive, state
+from .config import Config
+from .key_archive import Keys
 
 FORMAT = 1
-KEYS = ("fernet-keys", "key-manager-keys", "clouds.yaml", "policy.yaml", "hosts")  # within the state directory
 
 
 class BackupError(Exception):
     """The backup cannot be made or restored; the message says why."""
 
 
-def save(store: Store, path: Path) -> int:
-    """Write the database to a new file that only this user can read, without blocking requests.
+@dataclass(frozen=True)
+class Backup:
+    """A backup that has been read and checked."""
 
-    Returns the number of rows. Raises BackupError if the file exists, and OSError.
+    tables: dump.Rows
+    keys: Keys
+
+    @property
+    def rows(self) -> int:
+        return sum(map(len, self.tables.values()))
+
+
+def save(config: Config, store: Store, path: Path, keys_path: Path | None = None) -> Backup:
+    """Write the database, and its keys if they have a path, to new files that only this user can read.
+
+    Requests of a running server are not blocked. If anything fails, none of the files stays. Raises BackupError,
+    ArchiveError and OSError.
     """
+    if keys_path is not None and keys_path.absolute() == path.absolute():
+        raise BackupError("The data and the keys need a file each.")
+    with Creation() as creation:
+        with _new(creation, path) as file:
+            tables = _write(store, file)
+        keys = Keys({}, None)
+        if keys_path is not None:
+            keys = key_archive.collect(config)
+            with _new(creation, keys_path) as file:
+                key_archive.write(file, keys)
+                _flush(file)
+    return Backup(tables, keys)
+
+
+def load(path: Path, keys_path: Path) -> Backup:
+    """Read a backup and its keys. Raises BackupError and ArchiveError if this program cannot restore them."""
+    content = _content(path)
+    keys = key_archive.read(keys_path)
+    key_archive.check(keys, keys_path, content["tables"], content["database_id"])
+    return Backup(content["tables"], keys)
+
+
+def restore(config: Config, backup: Backup) -> None:
+    """Restore a backup into a new state directory and an empty database.
+
+    If anything fails, both are as before. Raises BackupError, ArchiveError, StateError and OSError.
+    """
+    creation = Creation()
+    creation.note_directory(config.state_directory)
+    creation.note(config.state_directory / state.LOCK)
+    with state.held(config.state_directory), creation:
+        key_archive.check_place(config, backup.keys)
+        creation.note(*_sqlite_files(config.database_url))
+        store = Store(config.database_url)
+        try:
+            with store.writing() as tx:  # committed once the keys are there
+                migrations.upgrade(tx)
+                if not dump.is_empty(tx):
+                    raise BackupError("The database is not empty: a backup is restored into a new one.")
+                dump.write(tx, backup.tables)
+                key_archive.put(config, backup.keys, creation)
+                creation.note(config.state_directory / state.MARK)
+                state.mark(config.state_directory, str(tx.scalar(sa.select(SCHEMA.c.database_id))))
+        finally:
+            store.close()
+
+
+def _write(store: Store, file: Any) -> dump.Rows:
+    """Write the database to an open file and return its rows."""
     with store.reading() as tx:
-        rows = dump.read(tx)
+        tables = dump.read(tx)
+        database_id = str(tx.scalar(sa.select(SCHEMA.c.database_id)))
     content = {
         "format": FORMAT,
         "lbclient": __version__,
         "schema": migrations.NEWEST,
         "saved_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "tables": rows,
+        "database_id": database_id,
+        "tables": tables,
     }
-    with _new(path) as file, gzip.GzipFile(fileobj=file, mode="wb", mtime=0) as packed:
+    with gzip.GzipFile(fileobj=file, mode="wb", mtime=0) as packed:
         packed.write(orjson.dumps(content, option=orjson.OPT_NON_STR_KEYS))
-    return sum(map(len, rows.values()))
+    _flush(file)
+    return tables
 
 
-def save_keys(directory: Path, path: Path) -> list[str]:
-    """Write the keys of a state directory, its clouds.yaml and policy.yaml to a new file that only this user can read.
-
-    Returns the names of those that existed. Raises BackupError if the file exists, and OSError.
-    """
-    found = [name for name in KEYS if (directory / name).exists()]
-    with _new(path) as file, tarfile.open(fileobj=file, mode="w:gz") as archive:
-        for name in found:
-            archive.add(directory / name, arcname=name)
-    return found
-
-
-def load(path: Path) -> dict[str, Any]:
-    """Read a backup and return its content. Raises BackupError if this program cannot restore it."""
+def _content(path: Path) -> dict[str, Any]:
     try:
         content: Any = orjson.loads(gzip.decompress(path.read_bytes()))
-    except (OSError, EOFError, ValueError) as error:
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or "it is damaged, or no backup"
         raise BackupError(f"{path} cannot be read: {reason}.") from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
@@ -74,58 +131,26 @@ def load(path: Path) -> dict[str, Any]:
         raise BackupError(
             f"{path} was made by lbclient {content['lbclient']}: restore it with that version, and then start this one."
         )
+    if not dump.fits(content.get("tables")) or "database_id" not in content:
+        raise BackupError(f"{path} cannot be read: it is damaged, or no backup.")
     return content
 
 
-def restore(store: Store, content: dict[str, Any]) -> int:
-    """Restore a backup into an empty database; return the number of rows.
-
-    Raises BackupError if the database is not empty.
-    """
-    store.migrate()
-    with store.writing() as tx:
-        if not dump.is_empty(tx):
-            raise BackupError("The database is not empty: a backup is restored into a new one.")
-        dump.write(tx, content["tables"])
-    return sum(map(len, content["tables"].values()))
-
-
-def restore_keys(directory: Path, path: Path) -> list[str]:
-    """Restore keys into a state directory that has none; return their names. Raises BackupError."""
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    there = [name for name in KEYS if (directory / name).exists()]
-    if there:
-        raise BackupError(f"{directory} has {', '.join(there)} already: keys are restored into a new state directory.")
+def _new(creation: Creation, path: Path) -> Any:
     try:
-        with tarfile.open(path, mode="r:gz") as archive:
-            members = list(_known(archive, path))
-            for member, content in members:
-                _put(directory / member.name, content)
-    except (OSError, tarfile.TarError, EOFError) as error:
-        reason = getattr(error, "strerror", None) or "it is damaged, or holds no keys"
-        raise BackupError(f"{path} cannot be read: {reason}.") from None
-    return sorted({member.name.partition("/")[0] for member, _ in members})
-
-
-def _known(archive: tarfile.TarFile, path: Path) -> Iterator[tuple[tarfile.TarInfo, bytes]]:
-    """Yield the files of an archive, all of which must be keys, so that nothing is written outside the directory."""
-    for member in archive:
-        top, _, rest = member.name.partition("/")
-        if top not in KEYS or ".." in rest.split("/") or not (member.isreg() or member.isdir()):
-            raise BackupError(f"{path} has {member.name}, which is no key.")
-        file = archive.extractfile(member) if member.isreg() else None
-        if file is not None:
-            yield member, file.read()
-
-
-def _put(path: Path, content: bytes) -> None:
-    path.parent.mkdir(mode=0o700, exist_ok=True)
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)
-
-
-def _new(path: Path) -> io.BufferedWriter:
-    try:
-        return open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+        return creation.file(path)
     except FileExistsError:
         raise BackupError(f"{path} exists already.") from None
+
+
+def _flush(file: Any) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _sqlite_files(url: str) -> list[Path]:
+    """Return the files that SQLite creates for a database; none for another kind of database."""
+    wanted = make_url(url)
+    if wanted.get_backend_name() != "sqlite" or not wanted.database:
+        return []
+    return [Path(f"{wanted.database}{suffix}") for suffix in ("", "-wal", "-shm")]

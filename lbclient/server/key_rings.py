@@ -8,9 +8,11 @@ from ..store.sealed_keys import SealedKeys
 from ..store.store import Store
 from ..vault import keys
 from ..vault.keys import Files, KeyRing
-from ..vault.sealing import DIRECTORY
+from ..vault.sealing import DIRECTORY as SECRET_KEYS
 from . import state
 from .config import Config
+
+__all__ = ["SECRET_KEYS", "TOKEN_KEYS", "KeyRings", "check", "opened"]
 
 TOKEN_KEYS = "fernet-keys"  # the directory of the keys of tokens, beside that of the key manager's keys
 
@@ -26,7 +28,7 @@ class KeyRings:
 def check(config: Config) -> None:
     """Check, before the database is opened, that a server without a data plane can have the keys. Raises StateError."""
     if not config.has_agent and config.master_key is None:
-        state.check_keys(config.key_directory, (DIRECTORY, TOKEN_KEYS))
+        state.check_keys(config.key_directory, (SECRET_KEYS, TOKEN_KEYS))
 
 
 def opened(config: Config, migrated: Store) -> KeyRings:
@@ -35,10 +37,10 @@ def opened(config: Config, migrated: Store) -> KeyRings:
     Keys in files are then moved into a database that has none. Raises DamagedKey.
     """
     if config.master_key is None:
-        return KeyRings(Files(config.key_directory / TOKEN_KEYS), Files(config.key_directory / DIRECTORY))
+        return KeyRings(Files(config.key_directory / TOKEN_KEYS), Files(config.key_directory / SECRET_KEYS))
     master = keys.master(config.master_key, may_create=config.has_agent)
-    rings = {name: SealedKeys(migrated, master, name) for name in (TOKEN_KEYS, DIRECTORY)}
+    rings = {name: SealedKeys(migrated, master, name) for name in (TOKEN_KEYS, SECRET_KEYS)}
     for name, ring in rings.items():
         ring.adopt(keys.read(config.key_directory / name))
         ring.load()  # refuses a wrong master key at the start
-    return KeyRings(rings[TOKEN_KEYS], rings[DIRECTORY])
+    return KeyRings(rings[TOKEN_KEYS], rings[SECRET_KEYS])

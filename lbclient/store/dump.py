@@ -34,6 +34,17 @@ def write(tx: sa.Connection, rows: Rows, left_out: Collection[sa.Table] = (SCHEM
         serials.proceed(tx)
 
 
+def fits(rows: Any) -> bool:
+    """Whether these can be the rows of all tables: a mapping of table names to lists of rows with known columns."""
+    known = {table.name: set(table.columns.keys()) for table in metadata.sorted_tables}
+    return isinstance(rows, dict) and all(
+        name in known
+        and isinstance(found, list)
+        and all(isinstance(row, dict) and row.keys() <= known[name] for row in found)
+        for name, found in rows.items()
+    )
+
+
 def is_empty(tx: sa.Connection) -> bool:
     """Whether all tables are empty except those that have rows in every new database: schema version and hosts."""
     return not any(tx.execute(sa.select(table).limit(1)).first() for table in _tables((SCHEMA, HOST)))

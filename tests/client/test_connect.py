@@ -64,8 +64,9 @@ def test_services(environ):
     services = connect.connect({"cloud": "mine", "interface": "internal"}, environ)
     assert (services.region_name, services.interface) == ("R", "internal")
     assert services.loadbalancer.base == "http://lb/v2.0"
-    assert not isinstance(services.session, CachedSession)
-    assert (services.session.verify, services.session.timeout) == (False, 7.0)
+    assert isinstance(services.session, CachedSession)
+    session = services.session.full
+    assert (session.verify, session.timeout) == (False, 7.0)
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def genuine(typed: Sequence[str]) -> Login:
 def ours(options: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Login:
     """Return what lbclient sends."""
     services = connect.connect({**options, "auth_cache": "off"}, environ)
-    session: Any = services.session
+    session: Any = getattr(services.session, "full", services.session)
     where = {"region": services.region_name, "interface": services.interface}
     return {**_sent(session.auth), **where, "tls": (session.verify, session.cert)}
 

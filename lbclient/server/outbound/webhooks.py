@@ -6,7 +6,6 @@ import base64
 import hashlib
 import hmac
 import logging
-import os
 import random
 import threading
 import time
@@ -17,6 +16,7 @@ from pathlib import Path
 import orjson
 import requests
 
+from ... import files
 from ...resources import EVENT
 from ...store.feed import Feed, Missed, Told
 from .webhook_file import Webhook
@@ -195,11 +195,9 @@ class Sender(threading.Thread):
 
     def _keep(self, serial: int) -> None:
         self._last = serial
-        aside = self._file.with_name(f"{self._file.name}~")
         try:
             self._file.parent.mkdir(mode=0o700, exist_ok=True)
-            aside.write_text(f"{serial}\n")
-            os.replace(aside, self._file)
+            files.replace(self._file, f"{serial}\n", is_durable=False)
         except OSError as error:
             LOG.warning("webhook %s: its position cannot be written: %s", self._wanted.name, error.strerror)
 
