@@ -14,7 +14,7 @@ import falcon
 from ..client import errors
 from ..server.web.proxy_headers import Forwarded
 from . import security
-from .calls import STREAM, Environ, Wsgi
+from .calls import FAULT, STREAM, Environ, Wsgi
 from .rates import Rates
 from .rendering import Renderer
 from .routes import ROUTES, TESTING, Route
@@ -42,8 +42,9 @@ class Mounted:
         self._pages = _application(self._parts)
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
-        application = self._pages if self.is_page(environ) else self._api
-        return application(environ, start_response)
+        is_answerable = FAULT not in environ  # the API tells why a request is refused before it is handled
+        application = self._pages if is_answerable and self.is_page(environ) else self._api
+        return application(environ, _varying(start_response) if environ["PATH_INFO"] == "/" else start_response)
 
     def is_page(self, environ: Environ) -> bool:
         """Whether a page answers a request, and not the API."""
@@ -62,6 +63,16 @@ class Mounted:
         """Whether the sender of a request has a session."""
         values = falcon.Request(environ).get_cookie_values(SESSION_COOKIE) or [""]
         return self._parts.sessions.find(values[0], is_use=False) is not None
+
+
+def _varying(start_response: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a start_response that says that the answer depends on what the client accepts."""
+
+    def start(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
+        others = [(name, value) for name, value in headers if name.lower() != "vary"]
+        return start_response(status, [*others, ("vary", "Accept")], *more)
+
+    return start
 
 
 def _is_browser(environ: Environ) -> bool:

@@ -92,13 +92,15 @@ def _logged_path(id_: str) -> str:
 def _live(visit: Visit, one: Json) -> dict[str, Any]:
     whole = tree.read(visit.api, one)
     statuses = visit.api.status(LOADBALANCER, str(one["id"]))["loadbalancer"]
+    performance = _performance(visit, str(one["id"]))
     return {
         "picture": Markup("\n".join(svg.draw(diagram.of(whole), is_styled=False))),  # it escapes its texts itself
         "whole": whole,
         "fault": statuses.get("fault"),
         "checks": _checks(statuses),
-        "performance": _performance(visit, str(one["id"])),
-        "open_connections": _open_connections(visit, whole),
+        "performance": performance or {},
+        # The proxy that does not answer the one question would not answer one for each member either.
+        "open_connections": {} if performance is None else _open_connections(visit, whole),
         "member_path": lambda pool, member: path(MEMBER, {"pool_id": pool["id"]}, member["id"]),
         "part_path": lambda kind, part: path({"listener": LISTENER, "pool": POOL}[kind], {}, part["id"]),
         "called": lambda kind, part: called({"listener": LISTENER, "pool": POOL, "member": MEMBER}[kind], part),
@@ -115,10 +117,11 @@ def _checks(statuses: Json) -> dict[str, Mapping[str, str]]:
     return {member["id"]: member["last_check"] for member in members if member.get("last_check")}
 
 
-def _performance(visit: Visit, id_: str) -> Json:
-    with suppress(errors.Refused, errors.ServerFailed):
+def _performance(visit: Visit, id_: str) -> Json | None:
+    """Return requests and response times by the ID of a part; None if the proxy does not report them."""
+    with suppress(errors.Refused):
         return visit.api.performance(id_)
-    return {}
+    return None
 
 
 def _open_connections(visit: Visit, whole: Json) -> dict[str, int]:

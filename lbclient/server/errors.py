@@ -92,8 +92,14 @@ class MethodNotAllowed(Error):
 
 
 class NotAcceptable(Error):
+    """The client accepts none of the possible answers, as a header of the request says."""
+
     status = 406
     title = "Not Acceptable"
+
+    def __init__(self, message: str, header: str = "Accept") -> None:
+        super().__init__(message)
+        self.header = header
 
 
 class Conflict(Error):

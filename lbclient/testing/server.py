@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import subprocess
 import tempfile
 import time
@@ -14,6 +15,7 @@ import requests
 
 from ..lab import programs
 
+START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 
 
@@ -52,29 +54,34 @@ class Server:
         self._process = process
 
     @classmethod
-    def start(cls, options: Sequence[str] = ()) -> Server:
-        """Start one that ends with this process. Raises NotStarted."""
+    def start(cls, options: Sequence[str] = (), seconds: float = START_SECONDS) -> Server:
+        """Start one that ends with this process. Raises NotStarted, also if it is not ready within so many seconds."""
         command = programs.command("lbclient.cli.shell", "server", "--ephemeral", "--testing", *options)
         with tempfile.TemporaryFile("w+") as log:  # a pipe would fill up unread, and block the server
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True)
             assert process.stdout is not None
-            line = process.stdout.readline()
+            is_late = not select.select([process.stdout], [], [], seconds)[0]
+            line = "" if is_late else process.stdout.readline()
             if not line:
-                process.communicate()
+                _end(process)
                 log.seek(0)
-                raise NotStarted(log.read().strip())
+                limit = f"The server was not ready within {seconds:g} seconds." if is_late else ""
+                raise NotStarted("\n".join(filter(None, (limit, log.read().strip()))))
         return cls(line.split()[-1], process)
 
     def stop(self) -> None:
         """End it, with its HAProxy processes and its directory."""
-        if self._process is None:
-            return
-        self._process.terminate()
-        try:
-            self._process.communicate(timeout=STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.communicate()
+        if self._process is not None:
+            _end(self._process)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    process.terminate()
+    try:
+        process.communicate(timeout=STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
 
 
 def wait_until(condition: Any, seconds: float = 10.0, poll: float = 0.02) -> None:

@@ -126,6 +126,26 @@ def test_the_keyboard_alone_is_enough(browser: Browser, site: RunningServer, cli
     pages.close()
 
 
+_ROWS = """() => {
+    const figures = [...document.querySelectorAll('.graphs figure')];
+    const tops = figures.map(one => Math.round(one.getBoundingClientRect().top));
+    return [...new Set(tops)].map(top => tops.filter(other => other === top).length);
+}"""
+
+
+@pytest.mark.parametrize(("width", "rows"), [(360, [1, 1, 1, 1]), (800, [2, 2]), (1100, [4]), (1440, [4])])
+def test_no_graph_stands_alone_in_a_row(browser: Browser, site: RunningServer, width: int, rows: list[int]) -> None:
+    client = Client(site)
+    made = client.balancer("drawn")
+    pages = Pages(browser, site.url, viewport={"width": width, "height": 900})
+    pages.log_in(client.name, client.password)
+    pages.open(f"/dashboard/loadbalancers/{made['id']}")
+    assert pages.tab.evaluate(_ROWS) == rows
+    assert pages.tab.evaluate("document.documentElement.scrollWidth") <= width
+    client.ask("DELETE", f"/v2/lbaas/loadbalancers/{made['id']}?cascade=true")
+    pages.close()
+
+
 _FOCUSED = """() => {
     const one = document.activeElement;
     const seen = one.matches(':focus-visible') && getComputedStyle(one).outlineStyle !== 'none';

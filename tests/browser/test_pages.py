@@ -32,6 +32,13 @@ def admin(site: RunningServer) -> Visitor:
     return made
 
 
+@pytest.mark.parametrize("accept", ["text/html", "application/json", "*/*", "text/plain"])
+def test_the_first_answer_depends_on_what_is_accepted_and_says_so(site: RunningServer, accept: str) -> None:
+    for method in ("GET", "HEAD"):
+        answer = Visitor(site.url).session.request(method, f"{site.url}/", headers={"Accept": accept}, timeout=30)
+        assert answer.headers["Vary"] == "Accept"
+
+
 def names_of(page: str) -> set[str]:
     """The names of the fields of a page's forms."""
     return set(re.findall(r'<(?:input|select|textarea)[^>]* name="([^"]+)"', page))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import Any
 
 import pytest
 import requests
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -73,6 +75,31 @@ def test_a_terminal_gets_nothing_that_steers_it(cloud: Any, names: str, program:
     text = _on_terminal(cloud.environment(), program, *(word.replace("{id}", names) for word in words))
     assert is_harmless(text), ascii(text)
     assert any(written in text for written in (r"\x9b2J", r"\u009b2J", r"\x9B2J", r"\u009B2J")), text
+
+
+# Other ways to show a load balancer: on a terminal, in a pipe, and in the format of a program.
+VIEWS = (
+    *(("loadbalancer", "topology", "{id}", "-f", kind) for kind in ("text", "svg", "dot", "mermaid")),
+    *(("loadbalancer", "export", "{id}", *more) for more in ((), ("--full", "--ids"))),
+    *(("loadbalancer", "status", "show", "{id}", "-f", kind) for kind in ("tree", "json")),
+    *(("loadbalancer", "event", "list", "{id}", "-f", kind) for kind in ("table", "json", "csv")),
+    ("loadbalancer", "top", "--batch", "--count", "1"),
+    ("loadbalancer", "show", "{id}", "-f", "yaml"),
+)
+
+
+@pytest.mark.parametrize("words", VIEWS, ids=" ".join)
+def test_no_view_steers_a_terminal(cloud: Any, names: str, words: tuple[str, ...]) -> None:
+    text = _on_terminal(cloud.environment(), LBCLIENT, *(word.replace("{id}", names) for word in words))
+    assert "2J" in text, text  # the rest of the name
+    assert is_harmless(re.sub("\x1b\\[[0-9;]*[mKHJ]", "", text)), ascii(text)
+
+
+def test_an_export_escapes_marks_for_pipes_too_and_is_read_back(run: Any, names: str) -> None:
+    text = run("loadbalancer", "export", names).out
+    assert is_harmless(text), ascii(text)
+    assert r"\u202e" in text.lower()
+    assert (yaml.safe_load(text)["name"], yaml.safe_load(text)["tags"]) == (NAME, [NAME])
 
 
 def test_neither_do_networks(cloud: Any, names: str) -> None:

@@ -12,6 +12,7 @@ import yaml
 from ...client import errors, tree
 from ...client.names import KINDS
 from ...client.rest import Json, Rest
+from ...client.safe_text import STEERING
 from ...client.services import Services
 from ...resources import LOADBALANCER, POOL, Api, Field, Resource, Type
 from ..schema import PARTS, identifying, is_same, keys
@@ -28,8 +29,24 @@ def written(services: Services, balancers: Iterable[Json], *, is_full: bool = Fa
     texts = []
     for balancer in balancers:
         declared = writer.balancer(tree.read(api, balancer), is_unique=names[balancer["name"]] == 1)
-        texts.append(yaml.safe_dump(declared, sort_keys=False, allow_unicode=True, width=LINE_WIDTH))
+        texts.append(yaml.dump(declared, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=LINE_WIDTH))
     return "---\n".join(texts)
+
+
+class Dumper(yaml.SafeDumper):
+    """A YAML dumper that escapes marks that steer or hide text, such as \\u202e, and leaves other letters readable."""
+
+    def write_double_quoted(self, text: str, split: bool = True) -> None:
+        is_readable, self.allow_unicode = self.allow_unicode, self.allow_unicode and not STEERING.search(text)
+        super().write_double_quoted(text, split)
+        self.allow_unicode = is_readable
+
+
+def _quoted(dumper: Dumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"' if STEERING.search(text) else None)
+
+
+Dumper.add_representer(str, _quoted)
 
 
 def _name(services: Services, kind: str, id_: str) -> str:

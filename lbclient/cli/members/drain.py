@@ -10,6 +10,7 @@ from typing import Any
 from ...client import drain_tags, errors, wait
 from ...client.api import Parents
 from ...client.rest import Json
+from ...client.safe_text import safe
 from ...resources import LOADBALANCER, MEMBER, POOL
 from .. import verbs
 from ..command import positive_seconds
@@ -82,7 +83,7 @@ class DrainMember(verbs.Waiting):
 
     def _end(self, parents: Parents, record: Json, parsed: argparse.Namespace) -> None:
         """Wait until a member is drained, then carry out --then. Raises TimedOut."""
-        member = f"member {record.get('name') or record['id']}"
+        member = safe(f"member {record.get('name') or record['id']}")
         is_idle = self._is_idle(parents, record, member, parsed)
         if parsed.then:
             self._finish(parents, record, parsed)

@@ -10,9 +10,10 @@ import sqlalchemy as sa
 from ...store import serials, tls_material
 from ...store.keymanager_tables import ACL, CONSUMER, CONTENT, SECRET, is_current
 from ...store.times import now
-from .. import bounds, errors
+from .. import errors
 from ..access.context import Context
 from ..attributes import Attribute, Type, Values
+from ..lists import bounds, keyset
 from ..services import Services
 from ..web.routing import Answer, Request
 from . import access, consumers, pages, payloads, times, versions
@@ -20,6 +21,7 @@ from .access import SECRETS
 from .bodies import checked, invalid
 
 SCHEMA = "Secret"
+VARY = {"Vary": "Accept"}
 SECRET_TYPES = ("symmetric", "passphrase", "private", "public", "certificate", "opaque")
 PROPERTIES = (
     Attribute("name", is_nullable=True),
@@ -131,11 +133,10 @@ def _order(sort: str) -> list[sa.ColumnElement[Any]]:
     for part in sort.split(",") if sort else []:
         key, _, direction = part.partition(":")
         given.append(key)
-        if key not in (*SORTED, "status") or direction not in ("", "asc", "desc"):
+        if key not in (*SORTED, "status") or direction not in ("", keyset.ASCENDING, keyset.DESCENDING):
             raise _bad_query()
         if key != "status":  # the same for all secrets
-            column = sa.func.coalesce(SECRET.c[key], 0 if key == "bit_length" else "")
-            order.append(column.desc() if direction == "desc" else column.asc())
+            order.append(keyset.ordered(SECRET.c[key], direction == keyset.DESCENDING))
     bounds.order(given)
     return order
 
@@ -150,7 +151,7 @@ def show(services: Services, request: Request, id_: str) -> Answer:
         return show_payload(services, request, id_)
     with services.store.reading() as tx:
         row = access.visible(tx, SECRETS, id_, request.who, "Secret retrieval")
-        return Answer(_present(tx, request, [row])[0])
+        return Answer(_present(tx, request, [row])[0], headers=VARY)
 
 
 def show_payload(services: Services, request: Request, id_: str) -> Answer:
@@ -159,7 +160,7 @@ def show_payload(services: Services, request: Request, id_: str) -> Answer:
         if row.sealed is None:
             raise errors.NotFound("Not Found. Sorry but your secret has no payload.")
         payload = tls_material.vault(tx).unseal(row.sealed)
-    return Answer(payload, 200, {"Content-Type": payloads.answered(request.http, payload, row.content_type)})
+    return Answer(payload, 200, {"Content-Type": payloads.answered(request.http, payload, row.content_type), **VARY})
 
 
 def put_payload(services: Services, request: Request, id_: str) -> Answer:

@@ -31,7 +31,7 @@ def _known(version: str) -> int:
     if not found and not re.fullmatch(r"[0-9]{1,9}\.[0-9]{1,9}", version):
         raise BadRequest(f"invalid version string: {version[:40]}")
     if not found or int(found.group(1)) > NEWEST:
-        raise NotAcceptable(f"Version {version} is not available: 1.0 to 1.{NEWEST} are.")
+        raise NotAcceptable(f"Version {version} is not available: 1.0 to 1.{NEWEST} are.", HEADER)
     return int(found.group(1))
 
 
@@ -39,9 +39,10 @@ def told(handler: Handler) -> Handler:
     """Wrap a handler so that its answers name their microversion in a header."""
 
     def handle(services: Services, request: Request, **places: str) -> Answer:
-        headers = {HEADER: f"{SERVICE} 1.{minor(request)}", "Vary": HEADER}
+        headers = {HEADER: f"{SERVICE} 1.{minor(request)}"}
         answer = handler(services, request, **places)
-        return Answer(answer.body, answer.status, {**headers, **answer.headers})
+        vary = ", ".join(filter(None, (HEADER, answer.headers.get("Vary"))))
+        return Answer(answer.body, answer.status, {**headers, **answer.headers, "Vary": vary})
 
     return handle
 

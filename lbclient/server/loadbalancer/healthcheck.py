@@ -23,7 +23,7 @@ def check(services: Services, request: Request) -> Answer:
     """Answer 200 and OK, or 503 and the reason; as text, unless the client prefers HTML or JSON."""
     reason = _reason(services)
     wanted = request.http.client_prefers((TEXT, HTML, JSON)) or TEXT
-    headers = {"Content-Type": wanted if wanted == JSON else f"{wanted}; charset=UTF-8"}
+    headers = {"Content-Type": wanted if wanted == JSON else f"{wanted}; charset=UTF-8", "Vary": "Accept"}
     return Answer(_body(wanted, reason or "OK"), 503 if reason else 200, headers)
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from ...resources import Resource
+import orjson
+
+from ...resources import Api, Field, Resource, Type
 from ...resources.testing import FAULT, PACE
-from ..errors import BadRequest, InvalidInput, ValidationFailure
+from ..errors import InvalidInput, ValidationFailure
 from ..loadbalancer import bodies
 from .kinds import Kinds
 
@@ -15,6 +17,7 @@ Values = dict[str, Any]
 Preset = tuple[tuple[str | None, str | None, float], ...]
 
 SCALE_MAXIMUM = 100.0
+LONGEST_SHOWN = 200  # characters of a value in an error
 
 
 def fault(body: Any, kinds: Kinds) -> Values:
@@ -25,10 +28,10 @@ def fault(body: Any, kinds: Kinds) -> Values:
     if not any(values[name] is not None for name in ("status", "delay", "drop")):
         raise ValidationFailure("a fault needs one of status, delay and drop.")
     if values["status"] is not None and values["drop"] is not None:
-        raise ValidationFailure("a fault has a status or drops the connection, not both.")
+        raise invalid("drop", values["drop"], f"Value should be null if there is a status ({values['status']})")
     for name, needed in (("message", "status"), ("retry_after", "status"), ("delay_sigma", "delay")):
         if values[name] is not None and values[needed] is None:
-            raise ValidationFailure(f"{name} needs {needed}.")
+            raise invalid(name, values[name], f"Value should be null if there is no {needed}")
     return values
 
 
@@ -37,11 +40,12 @@ def pace(body: Any) -> Values:
     values = _checked(PACE, body)
     given = [name for name in ("seconds", "polls", "manual") if values[name]]
     if len(given) > 1:
-        raise ValidationFailure(f"a pace has one of seconds, polls and manual, not {' and '.join(given)}.")
+        why = f"a pace has one of seconds, polls and manual, not {' and '.join(given)}"
+        raise invalid(given[1], values[given[1]], f"Value should be null if there is {given[0]}: {why}")
     if not given and values["seconds"] is None and values["outcome"] != "ERROR":
         raise ValidationFailure("a pace needs seconds, polls, manual, or the outcome ERROR.")
     if values["reason"] is not None and values["outcome"] != "ERROR":
-        raise ValidationFailure("reason needs the outcome ERROR.")
+        raise invalid("reason", values["reason"], "Value should be null unless the outcome is ERROR")
     return values
 
 
@@ -57,7 +61,7 @@ def preset(body: Any, presets: Mapping[str, Preset]) -> list[Values] | None:
     _known("preset", given["preset"], presets)
     scale = given.get("scale", 1.0)
     if isinstance(scale, bool) or not isinstance(scale, int | float) or not 0 < scale <= SCALE_MAXIMUM:
-        raise InvalidInput("scale", scale, f"Value should be a number above 0, up to {SCALE_MAXIMUM:g}")
+        raise invalid("scale", scale, f"Value should be a number above 0, up to {SCALE_MAXIMUM:g}")
     empty = {field.name: field.default for field in PACE.fields}
     return [
         {**empty, "resource": resource, "operation": operation, "seconds": seconds * scale}
@@ -68,24 +72,53 @@ def preset(body: Any, presets: Mapping[str, Preset]) -> list[Values] | None:
 def text(name: str, value: Any) -> str | None:
     """Return the value of an optional attribute that is a text. Raises InvalidInput."""
     if value is not None and (not isinstance(value, str) or not value or "\0" in value):
-        raise InvalidInput(name, value, "Value should be null or a text without NUL")
+        raise invalid(name, value, "Value should be null or a text without NUL")
     return value
 
 
 def attributes(body: Any, key: str, known: Collection[str]) -> Values:
-    """Return the object under a key, which may have only the known attributes. Raises BadRequest."""
-    if not isinstance(body, dict) or set(body) != {key} or not isinstance(body[key], dict):
-        raise BadRequest(f'The body should be {{"{key}": {{…}}}}.')
-    for name in body[key]:
-        _known("attribute", name, known)
+    """Return the object under a key, which may have only the known attributes. Raises InvalidInput."""
+    if not isinstance(body, dict) or not body:
+        raise invalid("body", body, f'Value should be {{"{key}": {{…}}}}')
+    for name, value in body.items():
+        if name != key:
+            raise invalid(name, value, f"The body should have one attribute: {key}")
+    if not isinstance(body[key], dict):
+        raise invalid(key, body[key], f"Value should be an object; its attributes are: {', '.join(known)}")
+    for name, value in body[key].items():
+        if name not in known:
+            raise invalid(name, value, f"The attributes of {key} are: {', '.join(known)}")
     return dict(body[key])
 
 
+def nothing(body: Any) -> None:
+    """Raise InvalidInput unless the body is empty."""
+    if body not in (None, {}):
+        raise invalid("body", body, "This path takes no body")
+
+
+def invalid(name: str, value: Any, allowed: str) -> InvalidInput:
+    """Return the error for a value, which is shown as JSON unless it is a text."""
+    text = value if isinstance(value, str) else orjson.dumps(value).decode()
+    return InvalidInput(name, text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…", allowed)
+
+
 def _checked(resource: Resource, body: Any) -> Values:
-    values = bodies.created(resource, body)
-    return {name: value for name, value in values.items() if name in {each.name for each in resource.fields}}
+    given = attributes(body, resource.key, [each.name for each in resource.fields if Api.POST in each.api])
+    for each in resource.fields:
+        _check_strictly(each, given.get(each.name))
+    values = bodies.created(resource, {resource.key: given})
+    return {each.name: values[each.name] for each in resource.fields if each.name in values}
+
+
+def _check_strictly(field: Field, value: Any) -> None:
+    """Raise InvalidInput for values that the load-balancer API would round or take for a boolean, as Octavia does."""
+    if field.type is Type.INTEGER and (isinstance(value, bool) or (isinstance(value, float) and value % 1)):
+        raise invalid(field.name, value, "Value should be an integer")
+    if field.type is Type.BOOLEAN and value not in (None, True, False):
+        raise invalid(field.name, value, "Value should be true or false")
 
 
 def _known(what: str, value: Any, allowed: Collection[str]) -> None:
     if value is not None and (not isinstance(value, str) or value not in allowed):
-        raise InvalidInput(what, value, f"Value should be one of: {', '.join(sorted(allowed))}")
+        raise invalid(what, value, f"Value should be one of: {', '.join(sorted(allowed))}")

@@ -17,8 +17,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ... import files
 from ...resources.testing import PACE
-from ...store import files
 
 Values = dict[str, Any]
 
@@ -192,9 +192,37 @@ class Paces:
             self._save()
         self._wake_all(freed)
 
-    def forget(self, kept: Collection[str]) -> None:
-        """Remove the holds of all load balancers except the given ones."""
+    def forget(self, gone: Collection[str]) -> None:
+        """Remove the holds of load balancers that are gone."""
         with self._lock:
+            self._free([key for key in self.holds if key in gone])
+
+    def saved(self) -> dict[str, Values]:
+        """Return the holds for a snapshot, with the seconds that are left in place of a time."""
+        now = time.time()
+        with self._lock:
+            return {
+                key: {**asdict(hold), "until": None if hold.until is None else max(0.0, hold.until - now)}
+                for key, hold in self.holds.items()
+            }
+
+    def restore(self, saved: Mapping[str, Values]) -> None:
+        """Replace all holds by those of a snapshot.
+
+        A load balancer that was PENDING is held back again only if its pace is still set; one that a pace left in ERROR
+        stays so until it is changed.
+        """
+        now = time.time()
+        found = {key: Hold(**each) for key, each in saved.items()}
+        for hold in found.values():
+            hold.until = None if hold.until is None else now + hold.until
+        with self._lock:
+            kept = {
+                key: hold
+                for key, hold in found.items()
+                if hold.pace_id in self._paces or (hold.failure is not None and not hold.remaining(now))
+            }
+            self.holds.update(kept)  # first: a load balancer must not be without its hold for a moment
             self._free([key for key in self.holds if key not in kept])
 
     def _free(self, keys: Iterable[str]) -> None:

@@ -15,6 +15,7 @@ from ..identity import assignments, objects, passwords
 from ..identity.bootstrap import DEFAULT_DOMAIN
 from ..services import Services
 from ..web.routing import Request
+from . import bodies
 
 Values = dict[str, Any]
 
@@ -27,9 +28,9 @@ def create(services: Services, request: Request, given: Values) -> Values:
         raise errors.Conflict("Projects are another Keystone's here: make one there.")
     name, roles = given.get("name"), given.get("roles", list(USUAL_ROLES))
     if name is not None and (not isinstance(name, str) or not 0 < len(name) <= 64 or "\0" in name):
-        raise errors.InvalidInput("name", name, "Value should be a text of 1 to 64 characters without NUL")
+        raise bodies.invalid("name", name, "Value should be a text of 1 to 64 characters without NUL")
     if not isinstance(roles, list) or not roles or not all(isinstance(role, str) for role in roles):
-        raise errors.InvalidInput("roles", roles, "Value should be a list of at least one role name")
+        raise bodies.invalid("roles", roles, "Value should be a list of at least one role name")
     name = name or f"test-{secrets.token_hex(4)}"
     # A random password of 256 bits needs no slow hash, which would take most of the time.
     password = secrets.token_urlsafe(32)
@@ -75,6 +76,8 @@ def delete(services: Services, project_id: str) -> None:
         tx.execute(sa.delete(USER).where(USER.c.id.in_(users)))
         tx.execute(sa.delete(PROJECT).where(PROJECT.c.id == project_id))
     services.tokens.forget()
+    if services.testing is not None:
+        services.testing.paces.forget(ids)
     for id_ in ids:
         services.dataplane.wake(id_, project_id)
 
@@ -93,5 +96,5 @@ def _role_ids(tx: sa.Connection, names: list[str]) -> list[str]:
     known = {row.name: row.id for row in tx.execute(sa.select(ROLE.c.name, ROLE.c.id))}
     for name in names:
         if name not in known:
-            raise errors.InvalidInput("roles", name, f"Value should be one of: {', '.join(sorted(known))}")
+            raise bodies.invalid("roles", name, f"Value should be one of: {', '.join(sorted(known))}")
     return [known[name] for name in dict.fromkeys(names)]

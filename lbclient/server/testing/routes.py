@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any
 
@@ -82,6 +82,7 @@ def release(services: Services, request: Request) -> Answer:
     """POST: end the hold of one load balancer, or all holds."""
     given = bodies.attributes(request.body, "release", ("loadbalancer_id",))
     loadbalancer_id = bodies.text("loadbalancer_id", given.get("loadbalancer_id"))
+    worlds.check_loadbalancer(services, loadbalancer_id)
     return Answer({"release": {"released": kit(services).paces.release(loadbalancer_id)}})
 
 
@@ -99,10 +100,12 @@ def forget_recorded(services: Services, request: Request) -> Answer:
 def set_member(services: Services, request: Request, id: str) -> Answer:
     """PUT of the operating status that a no-op provider reports for a member."""
     given = bodies.attributes(request.body, "member", ("operating_status",))
-    status = given.get("operating_status")
+    if not given:
+        raise bodies.invalid("member", given, "Value should have the attribute operating_status")
+    status = given["operating_status"]
     if status is not None and status not in health.STATUSES:
         allowed = ", ".join(health.STATUSES)
-        raise errors.InvalidInput("operating_status", status, f"Value should be null or one of: {allowed}")
+        raise bodies.invalid("operating_status", status, f"Value should be null or one of: {allowed}")
     worlds.set_health(services, kit(services), id, status)
     return Answer({"member": {"id": id, "operating_status": status}})
 
@@ -114,10 +117,10 @@ def kill_amphora(services: Services, request: Request, id: str) -> Answer:
 
 def reset(services: Services, request: Request) -> Answer:
     """POST: restore the state of the first start, or of a snapshot, and remove faults, paces and recorded requests."""
-    given = bodies.attributes(request.body, "reset", ("snapshot",)) if request.body else {}
-    worlds.restore(services, kit(services), bodies.text("snapshot", given.get("snapshot")) or worlds.INITIAL)
+    given = _optional(request.body, "reset", ("snapshot",))
+    name = bodies.text("snapshot", given.get("snapshot")) or worlds.INITIAL
+    worlds.restore(services, kit(services), name, keeps_paces=False)
     kit(services).faults.remove()
-    kit(services).paces.remove()
     kit(services).recording.clear()
     return Answer(None, 204)
 
@@ -151,7 +154,7 @@ def delete_snapshot(services: Services, request: Request, name: str) -> Answer:
 
 def create_project(services: Services, request: Request) -> Answer:
     """POST: create a project with a user and a token."""
-    given = bodies.attributes(request.body, "project", ("name", "roles")) if request.body else {}
+    given = _optional(request.body, "project", ("name", "roles"))
     return Answer({"project": projects.create(services, request, given)}, 201)
 
 
@@ -173,11 +176,17 @@ def overview(services: Services, request: Request) -> Answer:
     return Answer({"testing": counts})
 
 
-def _without_query(route: Route) -> Route:
-    """Return the route with a handler that refuses all query parameters."""
+def _optional(body: Any, key: str, known: Collection[str]) -> dict[str, Any]:
+    return {} if body in (None, {}) else bodies.attributes(body, key, known)
+
+
+def _strict(route: Route) -> Route:
+    """Return the route with a handler that refuses all query parameters, and a body where none is read."""
 
     def handler(services: Services, request: Request, **arguments: str) -> Answer:
         queries.refuse(request.query)
+        if route.handler in WITHOUT_BODY:
+            bodies.nothing(request.body)
         return route.handler(services, request, **arguments)
 
     return replace(route, handler=handler)
@@ -212,4 +221,5 @@ _ROUTES = (
     Route("DELETE", "/projects/{id}", delete_project, is_open=True, waits=True),
 )
 
-ROUTES = tuple(route if route.handler is recorded else _without_query(route) for route in _ROUTES)
+WITHOUT_BODY = (kill_amphora, save_snapshot, restore_snapshot)
+ROUTES = tuple(route if route.handler is recorded else _strict(route) for route in _ROUTES)

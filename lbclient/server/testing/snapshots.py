@@ -10,11 +10,14 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
-from ...store import dump, files, identity_tables, migrations
+from ... import files
+from ...store import dump, identity_tables, migrations
 from ...store.tables import LOADBALANCER, SCHEMA
-from ..errors import BadRequest, NotFound
+from ..errors import NotFound
+from .bodies import invalid
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+NAMES = "Value should be 1 to 64 letters, digits, dots, hyphens and underscores, the first a letter or a digit"
 # Tables that snapshots leave out: a restored snapshot must not make revoked tokens valid again.
 LEFT_OUT = (SCHEMA, identity_tables.REVOCATION, identity_tables.IDENTITY_REVISION)
 
@@ -30,25 +33,26 @@ class Snapshots:
         return sorted(path.stem for path in self._directory.glob("*.json"))
 
     def save(self, name: str, tx: sa.Connection, more: Mapping[str, Any]) -> None:
-        """Save the database, and `more` with it. Raises BadRequest if the name is not allowed."""
+        """Save the database, and `more` with it. Raises InvalidInput if the name is not allowed."""
         self._directory.mkdir(mode=0o700, exist_ok=True)
         content = {"schema": migrations.NEWEST, "tables": dump.read(tx, LEFT_OUT), **more}
         files.replace(self._path(name), orjson.dumps(content, option=orjson.OPT_NON_STR_KEYS).decode())
 
     def load(self, name: str) -> dict[str, Any]:
-        """Return a snapshot. Raises NotFound, and BadRequest if it has another schema version or a bad name."""
+        """Return a snapshot. Raises NotFound, and InvalidInput if it has another schema version or a bad name."""
         try:
             content: dict[str, Any] = orjson.loads(self._path(name).read_bytes())
         except FileNotFoundError:
             raise self._unknown(name) from None
-        if content.get("schema") != migrations.NEWEST:
-            raise BadRequest(
-                f"Snapshot {name} has schema version {content.get('schema')}; this server takes {migrations.NEWEST}."
-            )
+        except ValueError:
+            raise invalid("snapshot", name, "Its file should be JSON: it is damaged; delete or save it") from None
+        schema = content.get("schema") if isinstance(content, dict) else None
+        if schema != migrations.NEWEST:
+            raise invalid("schema", schema, f"Value should be {migrations.NEWEST} in snapshot {name}")
         return content
 
     def delete(self, name: str) -> None:
-        """Delete a snapshot, of whichever version. Raises NotFound, and BadRequest if it has a bad name."""
+        """Delete a snapshot, of whichever version. Raises NotFound, and InvalidInput if it has a bad name."""
         try:
             self._path(name).unlink()
         except FileNotFoundError:
@@ -59,10 +63,7 @@ class Snapshots:
 
     def _path(self, name: str) -> Path:
         if not NAME.fullmatch(name):
-            raise BadRequest(
-                f"name: {name!r} is not allowed: up to 64 letters, digits, dots, hyphens and underscores, "
-                "the first a letter or a digit."
-            )
+            raise invalid("snapshot", name, NAMES)
         return self._directory / f"{name}.json"
 
 

@@ -10,7 +10,7 @@ from ...store.tables import LOADBALANCER, MEMBER
 from .. import errors
 from ..loadbalancer import drivers
 from ..services import Services
-from . import snapshots
+from . import bodies, snapshots
 from .kit import Kit
 
 INITIAL = "initial"  # the snapshot that reset restores
@@ -37,7 +37,7 @@ def set_health(services: Services, kit: Kit, member_id: str, status: str | None)
 def check_loadbalancer(services: Services, loadbalancer_id: str | None) -> None:
     """Raise InvalidInput if there is no such load balancer."""
     if loadbalancer_id is not None and services.store.project_of(loadbalancer_id) is None:
-        raise errors.InvalidInput(
+        raise bodies.invalid(
             "loadbalancer_id", loadbalancer_id, "Value should be the ID of a load balancer that exists"
         )
 
@@ -60,15 +60,20 @@ def prepare(services: Services, kit: Kit) -> None:
 def save(services: Services, kit: Kit, name: str) -> None:
     """Save a snapshot under a name."""
     with services.store.reading() as tx:
-        kit.snapshots.save(name, tx, {"health": dict(kit.health.statuses)})
+        kit.snapshots.save(name, tx, {"health": dict(kit.health.statuses), "holds": kit.paces.saved()})
 
 
-def restore(services: Services, kit: Kit, name: str) -> None:
-    """Restore a snapshot and wake the data plane for every load balancer that exists before or after."""
+def restore(services: Services, kit: Kit, name: str, *, keeps_paces: bool = True) -> None:
+    """Restore a snapshot and wake the data plane for every load balancer that exists before or after.
+
+    keeps_paces: whether the paces that are set now stay.
+    """
     content = kit.snapshots.load(name)
+    if not keeps_paces:
+        kit.paces.remove()
     with services.tokens.changing(is_durable=False) as tx:
         woken = snapshots.restore(tx, content["tables"])
+        kit.paces.restore(content.get("holds", {}))  # before anything restored can be settled
     kit.health.replace(content["health"])
-    kit.paces.forget(woken)
     for id_, project_id in woken.items():
         services.dataplane.wake(id_, project_id)

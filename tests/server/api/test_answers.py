@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from fake_dataplane import FakeDataPlane
+
 WHEN = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
 COMMON = {
     "id",
@@ -202,3 +204,23 @@ def test_every_answer_has_a_request_id_of_its_own(api: Any) -> None:
     }
     assert len(ids) == 2
     assert given not in ids
+
+
+def test_a_refusal_for_what_is_accepted_says_so_to_caches(api: Any) -> None:
+    answer = api.request("GET", "/pools", headers={"Accept": "text/html"})
+    assert (answer.status_code, answer.headers["Vary"]) == (406, "Accept")
+
+
+def test_a_proxy_that_does_not_answer_is_logged_in_one_line(
+    api: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    balancer = api.post("/loadbalancers", "loadbalancer", vip_subnet_id=next(iter(api.subnets.values())))
+    pool = {"loadbalancer_id": balancer["id"], "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN"}
+    pool_id = api.post("/pools", "pool", **pool)["id"]
+    member = api.post(f"/pools/{pool_id}/members", "member", address="192.0.2.1", protocol_port=80)
+    monkeypatch.setattr(FakeDataPlane, "active_connections", lambda *_: None)
+    answer = api.request("GET", f"/pools/{pool_id}/members/{member['id']}/stats")
+    assert answer.status_code == 503
+    [record] = [each for each in caplog.records if each.name.startswith("lbclient")]
+    assert (record.exc_info, record.levelname) == (None, "WARNING")
+    assert record.getMessage().endswith(f"The proxy of load balancer {balancer['id']} does not answer.")

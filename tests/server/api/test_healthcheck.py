@@ -26,6 +26,7 @@ def test_all_is_well(api: Any, path: str, accept: str, kind: str, body: str | No
     answer = api.client.simulate_get(path, headers={"Accept": accept})
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, kind)
     assert answer.text == body if body else "<td>OK</td>" in answer.text
+    assert answer.headers["Vary"] == "Accept"
 
 
 def test_other_methods(api: Any) -> None:

@@ -90,7 +90,13 @@ def test_a_text_is_kept_and_given_back(front: Any, demo: Any) -> None:
     assert "consumers" not in known
     answer = demo.ask("GET", f"{path}/payload", Accept="text/plain")
     assert (answer.text, answer.headers["Content-Type"]) == ("opensesame", "text/plain")
-    assert demo.ask("GET", path, Accept="text/plain").text == "opensesame"  # as older clients ask
+    older = demo.ask("GET", path, Accept="text/plain")
+    assert older.text == "opensesame"  # as older clients ask
+    for each in (answer, older, demo.ask("GET", path), demo.ask("GET", f"{path}/payload", Accept="text/html")):
+        assert "Accept" in each.headers["Vary"].split(", "), each.status_code
+    assert demo.ask("GET", path).headers["Vary"] == "OpenStack-API-Version, Accept"
+    unknown = demo.ask("GET", path, OpenStack_API_Version="key-manager 1.99")
+    assert (unknown.status_code, unknown.headers["Vary"]) == (406, "OpenStack-API-Version")
     demo.deleted(path)
     assert demo.refused(404, "GET", path) == "Secret not found."
     assert demo.refused(404, "GET", f"{path}/payload") == "Secret not found."

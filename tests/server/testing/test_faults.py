@@ -98,7 +98,7 @@ def test_a_delay_holds_the_answer_back_but_not_other_requests(kit: Kit) -> None:
         ({"status": 503, "resource": "balancer"}, "loadbalancer"),
         ({"status": 503, "operation": "melt"}, "create"),
         ({"status": 503, "colour": "red"}, "colour"),
-        ({"status": 503, "drop": "after"}, "not both"),
+        ({"status": 503, "drop": "after"}, "null if there is a status"),
         ({"drop": "sometimes"}, "before, after"),
         ({"delay": 61}, "delay"),
         ({"delay": 1e300}, "delay"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -126,7 +127,9 @@ def _is_open(address: str, port: int) -> bool:
 
 @pytest.mark.parametrize("name", ["...", "-x", "a b", "x" * 65])
 def test_a_name_that_is_no_name_of_a_file_is_refused(kit: Kit, name: str) -> None:
-    assert "is not allowed" in kit.testing("PUT", f"/snapshots/{name.replace(' ', '%20')}", 400)["description"]
+    told = kit.testing("PUT", f"/snapshots/{name.replace(' ', '%20')}", 400)["description"]
+    assert f"field/attribute snapshot. Value: '{name}'. Value should be 1 to 64 letters" in told
+    assert kit.testing("POST", "/reset", 400, {"reset": {"snapshot": name}})["description"] == told
 
 
 def test_a_snapshot_of_another_version_changes_nothing(kit: Kit) -> None:
@@ -134,7 +137,13 @@ def test_a_snapshot_of_another_version_changes_nothing(kit: Kit) -> None:
     path = kit.server.state_directory / "testing" / "snapshots" / "old.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "schema": 0}))
     made = kit.loadbalancer()
-    assert "schema version 0" in kit.testing("POST", "/snapshots/old/restore", 400)["description"]
+    for way, body in (("/snapshots/old/restore", None), ("/reset", {"reset": {"snapshot": "old"}})):
+        told = kit.testing("POST", way, 400, body)["description"]
+        assert re.search(r"field/attribute schema\. Value: '0'\. Value should be \d+ in snapshot old", told)
+    path.write_text("{")
+    assert (
+        "field/attribute snapshot. Value: 'old'." in kit.testing("POST", "/snapshots/old/restore", 400)["description"]
+    )
     assert kit.status(made["id"]) == "ACTIVE"
     kit.testing("DELETE", "/snapshots/old", 204)
     assert not path.exists()
@@ -144,9 +153,10 @@ def test_a_snapshot_of_another_version_changes_nothing(kit: Kit) -> None:
     ("path", "body", "words"),
     [
         ("/reset", {"reset": {"snapshot": 5}}, ("snapshot", "5", "a text")),
-        ("/reset", {"reset": {"snapshot": ["initial"]}}, ("snapshot", "['initial']", "a text")),
+        ("/reset", {"reset": {"snapshot": ["initial"]}}, ("snapshot", '["initial"]', "a text")),
         ("/release", {"release": {"loadbalancer_id": 5}}, ("loadbalancer_id", "5", "a text")),
-        ("/paces", {"pace": {"preset": ["octavia"]}}, ("preset", "['octavia']", "fast, octavia")),
+        ("/release", {"release": {"loadbalancer_id": NO_LOADBALANCER}}, (NO_LOADBALANCER, "that exists")),
+        ("/paces", {"pace": {"preset": ["octavia"]}}, ("preset", '["octavia"]', "fast, octavia")),
         ("/paces", {"pace": {"loadbalancer_id": NO_LOADBALANCER, "seconds": 1}}, (NO_LOADBALANCER, "that exists")),
         ("/projects", {"project": {"name": "p", "roles": []}}, ("roles", "[]", "at least one role")),
         ("/projects", {"project": {"name": "a\0b"}}, ("name", "without NUL")),
@@ -159,6 +169,54 @@ def test_a_value_that_does_not_fit_is_refused_and_changes_nothing(
     assert [word for word in words if word not in told] == []
     assert kit.testing("GET", "/paces", 200) == {"paces": []}
     kit.testing("POST", "/projects", 201, {"project": {"name": "p"}})  # no project of that name was left
+
+
+@pytest.mark.parametrize("provider", ["noop_driver", "octavia"])
+@pytest.mark.parametrize("way", ["restore", "reset"])
+def test_a_restore_brings_back_the_error_of_a_pace(kit: Kit, provider: str, way: str) -> None:
+    kit.pace(operation="update", outcome="ERROR", reason="no valid host", times=1)
+    made = kit.loadbalancer(provider=provider)
+    path = f"/v2.0/lbaas/loadbalancers/{made['id']}"
+    wait_until(lambda: kit.status(made["id"]) == "ACTIVE")
+    assert kit.ask("PUT", path, {"loadbalancer": {"name": "x"}}).status_code == 200
+    wait_until(lambda: kit.status(made["id"]) == "ERROR")
+    kit.testing("PUT", "/snapshots/error", 201)
+    kit.testing("DELETE", "/paces", 204)
+    wait_until(lambda: kit.status(made["id"]) == "ACTIVE")
+    if way == "restore":
+        kit.testing("POST", "/snapshots/error/restore", 204)
+    else:
+        kit.testing("POST", "/reset", 204, {"reset": {"snapshot": "error"}})
+    later = kit.loadbalancer(provider="octavia")
+    wait_until(lambda: kit.status(later["id"]) == "ACTIVE")  # by now the other one would have been settled, too
+    assert kit.status(made["id"]) == "ERROR"
+    assert kit.ask("GET", f"{path}/status").json()["statuses"]["loadbalancer"]["fault"] == "no valid host"
+    assert kit.ask("PUT", path, {"loadbalancer": {"name": "y"}}).status_code == 200
+    wait_until(lambda: kit.status(made["id"]) == "ACTIVE")
+
+
+@pytest.mark.parametrize("provider", ["noop_driver", "octavia"])
+@pytest.mark.parametrize("has_pace", [True, False])
+def test_a_restore_holds_a_change_again_if_its_pace_is_still_set(kit: Kit, provider: str, has_pace: bool) -> None:
+    kit.pace(manual=True)
+    made = kit.loadbalancer(provider=provider)
+    kit.testing("PUT", "/snapshots/pending", 201)
+    kit.testing("POST", "/release", 200, {"release": {}})
+    wait_until(lambda: kit.status(made["id"]) == "ACTIVE")
+    if not has_pace:
+        kit.testing("DELETE", "/paces", 204)
+    kit.testing("POST", "/snapshots/pending/restore", 204)
+    if has_pace:
+        assert kit.status(made["id"]) == "PENDING_CREATE"
+        assert kit.testing("POST", "/release", 200, {"release": {}}) == {"release": {"released": 1}}
+    wait_until(lambda: kit.status(made["id"]) == "ACTIVE")
+
+
+def test_a_project_that_is_deleted_leaves_nothing_held(kit: Kit) -> None:
+    kit.pace(manual=True)
+    kit.loadbalancer()
+    kit.testing("DELETE", f"/projects/{kit.project['id']}", 204)
+    assert kit.testing("POST", "/release", 200, {"release": {}}) == {"release": {"released": 0}}
 
 
 def test_reset_leaves_nothing_of_a_test(kit: Kit) -> None:
