@@ -36,13 +36,14 @@ ALLOWED: dict[str, set[str]] = {
     "server.agents": {"server", "server.web", "store", "vault"},
     "server.external": {"server", "server.access", "store"},
     "server.identity": API | {"vault"},
-    "server.keymanager": API | {"vault"},
-    "server.loadbalancer": API | {"server.network", f"{BALANCING}.rules"},
+    "server.keymanager": API | {"server.lists", "vault"},
+    "server.lists": {"server", "store"},
+    "server.loadbalancer": API | {"server.lists", "server.network", f"{BALANCING}.rules"},
     "server.loadbalancer.openapi": {"server", "server.web"},
     "server.loadbalancer.operators": {"server", "server.web", "store", BALANCING, f"{BALANCING}.writes"},
     "server.loadbalancer.rules": {"server", "store"},
     "server.loadbalancer.writes": API | {BALANCING, f"{BALANCING}.rules", "server.keymanager", "server.network"},
-    "server.network": API,
+    "server.network": API | {"server.lists"},
     "server.outbound": {"server", "server.telemetry", "store", BALANCING},
     "server.telemetry": API | {BALANCING},
     "server.testing": API | {BALANCING, "server.identity"},
@@ -85,6 +86,7 @@ EXCEPTIONS = {
     "server/privileges.py": {"dataplane.haproxy"},
     "server/app.py": {
         "server.keymanager",
+        "server.lists",
         "server.network",
         "server.telemetry",
         "server.testing",
@@ -108,7 +110,7 @@ EXCEPTIONS = {
         "store",
     },  # what a server's files are checked with
     "lab/seeding.py": {"cli.manifest", "server.identity", "server.network", "server.testing"},
-    "lab/hosts.py": {"agent", "server.agents", "store", "vault"},
+    "lab/hosts.py": {"agent"},
     "lab/lifecycle.py": {"server.testing"},  # for types
     "lab/commands.py": {"server.testing"},  # the error of a seed
     "lab/checkup.py": {"dataplane.haproxy"},  # which HAProxy there is

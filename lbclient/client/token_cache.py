@@ -10,7 +10,7 @@ import json
 import os
 import stat
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -31,7 +31,6 @@ SECRET = "secret"
 SECRET_LENGTH = 32
 SUFFIX = ".json"
 KNOWN = ".known"  # suffix of files with what is known of a login
-ASIDE = ".new"  # suffix of temporary files
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ class CacheEntry:
         """Store a login and delete expired ones. Errors of the file system are ignored."""
         text = json.dumps({"form": FORM, **asdict(cached)})
         with suppress(OSError):
-            _put(self.path, text.encode(), os.replace)
+            _put(self.path, text.encode())
             _clean(self.path.parent)
 
     def drop(self, token: str) -> None:
@@ -88,7 +87,7 @@ class Beside:
     def write(self, content: bytes) -> None:
         """Store the content. Errors of the file system are ignored."""
         with suppress(OSError):
-            _put(self.path, content, os.replace)
+            _put(self.path, content)
 
     def login(self, name: str) -> CacheEntry:
         """Return the entry of the login whose file has this name. Raises ValueError."""
@@ -160,7 +159,9 @@ def _secret(folder: Path) -> bytes | None:
     path = folder / SECRET
     with suppress(OSError):
         if not path.exists():
-            _put(path, os.urandom(SECRET_LENGTH), os.link)
+            from .. import files  # imported late, as in _put()
+
+            files.create(path, os.urandom(SECRET_LENGTH))
     secret = _read_private(path)
     return secret if secret and len(secret) == SECRET_LENGTH else None
 
@@ -197,19 +198,16 @@ def _parsed(content: bytes) -> CachedToken | None:
     return cached if is_whole else None
 
 
-def _put(path: Path, content: bytes, place: Callable[[str, Path], None]) -> None:
-    """Write a temporary file and move it into place, so that readers never see a half-written file."""
-    import tempfile  # imported late: only a new login is written
+def _put(path: Path, content: bytes) -> None:
+    from .. import files  # imported late: only a new login is written
 
-    descriptor, aside = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=ASIDE)  # with mode 0600
-    try:
-        with open(descriptor, "wb") as file:
-            file.write(content)
-        with suppress(FileExistsError):
-            place(aside, path)
-    finally:
-        with suppress(FileNotFoundError):
-            os.unlink(aside)
+    files.replace(path, content, is_durable=False)
+
+
+def _is_aside(path: Path) -> bool:
+    from ..files import ASIDE
+
+    return path.suffix == ASIDE
 
 
 def _clean(folder: Path) -> None:
@@ -226,12 +224,16 @@ def _is_over(path: Path) -> bool:
         return cached is None or not cached.is_good
     if path.suffix == KNOWN:
         return time.time() - path.stat().st_mtime > OUTLIVED
-    return path.suffix == ASIDE and time.time() - path.stat().st_mtime > ABANDONED
+    return _is_aside(path) and time.time() - path.stat().st_mtime > ABANDONED
 
 
 def _files(folder: Path) -> list[Path]:
     """List the files that this module creates."""
     try:
-        return [path for path in folder.iterdir() if path.suffix in (SUFFIX, KNOWN, ASIDE) or path.name == SECRET]
+        return [
+            path
+            for path in folder.iterdir()
+            if path.suffix in (SUFFIX, KNOWN) or path.name == SECRET or _is_aside(path)
+        ]
     except OSError:
         return []

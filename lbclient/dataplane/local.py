@@ -19,7 +19,8 @@ from .haproxy.unprivileged import User
 from .observe import traffic_files
 from .observe.observer import Observer
 from .observe.traffic_log import Forward, Logged, TrafficLogs
-from .reconcile import Pace, Reconciler
+from .pace import Pace
+from .reconcile import Reconciler
 
 
 class LocalDataPlane:

@@ -4,33 +4,25 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..store.snapshot import Snapshot
-from ..store.store import Outcome
-from ..strings import is_uuid
 from . import support
-from .config import udp
-from .config.cfg import Refused
-from .config.render import Configuration, Settings, render
+from .applier import Applier, Around, State, nothing_around
 from .control_plane import ControlPlane
 from .fair_share import Limits
 from .figures import Figures, Reconciled
-from .haproxy import binary, capabilities, process_table
-from .haproxy.attachments import Attachment, AttachmentFailed
-from .haproxy.binding import Taken
-from .haproxy.process import Applied, Instance, Running
+from .haproxy import capabilities, process_table
+from .haproxy.attachments import Attachment
 from .haproxy.unprivileged import User
+from .pace import Pace, Unpaced
 from .statuses import expected
 from .work_queue import WorkQueue
 
@@ -41,59 +33,7 @@ MOST_WORKERS = 32  # threads; most of them only wait for an HAProxy that hangs
 RETRY_SECONDS = 5.0  # some failures go away by themselves, such as a port in use by another program
 LINGERING_PAUSE = 1.0  # seconds until the first attempt to delete servers that had connections; doubled each time
 LONGEST_LINGERING_PAUSE = 60.0
-BIND_ATTEMPTS = 3
 CRASH_PAUSE = 1.0  # seconds between starts of an HAProxy that keeps ending
-
-
-class Pace(Protocol):
-    """A policy that delays or fails changes on purpose, for tests of clients."""
-
-    def remaining(self, loadbalancer_id: str) -> float:
-        """Return the seconds until its changes may take effect: 0 for at once, infinity for not before it is woken."""
-        ...
-
-    def failure(self, loadbalancer_id: str) -> str | None:
-        """Return why its changes are to end in ERROR; None if they are to succeed."""
-        ...
-
-    @property
-    def reported(self) -> Mapping[str, str]:
-        """The operating statuses to report for members of no-op load balancers, by member ID."""
-        ...
-
-
-class Unpaced:
-    """The default pace: every change takes effect at once."""
-
-    def remaining(self, loadbalancer_id: str) -> float:
-        return 0.0
-
-    def failure(self, loadbalancer_id: str) -> str | None:
-        return None
-
-    @property
-    def reported(self) -> Mapping[str, str]:
-        return {}
-
-
-@dataclass(frozen=True)
-class State:
-    """The result of applying a snapshot: its configuration, None if it could not be rendered, and the error, if any."""
-
-    snapshot: Snapshot
-    configuration: Configuration | None
-    error: str | None  # of the load balancer as a whole; those of single listeners are in the snapshot
-    applied_at: float
-    outcome: Outcome | None = None
-    running: Running | None = None
-
-
-Around = Callable[[str, Snapshot], AbstractContextManager[Callable[[str], None]]]
-
-
-@contextmanager
-def _nothing(id_: str, snapshot: Snapshot) -> Iterator[Callable[[str], None]]:
-    yield lambda how: None
 
 
 class Reconciler:
@@ -108,7 +48,7 @@ class Reconciler:
         limits: Limits | None = None,
         is_noop: Callable[[str], bool] = lambda provider: False,
         pace: Pace | None = None,
-        around: Around = _nothing,
+        around: Around = nothing_around,
         user: User | None = None,
     ) -> None:
         """Create a reconciler; is_noop(provider) returns whether load balancers of that provider run no processes.
@@ -116,14 +56,11 @@ class Reconciler:
         Configurations are applied inside a block of around(id, snapshot), which is told how that took effect.
         Processes that face clients become `user`, or keep the user of the server.
         """
-        self._around = around
         self._control_plane = control_plane
         self._directory = directory.absolute()
         self._binary = haproxy_path
-        self._attachment = attachment
+        self._applier = Applier(directory, haproxy_path, attachment, user, around)
         self._is_noop = is_noop
-        self._settings = Settings(most_files=binary.most_files(), user=user)
-        self._user = user
         self._limits = limits or Limits()
         self._queue = WorkQueue(self._limits)
         self._projects: dict[str, str] = {}
@@ -151,8 +88,7 @@ class Reconciler:
 
     def start(self) -> None:
         """Take over the running processes, start the missing ones and end those that are no longer wanted."""
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        instances = self._instances()
+        instances = self._applier.open()
         if process_table.forget_ended(self._directory / id_ for id_ in instances):
             # Processes have ended while the server was not running, as after a reboot. Starting them takes CPU time of
             # HAProxy rather than of this process, which also serves requests: start more of them at a time.
@@ -198,13 +134,6 @@ class Reconciler:
             age = time.monotonic() - state.applied_at if state else CRASH_PAUSE
             self._queue.wake(loadbalancer_id, max(0.0, CRASH_PAUSE - age))
 
-    def instance(self, loadbalancer_id: str) -> Instance:
-        return Instance(self._directory / loadbalancer_id, self._binary, self._user)
-
-    def _instances(self) -> list[str]:
-        """Return the IDs of the load balancers that have a directory."""
-        return [each.name for each in self._directory.iterdir() if is_uuid(each.name)]
-
     def _project(self, id_: str) -> str | None:
         """Return the ID of a load balancer's project; None if it is not known, or cannot be read now."""
         found = self._projects.get(id_)
@@ -222,9 +151,15 @@ class Reconciler:
         with self._hiring:
             if self._queue.has_waiting_worker() or len(self._threads) >= MOST_WORKERS:
                 return
-            name = f"reconcile-{len(self._threads)}"
-            self._threads.append(threading.Thread(target=self._work, name=name, daemon=True))
-            self._threads[-1].start()
+            thread = threading.Thread(target=self._work, name=f"reconcile-{len(self._threads)}", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as error:  # the system has no thread to spare: the workers that there are go on
+                if not self._threads:
+                    raise
+                LOG.warning("no further worker can be started: %s", error)
+                return
+            self._threads.append(thread)
 
     def _work(self) -> None:
         capabilities.withhold()
@@ -272,7 +207,7 @@ class Reconciler:
             self.wake(id_)  # it is taken again as a large one, without blocking ordinary ones
             return "requeued"
         previous = self._states.get(id_)
-        state = self._apply(id_, snapshot)
+        state = self._applier.apply(id_, snapshot, previous)
         if previous is None or previous.snapshot.unbound != state.snapshot.unbound:
             state = replace(state, snapshot=replace(state.snapshot, touched=None))
         self._states[id_] = state
@@ -328,70 +263,7 @@ class Reconciler:
         self._states.pop(id_, None)
         self._settled.pop(id_, None)
         self._lingering.pop(id_, None)
-        self.instance(id_).remove()
-        self._attachment.keep_only(id_, ())
-
-    def _apply(self, id_: str, snapshot: Snapshot) -> State:
-        configuration = None
-        error = None
-        outcome = None
-        running = None
-        previous = self._states.get(id_)
-        try:
-            reason = self.unsupported(snapshot)
-            if reason:
-                raise Refused(reason)
-            configuration = render(snapshot, self._settings, previous.configuration if previous else None)
-            if configuration.is_needed:
-                self._attachment.prepare(id_, snapshot.addresses)
-            with self._around(id_, snapshot) as report:
-                snapshot, configuration, applied = self._listen(id_, snapshot, configuration, previous)
-                report(applied.how)
-            outcome, running = _logged(id_, applied), applied.running
-            self._attachment.keep_only(id_, snapshot.addresses)
-        except (Refused, AttachmentFailed) as refusal:
-            error = str(refusal)
-        except OSError as failure:
-            what = "HAProxy cannot be run" if failure.filename == self._binary else "The system refuses"
-            error = f"{what}: {os.strerror(failure.errno or 0)}."
-        except Exception as fault:
-            error = f"Internal error: {type(fault).__name__}; the server's log has the details."
-            LOG.exception("load balancer %s: could not be applied", id_)
-        if error is not None:
-            self._start_last_good(id_, snapshot)
-        for reason in filter(None, (error, *snapshot.failures.values())):
-            if reason not in self._errors(id_):
-                LOG.warning("load balancer %s: %s", id_, reason)
-        return State(snapshot, configuration, error, time.monotonic(), outcome, running)
-
-    def _listen(
-        self, id_: str, snapshot: Snapshot, configuration: Configuration, previous: State | None
-    ) -> tuple[Snapshot, Configuration, Applied]:
-        """Apply the configuration, without the addresses and ports that cannot be bound.
-
-        Returns the snapshot with what could not be bound, and what was applied. Raises Refused.
-        """
-        running = previous.running if previous else None
-        for _ in range(BIND_ATTEMPTS):  # HAProxy and the relay refuse one after the other
-            try:
-                return snapshot, configuration, self.instance(id_).apply(configuration, running)
-            except Taken as taken:
-                snapshot = _without(snapshot, taken)
-                configuration = render(snapshot, self._settings, configuration)
-        return snapshot, configuration, self.instance(id_).apply(configuration)
-
-    def _start_last_good(self, id_: str, snapshot: Snapshot) -> None:
-        """Start the last good configuration when the wanted one cannot be applied, also after a reboot."""
-        try:
-            self._attachment.prepare(id_, snapshot.addresses)
-            if self.instance(id_).start_last_good():
-                LOG.warning("load balancer %s: started with what it had last", id_)
-        except (Refused, AttachmentFailed, OSError) as failure:
-            LOG.debug("load balancer %s: what ran last does not run either: %s", id_, failure)
-
-    def _errors(self, id_: str) -> set[str | None]:
-        state = self._states.get(id_)
-        return {state.error, *state.snapshot.failures.values()} if state else set()
+        self._applier.remove(id_)
 
 
 def _says_the_same(previous: State | None, state: State) -> bool:
@@ -405,21 +277,3 @@ def _says_the_same(previous: State | None, state: State) -> bool:
 
 def _said(state: State) -> tuple[object, ...]:
     return state.error, state.snapshot.failures, state.snapshot.seen
-
-
-def _without(snapshot: Snapshot, taken: Taken) -> Snapshot:
-    """Return the snapshot in which no listener listens where it cannot."""
-    unbound = {
-        (each.id, address): reason
-        for (address, port), reason in taken.reasons.items()
-        for each in snapshot.listeners
-        if each.protocol_port == port and (each.protocol == udp.PROTOCOL) == taken.is_datagram
-    }
-    return replace(snapshot, unbound={**snapshot.unbound, **unbound})
-
-
-def _logged(id_: str, applied: Applied) -> Outcome:
-    level = logging.DEBUG if applied.how == "nothing" else logging.INFO
-    why = f" ({applied.reason})" if applied.reason else ""
-    LOG.log(level, "load balancer %s: %s in %.1f ms%s", id_, applied.how, applied.milliseconds, why)
-    return Outcome(applied.how, applied.milliseconds, applied.reason)

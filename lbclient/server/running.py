@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ..store import files
+from .. import files
 from . import state
 
 FILE = "server.json"

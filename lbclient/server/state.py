@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from ..store import files
+from .. import files
 from ..strings import is_uuid
 
 MARK = "database-id"  # the file with the ID of the database that belongs to the directory

@@ -12,7 +12,7 @@ import pytest
 from members import until
 from world import DataPlaneRig, get, member, web
 
-from lbclient.dataplane.haproxy import process, process_table
+from lbclient.dataplane.haproxy import configuration_files, process_table
 
 
 def test_a_load_balancer_comes_up_and_goes(world: DataPlaneRig, webs) -> None:
@@ -162,7 +162,7 @@ def test_whatever_fails_nothing_stays_pending(
         raise failure
 
     with monkeypatch.context() as broken:
-        broken.setattr(process.Instance, "_put_aside", fail)
+        broken.setattr(configuration_files.ConfigurationFiles, "write_candidate", fail)
         assert world.change(web(members={"m1": member(one)})) == "ERROR"
         assert world.fault() == reason
     assert world.put() in ("ACTIVE", "ERROR")

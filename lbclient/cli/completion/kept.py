@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 
 from ... import __version__
 from ...client.cache_folder import cache_folder
@@ -92,15 +93,12 @@ class Kept:
         if not self._folder:
             return
         path = os.path.join(self._folder, name)
-        aside = f"{path}.{os.getpid()}"
-        try:
+        from ... import files  # here: most completions write nothing
+
+        with suppress(OSError):
             os.makedirs(self._folder, mode=0o700, exist_ok=True)
-            descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with open(descriptor, "w", encoding="utf-8") as file:
-                file.writelines(f"{line}\n" for line in (self._fingerprint, *lines))
-            os.replace(aside, path)
-        except OSError:
-            return
+            text = "".join(f"{line}\n" for line in (self._fingerprint, *lines))
+            files.replace(path, text, is_durable=False)
 
 
 def _are_known(argv: list[str], program: Described) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ... import files
 from .runtime import Row, Rows
 
 Totals = dict[str, int]
@@ -92,9 +93,7 @@ class Counters:
 
     def save(self) -> None:
         kept = {"finished": self._finished, "live": self._live, "ended": sorted(self._ended)}
-        aside = self._directory / f"{FILE}.tmp"
-        aside.write_text(json.dumps(kept))
-        aside.replace(self._directory / FILE)
+        files.replace(self._directory / FILE, json.dumps(kept), is_durable=False)
         for pid in self._ended:
             (self._directory / f"{FINAL_COUNTERS}{pid}").unlink(missing_ok=True)
         self._ended.clear()

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from pathlib import Path
 
+from ... import files
 from ..config.cfg import MAPS
 from ..config.render import Configuration
 
-ASIDE = ".new"
 GOOD = ".good"  # a link to what the last good configuration was loaded with
 
 
@@ -21,11 +20,7 @@ def store(directory: Path, wanted: Configuration) -> None:
     for each in wanted.maps:
         path = directory / each.name
         if not _is_whole(path, each.text):
-            aside = path.with_name(path.name + ASIDE)
-            aside.unlink(missing_ok=True)
-            with open(aside, "x", opener=_private) as file:
-                file.write(each.text)
-            os.replace(aside, path)
+            files.replace(path, each.text, is_durable=False)
 
 
 def forget(directory: Path, wanted: Configuration) -> None:
@@ -45,19 +40,13 @@ def remember(directory: Path) -> None:
         good = path.with_name(path.name + GOOD)
         if good.exists() and good.samefile(path):
             continue
-        aside = path.with_name(path.name + ASIDE)
-        aside.unlink(missing_ok=True)
-        os.link(path, aside)
-        os.replace(aside, good)
+        files.link(path, good)
 
 
 def restore(directory: Path) -> None:
     """Put the maps of the last good configuration back."""
     for good in (directory / MAPS).glob(f"*{GOOD}"):
-        aside = good.with_suffix(ASIDE)
-        aside.unlink(missing_ok=True)
-        os.link(good, aside)
-        os.replace(aside, good.with_suffix(""))
+        files.link(good, good.with_suffix(""))
 
 
 def _is_whole(path: Path, text: str) -> bool:
@@ -66,7 +55,3 @@ def _is_whole(path: Path, text: str) -> bool:
         return path.read_text() == text
     except (OSError, UnicodeDecodeError):
         return False
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import re
 import shutil
 import subprocess
 import tempfile
@@ -15,7 +14,7 @@ from pathlib import Path
 
 from .. import ports
 from ..config.cfg import Refused
-from ..config.render import ADMIN_SOCKET, FINGERPRINT, FINGERPRINTS, PEER_SOCKET, STATES, Configuration
+from ..config.render import ADMIN_SOCKET, PEER_SOCKET, Configuration
 from ..relay.interface import EXPORTER_SOCKET, HEALTH_EVENTS_SOCKET, TRAFFIC_SOCKET
 from . import binary as haproxy
 from . import (
@@ -23,7 +22,6 @@ from . import (
     bound,
     certificates,
     counters,
-    map_files,
     membership,
     pem,
     policy_maps,
@@ -32,14 +30,12 @@ from . import (
     stick_tables,
     unprivileged,
 )
+from .configuration_files import CONFIG, NEXT, ConfigurationFiles
 from .membership import Lingering
 from .process_table import PIDFILE, wait_until
 from .relay_process import RelayProcess
 from .unprivileged import User
 
-CONFIG = "haproxy.cfg"  # read by HAProxy at each start and reload
-NEXT = "next.cfg"  # the candidate, checked before it replaces CONFIG
-GOOD = "good.cfg"  # the last configuration that a worker has loaded
 START_SECONDS = 10.0
 RELOAD_SECONDS = 5.0
 RELOAD_ATTEMPTS = 2
@@ -47,9 +43,7 @@ HUNG_SECONDS = 5.0
 SILENT_SECONDS = 2.0  # for an answer of a master that has not reloaded when asked
 ENDING_SECONDS = 0.5  # for the sockets of an HAProxy that ends by itself
 DRAIN_SECONDS = 5.0  # for the connections of a worker whose master is replaced
-NO_STATES = "1\n"
 LOG = logging.getLogger(__name__)
-LABEL = re.compile(rf"^    {FINGERPRINT} (\S+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -81,6 +75,7 @@ class Instance:
     def __init__(self, directory: Path, binary: str, user: User | None = None) -> None:
         """Create an instance whose HAProxy, as its configuration says, and relay become that user, if any."""
         self.directory = directory
+        self._files = ConfigurationFiles(directory)
         self._binary = binary
         self._user = user
 
@@ -104,7 +99,7 @@ class Instance:
         """Return how HAProxy was changed, why not at run time, and what runs now."""
         worker = self.worker()
         if not wanted.is_proxied:
-            _forget(self.directory, wanted)
+            self._files.forget(wanted)
             return self.stop(), None, None
         if worker is None:
             self._start(wanted)
@@ -151,17 +146,17 @@ class Instance:
 
     def start_last_good(self) -> bool:
         """Start the last good configuration if no worker runs; return whether it was started. Raises Refused."""
-        if not (self.directory / GOOD).exists() or self.worker() is not None:
+        if not self._files.has_good or self.worker() is not None:
             return False
         process_table.end(self.directory)
-        _write(self.directory / STATES, NO_STATES)
-        self._restore()
+        self._files.write_states()
+        self._files.restore()
         self._launch()
         return True
 
     def stop(self) -> str:
         """End all processes; the directory is kept for the counters. Return stopped, or nothing if none was running."""
-        (self.directory / GOOD).unlink(missing_ok=True)  # so that start_last_good() does not start it again
+        self._files.drop_good()  # so that start_last_good() does not start it again
         if not (self.directory / PIDFILE).exists():
             return "nothing"
         with contextlib.suppress(runtime.Unreachable):
@@ -194,14 +189,14 @@ class Instance:
     def _start(self, wanted: Configuration) -> None:
         if (self.directory / PIDFILE).exists():
             process_table.end(self.directory)
-        _write(self.directory / STATES, NO_STATES)
+        self._files.write_states()
         if ports.refusal(wanted.binds):
             process_table.end(self.directory)  # an HAProxy of this directory may be left without its pidfile
             # One that ends by itself has no command line to be recognised by, and still holds its sockets for a moment.
             wait_until(lambda: not ports.refusal(wanted.binds), ENDING_SECONDS)
         binding.check(wanted.binds)
-        self._put_aside(wanted)
-        os.replace(self.directory / NEXT, self.directory / CONFIG)
+        self._files.write_candidate(wanted)
+        self._files.take_candidate()
         try:
             self._launch()  # HAProxy checks the configuration itself; no running process could be harmed
         except haproxy.Hung:
@@ -210,9 +205,7 @@ class Instance:
             raise _refusal(str(refusal), wanted) from None
         if not self._is_taken_up(wanted, self._patience(START_SECONDS)):
             raise Refused("HAProxy was started but does not answer.")
-        self._remember()
-        map_files.remember(self.directory)
-        _forget(self.directory, wanted)
+        self._files.keep_loaded(wanted)
 
     def _launch(self, predecessor: int | None = None) -> None:
         """Start a master and its worker. The predecessor, a worker's PID, hands over its sockets and ends.
@@ -237,23 +230,21 @@ class Instance:
                 raise Refused(haproxy.reason(log.read().decode(errors="replace")))
 
     def _patience(self, seconds: float) -> float:
-        return haproxy.patience(seconds, (self.directory / CONFIG).stat().st_size)
+        return haproxy.patience(seconds, self._files.size)
 
     def _reload(self, wanted: Configuration) -> None:
         binding.check(set(wanted.binds) - self._binds())
         self._check(wanted)
         stick_tables.prepare_handover(self.directory)
         self._keep_states(wanted)
-        self._remember_running()
-        os.replace(self.directory / NEXT, self.directory / CONFIG)
+        self._files.remember_loaded(self.worker())
+        self._files.take_candidate()
         try:
             self._take_up(wanted)
         except Refused:
-            self._restore()
+            self._files.restore()
             raise
-        self._remember()
-        map_files.remember(self.directory)
-        _forget(self.directory, wanted)
+        self._files.keep_loaded(wanted)
         self._correct(wanted)
 
     def _correct(self, wanted: Configuration) -> None:
@@ -343,14 +334,13 @@ class Instance:
         return ("runtime" if is_new else how), None, Running(pid, wanted, left)
 
     def _write(self, wanted: Configuration, known: Running | None) -> None:
-        """Write the configuration file if it differs."""
-        path = self.directory / CONFIG
-        if known is not None and known.configuration.text == wanted.text and path.exists():
-            return
-        if known is not None or not path.exists() or path.read_text() != wanted.text:
-            _write(path, wanted.text)
-            self._remember()
-            _forget(self.directory, wanted)
+        """Write the configuration file unless it is known, or found, to have this text."""
+        if known is None:
+            is_current = self._files.is_written(wanted.text)
+        else:
+            is_current = known.configuration.text == wanted.text and self._files.has_configuration
+        if not is_current:
+            self._files.write(wanted)
 
     def _change_maps(self, wanted: Configuration, known: Running | None) -> bool:
         """Change maps of L7 policies; return whether there was anything to change. Raises NeedsReload or Refused."""
@@ -367,15 +357,10 @@ class Instance:
             raise membership.NeedsReload("HAProxy cannot exchange these certificates or authorities at run time")
 
     def _check(self, wanted: Configuration) -> None:
-        self._put_aside(wanted)
+        self._files.write_candidate(wanted)
         objection = haproxy.objection(self._binary, self.directory, NEXT)
         if objection:
             raise _refusal(objection, wanted)
-
-    def _put_aside(self, wanted: Configuration) -> None:
-        pem.store(self.directory, wanted)
-        map_files.store(self.directory, wanted)
-        _write(self.directory / NEXT, wanted.text)
 
     def _binds(self) -> set[tuple[str, int]]:
         """Return the addresses and ports that the running worker listens on. Raises Refused."""
@@ -388,10 +373,9 @@ class Instance:
         """Save server states for the new worker to load, and the final counters of the old one for the observer."""
         try:
             self._keep_final_counters()
-            states = runtime.kept_states(wanted.servers, runtime.states(self.directory))
+            self._files.write_states(runtime.kept_states(wanted.servers, runtime.states(self.directory)))
         except runtime.Unreachable:
-            states = NO_STATES
-        _write(self.directory / STATES, states)
+            self._files.write_states()
 
     def _keep_final_counters(self) -> None:
         """Save the worker's counters for the observer. Raises Unreachable."""
@@ -408,42 +392,6 @@ class Instance:
 
         return wait_until(is_loaded, seconds)
 
-    def _remember(self) -> None:
-        aside = self.directory / f"{GOOD}.new"
-        aside.unlink(missing_ok=True)
-        os.link(self.directory / CONFIG, aside)
-        os.replace(aside, self.directory / GOOD)
-
-    def _remember_running(self) -> None:
-        """Save the current file as the last good one if the worker has loaded it.
-
-        A server that was killed during a change may not have done so.
-        """
-        path = self.directory / CONFIG
-        said = LABEL.search(path.read_text()) if path.exists() else None
-        worker = self.worker()
-        if said and worker and said[1] == FINGERPRINTS.join(filter(None, (worker.fingerprint, worker.generation))):
-            self._remember()
-
-    def _restore(self) -> None:
-        good = self.directory / GOOD
-        if good.exists():
-            _write(self.directory / CONFIG, good.read_text())
-            map_files.restore(self.directory)
-
 
 def _refusal(objection: str, wanted: Configuration) -> Refused:
     return Refused(f"HAProxy refuses the configuration: {pem.named(objection, wanted)}")
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file atomically."""
-    aside = path.with_name(f"{path.name}.tmp")
-    aside.write_text(text)
-    os.replace(aside, path)
-
-
-def _forget(directory: Path, wanted: Configuration) -> None:
-    """Delete files beside the configuration that it does not name."""
-    pem.forget(directory, wanted)
-    map_files.forget(directory, wanted)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from ... import files
 from .. import ports
 from ..config.cfg import Refused
 from ..config.render import FINGERPRINT
@@ -169,12 +170,8 @@ class RelayProcess:
         ).returncode
 
     def _write(self, plan: str) -> None:
-        aside = self.directory / f"{PLAN}.tmp"
-        aside.write_text(plan)
-        if self._user:
-            os.chown(aside, -1, self._user.gid)
-            aside.chmod(0o640)
-        os.replace(aside, self.directory / PLAN)
+        group = self._user.gid if self._user else None
+        files.replace(self.directory / PLAN, plan, is_durable=False, group=group)
 
     def _is_ours(self, pid: int) -> bool:
         """Return whether that process is the relay of this directory and is running."""

@@ -8,11 +8,11 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..applier import State
 from ..control_plane import ControlPlane
 from ..haproxy import counters, runtime
 from ..haproxy.counters import Counters, Reading
 from ..haproxy.runtime import Report, Row
-from ..reconcile import State
 from ..statuses import statuses
 from .checks import checks, reasons
 

@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from ..applier import State
 from ..config.render import ADMIN_SOCKET
 from ..control_plane import ControlPlane
 from ..haproxy import runtime
 from ..haproxy.counters import Reading
-from ..reconcile import Reconciler, State
+from ..reconcile import Reconciler
 from ..relay.interface import SOCKET as RELAY_SOCKET
 from . import pinger, sums
 from .health_events import HealthEvents

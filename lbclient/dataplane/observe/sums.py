@@ -6,9 +6,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..applier import State
 from ..haproxy import runtime
 from ..haproxy.runtime import Report
-from ..reconcile import State
 
 MANY = 100  # servers; with more of them, a poll asks for sums first, which are the same while nothing happens
 RARELY = 300.0  # s, at most, between two polls of all servers of an HAProxy

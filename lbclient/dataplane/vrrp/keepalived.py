@@ -12,6 +12,7 @@ import signal
 import subprocess
 from pathlib import Path
 
+from ... import files
 from ..config.cfg import Refused
 from ..haproxy.process_table import KILL_SECONDS, command_line, is_of_our_user, is_zombie, recorded, wait_until
 
@@ -124,11 +125,7 @@ class Keepalived:
             return None
 
     def _write(self, name: str, text: str) -> None:
-        """Replace a file at once, so that keepalived never reads half of it."""
-        aside = self.directory / f".{name}"
-        aside.write_text(text)
-        aside.chmod(0o600)
-        aside.replace(self.directory / name)
+        files.replace(self.directory / name, text, is_durable=False)
 
     def _check(self, text: str) -> None:
         """Have keepalived check a configuration. Raises Refused."""

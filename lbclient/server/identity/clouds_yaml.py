@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from ...store import files
+from ... import files
 from .bootstrap import DEFAULT_DOMAIN, Login
 
 HEADER = "# Written by lbclient server: openstack --os-cloud NAME reads it through OS_CLIENT_CONFIG_FILE.\n"

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import sqlalchemy as sa
 
 from ...store import prepared
-from .. import bounds
+from ..lists import bounds
 from ..web.routing import Request
 
 USUAL, MOST = 10, 100  # objects per page: the default and the maximum

@@ -10,9 +10,10 @@ import sqlalchemy as sa
 from ...store import serials, tls_material
 from ...store.keymanager_tables import ACL, CONSUMER, CONTENT, SECRET, is_current
 from ...store.times import now
-from .. import bounds, errors
+from .. import errors
 from ..access.context import Context
 from ..attributes import Attribute, Type, Values
+from ..lists import bounds, keyset
 from ..services import Services
 from ..web.routing import Answer, Request
 from . import access, consumers, pages, payloads, times, versions
@@ -132,11 +133,10 @@ def _order(sort: str) -> list[sa.ColumnElement[Any]]:
     for part in sort.split(",") if sort else []:
         key, _, direction = part.partition(":")
         given.append(key)
-        if key not in (*SORTED, "status") or direction not in ("", "asc", "desc"):
+        if key not in (*SORTED, "status") or direction not in ("", keyset.ASCENDING, keyset.DESCENDING):
             raise _bad_query()
         if key != "status":  # the same for all secrets
-            column = sa.func.coalesce(SECRET.c[key], 0 if key == "bit_length" else "")
-            order.append(column.desc() if direction == "desc" else column.asc())
+            order.append(keyset.ordered(SECRET.c[key], direction == keyset.DESCENDING))
     bounds.order(given)
     return order
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from .. import bounds
+from ..lists import bounds
 
 COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
     "gt": operator.gt,

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import zip_longest
 from typing import Any
-from urllib.parse import urlencode
 
 import sqlalchemy as sa
 
 from ...resources import Resource
 from ...store.records import Record
-from .. import bounds
 from ..errors import BadRequest, InvalidPaging
+from ..lists import bounds, keyset, tags
 from ..web.routing import Answer, Request
 from . import present, selection
-from .selection import MONITOR, TAG_FILTERS, Table
+from .selection import MONITOR, Table
 
 PAGE_MAXIMUM = 1000
 PAGING = {"limit", "marker", "page_reverse", "sort", "sort_key", "sort_dir", "fields"}
-DIRECTIONS = ("asc", "desc")
+
+WORDING = keyset.Wording(
+    wrong_key="Supplied sort key '{key}' is not valid.",
+    wrong_direction="Supplied sort direction '{direction}' is not valid.",
+)
 
 Pairs = Sequence[tuple[str, str]]
 
@@ -99,17 +103,13 @@ def links(request: Request, path: str, wanted: Page, rows: Sequence[Any]) -> lis
 
     The first column of each row must be its key.
     """
-    found = []
+    url, found = f"{request.base}{path}", []
     if rows and wanted.marker is not None:
-        found.append({"href": _href(request, path, marker=rows[0][0], page_reverse="True"), "rel": "previous"})
+        previous = keyset.link(url, request.query, marker=rows[0][0], page_reverse="True")
+        found.append({"href": previous, "rel": "previous"})
     if rows and len(rows) == wanted.limit:
-        found.append({"href": _href(request, path, marker=rows[-1][0]), "rel": "next"})
+        found.append({"href": keyset.link(url, request.query, marker=rows[-1][0]), "rel": "next"})
     return found
-
-
-def _href(request: Request, path: str, **changes: str) -> str:
-    kept = [(key, value) for key, value in request.query if key not in ("marker", "page_reverse")]
-    return f"{request.base}{path}?{urlencode([*kept, *changes.items()])}"
 
 
 def _limit(text: str | None) -> int:
@@ -126,11 +126,8 @@ def _order(resource: Resource, table: Table, single: dict[str, str], unique: str
     asked = _asked_order(single)
     _check_ways(asked)
     asked = [(_present_name(resource, key), way) for key, way in asked]
-    bounds.order(key for key, _ in asked)
-    for key, _ in asked:
-        if not _has_column(resource, table, key) or isinstance(table.c[key].type, sa.types.TypeDecorator):
-            raise BadRequest(f"Supplied sort key '{key}' is not valid.")
-    return (*asked, (unique, "asc"))
+    keyset.check(asked, partial(_is_key, resource, table), WORDING)
+    return (*asked, (unique, keyset.ASCENDING))
 
 
 def _present_name(resource: Resource, key: str) -> str:
@@ -140,8 +137,8 @@ def _present_name(resource: Resource, key: str) -> str:
 
 def _check_ways(asked: Sequence[tuple[str, str]]) -> None:
     for _, way in asked:
-        if way not in DIRECTIONS:
-            raise InvalidPaging(f"Supplied sort direction '{way}' is not valid.")
+        if way not in (keyset.ASCENDING, keyset.DESCENDING):
+            raise InvalidPaging(WORDING.wrong_direction.format(direction=way))
 
 
 def _asked_order(single: dict[str, str]) -> list[tuple[str, str]]:
@@ -160,9 +157,9 @@ def _filters(resource: Resource, table: Table, query: Pairs) -> tuple[tuple[str,
         name = "project_id" if key == "tenant_id" else _present_name(resource, key)
         if name in PAGING:
             continue
-        if name in TAG_FILTERS and "tags" not in resource:
+        if name in tags.FILTERS and "tags" not in resource:
             continue  # as in Octavia, tag filters are ignored for resources without tags
-        is_known = name in TAG_FILTERS or _is_filter(resource, table, name)
+        is_known = name in tags.FILTERS or _is_filter(resource, table, name)
         if not is_known or found.setdefault(name, value) != value:
             raise BadRequest("One or more arguments are either duplicate or invalid")
     return tuple(found.items())
@@ -170,17 +167,21 @@ def _filters(resource: Resource, table: Table, query: Pairs) -> tuple[tuple[str,
 
 def _merged_tags(query: Pairs) -> list[tuple[str, str]]:
     """Merge repeated tag filters: tags-any=a&tags-any=b becomes tags-any=a,b."""
-    tags: dict[str, list[str]] = {}
+    found: dict[str, list[str]] = {}
     for key, value in query:
-        if key in TAG_FILTERS:
-            tags.setdefault(key, []).append(value)
-    return [pair for pair in query if pair[0] not in TAG_FILTERS] + [
-        (key, ",".join(bounds.tags(key, tags[key]))) for key in tags
+        if key in tags.FILTERS:
+            found.setdefault(key, []).append(value)
+    return [pair for pair in query if pair[0] not in tags.FILTERS] + [
+        (key, ",".join(bounds.tags(key, values))) for key, values in found.items()
     ]
 
 
 def _is_filter(resource: Resource, table: Table, name: str) -> bool:
     return _has_column(resource, table, name) or (name == MONITOR and name in resource)
+
+
+def _is_key(resource: Resource, table: Table, name: str) -> bool:
+    return _has_column(resource, table, name) and not isinstance(table.c[name].type, sa.types.TypeDecorator)
 
 
 def _has_column(resource: Resource, table: Table, name: str) -> bool:

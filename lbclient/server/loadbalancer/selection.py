@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,9 +14,9 @@ from ...resources import Resource, Type
 from ...store import addresses, nonblocking
 from ...store.prepared import Prepared, by, once
 from ...store.tables import HEALTHMONITOR
+from ..lists import keyset, tags
 from . import bodies
 
-TAG_FILTERS = {"tags", "tags-any", "not-tags", "not-tags-any"}
 MONITOR = "healthmonitor_id"  # an attribute of pools without a column
 LISTS = (Type.STRINGS, Type.MAPPING, Type.OBJECTS)  # stored as JSON
 NUMBER = re.compile(r"-?[0-9]{1,18}")  # other text equals no value of an integer column
@@ -33,7 +32,7 @@ class Filter:
     """One condition: a column, the kind of comparison, and the number of values it needs."""
 
     column: str
-    kind: str  # is, true, false, nothing, holds, monitored (by that health monitor), or one of TAG_FILTERS
+    kind: str  # is, true, false, nothing, holds, monitored (by that health monitor), or one of tags.FILTERS
     count: int
 
 
@@ -64,7 +63,7 @@ def rows(
     Rows have the given columns, or all columns if none are given. Statements are cached by the tuple of columns, so
     callers should pass the same tuple for the same columns.
     """
-    if len(order) > 1 or TAG_FILTERS & {name for name, _ in filters}:
+    if len(order) > 1 or tags.FILTERS & {name for name, _ in filters}:
         nonblocking.check_may_take_long()  # the database reads every row of the project
     found = [_filter(resource, table, name, value) for name, value in filters]
     behind = None if marker is None else [getattr(marker, name) for name, _ in order]
@@ -99,9 +98,9 @@ def _is_usual(shape: Shape) -> bool:
 
 def _filter(resource: Resource, table: Table, name: str, value: str) -> tuple[Filter, list[Any]]:
     """Return the condition for one filter of the query, and its values."""
-    if name in TAG_FILTERS:
-        tags = value.split(",")
-        return Filter("tags", name, len(tags)), [_as_stored(tag) for tag in tags]
+    if name in tags.FILTERS:
+        wanted = value.split(",")
+        return Filter("tags", name, len(wanted)), [tags.as_stored(tag) for tag in wanted]
     if name == MONITOR:
         return Filter("id", "monitored", 1), [value]
     kind = resource[name].type if name in resource else Type.STRING
@@ -112,12 +111,8 @@ def _filter(resource: Resource, table: Table, name: str, value: str) -> tuple[Fi
     if kind is Type.ADDRESS and f"{name}{addresses.SUFFIX}" in table.c:
         return Filter(f"{name}{addresses.SUFFIX}", "is", 1), [addresses.canonical(value)]
     if kind in LISTS:
-        return Filter(name, "holds", 1), [_as_stored(value)]
+        return Filter(name, "holds", 1), [tags.as_stored(value)]
     return Filter(name, "is", 1), [value]
-
-
-def _as_stored(element: str) -> str:
-    return json.dumps(element, ensure_ascii=False)
 
 
 @lru_cache(SHAPES)
@@ -129,11 +124,16 @@ def _composed(table: Table, columns: tuple[sa.ColumnElement[Any], ...], shape: S
     conditions = [
         *(table.c[name] == sa.bindparam(f"scope_{name}", type_=table.c[name].type) for name in shape.scope),
         *(_condition(table, each, f"filter_{number}") for number, each in enumerate(shape.filters)),
-        *_behind(table, shape),
     ]
-    order = [_ordered(table.c[name], is_down) for name, is_down in shape.order]
-    limit = sa.bindparam("page_limit", type_=sa.Integer())
-    return sa.select(*(columns or (table,))).where(*conditions).order_by(*order).limit(limit)
+    order = [(table.c[name], is_down) for name, is_down in shape.order]
+    marker = None
+    if shape.marker is not None:
+        marker = [
+            sa.bindparam(f"marker_{number}", type_=column.type) if has_value else None
+            for number, ((column, _), has_value) in enumerate(zip(order, shape.marker, strict=True))
+        ]
+    found = sa.select(*(columns or (table,))).where(*conditions)
+    return keyset.page(found, order, marker, sa.bindparam("page_limit", type_=sa.Integer()))
 
 
 def _condition(table: Table, wanted: Filter, name: str) -> sa.ColumnElement[bool]:
@@ -148,38 +148,5 @@ def _condition(table: Table, wanted: Filter, name: str) -> sa.ColumnElement[bool
         case "monitored":
             monitor = HEALTHMONITOR.c.id == sa.bindparam(f"{name}_0", type_=HEALTHMONITOR.c.id.type)
             return column.in_(sa.select(HEALTHMONITOR.c.pool_id).where(monitor))
-    each = [_holds(column, f"{name}_{place}") for place in range(wanted.count)]
-    found = sa.or_(*each) if wanted.kind.endswith("-any") else sa.and_(*each)
-    return sa.not_(found) if wanted.kind.startswith("not-") else found
-
-
-def _holds(column: sa.ColumnElement[Any], name: str) -> sa.ColumnElement[bool]:
-    """The condition that a list stored as JSON contains a string; its parameter is the string as JSON, with quotes."""
-    text = sa.cast(column, sa.Text)
-    return sa.func.coalesce(sa.func.replace(text, sa.bindparam(name, type_=sa.Text()), "") != text, sa.false())
-
-
-def _behind(table: Table, shape: Shape) -> list[sa.ColumnElement[bool]]:
-    """The condition that a row comes after the marker's row."""
-    if shape.marker is None:
-        return []
-    clauses = []
-    equal: list[sa.ColumnElement[bool]] = []
-    # One flat OR instead of nested conditions: SQLite's parser has a low limit for nesting.
-    for number, ((name, is_down), has_value) in enumerate(zip(shape.order, shape.marker, strict=True)):
-        column = table.c[name]
-        value = sa.bindparam(f"marker_{number}", type_=column.type) if has_value else None
-        clauses.append(sa.and_(*equal, _is_behind(column, value, is_down)))
-        equal.append(column.is_(None) if value is None else column == value)
-    return [sa.or_(*clauses)]
-
-
-def _ordered(column: sa.ColumnElement[Any], is_down: bool) -> Any:
-    return column.desc().nulls_last() if is_down else column.asc().nulls_first()
-
-
-def _is_behind(column: sa.ColumnElement[Any], value: Any, is_down: bool) -> sa.ColumnElement[bool]:
-    """The condition that a column comes after a value; null sorts before every value, on every database."""
-    if value is None:
-        return sa.false() if is_down else column.is_not(None)
-    return sa.or_(column < value, column.is_(None)) if is_down else column > value
+    wanted_tags = [sa.bindparam(f"{name}_{place}", type_=sa.Text()) for place in range(wanted.count)]
+    return tags.condition(column, wanted.kind, wanted_tags)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from typing import Any
-from urllib.parse import urlencode
 
 import sqlalchemy as sa
 
@@ -13,17 +11,22 @@ from ...store import nonblocking, prepared
 from ...store.addresses import canonical
 from ...store.network_tables import FIXED_IP, FLOATING_IP, PORT
 from ...strings import is_storable
-from .. import bounds, errors
+from .. import errors
 from ..access.context import Context
 from ..attributes import Attribute, Kind, Type
+from ..lists import bounds, keyset, tags
 from ..web.routing import Answer, Request
 from . import rows
 from .bodies import Values, bad
 
 PAGING = {"limit", "marker", "sort_key", "sort_dir", "fields"}
-TAGS = {"tags", "tags-any", "not-tags", "not-tags-any"}
 SOON = {"id", "name", "limit", "fields"}  # lists with only these parameters are quick
 MOST = 10_000  # rows per page
+WORDING = keyset.Wording(
+    wrong_key="[{key}] is invalid attribute for sort_keys",
+    wrong_direction="{direction} is invalid value for sort_dirs, valid values are 'asc' and 'desc'",
+    error=bad,
+)
 Presenter = Callable[[sa.Connection, Sequence[Any]], list[Values]]
 
 
@@ -35,16 +38,15 @@ def listed(tx: sa.Connection, kind: Kind, request: Request, present: Presenter) 
     limit = _limit(query)
     order = _order(kind, query)
     found = sa.select(kind.table).where(rows.is_visible(kind.table, request.who), *_filters(kind, query))
-    marker = next((value for name, value in query if name == "marker"), None)
-    if marker is not None:
-        found = found.where(_behind(tx, kind, marker, order, request.who))
-    found = found.order_by(*(_sorted(*each) for each in order)).limit(bounds.rows(limit + 1))
+    found = keyset.page(found, order, _marker(tx, kind, query, order, request.who), bounds.rows(limit + 1))
     page = tx.execute(found).all() if bounds.is_usual(query) else prepared.once(tx, found)
     bounds.presented(page)
     objects = present(tx, page[:limit])
     body: Values = {kind.plural: [selected(request, each) for each in objects]}
     if len(page) > limit:
-        body[f"{kind.plural}_links"] = [{"rel": "next", "href": _next(request, page[limit - 1].id)}]
+        url = f"{request.http.prefix}{request.http.path}"
+        further = keyset.link(url, request.query, marker=page[limit - 1].id)
+        body[f"{kind.plural}_links"] = [{"rel": "next", "href": further}]
     return Answer(body)
 
 
@@ -71,56 +73,32 @@ def _limit(query: list[tuple[str, str]]) -> int:
     return min(int(text[:9]), MOST) or MOST
 
 
-def _order(kind: Kind, query: list[tuple[str, str]]) -> list[tuple[sa.Column[Any], bool]]:
-    """Return pairs of a column and whether it is descending; the last columns make the order unique."""
+def _order(kind: Kind, query: list[tuple[str, str]]) -> keyset.Order:
+    """Return the columns to sort by; the last ones make the order unique."""
     keys = [_renamed(value) for name, value in query if name == "sort_key"]
-    bounds.order(keys)
     directions = [value for name, value in query if name == "sort_dir"]
     if len(directions) != len(keys) and directions:
+        bounds.order(keys)
         raise bad("The number of sort_keys and sort_dirs must be same")
-    order = []
-    for key, direction in zip(keys, directions or ["asc"] * len(keys), strict=True):
-        attribute = kind[key]
-        if attribute is None or attribute.column_name is None:
-            raise bad(f"[{key}] is invalid attribute for sort_keys")
-        if direction not in ("asc", "desc"):
-            raise bad(f"{direction} is invalid value for sort_dirs, valid values are 'asc' and 'desc'")
-        order.append((kind.table.c[attribute.column_name], direction == "desc"))
+    asked = list(zip(keys, directions or [keyset.ASCENDING] * len(keys), strict=True))
+    columns = {each.name: kind.table.c[each.column_name] for each in kind.attributes if each.column_name}
+    keyset.check(asked, columns.__contains__, WORDING)
+    order = [(columns[key], direction == keyset.DESCENDING) for key, direction in asked]
     return [*order, (kind.table.c.serial, False), (kind.table.c.id, False)]
 
 
-def _sorted(column: sa.Column[Any], is_descending: bool) -> sa.ColumnElement[Any]:
-    value = _sortable(column)
-    return value.desc() if is_descending else value.asc()
-
-
-def _sortable(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
-    """Return the column as an expression that all databases sort alike: null as "", booleans as numbers."""
-    if isinstance(column.type, sa.Boolean):
-        return sa.cast(column, sa.Integer)
-    return sa.func.coalesce(column, "") if column.nullable else column
-
-
-def _behind(
-    tx: sa.Connection, kind: Kind, marker: str, order: list[tuple[sa.Column[Any], bool]], who: Context
-) -> sa.ColumnElement[bool]:
-    """The condition that a row comes after the marker's. Raises NotFound if the project may not see the marker."""
+def _marker(
+    tx: sa.Connection, kind: Kind, query: list[tuple[str, str]], order: keyset.Order, who: Context
+) -> list[keyset.Column | None] | None:
+    """Return the values of the marker's row in the order. Raises NotFound if the project may not see that row."""
+    marker = next((value for name, value in query if name == "marker"), None)
+    if marker is None:
+        return None
     row = rows.find(tx, kind.table, marker, who)
     if row is None:
         raise errors.NotFound(f"{kind.title} {marker} could not be found.", kind=kind.not_found)
-    clauses = []
-    equal: list[sa.ColumnElement[bool]] = []
-    for column, is_descending in order:  # one flat OR: SQLite limits nesting
-        value, known = _sortable(column), row._mapping[column.name]
-        known = "" if known is None else int(known) if isinstance(known, bool) else known
-        clauses.append(sa.and_(*equal, value < known if is_descending else value > known))
-        equal.append(value == known)
-    return sa.or_(*clauses)
-
-
-def _next(request: Request, marker: str) -> str:
-    kept = [(name, value) for name, value in request.query if name != "marker"]
-    return f"{request.http.prefix}{request.http.path}?{urlencode([*kept, ('marker', marker)])}"
+    values = [(row._mapping[column], column.type) for column, _ in order]
+    return [None if value is None else sa.literal(value, type_) for value, type_ in values]
 
 
 def _filters(kind: Kind, query: list[tuple[str, str]]) -> list[sa.ColumnElement[bool]]:
@@ -128,7 +106,7 @@ def _filters(kind: Kind, query: list[tuple[str, str]]) -> list[sa.ColumnElement[
     for name, value in query:
         if name not in PAGING:
             wanted.setdefault(name, []).append(value)
-    unknown = sorted(name for name in wanted if name not in TAGS and kind[name] is None)
+    unknown = sorted(name for name in wanted if name not in tags.FILTERS and kind[name] is None)
     if unknown:
         raise bad(f"{unknown} is invalid attribute for filtering")
     return [_filter(kind, name, bounds.values(name, values)) for name, values in wanted.items()]
@@ -137,7 +115,8 @@ def _filters(kind: Kind, query: list[tuple[str, str]]) -> list[sa.ColumnElement[
 def _filter(kind: Kind, name: str, values: list[str]) -> sa.ColumnElement[bool]:
     attribute = kind[name]
     if attribute is None:
-        return _tagged(kind.table.c.tags, name, values)
+        wanted = [tags.as_stored(tag) for tag in bounds.tags(name, values)]
+        return tags.condition(kind.table.c.tags, name, wanted)
     if (kind.name, name) in COMPUTED:
         return COMPUTED[kind.name, name](values)
     if attribute.column_name is None:
@@ -184,11 +163,3 @@ COMPUTED: dict[tuple[str, str], Callable[[list[str]], sa.ColumnElement[bool]]] =
     ("port", "status"): _is_active(PORT.c.device_id),
     ("floatingip", "status"): _is_active(FLOATING_IP.c.port_id),
 }
-
-
-def _tagged(tags: sa.Column[Any], name: str, values: list[str]) -> sa.ColumnElement[bool]:
-    text = sa.cast(tags, sa.Text)
-    wanted = [json.dumps(tag, ensure_ascii=False) for tag in bounds.tags(name, values)]
-    each = [text.contains(tag, autoescape=True) for tag in wanted]
-    found = sa.or_(*each) if name.endswith("any") else sa.and_(*each)
-    return ~found if name.startswith("not") else found

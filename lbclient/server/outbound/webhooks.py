@@ -6,7 +6,6 @@ import base64
 import hashlib
 import hmac
 import logging
-import os
 import random
 import threading
 import time
@@ -17,6 +16,7 @@ from pathlib import Path
 import orjson
 import requests
 
+from ... import files
 from ...resources import EVENT
 from ...store.feed import Feed, Missed, Told
 from .webhook_file import Webhook
@@ -107,7 +107,7 @@ class Sender(threading.Thread):
                 self._is_over.wait(self._retries.first)
                 continue
             for told in pending:
-                if not self._deliver(told):
+                if not self._deliver_or_drop(told):
                     return
             self._is_due.wait()
             self._is_due.clear()
@@ -136,6 +136,15 @@ class Sender(threading.Thread):
     def _again(self) -> list[Told]:
         scope = {"project_id": self._wanted.project_id} if self._wanted.project_id else {}
         return self._stored(self._last or 0, scope, READ_AGAIN)
+
+    def _deliver_or_drop(self, told: Told) -> bool:
+        """Deliver an event like _deliver(); one that cannot be sent at all is dropped."""
+        try:
+            return self._deliver(told)
+        except Exception:
+            LOG.exception("webhook %s: event %s cannot be sent", self._wanted.name, told.serial)
+            self._count(self._wanted.name, "dropped")
+            return True
 
     def _deliver(self, told: Told) -> bool:
         """Send an event until it is accepted or given up; return whether to go on with the next."""
@@ -186,11 +195,9 @@ class Sender(threading.Thread):
 
     def _keep(self, serial: int) -> None:
         self._last = serial
-        aside = self._file.with_name(f"{self._file.name}~")
         try:
             self._file.parent.mkdir(mode=0o700, exist_ok=True)
-            aside.write_text(f"{serial}\n")
-            os.replace(aside, self._file)
+            files.replace(self._file, f"{serial}\n", is_durable=False)
         except OSError as error:
             LOG.warning("webhook %s: its position cannot be written: %s", self._wanted.name, error.strerror)
 

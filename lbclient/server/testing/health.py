@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from ...store import files
+from ... import files
 
 STATUSES = ("ONLINE", "ERROR", "OFFLINE", "DRAINING", "NO_MONITOR")
 

@@ -17,8 +17,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ... import files
 from ...resources.testing import PACE
-from ...store import files
 
 Values = dict[str, Any]
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import orjson
 import sqlalchemy as sa
 
-from ...store import dump, files
+from ... import files
+from ...store import dump
 from ...store.identity_tables import PROJECT, USER
 from ..identity.bootstrap import DEFAULT_DOMAIN
 from ..services import Services

@@ -10,8 +10,9 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
+from ... import files
 from ...resources.testing import SNAPSHOT_NAME, SNAPSHOT_NAMES
-from ...store import dump, files, identity_tables, migrations
+from ...store import dump, identity_tables, migrations
 from ...store.tables import LOADBALANCER, SCHEMA
 from ..errors import NotFound
 from .bodies import invalid

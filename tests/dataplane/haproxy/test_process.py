@@ -18,6 +18,7 @@ from instances import Running
 from members import free_port, until
 from world import get, member, web
 
+from lbclient import files
 from lbclient.dataplane import ports
 from lbclient.dataplane.config.cfg import Refused
 from lbclient.dataplane.config.render import Configuration
@@ -291,7 +292,7 @@ def stop_at(monkeypatch: pytest.MonkeyPatch, number: int, is_after: bool) -> Cal
         return run
 
     for owner, name in (
-        (process, "_write"),
+        (files, "replace"),
         (process.os, "replace"),
         (process.os, "link"),
         (process.subprocess, "run"),

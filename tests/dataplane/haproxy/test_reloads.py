@@ -13,7 +13,7 @@ from instances import Running
 from members import free_port, until
 from world import DataPlaneRig, connected, get, member, web
 
-from lbclient.dataplane import reconcile
+from lbclient.dataplane import applier
 from lbclient.dataplane.config import render
 from lbclient.dataplane.config.render import Configuration
 from lbclient.dataplane.haproxy import process_table, runtime
@@ -112,7 +112,7 @@ def test_a_configuration_that_haproxy_refuses(world: DataPlaneRig, webs, monkeyp
         return replace(good, text=f"{good.text}    nonsense\n", fingerprint="0")
 
     with monkeypatch.context() as broken:
-        broken.setattr(reconcile, "render", spoiled)
+        broken.setattr(applier, "render", spoiled)
         assert world.change({"pools": {"pool": {"members": {"two": member(two)}}}}) == "ERROR"
         assert (world.fault() or "").startswith("HAProxy refuses the configuration: unknown keyword 'nonsense'")
         assert {get(port).name for _ in range(4)} == {"one"}

@@ -183,7 +183,7 @@ def test_it_is_nobodys_child_and_ends_with_its_directory(running: Running, datag
 def test_full_it_forgets_whom_it_has_not_heard_for_longest(running: Running, datagrams, clients) -> None:
     tree = udp(*datagrams("one"))
     running.apply(tree)
-    plan = RelayProcess(running.instance.directory)
+    plan = RelayProcess(running.instance.directory, running.user)
     plan.apply(replace(render(trees.snapshot(running.tree)).relay, most_flows=3))
     first = clients(tree)
     assert first.name() == "one"

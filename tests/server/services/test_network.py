@@ -350,7 +350,8 @@ def test_tags(demo: Any) -> None:
     assert demo.ask("PUT", tags, {"tags": ["red", "blue", "red"]}).json == {"tags": ["red", "blue"]}
     assert demo.ask("PUT", f"{tags}/ä b").status_code == 201
     assert demo.get(f"{NETWORKS}/{network}")["network"]["tags"] == ["red", "blue", "ä b"]
-    for query, is_found in (("tags=red,blue", True), ("tags=re", False), ("tags-any=x,red", True)):
+    queries = (("tags=red,blue", True), ("tags=re", False), ("tags=Red", False), ("tags-any=x,red", True))
+    for query, is_found in queries:
         assert bool(demo.get(f"{NETWORKS}?name=n&{query}")["networks"]) == is_found, query
         assert bool(demo.get(f"{NETWORKS}?name=n&not-{query}")["networks"]) != is_found, query
     demo.deleted(f"{tags}/red")
@@ -359,6 +360,21 @@ def test_tags(demo: Any) -> None:
     assert demo.get(tags) == {"tags": []}
     for wrong in ("x", [1], ["\0"], [""], ["x" * 256], ["x"] * 51):
         demo.refused(400, "PUT", tags, {"tags": wrong})
+
+
+@pytest.mark.parametrize("direction", ["asc", "desc"])
+def test_rules_are_sorted_by_ports_that_not_all_of_them_have(demo: Any, direction: str) -> None:
+    rules = f"{V2}/security-group-rules"
+    group = demo.made(f"{V2}/security-groups", "security_group", name="sorted")["id"]
+    for first in (80, 9, None):
+        ports = {} if first is None else {"protocol": "tcp", "port_range_min": first, "port_range_max": first}
+        demo.made(rules, "security_group_rule", security_group_id=group, direction="ingress", **ports)
+    query = f"{rules}?security_group_id={group}&direction=ingress&sort_key=port_range_min&sort_dir={direction}"
+    found = demo.get(query)["security_group_rules"]
+    wanted = [None, 9, 80]
+    assert [each["port_range_min"] for each in found] == (wanted if direction == "asc" else wanted[::-1])
+    for number, each in enumerate(found):
+        assert demo.get(f"{query}&marker={each['id']}")["security_group_rules"] == found[number + 1 :]
 
 
 def test_there_are_no_agents(demo: Any) -> None:

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from lbclient.resources import LOADBALANCER
-from lbclient.server import bounds
+from lbclient.server.lists import bounds
 from lbclient.server.network import attributes as network
 from lbclient.store import faults, nonblocking, prepared
 from lbclient.store.prepared import by

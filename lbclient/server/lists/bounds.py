@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ..store import nonblocking
-from .errors import BadRequest
+from ...store import nonblocking
+from ..errors import BadRequest
 
 ARGUMENTS = 500  # per query
 VALUES = 200  # per filter
