@@ -261,7 +261,7 @@ class Middleware:
         resp.set_header("x-openstack-request-id", f"req-{uuid.uuid4()}")
         if FAULT in req.env:
             raise req.env[FAULT]
-        if req.path.endswith(".json"):
+        if req.path.endswith(".json") and not req.path.startswith(TESTING):  # a snapshot may have such a name
             req.path = req.path.removesuffix(".json")
         if _is_json(req.path) and not _accepts_json(req):
             raise errors.NotAcceptable("Only content type application/json is accepted.")
