@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import resource
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 
 from ..dashboard.application import Mounted, Options
@@ -161,8 +162,15 @@ def request_log_of(config: Config) -> RequestLog:
     """Return the log of requests. Raises ConfigError if its file cannot be opened."""
     if config.request_log is None:
         return RequestLog()
-    try:
+    with request_log_trouble(config):
         return RequestFile(config.request_log, config.log_format)
+
+
+@contextmanager
+def request_log_trouble(config: Config) -> Iterator[None]:
+    """Raise ConfigError if the file of the log of requests cannot be opened in the block."""
+    try:
+        yield
     except OSError as error:
         raise ConfigError(f"request_log: {config.request_log} cannot be written: {error.strerror}.") from None
 
