@@ -16,22 +16,17 @@ from functools import partial
 from .. import streams
 from ..dataplane.haproxy.attachments import AttachmentFailed
 from ..dataplane.haproxy.binary import NotFound, find_haproxy
-from ..dataplane.local import LocalDataPlane
-from ..store.hosted import Hosted
 from ..store.migrations import Unfit
 from ..vault.keys import DamagedKey
 from . import assembly, key_rings, logs, notify, preparation, privileges, running, state
 from .access.enforcer import Enforcer, InvalidPolicyFile
-from .agents.service import AgentService
 from .config import Config, ConfigError, is_loopback
 from .config_sources import add_arguments, from_arguments
 from .errors import Unavailable
-from .external.barbican import Barbican
 from .identity import clouds_yaml, password_reset
 from .identity.tokens import Tokens
 from .outbound.outbound import Outbound
 from .outbound.webhook_file import InvalidWebhooks
-from .peers import Carrier, Peers
 from .preparation import DatabaseError
 from .rereading import Reread, reread
 from .services import Changed, Services
@@ -151,42 +146,17 @@ def _run(
     kit = Kit(config.state_directory / kit_module.DIRECTORY) if config.testing else None
     metrics = Metrics()
     outbound = Outbound(config, store, metrics)
-    hosted = Hosted(store)
-    local = assembly.dataplane_of(config, hosted, haproxy, kit, user, outbound) if config.has_agent else None
-    if local:
-        unstarted.callback(local.stop)
-        local.take_over()
-    agents = assembly.agents_of(config, store, local)
-    carrier: Carrier | None = local
-    if agents:
-        carrier = agents.cluster
-    if carrier:
-        hosted.on_moved = carrier.wake
-    peers, dataplane = assembly.peers_of(store, carrier)
-    keystone = assembly.keystone_of(config)
-    services = Services(
-        store,
-        Tokens(store, rings.tokens),
-        config,
-        dataplane,
-        rules,
-        keystone,
-        Barbican(config.barbican_url, store) if config.barbican_url else None,
-        kit,
-        assembly.settlements_of(config, store, [each.on_reconciled for each in (carrier, peers) if each], kit),
-        metrics=metrics,
-        request_log=assembly.request_log_of(config),
-        changed=changed,
-    )
+    planes = assembly.planes_of(config, store, haproxy, user, kit, outbound)
+    planes.take_over(unstarted)
+    services = assembly.services_of(config, store, Tokens(store, rings.tokens), rules, planes, kit, metrics, changed)
     seeding.undo(services, config.state_directory)  # before users are created, whose passwords go to clouds.yaml
     server = _bound(config, services, certificate)
-    if agents:
-        agents.bind()
+    planes.bind()
     privileges.warn_of_root(user)
-    if peers:
-        peers.start()
+    if planes.peers:
+        planes.peers.start()
     authority = config.tls_certificate if certificate and certificate.is_self_signed else None
-    preparation.prepare_database(config, store, keystone, _reachable(config, *server.address), authority)
+    preparation.prepare_database(config, store, services.keystone, _reachable(config, *server.address), authority)
     if kit:
         worlds.prepare(services, kit)
     server.start()  # requests until the data plane starts are stored, and it then applies them
@@ -195,13 +165,12 @@ def _run(
         if seed:
             _seed(services, _reachable(config, *server.address), seed)
         outbound.start()
-        if local:
-            local.start()
-        if agents:
-            agents.start()
+        planes.start()
         yield server.address
     finally:
-        _stop(server, agents, peers, local, outbound)
+        server.stop()
+        planes.stop()
+        outbound.stop()
         store.close()
 
 
@@ -212,16 +181,6 @@ def _bound(config: Config, services: Services, certificate: Certificate | None) 
     server.bind()
     _warn_of_listeners(config, server.address[0])
     return server
-
-
-def _stop(
-    server: Server, agents: AgentService | None, peers: Peers | None, local: LocalDataPlane | None, outbound: Outbound
-) -> None:
-    server.stop()
-    for each in (agents, peers, local):
-        if each:
-            each.stop()
-    outbound.stop()
 
 
 def _seed(services: Services, url: str, seed: seeding.Seed) -> None:
