@@ -1,4 +1,4 @@
-"""What carries the traffic: the data plane of this machine, those of other hosts, and other processes of the server."""
+"""The parts that carry the traffic: this machine's data plane, the agents of other hosts, other server processes."""
 
 from __future__ import annotations
 
