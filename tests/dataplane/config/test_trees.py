@@ -102,7 +102,7 @@ OF_POOLS = {
     "crl_container_ref": st.sampled_from((None, "crl")),
 }
 OF_BOTH = {
-    "tls_versions": st.none() | st.lists(st.sampled_from(resources.listener.TLS_VERSIONS[1:]), min_size=1),
+    "tls_versions": st.none() | st.lists(st.sampled_from(resources.tls_settings.TLS_VERSIONS[1:]), min_size=1),
     "tls_ciphers": st.sampled_from(
         (
             None,
