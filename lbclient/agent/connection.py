@@ -50,15 +50,19 @@ class Connection:
     """The server, for any number of threads: each has a connection of its own, which is kept."""
 
     def __init__(self, host: str, port: int, bundle: Path) -> None:
-        """Read the bundle that enrolling the host has made. Raises OSError; ssl.SSLError if it is damaged."""
+        """Read the file that enrolling the host has made. Raises OSError; ssl.SSLError if it is damaged."""
         self._place = host, port
-        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        self._context.minimum_version = ssl.TLSVersion.TLSv1_3
-        self._context.load_verify_locations(bundle)
-        self._context.load_cert_chain(bundle)
+        self.identify(bundle)
         self._thread = threading.local()
         self._lock = threading.Lock()
         self._open: list[_Connection] = []
+
+    def identify(self, bundle: Path) -> None:
+        """Use the key and the certificate in a file for new connections. Raises OSError and ssl.SSLError."""
+        context = new_context()
+        context.load_verify_locations(bundle)
+        context.load_cert_chain(bundle)
+        self._context = context
 
     def close(self) -> None:
         """Close the connections of all threads; none may be using them."""
@@ -93,7 +97,7 @@ class Connection:
         known: _Connection | None = getattr(self._thread, "connection", None)
         if known is not None:
             try:
-                return self._exchange(known, method, path, body)
+                return exchange(known, method, path, body)
             except Unreachable:
                 known.close()  # the server may have closed it while it was idle
         connection = known or _Connection(*self._place, self._context, PATIENCE)
@@ -102,22 +106,39 @@ class Connection:
             with self._lock:
                 self._open.append(connection)
         try:
-            return self._exchange(connection, method, path, body)
+            return exchange(connection, method, path, body)
         except Unreachable:
             connection.close()  # the next request opens it again
             raise
 
-    @staticmethod
-    def _exchange(connection: _Connection, method: str, path: str, body: bytes | None) -> Any:
-        try:
-            connection.request(method, PREFIX + path, body, {"Content-Type": "application/json"} if body else {})
-            answer = connection.getresponse()
-            content = answer.read()
-        except (OSError, http.client.HTTPException) as error:
-            raise Unreachable(str(error) or type(error).__name__) from error
-        if answer.status >= 400:
-            raise _refusal(answer.status, content)
-        return orjson.loads(content) if content else None
+
+def new_context() -> ssl.SSLContext:
+    """Return a TLS context that checks the server's certificate, without an authority and a certificate yet."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    return context
+
+
+def ask_once(place: tuple[str, int], context: ssl.SSLContext, method: str, path: str, values: Any = None) -> Any:
+    """Return the answer on a connection of its own. Raises Unreachable and Refused."""
+    connection = _Connection(*place, context, PATIENCE)
+    try:
+        return exchange(connection, method, path, None if values is None else orjson.dumps(values))
+    finally:
+        connection.close()
+
+
+def exchange(connection: _Connection, method: str, path: str, body: bytes | None) -> Any:
+    """Return the answer to a request. Raises Unreachable and Refused."""
+    try:
+        connection.request(method, PREFIX + path, body, {"Content-Type": "application/json"} if body else {})
+        answer = connection.getresponse()
+        content = answer.read()
+    except (OSError, http.client.HTTPException) as error:
+        raise Unreachable(str(error) or type(error).__name__) from error
+    if answer.status >= 400:
+        raise _refusal(answer.status, content)
+    return orjson.loads(content) if content else None
 
 
 def _refusal(status: int, content: bytes) -> Exception:

@@ -21,6 +21,7 @@ TITLES: Mapping[str, str] = {
     "flavor": "flavors",
     "availabilityzone": "availability zones",
     "amphora": "amphorae",
+    "host": "hosts",
     "testing": "for tests of clients",
 }
 BESIDE = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import quote, urlencode
 
-from ..resources import AMPHORA, LOADBALANCER, MEMBER, PROVIDER, Resource
+from ..resources import AMPHORA, HOST, LOADBALANCER, MEMBER, PROVIDER, Resource
 from ..resources.provider import CAPABILITIES
 from . import errors
 from .rest import Json, Parameters, Rest
@@ -84,6 +84,11 @@ class Api:
     def configure(self, amphora_id: str) -> None:
         """Send an amphora its configuration again."""
         self.rest.put(f"{_path(AMPHORA, None, amphora_id)}/config")
+
+    def enroll(self, host_id: str) -> Json:
+        """Return a new token with which the agent of a host gets its certificate, and when it expires."""
+        made: Json = self.rest.post(f"{_path(HOST, None, host_id)}/enroll", {})["enrolment"]
+        return made
 
     def capabilities(self, provider: str, kind: str) -> Sequence[Json]:
         """Return the provider's capabilities for flavors or availability zones; `kind` is a key of CAPABILITIES."""

@@ -7,6 +7,7 @@ from .event import EVENT
 from .fields import Alternatives, Api, Cli, Field, Resource, Type
 from .flavors_and_zones import AVAILABILITYZONE, AVAILABILITYZONEPROFILE, FLAVOR, FLAVORPROFILE
 from .healthmonitor import HEALTHMONITOR
+from .host import HOST
 from .l7policy import L7POLICY
 from .l7rule import L7RULE
 from .listener import LISTENER
@@ -18,7 +19,7 @@ from .quota import QUOTA
 
 ALL = (LOADBALANCER, LISTENER, POOL, MEMBER, HEALTHMONITOR, L7POLICY, L7RULE)  # a load balancer and its parts
 FLAVORS_AND_ZONES = (FLAVORPROFILE, FLAVOR, AVAILABILITYZONEPROFILE, AVAILABILITYZONE)
-BY_NAME = {resource.name: resource for resource in (*ALL, *FLAVORS_AND_ZONES, QUOTA, AMPHORA, PROVIDER, EVENT)}
+BY_NAME = {resource.name: resource for resource in (*ALL, *FLAVORS_AND_ZONES, QUOTA, AMPHORA, HOST, PROVIDER, EVENT)}
 
 STATISTICS = ("active_connections", "bytes_in", "bytes_out", "request_errors", "total_connections")
 
@@ -32,6 +33,7 @@ __all__ = [
     "FLAVOR",
     "FLAVORPROFILE",
     "HEALTHMONITOR",
+    "HOST",
     "L7POLICY",
     "L7RULE",
     "LISTENER",

@@ -17,7 +17,11 @@ HOST = sa.Table(
     sa.Column("name", sa.Text, nullable=False, unique=True),
     sa.Column("state", sa.Text, nullable=False),  # UP, DRAINING or DEAD: what operators say
     sa.Column("weight", sa.Integer, nullable=False),  # its share of new load balancers
-    sa.Column("certificate", sa.Text),  # the serial number of its agent's certificate; older ones are not accepted
+    # The name in the certificates of its agent, new with each enrolment: others are not accepted. Of the server's own
+    # host, the fingerprint of the authority that signs them.
+    sa.Column("certificate", sa.Text),
+    sa.Column("enrolment", sa.Text, index=True),  # the SHA-256 of the token with which its agent gets a certificate
+    sa.Column("enrolment_until", sa.BigInteger),  # the end of its validity, in milliseconds since 1970
     # A new registration is a new epoch; reports of an earlier one are not accepted, nor of one whose lease has ended.
     sa.Column("epoch", sa.BigInteger, nullable=False),
     sa.Column("lease_until", sa.BigInteger),  # milliseconds since 1970, by the database's clock; null: never registered

@@ -46,14 +46,13 @@ def add_server(tx: sa.Connection) -> None:
         tx.execute(sa.insert(HOST).values(new_host(tx, SERVER, SERVER_NAME)))
 
 
-def new_host(tx: sa.Connection, host_id: str, name: str, certificate: str | None = None) -> dict[str, Any]:
+def new_host(tx: sa.Connection, host_id: str, name: str) -> dict[str, Any]:
     """Return the row of a host that has not registered yet."""
     return {
         "id": host_id,
         "name": name,
         "state": UP,
         "weight": WEIGHT,
-        "certificate": certificate,
         "epoch": 0,
         "created_at": now(),
         "serial": serials.of_row(tx),

@@ -77,6 +77,8 @@ class HostRecord(Protocol):
     state: str
     weight: int
     certificate: str | None
+    enrolment: str | None
+    enrolment_until: int
     epoch: int
     lease_until: int | None
     version: str | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import uuid
 from datetime import datetime, timedelta, timezone
@@ -15,6 +16,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 NAME = "lbclient-server"  # the name in the server's certificate: agents check it, whatever address they connect to
 AUTHORITY, SERVER = "authority.pem", "server.pem"  # a key and a certificate each
 VALID = timedelta(days=3650)
+AGENT_VALID = timedelta(days=90)  # agents renew their certificates in time
 PEM = serialization.Encoding.PEM
 
 
@@ -29,22 +31,50 @@ class Authority:
             key = ec.generate_private_key(ec.SECP256R1())
             _write(self._path, _text(key, _signed(key.public_key(), "lbclient hosts", key, "lbclient hosts", None)))
         content = self._path.read_bytes()
-        self._key = serialization.load_pem_private_key(content, None)
+        loaded = serialization.load_pem_private_key(content, None)
+        assert isinstance(loaded, ec.EllipticCurvePrivateKey)
+        self._key = loaded
         self.certificate = x509.load_pem_x509_certificate(content).public_bytes(PEM).decode()
+        self.fingerprint = fingerprint(self.certificate)
         if not self.server.exists():
-            _write(self.server, self._new(NAME, ExtendedKeyUsageOID.SERVER_AUTH)[0])
+            key = ec.generate_private_key(ec.SECP256R1())
+            use = ExtendedKeyUsageOID.SERVER_AUTH
+            _write(self.server, _text(key, _signed(key.public_key(), NAME, self._key, "lbclient hosts", use)))
 
-    def enroll(self, host_id: str) -> tuple[str, str]:
-        """Return a new key with its certificate and the authority's, and the serial number as ssl writes it."""
-        text, serial = self._new(host_id, ExtendedKeyUsageOID.CLIENT_AUTH)
-        return text + self.certificate, serial
+    def sign(self, request: str, host_id: str, name: str, start: datetime | None = None) -> str:
+        """Return the certificate that an agent requests, with the host's ID and a name in its subject, and its issuer.
 
-    def _new(self, name: str, use: x509.ObjectIdentifier) -> tuple[str, str]:
-        assert isinstance(self._key, ec.EllipticCurvePrivateKey)
-        key = ec.generate_private_key(ec.SECP256R1())
-        certificate = _signed(key.public_key(), name, self._key, "lbclient hosts", use)
-        serial = f"{certificate.serial_number:X}"
-        return _text(key, certificate), serial.zfill(len(serial) + len(serial) % 2)
+        It is valid from `start`, by default now, for AGENT_VALID. Raises ValueError if the request is not one in PEM,
+        not signed with its own key, or its key is not of an elliptic curve.
+        """
+        wanted = x509.load_pem_x509_csr(request.encode())
+        public = wanted.public_key()
+        if not wanted.is_signature_valid or not isinstance(public, ec.EllipticCurvePublicKey):
+            raise ValueError("the certificate request is not signed with a key of an elliptic curve")
+        subject = x509.Name([*_name(host_id), x509.NameAttribute(NameOID.SERIAL_NUMBER, name)])
+        use = ExtendedKeyUsageOID.CLIENT_AUTH
+        certificate = _signed(public, host_id, self._key, "lbclient hosts", use, AGENT_VALID, start, subject)
+        return certificate.public_bytes(PEM).decode() + self.certificate
+
+
+def fingerprint(certificate: str) -> str:
+    """Return the SHA-256 of a certificate in PEM, as text. Raises ValueError."""
+    digest = x509.load_pem_x509_certificate(certificate.encode()).fingerprint(hashes.SHA256())
+    return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+
+
+def new_request() -> tuple[str, str]:
+    """Return a new private key and a request to certify it, in PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    wanted = x509.CertificateSigningRequestBuilder().subject_name(_name("agent")).sign(key, hashes.SHA256())
+    private = key.private_bytes(PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return private.decode(), wanted.public_bytes(PEM).decode()
+
+
+def validity(text: str) -> tuple[datetime, datetime]:
+    """Return from when to when the first certificate in a PEM is valid. Raises ValueError."""
+    certificate = x509.load_pem_x509_certificate(text.encode())
+    return certificate.not_valid_before_utc, certificate.not_valid_after_utc
 
 
 def _signed(
@@ -53,16 +83,19 @@ def _signed(
     key: ec.EllipticCurvePrivateKey,
     issuer: str,
     use: x509.ObjectIdentifier | None,
+    valid: timedelta = VALID,
+    start: datetime | None = None,
+    subject: x509.Name | None = None,
 ) -> x509.Certificate:
-    now = datetime.now(timezone.utc)
+    start = start or datetime.now(timezone.utc)
     builder = (
         x509.CertificateBuilder()
-        .subject_name(_name(name))
+        .subject_name(subject or _name(name))
         .issuer_name(_name(issuer))
         .public_key(public)
         .serial_number(uuid.uuid4().int)
-        .not_valid_before(now - timedelta(days=1))  # the clock of the host may be late
-        .not_valid_after(now + VALID)
+        .not_valid_before(start - timedelta(days=1))  # the clock of the host may be late
+        .not_valid_after(start + valid)
         .add_extension(x509.BasicConstraints(ca=use is None, path_length=None), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False)

@@ -17,10 +17,11 @@ OWN_GROUP = "lbclient.cli"
 PLUGIN_GROUPS = ("openstack.load_balancer.v2", "openstack.lbclient.v2")
 OPENSTACK_HAS_THESE = ("complete", "network", "subnet", "floating_ip", "token")
 STANDALONE = (
+    "host_",
     "testing_",
     "logout",
     "shell",
-)  # `openstack` keeps its logins itself, and has a prompt of its own
+)  # `openstack` keeps its logins itself, has a prompt of its own, and hosts of its own kinds
 
 
 def entry_points(group: str) -> dict[str, str]:

@@ -34,7 +34,7 @@ from teletype import Teletype
 
 ADMIN = "lbclient-admin"
 ODD = {"dashes": "--two words", "everything": 'grüße-北京 it\'s "$HOME" `x` \\ %s'}
-CHANGING = ("create", "set", "unset", "delete", "reset", "failover", "configure", "issue", "undrain", "drain")
+CHANGING = ("create", "enroll", "set", "unset", "delete", "reset", "failover", "configure", "issue", "undrain", "drain")
 MARK = "\x1e"
 # Takes command lines and runs each on this terminal, since starting a program for each takes long.
 WORKER = f"""
@@ -77,6 +77,7 @@ class World:
         kinds += ("availabilityzone", "availabilityzoneprofile")
         self.words = {kind: f"{odd} {kind[:6]}{kind[-4:]} {self.mark}" for kind in kinds}
         self.words |= {
+            "host": "server",
             "project": "demo",
             "quota": "demo",
             "provider": "octavia",

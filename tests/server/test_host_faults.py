@@ -44,7 +44,7 @@ def test_an_agent_that_speaks_another_protocol_is_refused_until_it_is_upgraded(h
     assert refusal.value.reason.startswith("The agent, version 0.0.1, does not speak the protocol of this server")
     shown = hosts.shown("first")
     assert (shown["heard"], shown["fault"]) == ("no", refusal.value.reason)
-    assert refusal.value.reason in hosts.host("list").stdout
+    assert refusal.value.reason in hosts.host("list", "-f", "value").stdout
     hosts.run_agent("first")
     assert (hosts.shown("first")["heard"], hosts.shown("first")["fault"]) == ("yes", "-")
 
@@ -114,11 +114,8 @@ def test_a_load_balancer_goes_to_a_host_of_its_zone(hosts: Hosts) -> None:
     assert hosts.place(answer.json()["loadbalancer"]) == "first"
     assert hosts.place(asked(hosts).json()["loadbalancer"]) == "second"
     refused = hosts.host("drain", "first")
-    assert (refused.returncode, refused.stderr) == (
-        1,
-        "lbclient: No other host can take the load balancers of first. "
-        "No host of the zone east can take a load balancer.\n",
-    )
+    reason = "No host of the zone east can take a load balancer."
+    assert f"No other host can take the load balancers of first. {reason}" in refused.stderr
     assert hosts.host("set", "--zone=north", "first").returncode == 0
     answer = asked(hosts, availability_zone="east")
     assert (answer.status_code, "No host of the zone east can take" in answer.text) == (503, True)

@@ -27,12 +27,10 @@ def test_a_load_balancer_is_carried_by_a_host_and_moves_when_that_drains(hosts: 
     stats = hosts.ask("GET", f"{LBAAS}/loadbalancers/{balancer['id']}/stats")["stats"]
     assert stats["total_connections"] == 1
     refused = hosts.host("drain", "first")
-    assert (refused.returncode, refused.stderr) == (
-        1,
-        "lbclient: No other host can take the load balancers of first. "
-        "No host can take a load balancer: each is down, draining, dead, or has the weight 0.\n",
-    )
-    assert hosts.host("remove", "first").returncode == 1
+    assert refused.returncode != 0
+    reason = "No host can take a load balancer: each is down, draining, dead, or has the weight 0."
+    assert f"No other host can take the load balancers of first. {reason}" in refused.stderr
+    assert "first has 1 load balancers" in hosts.host("remove", "first").stderr
 
     assert hosts.host("set", "--weight=100", "server").returncode == 0
     assert hosts.host("drain", "first").returncode == 0
@@ -151,7 +149,7 @@ def test_only_the_newest_certificate_of_a_known_host_is_accepted(hosts: Hosts, t
     assert hosts.connection("first").get("/wanted") == []
     with pytest.raises(Refused, match="unknown host"):
         hosts.connection("old").get("/wanted")
-    assert _answer_without_a_certificate(hosts.port) == b""
+    assert b"401" in _answer_without_a_certificate(hosts.port).splitlines()[0]
     with pytest.raises(Refused, match="unknown path"):
         hosts.connection("first").get("/nothing")
 

@@ -30,7 +30,7 @@ def _agent(tx: sa.Connection, instance: str = "one", **values: Any) -> leases.Ag
 
 def _add(store: Store, name: str, networks: tuple[str, ...] | None = None, **values: Any) -> str:
     with store.writing() as tx:
-        tx.execute(sa.insert(HOST).values({**placing.new_host(tx, name, name, "1"), **values}))
+        tx.execute(sa.insert(HOST).values({**placing.new_host(tx, name, name), **values}))
         leases.register(tx, name, _agent(tx, networks=networks))
     return name
 

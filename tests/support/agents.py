@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -45,15 +46,34 @@ class Hosts:
         )
 
     def host(self, *words: str) -> subprocess.CompletedProcess[str]:
-        command = lbclient("host", *words, self.database, f"--state-directory={self.directory / 'server'}")
-        return subprocess.run(command, capture_output=True, text=True, timeout=60)
+        """A command about hosts, as the operator of the server."""
+        clouds = {
+            "OS_CLIENT_CONFIG_FILE": str(self.server.state_directory / "clouds.yaml"),
+            "OS_CLOUD": "lbclient-admin",
+        }
+        environment = {**os.environ, **clouds}
+        command = lbclient("host", *words)
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
+
+    def token(self, name: str) -> str:
+        """A token for the agent of a host, which is added unless it is known."""
+        done = self.host("enroll", name, "-f", "json")
+        assert done.returncode == 0, done.stderr
+        found = json.loads(done.stdout)
+        self.names[found["id"]] = name
+        return str(found["token"])
 
     def enroll(self, name: str) -> Path:
+        """Give a host a certificate; gives the file of its agent."""
         path = self.directory / f"{name}.pem"
-        done = self.host("enroll", name, str(path))
+        done = self.enroll_agent(self.token(name), path)
         assert done.returncode == 0, done.stderr
-        self.names[done.stdout.rpartition("(")[2].partition(")")[0]] = name
         return path
+
+    def enroll_agent(self, token: str, path: Path) -> subprocess.CompletedProcess[str]:
+        state = f"--state-directory={self.directory / path.stem}"
+        command = lbclient("agent", "enroll", f"127.0.0.1:{self.port}", token, str(path), state)
+        return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
     def run_agent(self, name: str, *options: str) -> subprocess.Popen[str]:
         """An agent that has registered."""
@@ -62,20 +82,31 @@ class Hosts:
         assert agent.stdout.readline() == "lbclient agent is running\n"
         return agent
 
-    def start_agent(self, name: str, directory: str, *options: str) -> subprocess.Popen[str]:
+    def start_agent(
+        self, name: str, directory: str, *options: str, capture_errors: bool = False
+    ) -> subprocess.Popen[str]:
         """An agent with the file of a host and a state directory, which tells machines from each other."""
         command = lbclient("agent", f"127.0.0.1:{self.port}", str(self.directory / f"{name}.pem"))
         places = ["--attachment=loopback", f"--state-directory={self.directory / directory}"]
-        agent = subprocess.Popen([*command, *places, *options], stdout=subprocess.PIPE, text=True)
+        agent = subprocess.Popen(
+            [*command, *places, *options],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE if capture_errors else None,
+            text=True,
+        )
         self.agents.append(agent)
         return agent
 
     def shown(self, name: str) -> dict[str, str]:
-        """The values that `host show` prints, by name."""
-        done = self.host("show", name)
+        """The values that `host show` prints, by name, as words."""
+        done = self.host("show", name, "-f", "json")
         assert done.returncode == 0, done.stderr
-        lines = [line.rpartition("  ") for line in done.stdout.splitlines()]
-        return {name.strip(): value for name, _, value in lines}
+        words = {"null": "-", "true": "yes", "false": "no"}
+        values = {
+            key: value if isinstance(value, str) else json.dumps(value)
+            for key, value in json.loads(done.stdout).items()
+        }
+        return {key: words.get(value, value) for key, value in values.items()}
 
     def connection(self, name: str) -> Connection:
         made = Connection("127.0.0.1", self.port, self.directory / f"{name}.pem")

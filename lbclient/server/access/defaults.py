@@ -69,6 +69,7 @@ PERMISSIONS = {
         "delete": WRITE_QUOTA,
     },
     "amphora": dict.fromkeys(("get_all", "get_one", "get_stats", "delete", "put_config", "put_failover"), ADMIN),
+    "host": dict.fromkeys(("get_all", "get_one", "post", "put", "delete", "enroll"), ADMIN),
     "provider": {"get_all": READ},
     "provider-flavor": {"get_all": ADMIN},
     "provider-availability-zone": {"get_all": ADMIN},

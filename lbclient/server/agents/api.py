@@ -16,12 +16,13 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from ... import __version__
-from ...store import documents, faults, leases, placing, reading
+from ...store import documents, faults, hosts, leases, placing, reading
 from ...store.hosted import Hosted
 from ...store.prepared import row
 from ...store.records import HostRecord
 from ...store.snapshot import Snapshot
 from ...store.store import Check, Outcome, Store
+from ...vault.authority import Authority
 from .. import errors
 from ..web.asgi import FAULT, PEER, STREAM, Environ
 from .cluster import Cluster
@@ -47,12 +48,15 @@ class Refused(Exception):
 class AgentApi:
     """A WSGI application for agents."""
 
-    def __init__(self, store: Store, hub: Hub, cluster: Cluster, wake: Callable[[str], None]) -> None:
-        """wake(id) has the host of a load balancer reconcile it."""
+    def __init__(
+        self, store: Store, hub: Hub, cluster: Cluster, wake: Callable[[str], None], authority: Authority
+    ) -> None:
+        """wake(id) has the host of a load balancer reconcile it; the authority signs the certificates of agents."""
         self._store = store
         self._hub = hub
         self._cluster = cluster
         self._wake = wake
+        self._authority = authority
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         status, answer = self._answer(environ)
@@ -80,8 +84,12 @@ class AgentApi:
             return 503, {"reason": faults.explanation(error) or "the database cannot be used"}
 
     def _handle(self, environ: Environ) -> Any:
-        host = self._sender(environ)
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+        if (method, path) == ("GET", f"{PREFIX}/authority"):
+            return {"certificate": self._authority.certificate}
+        if (method, path) == ("POST", f"{PREFIX}/enroll"):
+            return self._enroll(orjson.loads(environ["wsgi.input"].read()), environ["REMOTE_ADDR"])
+        host = self._sender(environ)
         body = orjson.loads(environ["wsgi.input"].read()) if method == "POST" else {}
         found = ONE.fullmatch(path)
         if found:
@@ -90,6 +98,8 @@ class AgentApi:
         match method, path.removeprefix(PREFIX):
             case "POST", "/register":
                 return self._register(host, body, environ["REMOTE_ADDR"])
+            case "POST", "/renew":
+                return {"certificate": self._authority.sign(str(body["request"]), host.id, host.certificate or "")}
             case "POST", "/beat":
                 self._beat(host, body)
             case "POST", "/answers":
@@ -111,7 +121,7 @@ class AgentApi:
             raise Refused(401, "no certificate")
         names = dict(pair for part in peer["subject"] for pair in part)
         with self._store.reading() as tx:
-            host = leases.by_certificate(tx, names.get("commonName", ""), peer["serialNumber"])
+            host = leases.by_certificate(tx, names.get("commonName", ""), names.get("serialNumber", ""))
         if host is None or host.state == placing.DEAD:
             raise Refused(403, UNKNOWN)
         return host
@@ -122,6 +132,20 @@ class AgentApi:
             self._sender(environ)
         except Refused as refusal:
             raise errors.Forbidden(refusal.reason) from None
+
+    def _enroll(self, body: Body, address: str) -> Body:
+        """Answer a certificate for a request with a token, which is used up. Raises Refused."""
+        with self._store.writing() as tx:
+            found = hosts.redeem(tx, str(body["token"]))
+            if found is None:
+                LOG.warning("an agent at %s has no valid token", address)
+                raise Refused(
+                    403, "the token is not valid, was used, or has expired; lbclient host enroll makes another"
+                )
+            host, name = found
+            certificate = self._authority.sign(str(body["request"]), host.id, name)
+        LOG.info("host %s: enrolled from %s", host.name, address)
+        return {"host": host.name, "certificate": certificate}
 
     def _register(self, host: HostRecord, body: Body, address: str) -> Body:
         version = str(body["version"])[:64]

@@ -6,6 +6,7 @@ import logging
 import ssl
 from pathlib import Path
 
+from ...store import hosts
 from ...store.store import Store
 from ...vault.authority import Authority
 from ..peers import Carrier
@@ -27,10 +28,12 @@ class AgentService:
 
     def __init__(self, store: Store, local: Carrier, directory: Path, place: tuple[str, int]) -> None:
         authority = Authority(directory / DIRECTORY)
+        self._store = store
+        self._fingerprint = authority.fingerprint
         hub = Hub()
         self.cluster = Cluster(store, local, hub)
         self._server = Server(
-            AgentApi(store, hub, self.cluster, self.cluster.wake),
+            AgentApi(store, hub, self.cluster, self.cluster.wake, authority),
             *place,
             THREADS,
             guards=Guards(),
@@ -44,6 +47,8 @@ class AgentService:
         LOG.info("agents are served on %s:%s", *self._server.address)
 
     def start(self) -> None:
+        with self._store.writing() as tx:
+            hosts.note_authority(tx, self._fingerprint)
         self._server.start()
         self.cluster.start()
 
@@ -53,7 +58,7 @@ class AgentService:
 
 
 class _Certificate:
-    """The TLS context, which accepts only clients with a certificate of the authority."""
+    """The TLS context, which accepts clients with a certificate of the authority, and those without one, to enrol."""
 
     def __init__(self, authority: Authority) -> None:
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -61,7 +66,7 @@ class _Certificate:
         self.context.set_alpn_protocols(["http/1.1"])
         self.context.load_cert_chain(authority.server)
         self.context.load_verify_locations(cadata=authority.certificate)
-        self.context.verify_mode = ssl.CERT_REQUIRED
+        self.context.verify_mode = ssl.CERT_OPTIONAL
 
     def refresh(self) -> None:
         """Keep the certificate, which is never replaced."""

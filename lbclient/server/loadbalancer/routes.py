@@ -4,14 +4,26 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from ...resources import ALL, AMPHORA, EVENT, FLAVORS_AND_ZONES, LISTENER, LOADBALANCER, POOL, PROVIDER, QUOTA, Resource
+from ...resources import (
+    ALL,
+    AMPHORA,
+    EVENT,
+    FLAVORS_AND_ZONES,
+    HOST,
+    LISTENER,
+    LOADBALANCER,
+    POOL,
+    PROVIDER,
+    QUOTA,
+    Resource,
+)
 from ...resources.event import ALL_PATH
 from ...resources.provider import CAPABILITIES
 from ..web.routing import Route
 from . import events, handlers, healthcheck, logs, quotas, stats
 from .openapi import description
 from .openapi import operations as to
-from .operators import amphorae, flavors_and_zones, providers
+from .operators import amphorae, flavors_and_zones, hosts, providers
 from .versions import version, versions
 from .writes import batch
 
@@ -37,6 +49,7 @@ def _capability_route(kind: str, collection: str) -> Route:
 _STATUS = "/lbaas/loadbalancers/{id}/status"
 _QUOTA = "/lbaas/quotas/{project_id}"
 _AMPHORA = f"{AMPHORA.path}/{{id}}"
+_HOST = f"{HOST.path}/{{id}}"
 LOAD_BALANCING = (
     *(route for resource in ALL for route in _resource_routes(resource)),
     Route(
@@ -113,6 +126,12 @@ LOAD_BALANCING = (
         amphorae.fail_over,
         operation=to.do(AMPHORA, "failover_amphora", "Put a new one in its place"),
     ),
+    Route("GET", HOST.path, hosts.list_all, operation=to.list_all(HOST)),
+    Route("POST", HOST.path, hosts.create, operation=to.create(HOST)),
+    Route("GET", _HOST, hosts.show, operation=to.show(HOST)),
+    Route("PUT", _HOST, hosts.update, operation=to.update(HOST)),
+    Route("DELETE", _HOST, hosts.delete, operation=to.delete(HOST)),
+    Route("POST", f"{_HOST}/enroll", hosts.enroll, operation=to.enroll_host()),
 )
 DESCRIPTION = description.routes(LOAD_BALANCING)
 VERSIONS = (

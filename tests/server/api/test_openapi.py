@@ -16,6 +16,7 @@ from lbclient.resources import Api
 from lbclient.server.loadbalancer import routes
 from lbclient.server.loadbalancer.openapi import document
 from lbclient.server.web.routing import Route
+from lbclient.store.cluster_tables import SERVER
 
 DOCUMENT = document.build(routes.LOAD_BALANCING)
 OPERATIONS = [
@@ -149,6 +150,7 @@ def test_the_answers_about_a_tree_are_as_described(api: Any, tree: SimpleNamespa
         "/lbaas/l7policies": tree.l7policy["id"],
         "/lbaas/l7policies/{l7policy_id}/rules": tree.l7rule["id"],
         "/octavia/amphorae": amphora["id"],
+        "/octavia/hosts": SERVER,
     }
     checked = 0
     for method, path, _ in OPERATIONS:

@@ -13,6 +13,7 @@ import pytest
 from lbclient.server.access.context import Context
 from lbclient.server.access.defaults import API, PERMISSIONS
 from lbclient.server.access.enforcer import Enforcer, InvalidPolicyFile
+from lbclient.store.cluster_tables import SERVER
 from running import wait_until
 
 REFUSAL = "Policy does not allow this request to be performed."
@@ -67,6 +68,8 @@ OF_NOBODY = [
     ("GET", "/providers/octavia/flavor_capabilities", ADMINS),
     ("GET", "/providers/octavia/availability_zone_capabilities", ADMINS),
     ("GET", "//v2/octavia/amphorae", ADMINS),
+    ("GET", "//v2/octavia/hosts", ADMINS),
+    ("GET", f"//v2/octavia/hosts/{SERVER}", ADMINS),
     ("GET", "/quotas", READERS | {"other", "lb-quota-admin"}),
     ("GET", "/quotas/defaults", READERS | {"other", "lb-quota-admin"}),
     ("GET", f"/quotas/{DEMO}", READERS | {"lb-quota-admin"}),
@@ -161,8 +164,8 @@ def test_who_has_no_project_owns_nothing() -> None:
         assert not Enforcer().allows(unscoped, "loadbalancer:get_all", project_id)
 
 
-def test_every_name_is_octavias() -> None:
-    names = {f"{name}:{verb}" for name, verbs in PERMISSIONS.items() for verb in verbs}
+def test_every_name_but_those_of_hosts_is_octavias() -> None:
+    names = {f"{name}:{verb}" for name, verbs in PERMISSIONS.items() for verb in verbs if name != "host"}
     assert {"loadbalancer:post", "loadbalancer:put:vip_sg_ids", "quota:get_defaults", "amphora:put_config"} <= names
     assert "l7rule:get_all-global" not in names
     assert len(names) == 81

@@ -118,6 +118,8 @@ CREATE TABLE host (
 	state TEXT NOT NULL, 
 	weight INTEGER NOT NULL, 
 	certificate TEXT, 
+	enrolment TEXT, 
+	enrolment_until BIGINT, 
 	epoch BIGINT NOT NULL, 
 	lease_until BIGINT, 
 	version TEXT, 
@@ -132,6 +134,7 @@ CREATE TABLE host (
 	PRIMARY KEY (id), 
 	UNIQUE (name)
 );
+CREATE INDEX ix_host_enrolment ON host (enrolment);
 CREATE INDEX ix_host_serial ON host (serial);
 CREATE TABLE identity_revision (
 	id SERIAL NOT NULL, 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ....resources import AMPHORA, FLAVORS_AND_ZONES, LOADBALANCER, MEMBER, QUOTA, Resource
+from ....resources import AMPHORA, FLAVORS_AND_ZONES, HOST, LOADBALANCER, MEMBER, QUOTA, Resource
 from ...web.operation import FOLLOW, READING, Operation, Parameter, Schema
 from . import schemas
 from .schemas import complete, list_of, name_of, ref, wrapped
@@ -147,6 +147,13 @@ def reset_quota() -> Operation:
 def amphora_statistics() -> Operation:
     inner = list_of(ref("AmphoraStatistics"))
     return get(AMPHORA, "show_amphora_stats", "Show its counters by listener", "amphora_stats", inner)
+
+
+def enroll_host() -> Operation:
+    made: Schema = {"token": TEXT, "expires_at": {"type": "string", "pattern": schemas.TIME}}
+    answer = wrapped("enrolment", {"type": "object", "properties": made, "required": [*made]})
+    summary = "Make a token with which its agent gets a certificate"
+    return Operation("enroll_host", summary, HOST, answer, 201, refusals=WRITING)
 
 
 def filters(resource: Resource) -> tuple[Parameter, ...]:
