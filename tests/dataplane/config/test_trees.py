@@ -113,7 +113,7 @@ OF_BOTH = {
             "+HIGH:MD5",
         )
     ),
-    "alpn_protocols": st.none() | st.lists(st.sampled_from(resources.listener.ALPN_PROTOCOLS), min_size=1),
+    "alpn_protocols": st.none() | st.lists(st.sampled_from(resources.tls_settings.ALPN_PROTOCOLS), min_size=1),
 }
 REASONS = ("regular expression", "session persistence", "type PING", "tls_versions", "tls_ciphers")
 MEMBERS = fields(
