@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import ssl
 import sys
 import threading
@@ -25,6 +24,7 @@ from ..dataplane.local import LocalDataPlane
 from ..files import replace
 from ..server import logs, notify, state
 from ..server.option_values import Network
+from ..signals import ENDING, Flag
 from ..store import documents
 from . import identity
 from .connection import Connection, Refused, Unreachable
@@ -75,7 +75,7 @@ class Agent:
         self._contact = Contact()
         self._means = (__version__, haproxy, settings.attachment)
 
-    def start(self, is_over: threading.Event) -> None:
+    def start(self, is_over: Flag) -> None:
         """Start once the server can be reached, unless it is over before; until then, what runs goes on.
 
         Raises Refused and AttachmentFailed.
@@ -144,6 +144,9 @@ class Agent:
                     self._fence()
                 else:
                     self._contact.lost(error)
+            except Exception as error:  # this thread outlasts it: without beats, the host would be taken for dead
+                LOG.exception("no beat could be sent, will try again")
+                self._contact.lost(error)
 
     def _listen(self) -> None:
         """Follow the server's messages, and look at the whole list at each connect and every LIST_SECONDS."""
@@ -161,15 +164,19 @@ class Agent:
                             self._take(orjson.loads(line))
             except (Unreachable, Refused) as error:
                 LOG.debug("the stream of changes has ended, will try again: %s", error)
+            except Exception:
+                LOG.exception("the stream of changes has ended, will try again")
             self._is_over.wait(RETRY_SECONDS)
 
     def _list(self) -> None:
         while not self._is_over.wait(LIST_SECONDS):
-            self._renew()
             try:
+                self._renew()
                 self._wake(self._control_plane.changed())
             except (Unreachable, Refused) as error:
                 LOG.debug("the whole list cannot be read, will try again: %s", error)
+            except Exception:
+                LOG.exception("the whole list cannot be read, will try again")
 
     def _renew(self) -> None:
         """Renew the certificate of this host once it is due."""
@@ -209,6 +216,8 @@ class Agent:
             self._server.post("/answers", {"token": message["token"], "value": value})
         except (Unreachable, Refused, OSError) as error:
             LOG.warning("a question of the server cannot be answered: %s", error)
+        except Exception:
+            LOG.exception("a question of the server cannot be answered")
 
 
 def _instance(directory: Path) -> str:
@@ -223,9 +232,7 @@ def run(settings: Settings) -> int:
     """Run until SIGTERM or SIGINT and return the exit status. HAProxy processes keep running."""
     logs.configure("text", False)
     os.umask(0o077)
-    is_over = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: is_over.set())
+    is_over = Flag(*ENDING)
     try:
         identity.check(settings.bundle)
         server = Connection(settings.host, settings.port, settings.bundle)
@@ -235,8 +242,7 @@ def run(settings: Settings) -> int:
             agent.start(is_over)
             print("lbclient agent is running", flush=True)
             notify.tell("READY=1")
-            while not is_over.wait(0.5):
-                pass
+            is_over.wait()
             agent.stop()
             server.close()
     except (AttachmentFailed, NotFound, Refused, identity.Unusable, state.StateError) as error:
