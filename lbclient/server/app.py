@@ -233,6 +233,8 @@ def _query(req: falcon.Request) -> tuple[tuple[str, str], ...]:
         for name, values in req.params.items()
         for value in (values if isinstance(values, list) else [values])
     )
+    if any("\0" in word for pair in query for word in pair):
+        raise errors.BadRequest("The query has a NUL, which no value can have.")  # PostgreSQL cannot compare it
     bounds.check(query)
     if req.method == "GET" and is_load_balancing(req.path):
         listing.check(query)
