@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import os
 import resource
 import signal
 import sys
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
 
 from .. import streams
-from ..dataplane.local import LocalDataPlane
-from ..store.hosted import Hosted
+from ..signals import ENDING, Flag
 from . import assembly, logs, notify, preflight, preparation, privileges, running, state
-from .agents.service import AgentService
 from .config import Config, ConfigError, is_loopback
 from .config_sources import add_arguments, from_arguments
-from .external.barbican import Barbican
 from .identity import password_reset
 from .identity.tokens import Tokens
 from .outbound.outbound import Outbound
-from .peers import Carrier, Peers
 from .rereading import Reread, reread
 from .services import Changed, Services
 from .telemetry.metrics import Metrics
@@ -35,7 +31,7 @@ from .web.server import Server
 from .web.tls import Certificate
 
 LOG = logging.getLogger("lbclient.server.main")  # also where this is __main__
-LOOK_UP = 0.5  # seconds between checks for a signal
+LOOK_UP = 0.5  # seconds between checks for SIGHUP
 FILES = 65536
 SWITCH = 0.001  # seconds until a thread yields to another: large requests must not delay small ones
 
@@ -67,19 +63,16 @@ def serve(config: Config, seed: seeding.Seed | None = None, read: Reread | None 
     os.umask(0o077)
     sys.setswitchinterval(SWITCH)
     _allow_files()
-    is_over = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: is_over.set())
-    is_asked, changed = threading.Event(), Changed()
-    if read and not (sys.stdin and sys.stdin.isatty()):
-        signal.signal(signal.SIGHUP, lambda *_: is_asked.set())
+    is_over, changed = Flag(*ENDING), Changed()
+    is_asked = Flag(*([signal.SIGHUP] if read and not (sys.stdin and sys.stdin.isatty()) else []))
     try:
         with state.held(config.state_directory), _running(config, seed, changed) as address:
             with running.announced(config.state_directory, _reachable(config, *address), config.clouds_file):
                 print(f"lbclient server is listening on {_url(config, *address)}", flush=True)
                 notify.tell("READY=1")
+                _exempt_from_collections()
                 LOG.info("the state is in %s; to log in: %s", config.state_directory, _login(config))
-                while not is_over.wait(LOOK_UP):  # a signal just before a wait without a timeout would go unnoticed
+                while not is_over.wait(LOOK_UP):
                     if read and is_asked.is_set():
                         is_asked.clear()
                         config = reread(config, read, changed)
@@ -89,6 +82,12 @@ def serve(config: Config, seed: seeding.Seed | None = None, read: Reread | None 
         print(f"lbclient server: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _exempt_from_collections() -> None:
+    """Leave all present objects, which stay, out of later collections: a full one stops every thread for 50 ms."""
+    gc.collect()
+    gc.freeze()
 
 
 def reset_password(config: Config, name: str) -> int:
@@ -124,47 +123,20 @@ def _run(
     kit = Kit(config.state_directory / kit_module.DIRECTORY) if config.testing else None
     metrics = Metrics()
     outbound = Outbound(config, store, metrics)
-    hosted = Hosted(store)
-    local = (
-        assembly.dataplane_of(config, hosted, checked.haproxy, kit, checked.user, outbound)
-        if config.has_agent
-        else None
-    )
-    if local:
-        unstarted.callback(local.stop)
-        with preflight.naming(*preflight.attachment_options(config)):
-            local.take_over()
-    agents = assembly.agents_of(config, store, local)
-    carrier: Carrier | None = local
-    if agents:
-        carrier = agents.cluster
-    if carrier:
-        hosted.on_moved = carrier.wake
-    peers, dataplane = assembly.peers_of(store, carrier)
-    services = Services(
-        store,
-        Tokens(store, rings.tokens),
-        config,
-        dataplane,
-        checked.rules,
-        keystone,
-        Barbican(config.barbican_url, store) if config.barbican_url else None,
-        kit,
-        assembly.settlements_of(config, store, [each.on_reconciled for each in (carrier, peers) if each], kit),
-        metrics=metrics,
-        request_log=assembly.request_log_of(config),
-        changed=changed,
-    )
+    planes = assembly.planes_of(config, store, checked.haproxy, checked.user, kit, outbound)
+    with preflight.naming(*preflight.attachment_options(config)):
+        planes.take_over(unstarted)
+    tokens = Tokens(store, rings.tokens)
+    services = assembly.services_of(config, store, tokens, checked.rules, keystone, planes, kit, metrics, changed)
     seeding.undo(services, config.state_directory)  # before users are created, whose passwords go to clouds.yaml
     server = _bound(config, services, certificate)
-    if agents:
-        with preflight.naming("agents"):
-            agents.bind()
+    with preflight.naming("agents"):
+        planes.bind()
     privileges.warn_of_root(checked.user)
-    if peers:
-        peers.start()
+    if planes.peers:
+        planes.peers.start()
     authority = config.tls_certificate if certificate and certificate.is_self_signed else None
-    preparation.prepare_database(config, store, keystone, _reachable(config, *server.address), authority)
+    preparation.prepare_database(config, store, services.keystone, _reachable(config, *server.address), authority)
     if kit:
         worlds.prepare(services, kit)
     server.start()  # requests until the data plane starts are stored, and it then applies them
@@ -173,13 +145,12 @@ def _run(
         if seed:
             _seed(services, _reachable(config, *server.address), seed)
         outbound.start()
-        if local:
-            local.start()
-        if agents:
-            agents.start()
+        planes.start()
         yield server.address
     finally:
-        _stop(server, agents, peers, local, outbound)
+        server.stop()
+        planes.stop()
+        outbound.stop()
         store.close()
 
 
@@ -191,16 +162,6 @@ def _bound(config: Config, services: Services, certificate: Certificate | None) 
         server.bind()
     _warn_of_listeners(config, server.address[0])
     return server
-
-
-def _stop(
-    server: Server, agents: AgentService | None, peers: Peers | None, local: LocalDataPlane | None, outbound: Outbound
-) -> None:
-    server.stop()
-    for each in (agents, peers, local):
-        if each:
-            each.stop()
-    outbound.stop()
 
 
 def _seed(services: Services, url: str, seed: seeding.Seed) -> None:

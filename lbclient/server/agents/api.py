@@ -75,7 +75,7 @@ class AgentApi:
             return 409, {"reason": "fenced"}
         except leases.NotYours:
             return 403, {"reason": "elsewhere"}
-        except (KeyError, TypeError, ValueError) as error:
+        except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
             LOG.warning("a request of an agent cannot be read: %r", error)
             return 400, {"reason": "bad request"}
         except errors.Error as error:
