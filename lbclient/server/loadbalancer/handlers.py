@@ -60,11 +60,13 @@ def show(resource: Resource) -> Handler:
 def create_loadbalancer(services: Services, request: Request) -> Answer:
     """POST of a load balancer, optionally with its listeners, pools and their parts in the same request."""
     body, listeners, pools = tree.split(request.body)
+    drafts = tree.Drafts(services)
+    drafts.prepare(listeners, pools)
     with transaction.writing(services) as (tx, wake):
         row = creation.create_loadbalancer(services, request.who, body, tx)
         change = Change(services, tx, row, is_new=True, who=request.who)
         change.note_new(LOADBALANCER, row)
-        tree.fill(change, request.who, listeners, pools)
+        tree.fill(change, request.who, drafts, listeners, pools)
         support.check(services, change)
         found = tree.answer(tx, row) if listeners or pools else present.one(tx, LOADBALANCER, row.id)
         warnings = advice.headers(services, tx, row)
