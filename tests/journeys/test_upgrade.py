@@ -35,7 +35,6 @@ CONNECTIONS = 50  # of the load, during each server
 # The server of a later version, whose database has a column more.
 NEXT = """
 import sys
-from agents import LONG, Hosts, traffic
 from lbclient.store import migrations
 migrations.STEPS += (lambda tx: tx.exec_driver_sql("ALTER TABLE loadbalancer ADD COLUMN colour VARCHAR(9)"),)
 migrations.NEWEST += 1
