@@ -200,7 +200,7 @@ def _responder(services: Services, base: str, route: Route) -> Callable[..., Non
         if "\0" in "".join(places.values()) and not req.path.startswith("/key-manager"):
             raise errors.NotFound("There is nothing whose ID has a NUL.")
         if "\ufffd" in "".join(places.values()):
-            raise errors.Undecodable("The path is not in UTF-8.")
+            raise errors.Undecodable("The path is not valid UTF-8.")
         if services.barbican and isinstance(request.body, dict) and is_load_balancing(req.path):
             services.barbican.copy(who, token(req), request.body)
         handle = partial(route.handler, services, request, **arguments)
@@ -227,7 +227,7 @@ def _query(req: falcon.Request) -> tuple[tuple[str, str], ...]:
     try:
         unquote(req.query_string, errors="strict")
     except UnicodeDecodeError:
-        raise errors.Undecodable("What stands behind the question mark is not in UTF-8.") from None
+        raise errors.Undecodable("The query string is not valid UTF-8.") from None
     query = tuple(
         (name, value)
         for name, values in req.params.items()
