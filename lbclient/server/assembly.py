@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 
 from ..dashboard.application import Mounted, Options
@@ -149,6 +151,7 @@ def services_of(
     store: Store,
     tokens: Tokens,
     rules: Enforcer,
+    keystone: Keystone | None,
     planes: Planes,
     kit: Kit | None,
     metrics: Metrics,
@@ -161,7 +164,7 @@ def services_of(
         config,
         planes.dataplane,
         rules,
-        _keystone(config),
+        keystone,
         Barbican(config.barbican_url, store) if config.barbican_url else None,
         kit,
         _settlements(config, store, planes, kit),
@@ -193,13 +196,20 @@ def _request_log(config: Config) -> RequestLog:
     """Return the log of requests. Raises ConfigError if its file cannot be opened."""
     if config.request_log is None:
         return RequestLog()
-    try:
+    with request_log_trouble(config):
         return RequestFile(config.request_log, config.log_format)
+
+
+@contextmanager
+def request_log_trouble(config: Config) -> Iterator[None]:
+    """Raise ConfigError if the file of the log of requests cannot be opened in the block."""
+    try:
+        yield
     except OSError as error:
         raise ConfigError(f"request_log: {config.request_log} cannot be written: {error.strerror}.") from None
 
 
-def _keystone(config: Config) -> Keystone | None:
+def keystone_of(config: Config) -> Keystone | None:
     """Return the external Keystone, or None if none is configured. Raises ConfigError."""
     try:
         return Keystone(config) if config.keystone_url else None

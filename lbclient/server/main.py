@@ -14,29 +14,21 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
 
 from .. import streams
-from ..dataplane.haproxy.attachments import AttachmentFailed
-from ..dataplane.haproxy.binary import NotFound, find_haproxy
 from ..signals import ENDING, Flag
-from ..store.migrations import Unfit
-from ..vault.keys import DamagedKey
-from . import assembly, key_rings, logs, notify, preparation, privileges, running, state
-from .access.enforcer import Enforcer, InvalidPolicyFile
+from . import assembly, logs, notify, preflight, preparation, privileges, running, state
 from .config import Config, ConfigError, is_loopback
 from .config_sources import add_arguments, from_arguments
-from .errors import Unavailable
-from .identity import clouds_yaml, password_reset
+from .identity import password_reset
 from .identity.tokens import Tokens
 from .outbound.outbound import Outbound
-from .outbound.webhook_file import InvalidWebhooks
-from .preparation import DatabaseError
 from .rereading import Reread, reread
 from .services import Changed, Services
 from .telemetry.metrics import Metrics
 from .testing import kit as kit_module
 from .testing import seeding, worlds
 from .testing.kit import Kit
-from .web.server import ListenError, Server
-from .web.tls import Certificate, CertificateError
+from .web.server import Server
+from .web.tls import Certificate
 
 LOG = logging.getLogger("lbclient.server.main")  # also where this is __main__
 LOOK_UP = 0.5  # seconds between checks for SIGHUP
@@ -44,22 +36,7 @@ FILES = 65536
 SWITCH = 0.001  # seconds until a thread yields to another: large requests must not delay small ones
 
 
-REFUSALS = (
-    AttachmentFailed,
-    CertificateError,
-    ConfigError,
-    DamagedKey,
-    DatabaseError,
-    InvalidPolicyFile,
-    InvalidWebhooks,
-    ListenError,
-    NotFound,
-    Unavailable,
-    Unfit,
-    clouds_yaml.Damaged,
-    seeding.SeedError,
-    state.StateError,
-)
+REFUSALS = (*preflight.REFUSALS, seeding.SeedError)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -140,23 +117,22 @@ def _run(
     config: Config, seed: seeding.Seed | None, changed: Changed, unstarted: ExitStack
 ) -> Iterator[tuple[str, int]]:
     """Do the work of _running; `unstarted` closes the data plane if the server cannot start."""
-    certificate = assembly.certificate_of(config)
-    haproxy = find_haproxy(config.haproxy) if config.has_agent else ""
-    user = privileges.haproxy_user(config)
-    clouds_yaml.read(config.clouds_file)  # refuse a damaged file before anything is created
-    key_rings.check(config)
+    checked = preflight.check(config)
+    certificate, keystone = checked.certificate, checked.keystone
     store, rings = preparation.unlocked(config)
-    rules = Enforcer(config.policy_path)
     kit = Kit(config.state_directory / kit_module.DIRECTORY) if config.testing else None
     metrics = Metrics()
     outbound = Outbound(config, store, metrics)
-    planes = assembly.planes_of(config, store, haproxy, user, kit, outbound)
-    planes.take_over(unstarted)
-    services = assembly.services_of(config, store, Tokens(store, rings.tokens), rules, planes, kit, metrics, changed)
+    planes = assembly.planes_of(config, store, checked.haproxy, checked.user, kit, outbound)
+    with preflight.naming(*preflight.attachment_options(config)):
+        planes.take_over(unstarted)
+    tokens = Tokens(store, rings.tokens)
+    services = assembly.services_of(config, store, tokens, checked.rules, keystone, planes, kit, metrics, changed)
     seeding.undo(services, config.state_directory)  # before users are created, whose passwords go to clouds.yaml
     server = _bound(config, services, certificate)
-    planes.bind()
-    privileges.warn_of_root(user)
+    with preflight.naming("agents"):
+        planes.bind()
+    privileges.warn_of_root(checked.user)
     if planes.peers:
         planes.peers.start()
     authority = config.tls_certificate if certificate and certificate.is_self_signed else None
@@ -182,7 +158,8 @@ def _bound(config: Config, services: Services, certificate: Certificate | None) 
     """Return the server with its address bound, before it answers. Raises ListenError if it is in use."""
     server = assembly.http_server_of(config, services, certificate)
     server.watch(services.metrics.watch)
-    server.bind()
+    with preflight.naming("bind_host", "bind_port"):
+        server.bind()
     _warn_of_listeners(config, server.address[0])
     return server
 

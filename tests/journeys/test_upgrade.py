@@ -61,6 +61,22 @@ def commit_before() -> str:
     return git("log", "-1", "--format=%H", "--", schema)
 
 
+def test_the_newest_tag_is_the_release_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While nothing is tagged, no other test shows that it would be found."""
+    monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
+    for name, value in (("NAME", "n"), ("EMAIL", "e@example")):
+        for who in ("AUTHOR", "COMMITTER"):
+            monkeypatch.setenv(f"GIT_{who}_{name}", value)
+    git("init", "--quiet")
+    for tag in ("0.1.0", "0.2.0", ""):
+        git("commit", "--quiet", "--allow-empty", "--message", "c")
+        if tag:
+            git("tag", "--annotate", tag, "--message", tag)
+    assert commit_before() == "0.2.0"
+    git("tag", "--annotate", "0.3.0", "--message", "this release itself")
+    assert commit_before() == "0.2.0"
+
+
 @pytest.fixture(scope="module")
 def before(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with the package of the release before."""

@@ -197,8 +197,13 @@ NEW: dict[str, Callable[[str, str, int], tuple[str, str, dict[str, Any]]]] = {
 }
 
 
-def operations(api: Growing, kind: str, count: int) -> Iterator[tuple[str, Callable[[], object]]]:
-    """Return the operations, by name, on a load balancer with so many children of a kind."""
+def operations(
+    api: Growing, kind: str, count: int, tree: int | None = None
+) -> Iterator[tuple[str, Callable[[], object]]]:
+    """Return the operations, by name, on a load balancer with so many children of a kind.
+
+    The tree that comes and goes has as many, or the given number.
+    """
     id_, child = KINDS[kind](api, count)
     collection = child.rpartition("/")[0]
     [listener] = api.ask("GET", "/listeners?limit=1")["listeners"] or [{"id": ""}]
@@ -216,7 +221,7 @@ def operations(api: Growing, kind: str, count: int) -> Iterator[tuple[str, Calla
 
     def come_and_go() -> None:
         """Create a load balancer with as many children, and delete it."""
-        api.ask("DELETE", f"/loadbalancers/{KINDS[kind](api, count)[0]}?cascade=true")
+        api.ask("DELETE", f"/loadbalancers/{KINDS[kind](api, tree or count)[0]}?cascade=true")
 
     yield "list", lambda: api.ask("GET", collection)
     yield "page", lambda: api.ask("GET", f"{collection}?limit=5")

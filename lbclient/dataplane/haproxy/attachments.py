@@ -22,6 +22,9 @@ Kind = Literal["lab", "loopback", "anyip", "interface"]
 class Attachment(Protocol):
     """A way to attach addresses to this machine. The holder of an address is a load balancer, given by its ID."""
 
+    def check(self) -> None:
+        """Check the rights and the interfaces that this needs; nothing is changed. Raises AttachmentFailed."""
+
     def start(self, wanted: Mapping[str, Sequence[str]]) -> None:
         """Take over attached addresses that are wanted, by holder, and detach the rest. Raises AttachmentFailed."""
 
@@ -46,6 +49,9 @@ class Attachment(Protocol):
 
 class Loopback:
     """Addresses of 127.0.0.0/8, all of which are local to any Linux machine, or others that the machine has."""
+
+    def check(self) -> None:
+        return
 
     def start(self, wanted: Mapping[str, Sequence[str]]) -> None:
         return
@@ -90,8 +96,11 @@ class AnyIP:
         self._holders = Holders()
         self._claim: socket.socket | None = None
 
-    def start(self, wanted: Mapping[str, Sequence[str]]) -> None:
+    def check(self) -> None:
         local_routes.check_rights()
+
+    def start(self, wanted: Mapping[str, Sequence[str]]) -> None:
+        self.check()
         if self._is_alone:
             self._claim = local_routes.claim_namespace()
             _warn_of_neighbours()

@@ -47,13 +47,16 @@ class OnInterfaces:
         self._is_over = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="interfaces", daemon=True)
 
-    def start(self, wanted: Mapping[str, Sequence[str]]) -> None:
+    def check(self) -> None:
         local_routes.check_rights()
         try:
             neighbours.check_rights()
         except PermissionError:
             raise AttachmentFailed(NO_RAW_RIGHTS) from None
         self._places.check()
+
+    def start(self, wanted: Mapping[str, Sequence[str]]) -> None:
+        self.check()
         self._claim = local_routes.claim_namespace()
         with self._lock:
             self._holders.add_all(wanted)

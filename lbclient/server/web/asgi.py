@@ -97,7 +97,7 @@ class Bridge:
             return
         stream: Stream | None = environ.get(STREAM)
         if stream is not None:
-            await self._streams.send(stream, headers, receive, send)
+            await self._streams.send(stream, headers, receive, send, origin(environ["REMOTE_ADDR"]))
             return
         environ.clear()  # frees the body before the answer is sent, which may take long
         await send({"type": "http.response.start", "status": status, "headers": headers})

@@ -97,6 +97,25 @@ def test_one_wrong_member_of_many_and_nothing_is_made(api: Any, member: Any, sta
     assert api.get("/pools")["pools"] == []
 
 
+def test_policies_are_in_the_order_of_their_positions(api: Any) -> None:
+    """Those without a position come last, as they would one by one."""
+    given = [("a", None), ("b", 1), ("c", None), ("d", 2), ("e", 9), ("f", None)]
+    policies = [{"action": "REJECT", "name": name, "position": position} for name, position in given]
+    listener = {"protocol": "HTTP", "protocol_port": 80}
+    found = api.loadbalancer(listeners=[{**listener, "l7policies": policies}])
+    [at_once] = found["listeners"]
+    one_by_one = api.post("/listeners", "listener", loadbalancer_id=found["id"], **{**listener, "protocol_port": 81})
+    for name, position in given:
+        values = {} if position is None else {"position": position}
+        api.post("/l7policies", "l7policy", listener_id=one_by_one["id"], action="REJECT", name=name, **values)
+    orders = []
+    for each in (at_once, one_by_one):
+        answer = api.get(f"/l7policies?listener_id={each['id']}&sort_key=position")["l7policies"]
+        orders.append([(policy["name"], policy["position"]) for policy in answer])
+    assert orders[0] == orders[1]
+    assert [position for _, position in orders[0]] == [1, 2, 3, 4, 5, 6]
+
+
 def at(tree: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
     """The tree with a value at a place like listeners.0.protocol."""
     *way, last = path.split(".")

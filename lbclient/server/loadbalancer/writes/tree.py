@@ -126,16 +126,18 @@ class _Filling:
         self._replace_pool(attributes, "default_pool")
         owner = {"loadbalancer_id": self._change.loadbalancer.id}
         listener_id = self._create(LISTENER, attributes, **owner).id
-        for policy in policies:
-            self._policy(listener_id, policy)
+        for number, policy in enumerate(policies, 1):
+            self._policy(listener_id, policy, number)
 
-    def _policy(self, listener_id: str, given: Object) -> None:
+    def _policy(self, listener_id: str, given: Object, number: int) -> None:
         attributes = dict(given)
         rules = _objects(attributes, "rules")
         if "redirect_pool_id" in attributes:
             raise BadRequest(f"Unknown attribute for argument {L7POLICY.key}: redirect_pool_id")
         self._replace_pool(attributes, "redirect_pool")
-        policy_id = self._create(L7POLICY, attributes, listener_id=listener_id).id
+        values = self._values(L7POLICY, attributes, listener_id=listener_id)
+        last = number if attributes.get("position") is None else None
+        policy_id = creation.create_l7policy(self._change, self._who, values, last).id
         for rule in rules:
             self._create(L7RULE, rule, l7policy_id=policy_id)
 
@@ -156,10 +158,13 @@ class _Filling:
 
     def _create(self, resource: Resource, attributes: Object, **owner: str) -> Record:
         """Create a row under the same rules as in a request of its own."""
+        return creation.CREATE[resource.name](self._change, self._who, self._values(resource, attributes, **owner))
+
+    def _values(self, resource: Resource, attributes: Object, **owner: str) -> Object:
+        """Return the checked values of a new row."""
         _check_has_no_owner(resource, attributes)
         values = bodies.created(resource, {resource.key: {**attributes, **_known(resource, owner)}})
-        values |= {**owner, "project_id": self._change.loadbalancer.project_id}
-        return creation.CREATE[resource.name](self._change, self._who, values)
+        return {**values, **owner, "project_id": self._change.loadbalancer.project_id}
 
 
 def _check_has_no_owner(resource: Resource, attributes: Object) -> None:
