@@ -274,7 +274,7 @@ def _accepts_json(req: falcon.Request) -> bool:
 
 
 def _is_json(path: str) -> bool:
-    return is_load_balancing(path) and not path.endswith((".html", "/healthcheck"))
+    return is_load_balancing(path) and not path.endswith((".html", "/healthcheck", "/metrics"))
 
 
 def _answer_error(

@@ -17,6 +17,8 @@ from .records import (
     PoolRecord,
 )
 
+SHARED = ("MASTER", "BACKUP")  # the roles of hosts whose addresses move between them
+
 
 @dataclass(frozen=True)
 class Shaping:
@@ -29,6 +31,15 @@ class Shaping:
     @property
     def has_limits(self) -> bool:
         return self.egress is not None or self.ingress is not None
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A host of a load balancer that has two: where its HAProxy takes what the other one has in its stick tables."""
+
+    name: str  # the ID of the host
+    address: str
+    port: int
 
 
 @dataclass(frozen=True)
@@ -60,6 +71,8 @@ class Snapshot:
         default_factory=dict
     )  # by listener ID: the networks that security groups of the VIP admit; no entry without such groups
     shaping: Shaping = field(default_factory=Shaping)  # by the QoS policy of the VIP
+    role: str | None = None  # of this host: MASTER or BACKUP where another one has it as well, else STANDALONE
+    peers: tuple[Peer, ...] = ()  # all hosts of a load balancer that has two, in the same order on each
     unbound: Mapping[tuple[str, str], str] = field(
         default_factory=dict
     )  # (listener ID, address) -> why it cannot listen there; found when the snapshot is applied
@@ -73,6 +86,16 @@ class Snapshot:
         if listener.id in self.admitted:
             return self.admitted[listener.id]
         return tuple(listener.allowed_cidrs) if listener.allowed_cidrs else None
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether this host has the addresses only while the other one does not."""
+        return self.role in SHARED
+
+    @property
+    def own_peer(self) -> Peer | None:
+        """This host among the peers; None if the load balancer has no other host."""
+        return next((each for each in self.peers if each.name == self.host_id), None)
 
     @property
     def failures(self) -> dict[tuple[str, str], str]:

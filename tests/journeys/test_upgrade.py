@@ -19,9 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from members import Web
 
 import load
 import load_members
+from agents import LONG, Hosts, traffic
 from lbclient.store import migrations
 from mixed_changes import LBAAS, LOOPBACK6, Api, Balancer
 from running import RunningServer, end_server, fed, free_ports, own_networks, start_server, wait_until
@@ -257,6 +259,54 @@ def test_upgrades_are_not_felt(before: Path, tmp_path: Path, empty_database_url:
     assert result["failed"] == {}, result
     assert datagrams.failed == []
     assert len(result["done"]) >= 10, result
+
+
+@pytest.fixture
+def member() -> Iterator[Web]:
+    made = Web("one")
+    yield made
+    made.down()
+
+
+@pytest.mark.parametrize("order", [("server", "agent"), ("agent", "server")], ids="-".join)
+def test_a_server_and_its_host_are_upgraded_one_after_the_other(
+    before: Path, tmp_path: Path, member: Web, order: tuple[str, str]
+) -> None:
+    """In both orders: the traffic does not notice, and afterwards changes take effect on the host again.
+
+    While one is of the release before, an agent that does not fit the server is refused, and what runs goes on.
+    """
+    hosts = Hosts(tmp_path, f"sqlite:///{tmp_path / 'database'}", tree=before)
+    try:
+        agent, balancer, url = hosts.carried(member)
+        wait_until(lambda: hosts.statuses(balancer) == ("ACTIVE", "ONLINE"), LONG)
+        hosts.tree = None
+        with traffic(url) as answers:
+            for part in order:
+                if part == "server":
+                    stop(hosts.server.process)
+                    hosts.server = hosts.start()
+                else:
+                    stop(agent)
+                    agent = hosts.start_agent("first", "first")
+                count = len(answers)
+                wait_until(lambda: len(answers) > count + CONNECTIONS, SECONDS)  # noqa: B023
+            if agent.poll() is not None:  # the server of the release before has refused it
+                agent = hosts.start_agent("first", "first")
+            wait_until(lambda: hosts.statuses(balancer) == ("ACTIVE", "ONLINE"), SECONDS)
+        assert set(answers) == {200}
+        path = f"/load-balancer/v2.0/lbaas/loadbalancers/{balancer['id']}"
+        hosts.ask("PUT", path, {"loadbalancer": {"admin_state_up": False}})
+        wait_until(lambda: hosts.statuses(balancer) == ("ACTIVE", "OFFLINE"), SECONDS)
+    finally:
+        hosts.end()
+
+
+def stop(process: subprocess.Popen[str]) -> None:
+    """End a server or an agent as its unit does: HAProxy goes on."""
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode == 0
 
 
 def is_loaded(balancer: Balancer, datagrams: Datagrams) -> None:

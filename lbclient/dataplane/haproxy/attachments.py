@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, Protocol
 
-from . import links, local_routes
+from . import links, local_routes, shared_addresses
 from .holders import Holders
 from .links import Assignment
 from .local_routes import AttachmentFailed as AttachmentFailed
@@ -33,6 +33,9 @@ class Attachment(Protocol):
 
     def prepare(self, holder: str, addresses: Sequence[str]) -> None:
         """Attach the addresses for a holder, so that they can be bound; idempotent. Raises AttachmentFailed."""
+
+    def share(self, addresses: Sequence[str]) -> None:
+        """Let programs listen on addresses that keepalived adds and removes; idempotent. Raises AttachmentFailed."""
 
     def keep_only(self, holder: str, addresses: Sequence[str]) -> None:
         """Detach all other addresses of a holder that no other holder has. Raises AttachmentFailed."""
@@ -62,6 +65,9 @@ class Loopback:
     def prepare(self, holder: str, addresses: Sequence[str]) -> None:
         for why in filter(None, map(self.refusal, addresses)):
             raise AttachmentFailed(why)
+
+    def share(self, addresses: Sequence[str]) -> None:
+        raise AttachmentFailed("Hosts cannot share addresses with the attachment 'loopback'.")
 
     def keep_only(self, holder: str, addresses: Sequence[str]) -> None:
         return
@@ -124,6 +130,9 @@ class AnyIP:
                 if not is_local(address):
                     local_routes.add(address)
                 self._holders.add(holder, address)
+
+    def share(self, addresses: Sequence[str]) -> None:
+        shared_addresses.prepare_kernel()
 
     def keep_only(self, holder: str, addresses: Sequence[str]) -> None:
         with self._lock:

@@ -7,7 +7,7 @@ import socket
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 
-from . import links, local_routes, neighbours
+from . import links, local_routes, neighbours, shared_addresses
 from .holders import Holders
 from .links import Assignment, Link, Places
 from .local_routes import AttachmentFailed, is_local
@@ -92,6 +92,11 @@ class OnInterfaces:
                 self._holders.add(holder, address)
                 if not is_local(address):
                     self._attach(address)
+
+    def share(self, addresses: Sequence[str]) -> None:
+        for why in filter(None, map(self._places.refusal, addresses)):
+            raise AttachmentFailed(why)
+        shared_addresses.prepare_kernel()
 
     def keep_only(self, holder: str, addresses: Sequence[str]) -> None:
         with self._lock:
