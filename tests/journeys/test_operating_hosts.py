@@ -102,6 +102,7 @@ until_count() {
 lose_lb2() {
     until_count lb2 1
     until_heard lb2 True
+    until_served
     at $OTHER ip link set lb2 down
     kill -9 "$(cat "$ROOT/lb2/pid")"
     end_haproxy lb2
@@ -109,6 +110,14 @@ lose_lb2() {
     at $LB2 ip address flush dev eth0
     at $LB2 ip address add 192.0.2.11/24 dev eth0
     at $OTHER ip link set lb2 up
+}
+until_served() {
+    for _ in $(seq 600); do
+        ls "$ROOT"/lb2/var/lib/*/haproxy/*/*.pid >/dev/null 2>&1 && curl --fail --silent --output /dev/null \
+            "http://$(lbclient loadbalancer show web -f value -c vip_address)/" && return
+        sleep 0.1
+    done
+    echo "web has not come to be served by lb2"
 }
 until_heard() {
     for _ in $(seq 600); do
