@@ -9,7 +9,7 @@ from typing import Any
 from ..vault.material import Material
 from .prepared import row
 from .records import Record
-from .snapshot import Snapshot
+from .snapshot import Peer, Snapshot
 
 Document = dict[str, Any]
 
@@ -19,7 +19,7 @@ ONE = ("loadbalancer",)
 LISTS = ("listeners", "pools")
 LISTS_BY_OWNER = ("members", "l7policies", "l7rules")
 ONE_BY_OWNER = ("healthmonitors",)
-PLAIN = ("is_deleted", "amphora_id", "host_id")
+PLAIN = ("is_deleted", "amphora_id", "host_id", "role")
 
 
 def document(snapshot: Snapshot) -> Document:
@@ -31,6 +31,7 @@ def document(snapshot: Snapshot) -> Document:
         **{name: _mapped(getattr(snapshot, name), lambda rows: list(map(_values, rows))) for name in LISTS_BY_OWNER},
         **{name: _mapped(getattr(snapshot, name), _values) for name in ONE_BY_OWNER},
         "addresses": list(snapshot.addresses),
+        "peers": list(map(asdict, snapshot.peers)),
         "seen": [[*key, revision] for key, revision in snapshot.seen.items()],
         "certificates": {name: each and asdict(each) for name, each in snapshot.certificates.items()},
         "admitted": {name: list(each) for name, each in snapshot.admitted.items()},
@@ -49,6 +50,7 @@ def snapshot(found: Mapping[str, Any]) -> Snapshot:
     return Snapshot(
         **parts,
         addresses=tuple(found["addresses"]),
+        peers=tuple(Peer(**each) for each in found["peers"]),
         seen={(name, id_): revision for name, id_, revision in found["seen"]},
         certificates={name: each and _material(each) for name, each in found["certificates"].items()},
         admitted={name: tuple(each) for name, each in found["admitted"].items()},

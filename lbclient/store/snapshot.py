@@ -32,6 +32,15 @@ class Shaping:
 
 
 @dataclass(frozen=True)
+class Peer:
+    """A HAProxy that exchanges session tables with others: the name is the ID of its host."""
+
+    name: str
+    address: str
+    port: int
+
+
+@dataclass(frozen=True)
 class Snapshot:
     """The desired state of one load balancer.
 
@@ -53,6 +62,8 @@ class Snapshot:
     ]  # (resource name, id) -> revision, of the load balancer and of each row that is not ACTIVE
     amphora_id: str | None = None  # a new ID means a new process; None: its provider is a no-op
     host_id: str | None = None  # the host that runs it; no host does while it moves
+    role: str | None = None  # of this amphora: STANDALONE, or MASTER and BACKUP of one on two hosts
+    peers: tuple[Peer, ...] = ()  # both amphorae of one on two hosts, the MASTER's first
     certificates: Mapping[str, Material | None] = field(
         default_factory=dict
     )  # by reference, as stored in the rows; None: not in the key manager, or expired

@@ -98,7 +98,9 @@ def test_a_host_sees_only_what_it_runs(hosts: Hosts) -> None:
     assert sorted(places.values()) == ["first", "second", "server"]
     for name in ("first", "second"):
         connection = hosts.connection(name)
-        assert [each[0] for each in connection.get("/wanted")] == [id_ for id_, at in places.items() if at == name]
+        assert [each[0] for each in connection.get("/wanted")["loadbalancers"]] == [
+            id_ for id_, at in places.items() if at == name
+        ]
         instance = (hosts.directory / name / "agent.id").read_text()
         epoch = connection.post("/register", described(instance=instance))["epoch"]
         for id_, at in places.items():
