@@ -1,8 +1,17 @@
-"""Questions about strings that several packages ask."""
+"""Strings that several packages check or print."""
 
 from __future__ import annotations
 
 import uuid
+
+
+def reason(error: BaseException) -> str:
+    """Return why something failed in one line without a full stop, to be put into a sentence.
+
+    That is the system's message of an OSError, otherwise the first line of the error's own.
+    """
+    text = getattr(error, "strerror", None) or (str(error).strip() or type(error).__name__).splitlines()[0]
+    return str(text).removesuffix(".")
 
 
 def is_uuid(text: str) -> bool:

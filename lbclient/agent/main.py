@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import ssl
 import sys
 import threading
@@ -25,6 +24,7 @@ from ..dataplane.local import LocalDataPlane
 from ..files import replace
 from ..server import logs, notify, state
 from ..server.option_values import Network
+from ..signals import ENDING, Flag
 from ..store import documents
 from . import identity
 from .connection import Connection, Refused, Unreachable
@@ -72,7 +72,7 @@ class Agent:
         self._threads = [threading.Thread(target=each, daemon=True) for each in (self._beat, self._listen)]
         self._beat_seconds = 2.0
 
-    def start(self, is_over: threading.Event) -> None:
+    def start(self, is_over: Flag) -> None:
         """Start once the server can be reached, unless it is over before; until then, what runs goes on.
 
         Raises Refused and AttachmentFailed.
@@ -135,6 +135,9 @@ class Agent:
                 if is_heard:
                     LOG.warning("the server is not heard; what runs goes on: %s", error)
                 is_heard = False
+            except Exception:  # this thread outlasts it: without beats, the host would be taken for dead
+                LOG.exception("no beat could be sent, will try again")
+                is_heard = False
 
     def _listen(self) -> None:
         """Follow the server's messages, and look at the whole list at each connect and every LIST_SECONDS."""
@@ -152,6 +155,8 @@ class Agent:
                             self._take(orjson.loads(line))
             except (Unreachable, Refused) as error:
                 LOG.info("the stream of changes has ended, will try again: %s", error)
+            except Exception:
+                LOG.exception("the stream of changes has ended, will try again")
             self._is_over.wait(RETRY_SECONDS)
 
     def _list(self) -> None:
@@ -161,6 +166,8 @@ class Agent:
                 self._wake(self._control_plane.changed())
             except (Unreachable, Refused) as error:
                 LOG.info("the whole list cannot be read, will try again: %s", error)
+            except Exception:
+                LOG.exception("the whole list cannot be read, will try again")
 
     def _renew(self) -> None:
         """Renew the certificate of this host once it is due."""
@@ -200,6 +207,8 @@ class Agent:
             self._server.post("/answers", {"token": message["token"], "value": value})
         except (Unreachable, Refused, OSError) as error:
             LOG.warning("a question of the server cannot be answered: %s", error)
+        except Exception:
+            LOG.exception("a question of the server cannot be answered")
 
 
 def _instance(directory: Path) -> str:
@@ -214,9 +223,7 @@ def run(settings: Settings) -> int:
     """Run until SIGTERM or SIGINT and return the exit status. HAProxy processes keep running."""
     logs.configure("text", False)
     os.umask(0o077)
-    is_over = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: is_over.set())
+    is_over = Flag(*ENDING)
     try:
         identity.check(settings.bundle)
         server = Connection(settings.host, settings.port, settings.bundle)
@@ -226,8 +233,7 @@ def run(settings: Settings) -> int:
             agent.start(is_over)
             print("lbclient agent is running", flush=True)
             notify.tell("READY=1")
-            while not is_over.wait(0.5):
-                pass
+            is_over.wait()
             agent.stop()
             server.close()
     except (AttachmentFailed, NotFound, Refused, identity.Unusable, state.StateError) as error:

@@ -14,7 +14,7 @@ import falcon
 from ..client import errors
 from ..server.web.proxy_headers import Forwarded
 from . import security
-from .calls import STREAM, Environ, Wsgi
+from .calls import FAULT, STREAM, Environ, Wsgi
 from .rates import Rates
 from .rendering import Renderer
 from .routes import ROUTES, TESTING, Route
@@ -42,7 +42,8 @@ class Mounted:
         self._pages = _application(self._parts)
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
-        application = self._pages if self.is_page(environ) else self._api
+        is_answerable = FAULT not in environ  # the API tells why a request is refused before it is handled
+        application = self._pages if is_answerable and self.is_page(environ) else self._api
         return application(environ, _varying(start_response) if environ["PATH_INFO"] == "/" else start_response)
 
     def is_page(self, environ: Environ) -> bool:

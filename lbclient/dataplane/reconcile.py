@@ -151,9 +151,15 @@ class Reconciler:
         with self._hiring:
             if self._queue.has_waiting_worker() or len(self._threads) >= MOST_WORKERS:
                 return
-            name = f"reconcile-{len(self._threads)}"
-            self._threads.append(threading.Thread(target=self._work, name=name, daemon=True))
-            self._threads[-1].start()
+            thread = threading.Thread(target=self._work, name=f"reconcile-{len(self._threads)}", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as error:  # the system has no thread to spare: the workers that there are go on
+                if not self._threads:
+                    raise
+                LOG.warning("no further worker can be started: %s", error)
+                return
+            self._threads.append(thread)
 
     def _work(self) -> None:
         capabilities.withhold()

@@ -12,6 +12,8 @@ CONF = Path("/proc/sys/net/ipv4/conf")
 STATUS = Path("/proc/self/status")
 CAPABILITIES = {"CAP_NET_BIND_SERVICE": 10, "CAP_NET_ADMIN": 12, "CAP_NET_RAW": 13}
 SILENT = (2, 8)  # values of arp_ignore with which addresses of a prefix of 32 bits are not answered for
+ADDRESSES6 = Path("/proc/net/if_inet6")
+GLOBAL = "00"  # the scope of an address, as written there
 STRICT = 1  # the value of rp_filter
 
 
@@ -21,6 +23,7 @@ def of_links() -> Iterator[Finding]:
     yield _rights()
     yield _arp(names)
     yield _reverse_path(names)
+    yield _solicitations()
 
 
 def _rights() -> Finding:
@@ -49,6 +52,28 @@ def _arp(names: list[str]) -> Finding:
         f"With --attachment interface: sudo sysctl net.ipv4.conf.all.arp_ignore=1 "
         f"net.ipv4.conf.{next(iter(silent))}.arp_ignore=1",
     )
+
+
+def _solicitations() -> Finding:
+    """Name the links on which anyip does not answer for IPv6 addresses. That is no problem of the machine."""
+    linked = sorted({name for name, scope in _addresses6() if scope == GLOBAL and name != "lo"})
+    if not linked:
+        return Finding("IPv6 neighbours", OK, "No interface has an IPv6 network.")
+    return Finding(
+        "IPv6 neighbours",
+        OK,
+        f"Machines on the link of {', '.join(linked)} are answered with --attachment interface, and not with anyip: a "
+        "router has to send the addresses of the latter here.",
+    )
+
+
+def _addresses6() -> list[tuple[str, str]]:
+    """Return the interface and the scope of each IPv6 address of this machine."""
+    try:
+        rows = [line.split() for line in ADDRESSES6.read_text().splitlines()]
+    except OSError:  # the kernel has no IPv6
+        return []
+    return [(row[5], row[3]) for row in rows]
 
 
 def _reverse_path(names: list[str]) -> Finding:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..strings import reason
 from .commands import _ServerCommand
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class _Maintenance(_ServerCommand):
         except (backup.BackupError, key_archive.ArchiveError, ConfigError, Unfit, state.StateError) as error:
             print(f"lbclient server: {error}", file=sys.stderr)
         except SQLAlchemyError as error:
-            why = str(getattr(error, "orig", None) or error).splitlines()[0].removesuffix(".")
+            why = reason(getattr(error, "orig", None) or error)
             print(f"lbclient server: The database cannot be used: {why}.", file=sys.stderr)
         except OSError as error:
             print(f"lbclient server: {error.filename}: {error.strerror}.", file=sys.stderr)

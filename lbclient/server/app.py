@@ -18,6 +18,7 @@ from ..store import faults, nonblocking
 from . import errors
 from .access.context import ANONYMOUS
 from .access.sender import sender, token
+from .config import is_loopback
 from .identity.routes import ROUTES as IDENTITY
 from .keymanager.routes import ROUTES as KEY_MANAGER
 from .lists import bounds
@@ -120,7 +121,13 @@ def guards(services: Services) -> Guards:
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
         return any(method == other and pattern.fullmatch(path) for other, pattern in hashing)
 
-    return Guards(is_known, is_login)
+    is_noauth, is_local = services.config.auth == "noauth", is_loopback(services.config.bind_host)
+
+    def needs_own_site(environ: Environ) -> bool:
+        has_no_login = is_noauth or environ["PATH_INFO"].startswith(TESTING)
+        return has_no_login and is_local and not services.config.proxy_headers
+
+    return Guards(is_known, is_login, needs_own_site)
 
 
 def _last(path: str) -> str:

@@ -16,6 +16,7 @@ from ..dataplane.remote import RemoteDataPlane
 from ..store import settling
 from ..store.hosted import Hosted
 from ..store.store import Store
+from ..strings import reason
 from . import app, state
 from .access.context import Context
 from .agents.service import AgentService
@@ -89,6 +90,7 @@ def http_server_of(config: Config, services: Services, certificate: Certificate 
         Guards(
             lambda environ: (pages.is_known if pages.is_page(environ) else guards.is_known)(environ),
             lambda environ: (pages.is_login if pages.is_page(environ) else guards.is_login)(environ),
+            guards.needs_own_site,
         ),
         _limits(config),
         certificate,
@@ -171,5 +173,5 @@ def keystone_of(config: Config) -> Keystone | None:
     try:
         return Keystone(config) if config.keystone_url else None
     except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise ConfigError(f"keystone_password_file: {config.keystone_password_file} cannot be read: {why}.") from None
+        path = config.keystone_password_file
+        raise ConfigError(f"keystone_password_file: {path} cannot be read: {reason(error)}.") from None

@@ -9,6 +9,7 @@ import ipaddress
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, cast
 
+from ..strings import reason
 from .config import LOOPBACK, OPTIONS, Config, ConfigError, is_loopback
 from .option_values import switch
 
@@ -89,7 +90,7 @@ def _of_file(path: str) -> dict[str, Any]:
         with open(path, encoding="utf-8") as file:
             parser.read_file(file)
     except (OSError, UnicodeDecodeError, configparser.Error) as error:
-        raise ConfigError(f"{path}: {getattr(error, 'strerror', None) or str(error).splitlines()[0]}") from None
+        raise ConfigError(f"{path}: {reason(error)}.") from None
     known = {option.name: option for option in OPTIONS}
     for section in parser.sections():
         if section not in (SECTION, QUOTAS):

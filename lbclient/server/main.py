@@ -8,7 +8,6 @@ import os
 import resource
 import signal
 import sys
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
@@ -17,6 +16,7 @@ from .. import streams
 from ..dataplane.haproxy.attachments import AttachmentFailed
 from ..dataplane.haproxy.binary import NotFound, find_haproxy
 from ..dataplane.local import LocalDataPlane
+from ..signals import ENDING, Flag
 from ..store.hosted import Hosted
 from ..store.migrations import Unfit
 from ..vault.keys import DamagedKey
@@ -43,7 +43,7 @@ from .web.server import ListenError, Server
 from .web.tls import Certificate, CertificateError
 
 LOG = logging.getLogger("lbclient.server.main")  # also where this is __main__
-LOOK_UP = 0.5  # seconds between checks for a signal
+LOOK_UP = 0.5  # seconds between checks for SIGHUP
 FILES = 65536
 SWITCH = 0.001  # seconds until a thread yields to another: large requests must not delay small ones
 
@@ -90,19 +90,15 @@ def serve(config: Config, seed: seeding.Seed | None = None, read: Reread | None 
     os.umask(0o077)
     sys.setswitchinterval(SWITCH)
     _allow_files()
-    is_over = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: is_over.set())
-    is_asked, changed = threading.Event(), Changed()
-    if read and not (sys.stdin and sys.stdin.isatty()):
-        signal.signal(signal.SIGHUP, lambda *_: is_asked.set())
+    is_over, changed = Flag(*ENDING), Changed()
+    is_asked = Flag(*([signal.SIGHUP] if read and not (sys.stdin and sys.stdin.isatty()) else []))
     try:
         with state.held(config.state_directory), _running(config, seed, changed) as address:
             with running.announced(config.state_directory, _reachable(config, *address), config.clouds_file):
                 print(f"lbclient server is listening on {_url(config, *address)}", flush=True)
                 notify.tell("READY=1")
                 LOG.info("the state is in %s; to log in: %s", config.state_directory, _login(config))
-                while not is_over.wait(LOOK_UP):  # a signal just before a wait without a timeout would go unnoticed
+                while not is_over.wait(LOOK_UP):
                     if read and is_asked.is_set():
                         is_asked.clear()
                         config = reread(config, read, changed)

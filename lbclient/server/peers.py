@@ -112,3 +112,5 @@ class Peers:
             self._dataplane.wake_pending()
         except SQLAlchemyError as error:
             LOG.warning("pending changes cannot be read, will try again: %s", str(error).splitlines()[0])
+        except Exception:
+            LOG.exception("pending changes cannot be read, will try again")

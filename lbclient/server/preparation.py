@@ -12,6 +12,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from ..store.identity_tables import USER
 from ..store.network_tables import NETWORK
 from ..store.store import Store
+from ..strings import reason
 from ..vault.sealing import Vault
 from . import key_rings, state
 from .config import Config
@@ -43,8 +44,8 @@ def open_store(url: str) -> Store:
         store = Store(url)
         store.migrate()
     except (ArgumentError, ImportError, SQLAlchemyError) as error:
-        why = str(getattr(error, "orig", None) or error).splitlines()[0]
-        raise DatabaseError(f"The database {_hidden(url)} cannot be used: {why}") from None
+        why = reason(getattr(error, "orig", None) or error)
+        raise DatabaseError(f"The database {_hidden(url)} cannot be used: {why}.") from None
     return store
 
 

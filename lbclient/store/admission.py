@@ -37,6 +37,11 @@ def admitted(
     }
 
 
+def is_effective(protocol: str | None) -> bool:
+    """Whether a rule for this protocol, None for any, can admit clients to a listener."""
+    return protocol is None or any(protocol in pair for pair in NUMBERS.items())
+
+
 def _concerns(rule: sa.Row[Any], listener: ListenerRecord) -> bool:
     protocol = "udp" if listener.protocol == UDP else "tcp"
     if rule.protocol not in (None, protocol, NUMBERS[protocol]):

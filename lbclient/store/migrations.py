@@ -33,7 +33,7 @@ def upgrade(tx: sa.Connection) -> None:
         return
     version = tx.scalar(sa.select(SCHEMA.c.version)) or 0
     if version > NEWEST:
-        raise Unfit(f"the database has schema version {version}, this program knows {NEWEST}: use a newer one")
+        raise Unfit(f"The database has schema version {version}, this program knows {NEWEST}: use a newer one.")
     for step in STEPS[version - 1 :]:
         step(tx)
     _check(tx)
@@ -51,6 +51,6 @@ def _check(tx: sa.Connection) -> None:
         missing = [column.name for column in table.columns if column.name not in found.get(table.name, ())]
         if missing:
             raise Unfit(
-                f"the database says that it has schema version {NEWEST}, but lacks {table.name}.{missing[0]}: it was "
-                "made by a version of this program that was never released, or is damaged; begin with a new one"
+                f"The database says that it has schema version {NEWEST}, but lacks {table.name}.{missing[0]}: it was "
+                "made by a version of this program that was never released, or is damaged; begin with a new one."
             )

@@ -300,6 +300,25 @@ def test_settings_that_keep_clients_away(setting: str, check: str, words: str) -
     assert all(findings[other]["state"] == "ok" for other in others)
 
 
+@pytest.mark.parametrize(
+    ("addresses", "found"),
+    [("", "No interface has an IPv6 network."), ("2001:db8::1/64", "Machines on the link of left are answered")],
+)
+def test_links_whose_machines_anyip_does_not_answer(addresses: str, found: str) -> None:
+    prepared = "ip link add left type veth peer name right && ip link set left up && ip link set right up"
+    prepared += "".join(f" && ip address add {each} dev left" for each in addresses.split())
+    unshare = ["unshare", "--user", "--map-root-user", "--net", "sh", "-c", prepared + ' && exec "$@"', "sh"]
+    if not shutil.which("unshare") or subprocess.run([*unshare, "true"], capture_output=True).returncode:
+        pytest.skip("no network namespaces here")
+    done = subprocess.run(
+        [*unshare, *lbclient("doctor", "--only", "machine", "-f", "json")], capture_output=True, text=True, timeout=60
+    )
+    findings = {finding["check"]: finding for finding in json.loads(done.stdout)}
+    assert (done.returncode, findings["IPv6 neighbours"]["state"]) == (0, "ok")
+    assert findings["IPv6 neighbours"]["found"].startswith(found)
+    assert ("anyip" in findings["IPv6 neighbours"]["found"]) is bool(addresses)
+
+
 def test_the_port(monkeypatch, cloud) -> None:
     def port() -> tuple[str, str]:
         (finding,) = [each for each in checkup.of_machine(Path("/")) if each.check == "port"]

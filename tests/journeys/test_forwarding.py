@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import socket
@@ -72,7 +73,8 @@ class Receivers:
             self.datagrams.append(data)
 
     def _read_stream(self) -> None:
-        with self._accepted() as connection:
+        """Read what the server sends; without a connection, until the receivers are closed."""
+        with contextlib.suppress(OSError), self._accepted() as connection:
             while data := connection.recv(65536):
                 self.stream += data
 

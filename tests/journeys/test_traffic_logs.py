@@ -80,6 +80,18 @@ def test_what_is_logged_and_shown(world: World) -> None:
     assert len(world.logs()) == count
 
 
+def test_a_request_looks_through_a_bounded_part_of_what_is_kept(world: World) -> None:
+    world.change(f"listeners/{world.listener}/logging", "logging", enabled=True, retention=1000)
+    world.send("/first")
+    wait_until(lambda: world.logs("path=/first"), PATIENCE)
+    [file] = world.server.state_directory.glob(f"haproxy/*/traffic/{world.listener}.log")
+    line = file.read_bytes().splitlines()[-1].replace(b"first", b"other")
+    with file.open("ab") as log:
+        log.write((line + b"\n") * (33_000_000 // len(line)))
+    assert world.logs("path=/first") == []
+    assert len(world.ask("GET", f"listeners/{world.listener}/logs?path=/other&limit=5").json()["logs"]) == 5
+
+
 def _until(lines: Iterator[str], world: World, word: str) -> None:
     """Send requests until the command has begun to follow."""
     is_found = threading.Event()
@@ -166,7 +178,7 @@ def test_settings_are_checked(world: World) -> None:
     assert world.ask("DELETE", path).status_code == 204
     wait_until(world.is_settled, PATIENCE)
     assert world.ask("GET", path).json()["logging"]["sampling"] == 1
-    for query in ("status=teapot", "limit=0", "since=yesterday", "what=x"):
+    for query in ("status=teapot", "limit=0", "since=yesterday", "what=x", "path=" + "*" * 256):
         assert world.ask("GET", f"listeners/{world.listener}/logs?{query}").status_code == 400
 
 

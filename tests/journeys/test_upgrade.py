@@ -227,7 +227,7 @@ def test_upgrades_are_not_felt(before: Path, tmp_path: Path, empty_database_url:
                 site.stop()
                 for tree in (before, None):
                     said = site.refusal(tree)
-                    assert f"the database has schema version {migrations.NEWEST + 1}, this program knows" in said
+                    assert f"database has schema version {migrations.NEWEST + 1}, this program knows" in said
                     assert "use a newer one" in said
                 site.start(program=("-c", NEXT))
                 wait_until(lambda: is_all_active(api), SECONDS)

@@ -137,7 +137,7 @@ def test_an_older_state_with_the_same_number(state: Path, statement: str, refuse
         connection.execute(statement)
     connection.close()
     said = refused(state)
-    assert "the database says that it has schema version 1, but lacks " in said
+    assert "The database says that it has schema version 1, but lacks " in said
 
 
 def test_an_older_state_without_a_mark(state: Path, refused: Refused) -> None:

@@ -161,6 +161,7 @@ def test_options_that_do_not_fit(state: Path, options: list[str], why: str) -> N
     assert ended.returncode in (1, 2)
     assert ended.stderr.startswith(f"lbclient server: {why}")
     assert ended.stderr.count("\n") == 1
+    assert ended.stderr.endswith(".\n")
 
 
 @pytest.mark.parametrize(
@@ -184,6 +185,7 @@ def test_files_that_do_not_fit(tmp_path: Path, text: str | None, why: str) -> No
     assert ended.returncode == 2
     assert ended.stderr.startswith(f"lbclient server: {path}: {why}")
     assert ended.stderr.count("\n") == 1
+    assert ended.stderr.endswith(".\n")
 
 
 def test_the_command_line_wins_over_the_file(tmp_path: Path, state: Path) -> None:
@@ -266,6 +268,9 @@ def test_a_hangup_reads_the_configuration_again(tmp_path: Path) -> None:
         write("threads = many\n")
         process.send_signal(signal.SIGHUP)
         says("'many' is not allowed: a number from 1 to 256. The configuration stays as it was.")
+        path.unlink()
+        process.send_signal(signal.SIGHUP)
+        says(f"{path}: No such file or directory. The configuration stays as it was.")
     finally:
         process.terminate()
         process.communicate(timeout=60)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, Protocol
 
-from . import local_routes
+from . import links, local_routes
 from .holders import Holders
 from .links import Assignment
 from .local_routes import AttachmentFailed as AttachmentFailed
 from .local_routes import is_local
 from .on_interfaces import OnInterfaces, duplicate, refuse_duplicate
 
+LOG = logging.getLogger(__name__)
 Kind = Literal["lab", "loopback", "anyip", "interface"]
 
 
@@ -76,7 +78,9 @@ class Loopback:
 class AnyIP:
     """Any addresses: those that are not local to the machine yet are routed to it. Needs CAP_NET_ADMIN.
 
-    In a lab whole subnets are already local, so that only addresses outside them are routed.
+    In a lab whole subnets are already local, so that only addresses outside them are routed. The kernel answers ARP
+    requests for such IPv4 addresses, and no neighbour solicitations for such IPv6 addresses: a router has to send these
+    here.
     """
 
     def __init__(self, is_alone: bool = True) -> None:
@@ -90,6 +94,7 @@ class AnyIP:
         local_routes.check_rights()
         if self._is_alone:
             self._claim = local_routes.claim_namespace()
+            _warn_of_neighbours()
         with self._lock:
             self._holders.add_all(wanted)
             if self._is_alone:
@@ -124,6 +129,17 @@ class AnyIP:
 
     def duplicate(self, address: str) -> str | None:
         return None if is_local(address) else duplicate(local_routes.link_of(address), address)
+
+
+def _warn_of_neighbours() -> None:
+    """Warn if machines on a link may expect IPv6 addresses here that AnyIP does not answer for."""
+    found = links.on_links()
+    if found:
+        LOG.warning(
+            "machines on the link of %s get no answers for IPv6 addresses of load balancers with the attachment anyip: "
+            "a router has to send these addresses here; the attachment interface answers for them",
+            ", ".join(found),
+        )
 
 
 def attachment(kind: Kind, assignments: Sequence[Assignment] = ()) -> Attachment:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ...strings import reason as reason_of
 from ..config.cfg import Refused
 from . import process_table
 
@@ -61,7 +62,7 @@ def _check_is_complete(path: str, found: tuple[int, int]) -> None:
             Path(directory, "needed.cfg").write_text(NEEDED)
             lack = objection(path, Path(directory), "needed.cfg")
     except (OSError, Hung) as error:
-        raise NotFound(f"HAProxy at {path} cannot be asked what it knows: {error}") from error
+        raise NotFound(f"HAProxy at {path} cannot be asked what it knows: {reason_of(error)}.") from error
     if lack:
         later = f"a later patch release of {_dotted(found)}, or {_dotted(COMPLETE)} or newer, is needed"
         raise NotFound(f"HAProxy {_dotted(found)} at {path} is too old: {later} ({lack}).")
@@ -71,10 +72,10 @@ def version(path: str) -> tuple[int, int]:
     try:
         said = subprocess.run([path, "-v"], capture_output=True, text=True, timeout=CHECK_SECONDS, check=False).stdout
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise NotFound(f"HAProxy at {path} does not run: {error}") from error
+        raise NotFound(f"HAProxy at {path} does not run: {reason_of(error)}.") from error
     match = re.search(r"version (\d+)\.(\d+)", said)
     if not match:
-        raise NotFound(f"{path} is not HAProxy: {said.strip()[:80]!r}")
+        raise NotFound(f"{path} is not HAProxy: it says {said.strip()[:80]!r}.")
     return int(match[1]), int(match[2])
 
 

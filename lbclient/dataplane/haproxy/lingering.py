@@ -115,8 +115,9 @@ class Lingering:
         with self._lock:
             self._held.append(held)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="lingering", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._work, name="lingering", daemon=True)
+                thread.start()
+                self._thread = thread
 
     def _work(self) -> None:
         """Work until no worker is held."""
@@ -138,11 +139,14 @@ class Lingering:
         was_ending = held.is_ending or is_over  # one more look after the last connection
         try:
             found = held.take()
+            if found:
+                self._deliver(held.loadbalancer_id, held.position, found)
+            held.look()
         except OSError:
             return True
-        if found:
-            self._deliver(held.loadbalancer_id, held.position, found)
-        held.look()
+        except Exception:
+            LOG.exception("load balancer %s: the last lines of an old worker are lost", held.loadbalancer_id)
+            return True
         return was_ending
 
 

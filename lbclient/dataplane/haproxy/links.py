@@ -165,6 +165,11 @@ def _names(routes: IPRoute) -> dict[int, str]:
     return {link["index"]: link.get_attr("IFLA_IFNAME") for link in routes.get_links()}
 
 
+def on_links() -> list[str]:
+    """Return the IPv6 networks on links of this machine, as "eth0 (2001:db8::/64)". Raises AttachmentFailed."""
+    return [f"{interface} ({network})" for network, interface in _routes() if interface and network.version == 6]
+
+
 def _routes() -> list[tuple[Network, str | None]]:
     """Return the networks of the main table, the smallest first, with the interface of those that are on a link."""
     with netlink("The routes of this machine cannot be read") as routes:

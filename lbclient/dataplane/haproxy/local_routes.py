@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import ipaddress
+import os
 import socket
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from ...strings import reason
 from .process_table import wait_until
 
 if TYPE_CHECKING:
@@ -171,4 +173,5 @@ def netlink(trouble: str) -> Iterator[IPRoute]:
         with IPRoute() as routes:
             yield routes
     except (NetlinkError, OSError, IndexError) as error:
-        raise AttachmentFailed(f"{trouble}: {error}") from error
+        code = getattr(error, "code", None)  # of the kernel, in NetlinkError
+        raise AttachmentFailed(f"{trouble}: {os.strerror(code) if code else reason(error)}.") from error

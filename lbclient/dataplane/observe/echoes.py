@@ -8,6 +8,7 @@ import selectors
 import socket
 from collections.abc import Iterator
 
+from ..haproxy import runtime
 from . import icmp
 
 TOKEN = 16  # bytes of an echo request that the reply repeats
@@ -26,14 +27,26 @@ class Echoes:
     def __init__(self, selector: selectors.BaseSelector) -> None:
         self._selector = selector
         self._sockets: dict[int, socket.socket] = {}
-        for family in icmp.FAMILIES:
+        self._room = 0
+
+    def _opened(self, family: int) -> socket.socket:
+        """Return the socket of an IP version, which is opened at its first use. Raises OSError or Full."""
+        if family not in self._sockets:
             try:
                 opened = icmp.open_socket(family)
-            except OSError:
-                continue
-            opened.setblocking(False)
-            selector.register(opened, selectors.EVENT_READ)
+            except OSError as error:
+                if runtime.is_own_lack(error):
+                    raise Full from error
+                raise
+            try:
+                opened.setblocking(False)
+                self._selector.register(opened, selectors.EVENT_READ)
+            except OSError as error:
+                opened.close()
+                raise Full from error
+            icmp.make_room(opened, self._room)
             self._sockets[family] = opened
+        return self._sockets[family]
 
     def close(self) -> None:
         for each in self._sockets.values():
@@ -42,17 +55,17 @@ class Echoes:
 
     def make_room(self, packets: int) -> None:
         """Enlarge the sockets' buffers for that many packets, as far as the system allows."""
+        self._room = packets
         for each in self._sockets.values():
             icmp.make_room(each, packets)
 
     def send(self, address: str) -> bytes:
         """Send an echo request; return the token that its reply will repeat. Raises OSError or Full."""
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        if family not in self._sockets:
-            raise OSError(errno.EAFNOSUPPORT, "this machine cannot ping this version of IP")
+        opened = self._opened(family)
         token = secrets.token_bytes(TOKEN)
         try:
-            self._sockets[family].sendto(icmp.echo(family, token), (address, 0))
+            opened.sendto(icmp.echo(family, token), (address, 0))
         except OSError as error:
             if error.errno in FULL:
                 raise Full from error

@@ -87,6 +87,8 @@ class Pinger:
         self._deadlines: list[tuple[float, int, Finding, bytes]] = []
         self._thread: threading.Thread | None = None
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._bell, selectors.EVENT_READ)
         self._is_over = False
 
     def watch(self, loadbalancer_id: str, targets: Sequence[Target]) -> None:
@@ -103,8 +105,9 @@ class Pinger:
             self._targets[loadbalancer_id] = list(targets)
             self._findings[loadbalancer_id] = {id_: each for id_, each in known.items() if each.is_watched}
         if targets and self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="ping", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._work, name="ping", daemon=True)
+            thread.start()
+            self._thread = thread
 
     def reflect(self, loadbalancer_id: str, report: runtime.Report) -> bool:
         """Set the health of members in HAProxy where it differs from the findings; return False if that failed."""
@@ -119,6 +122,7 @@ class Pinger:
         self._ring()
         if self._thread is not None:
             self._thread.join()
+        self._selector.close()
         os.close(self._bell)
 
     def _commands(self, loadbalancer_id: str, report: runtime.Report) -> Iterator[str]:
@@ -157,25 +161,24 @@ class Pinger:
         os.eventfd_write(self._bell, 1)
 
     def _work(self) -> None:
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._bell, selectors.EVENT_READ)
-            echoes = Echoes(selector)
-            room = before = 0.0
-            while not self._is_over:
-                if any(key.fileobj == self._bell for key, _ in selector.select(self._rest())):
+        echoes = Echoes(self._selector)
+        room = before = 0.0
+        while not self._is_over:
+            now = before
+            try:
+                if any(key.fileobj == self._bell for key, _ in self._selector.select(self._rest())):
                     os.eventfd_read(self._bell)
                     self._take_in()
                 if self._rate > room:
                     room = self._rate
                     echoes.make_room(int(room))  # for the replies of a second, if this thread is delayed so long
                 now = time.monotonic()
-                try:
-                    self._turn(echoes, now, now - before)
-                except Exception:
-                    LOG.exception("could not ping, will try again")
-                before = now
-                time.sleep(TICK)  # replies that arrive in the meantime are read in one batch
-            echoes.close()
+                self._turn(echoes, now, now - before)
+            except Exception:
+                LOG.exception("could not ping, will try again")
+            before = now
+            time.sleep(TICK)  # replies that arrive in the meantime are read in one batch
+        echoes.close()
 
     def _take_in(self) -> None:
         while not self._new.empty():
@@ -219,6 +222,9 @@ class Pinger:
                 return
             except OSError:
                 yield from _noted(finding, is_alive=False)
+            except Exception:
+                self._put(finding, now + target.delay)  # a fault here says nothing about the target
+                raise
             else:
                 self._asked[finding.token] = finding
                 deadline = now + target.timeout

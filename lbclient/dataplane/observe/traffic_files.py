@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Collection, Iterator, Mapping
 from io import FileIO
@@ -11,6 +12,7 @@ from typing import BinaryIO
 DIRECTORY = "traffic"
 MEGABYTE = 1_000_000
 BLOCK = 65536  # bytes
+SPARED = 256 * MEGABYTE  # of the disk that is left to others, such as the database, or a tenth of a small disk
 
 
 class TrafficFiles:
@@ -31,12 +33,15 @@ class TrafficFiles:
                 path.unlink(missing_ok=True)
 
     def write(self, id_: str, lines: bytes) -> None:
-        """Append complete lines of a listener. Raises OSError."""
+        """Append complete lines of a listener, unless too little of the disk would be left. Raises OSError."""
         if id_ not in self._most:
             return
         file = self._open.get(id_)
         if file is None:
             file = self._open[id_] = FileIO(self._path(id_), "ab")
+        disk = os.fstatvfs(file.fileno())
+        if disk.f_bavail * disk.f_frsize < min(SPARED, disk.f_blocks * disk.f_frsize // 10):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         file.write(lines)
         if file.tell() > self._most[id_] // 2:
             self._close(id_)

@@ -24,6 +24,7 @@ LONGEST_LENGTH = 6  # digits of the length before each line
 ID = 36  # characters of a listener's ID, with which each line begins
 COMPLAIN = 60.0  # seconds between two warnings that lines cannot be written
 DRAIN = 2.0  # seconds, at most, to read what has been sent when the server stops
+REST = 0.5  # seconds until the next attempt after an error, usually for lack of descriptors
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,8 @@ class TrafficLogs:
         self._sources: dict[str, _Source] = {}
         self._wanted: dict[str, Mapping[str, int] | None] = {}
         self._late: list[tuple[str, int, list[bytes]]] = []
+        self._latest: dict[str, Mapping[str, int]] = {}  # what is wanted of each, for another attempt
+        self._attempts: list[tuple[float, Callable[[], None]]] = []  # (when, what), in the order of their times
         self._lock = threading.Lock()
         self._is_over = False
         self._complained_at = -COMPLAIN
@@ -95,6 +98,9 @@ class TrafficLogs:
             if retention is not None:
                 self._listen(self._source(loadbalancer_id))
             self._wanted[loadbalancer_id] = retention
+            self._latest.pop(loadbalancer_id, None)
+            if retention is not None:
+                self._latest[loadbalancer_id] = retention
         self._wake()
 
     def late(self, loadbalancer_id: str, position: int, lines: list[bytes]) -> None:
@@ -117,13 +123,29 @@ class TrafficLogs:
 
     def _work(self) -> None:
         while not self._is_over:
-            for key, _ in self._selector.select():
-                try:
-                    key.data()
-                except Exception:
-                    LOG.exception("traffic logs: a connection could not be served")
+            try:
+                self._turn()
+            except Exception:
+                LOG.exception("traffic logs: a turn has failed, will go on")
+                time.sleep(REST)
         self._file_late()
         self._drain()
+
+    def _turn(self) -> None:
+        """Serve the connections that have sent something, and make the attempts that are due."""
+        rest = max(0.0, self._attempts[0][0] - time.monotonic()) if self._attempts else None
+        handlers: list[Callable[[], object]] = [key.data for key, _ in self._selector.select(rest)]
+        while self._attempts and self._attempts[0][0] <= time.monotonic():
+            handlers.append(self._attempts.pop(0)[1])
+        for each in handlers:
+            try:
+                each()
+            except Exception:
+                LOG.exception("traffic logs: a connection could not be served")
+
+    def _again(self, attempt: Callable[[], None]) -> None:
+        """Have an attempt made after REST."""
+        self._attempts.append((time.monotonic() + REST, attempt))
 
     def _woken(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -136,7 +158,24 @@ class TrafficLogs:
             try:
                 self._apply(id_, sources[id_], retention)
             except OSError as error:
-                LOG.warning("load balancer %s: its traffic cannot be logged: %s", id_, error.strerror)
+                self._complain(id_, error)
+                self._again(partial(self._want_again, id_))
+            except Exception:
+                LOG.exception("load balancer %s: its traffic cannot be logged, will try again", id_)
+                self._again(partial(self._want_again, id_))
+
+    def _want_again(self, id_: str) -> None:
+        """Apply what is wanted of a load balancer again, unless it is not logged any more or was just changed."""
+        with self._lock:
+            if id_ in self._latest:
+                self._wanted.setdefault(id_, self._latest[id_])
+        self._wake()
+
+    def _complain(self, id_: str, error: OSError) -> None:
+        """Warn that traffic cannot be logged, but not more often than every COMPLAIN seconds."""
+        if time.monotonic() - self._complained_at >= COMPLAIN:
+            self._complained_at = time.monotonic()
+            LOG.warning("load balancer %s: its traffic cannot be logged: %s", id_, error.strerror)
 
     def _apply(self, id_: str, source: _Source, retention: Mapping[str, int] | None) -> None:
         if retention is None:
@@ -148,8 +187,12 @@ class TrafficLogs:
         for each in source.replaced:
             self._forget(each)
         source.replaced.clear()
-        listening = source.listening
-        if listening is not None and listening.fileno() not in self._selector.get_map():
+        self._hear(source, source.listening)
+
+    def _hear(self, source: _Source, listening: socket.socket | None) -> None:
+        """Accept connections, unless the socket has been replaced or that is done already. Raises OSError."""
+        is_present = listening is not None and listening is source.listening
+        if listening is not None and is_present and listening.fileno() not in self._selector.get_map():
             self._selector.register(listening, selectors.EVENT_READ, partial(self._accept, source, listening))
 
     def _listen(self, source: _Source) -> None:
@@ -173,7 +216,15 @@ class TrafficLogs:
         source.listening = listening
 
     def _accept(self, source: _Source, listening: socket.socket) -> None:
-        connection, _ = listening.accept()
+        try:
+            connection, _ = listening.accept()
+        except BlockingIOError:
+            return
+        except OSError as error:  # the connection that waits would wake this thread again and again
+            self._complain(source.directory.name, error)
+            self._selector.unregister(listening)
+            self._again(partial(self._hear, source, listening))
+            return
         connection.setblocking(False)
         source.connections[connection] = bytearray()
         self._selector.register(connection, selectors.EVENT_READ, partial(self._receive, source, connection))
@@ -219,9 +270,7 @@ class TrafficLogs:
             for id_, found in grouped.items():
                 source.files.write(id_, b"\n".join((*found, b"")))
         except OSError as error:
-            if time.monotonic() - self._complained_at >= COMPLAIN:
-                self._complained_at = time.monotonic()
-                LOG.warning("%s: traffic cannot be logged: %s", source.directory.name, error.strerror)
+            self._complain(source.directory.name, error)
         source.tail.publish(lines)
         if self._forward is not None:
             self._forward(source.directory.name, lines)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import sys
 from functools import partial
 from pathlib import Path
 
+from ...signals import ENDING, Flag
 from . import identity, plan
 from .control import Control
 from .interface import METRICS_SOCKET, PIDFILE, PLAN, SOCKET, TAKE
@@ -28,8 +28,8 @@ def main(directory: str, uid: str = "", gid: str = "") -> int | None:
     os.chdir(directory)
     os.umask(0o077)
     loop = Loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: sys.exit(0))
+    is_over = Flag(*ENDING)
+    loop.watch(is_over.fileno(), sys.exit)
     relay = Relay(loop)
     exporter = Exporter(METRICS_SOCKET, SOCKET)
     refusal = _take(relay)

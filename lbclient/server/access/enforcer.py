@@ -94,7 +94,7 @@ def _enforcer(path: Path | None) -> oslo_policy.Enforcer:
         enforcer.check_rules(raise_on_violation=True)
     except oslo_policy.InvalidDefinitionError as error:
         why = str(error).removesuffix(" Check logs for more details.")
-        raise InvalidPolicyFile(f"{path} cannot be used: {why}") from None
+        raise InvalidPolicyFile(f"{path} cannot be used: {why.removesuffix('.')}.") from None
     return enforcer
 
 

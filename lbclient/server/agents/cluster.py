@@ -166,6 +166,8 @@ class Cluster:
                 self._sweep()
             except SQLAlchemyError as error:
                 LOG.warning("hosts cannot be looked after, will try again: %s", str(error).splitlines()[0])
+            except Exception:
+                LOG.exception("hosts cannot be looked after, will try again")
 
     def _sweep(self) -> None:
         with self._store.reading() as tx:

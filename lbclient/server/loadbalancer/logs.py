@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from fnmatch import fnmatchcase
+from fnmatch import translate
 from itertools import islice
 from typing import Any
 
@@ -34,6 +34,8 @@ from .writes.transaction import Change
 Values = dict[str, Any]
 
 USUAL_LIMIT, MOST_LINES = 100, 10_000
+MOST_READ = 32_000_000  # bytes of lines that one request looks through: those of all listeners together
+LONGEST_PATTERN = 255  # characters
 NOT_LOGGED = ("SCTP",)
 STATUS = re.compile(r"[1-5](?:\d\d|xx)")
 AGO = re.compile(r"(\d{1,6})([smhd])")
@@ -131,7 +133,7 @@ class Wanted:
     since: float  # seconds since 1970
     status: str | None  # such as 404 or 5xx
     member: str | None
-    path: str | None  # a pattern with *
+    path: re.Pattern[str] | None
 
     def fits(self, line: Values) -> bool:
         status = str(line.get("status", ""))
@@ -139,7 +141,7 @@ class Wanted:
             line["ts"] >= self.since
             and (self.status is None or status == self.status or f"{status[:1]}xx" == self.status)
             and (self.member is None or line.get("server") == self.member)
-            and (self.path is None or fnmatchcase(line.get("path", ""), self.path))
+            and (self.path is None or self.path.match(line.get("path", "")) is not None)
         )
 
 
@@ -162,8 +164,9 @@ def lines(resource: Resource) -> Handler:
             stream = Lines(tail, wanted, names, lambda: visible(services, identify(), id))
             return Answer(headers=dict(sse.HEADERS), stream=stream)
         found: list[Values] = []
+        share = MOST_READ // max(1, len(names.listeners))
         for each in names.listeners:
-            kept = services.dataplane.traffic(owner, [each])
+            kept = _newest(services.dataplane.traffic(owner, [each]), share)
             found += islice(_presented(kept, wanted, names), wanted.limit)
         newest = sorted(found, key=lambda each: float(each["ts"]))[-wanted.limit :]
         return Answer({"logs": newest})
@@ -173,6 +176,15 @@ def lines(resource: Resource) -> Handler:
 
 def _only(names: Names, listener: Record) -> Names:
     return Names({listener.id: names.listeners.get(listener.id, listener.name or "")}, names.pools, names.members)
+
+
+def _newest(kept: Iterator[tuple[str, bytes]], size: int) -> Iterator[tuple[str, bytes]]:
+    """Yield the lines that have at most this size together, in bytes."""
+    for listener_id, line in kept:
+        size -= len(line)
+        if size < 0:
+            return
+        yield listener_id, line
 
 
 def _presented(found: Iterator[tuple[str, bytes]], wanted: Wanted, names: Names) -> Iterator[Values]:
@@ -220,8 +232,16 @@ def _wanted(request: Request) -> Wanted:
     if status is not None and not STATUS.fullmatch(status):
         raise InvalidInput("status", status, "Value should be a status such as 404 or 5xx")
     return Wanted(
-        _limit(query.get("limit")), _since(query.get("since")), status, query.get("member"), query.get("path")
+        _limit(query.get("limit")), _since(query.get("since")), status, query.get("member"), _path(query.get("path"))
     )
+
+
+def _path(text: str | None) -> re.Pattern[str] | None:
+    if text is None:
+        return None
+    if len(text) > LONGEST_PATTERN:
+        raise InvalidInput("path", f"{text[:LONGEST_PATTERN]}…", f"At most {LONGEST_PATTERN} characters are allowed")
+    return re.compile(translate(text))
 
 
 def _limit(text: str | None) -> int:
@@ -251,7 +271,7 @@ QUERY = (
     Parameter("since", TEXT, "Lines since a time in UTC, or since so long ago: 30s, 10m, 2h, 1d."),
     Parameter("status", TEXT, "Lines with this status, or this class of statuses: 5xx."),
     Parameter("member", TEXT, "Lines of this member (ID)."),
-    Parameter("path", TEXT, "Lines whose path matches this pattern; * stands for any characters."),
+    Parameter("path", TEXT, "Lines whose path matches this pattern; * stands for any characters; up to 255 in all."),
     Parameter("limit", TEXT, f"How many lines, at most {MOST_LINES} ({USUAL_LIMIT})."),
     Parameter(FOLLOW, {"type": "boolean"}, "Answer with server-sent events: lines as they are logged."),
 )

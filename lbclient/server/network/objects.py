@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,7 +13,7 @@ from ..access.context import Context
 from ..attributes import Kind, Type
 from ..services import Services
 from ..web.routing import Answer, Handler, Request
-from . import bodies, listing, rows
+from . import bodies, listing, rows, unkept
 from .bodies import Values, bad, disallowed
 from .listing import Presenter
 
@@ -35,22 +35,23 @@ def create(
     add: Adder,
     present: Presenter,
     affected: Affected | None = None,
-    warnings: Callable[[Mapping[str, Any]], dict[str, str]] | None = None,
+    warnings: Callable[[Values], Sequence[str]] = lambda values: (),
 ) -> Handler:
     """Return the handler of a POST of one object or of several, of which all are created or none.
 
-    `warnings` returns the headers of the answer for the values of an object.
+    `warnings` returns what the answer has to say about the values of an object that have no effect.
     """
 
     def handle(services: Services, request: Request) -> Answer:
         many = bodies.created(kind, request.body, request.who)
+        texts = [text for each in many for text in warnings(each)]
         with services.store.writing() as tx:
             ids = [add(tx, request, values) for values in many]
             found = {row.id: row for row in tx.execute(sa.select(kind.table).where(kind.table.c.id.in_(ids)))}
             made = present(tx, [found[id_] for id_ in ids])
             woken = affected(tx, ids) if affected else []
         services.wake(woken)
-        headers = {name: text for each in many for name, text in (warnings(each) if warnings else {}).items()}
+        headers = unkept.warning(*texts)
         return Answer({kind.plural: made} if kind.plural in request.body else {kind.name: made[0]}, 201, headers)
 
     return handle

@@ -42,9 +42,10 @@ def affected(tx: sa.Connection, ids: Sequence[str]) -> list[str]:
     return admission.concerned(tx, [group for each in groups for group in each or ()])
 
 
-def warnings(values: Values) -> dict[str, str]:
-    """Return the headers of an answer to a write that gives a port these values."""
-    return unkept.warning(unkept.OF_A_PORT) if values.get("qos_policy_id") else {}
+def warnings(values: Values) -> list[str]:
+    """Return the warnings about values of a port that have no effect, or less than in Neutron."""
+    texts = {"qos_policy_id": unkept.OF_A_PORT, "security_groups": unkept.GROUPS_OF_A_PORT}
+    return [text for name, text in texts.items() if values.get(name)]
 
 
 def _check_guards(tx: sa.Connection, request: Request, values: Values) -> None:
@@ -103,6 +104,7 @@ def _address(given: str | None) -> str | None:
 
 def update(services: Services, request: Request, id_: str) -> Answer:
     values = bodies.changed(PORTS, request.body, request.who)
+    asked = warnings(values)
     with services.store.writing() as tx:
         row = objects.own(tx, PORTS, id_, request.who, "update")
         for name in _unchanged(tx, row, values):
@@ -116,7 +118,7 @@ def update(services: Services, request: Request, id_: str) -> Answer:
         woken = affected(tx, [id_]) if {"security_groups", "fixed_ips"} & set(values) else []
         changed = objects.change(tx, PORTS, row, objects.columns(PORTS, values))
         woken += affected(tx, [id_]) if woken or "security_groups" in values else []
-        answer = Answer({"port": present.ports(tx, [changed])[0]}, headers=warnings(values))
+        answer = Answer({"port": present.ports(tx, [changed])[0]}, headers=unkept.warning(*asked))
     services.wake(woken)
     return answer
 

@@ -48,7 +48,7 @@ def _routes(kind: Kind, module: ModuleType, presenter: Presenter) -> tuple[Route
 
 
 def _create(kind: Kind, module: ModuleType, presenter: Presenter) -> Handler:
-    affected, warnings = getattr(module, "affected", None), getattr(module, "warnings", None)
+    affected, warnings = getattr(module, "affected", None), getattr(module, "warnings", lambda values: ())
     return objects.create(kind, module.add, presenter, affected, warnings)
 
 

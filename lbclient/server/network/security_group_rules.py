@@ -12,11 +12,12 @@ from ...store.network_tables import SECURITY_GROUP_RULE
 from .. import errors
 from ..services import Services
 from ..web.routing import Answer, Request
-from . import objects, rows
+from . import objects, rows, unkept
 from .attributes import SECURITY_GROUP_RULES, SECURITY_GROUPS
 from .bodies import Values, bad
 
 WITH_PORTS = {"tcp", "udp", "sctp", "dccp", "udplite", "6", "17", "33", "132", "136"}
+ANY = ("ip", "0")  # besides null
 ICMP = {"icmp", "icmpv6", "ipv6-icmp", "1", "58"}  # their port range is a type and a code
 SAME = ("direction", "ethertype", "protocol", "port_range_min", "port_range_max", "remote_ip_prefix", "remote_group_id")
 
@@ -25,12 +26,18 @@ def add(tx: sa.Connection, request: Request, values: Values) -> str:
     """Create a rule of a security group and return its ID."""
     group = objects.own(tx, SECURITY_GROUPS, values["security_group_id"], request.who, "create_rule_in")
     values = {**dict.fromkeys(SAME), "ethertype": "IPv4", **values, "project_id": group.project_id}
-    if values["protocol"] in ("ip", "0"):
+    if values["protocol"] in ANY:
         values["protocol"] = None
     _check_ports(values)
     _check_remote(tx, request, values)
     _refuse_double(tx, values)
     return rows.new(tx, SECURITY_GROUP_RULE, **objects.columns(SECURITY_GROUP_RULES, values))
+
+
+def warnings(values: Values) -> list[str]:
+    """Return the warnings about a rule that has no effect."""
+    protocol = values.get("protocol")
+    return unkept.of_rule(values["direction"], None if protocol in ANY else protocol)
 
 
 def affected(tx: sa.Connection, ids: Sequence[str]) -> list[str]:

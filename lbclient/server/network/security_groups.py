@@ -14,7 +14,7 @@ from ...store.tables import LOADBALANCER
 from .. import errors
 from ..services import Services
 from ..web.routing import Answer, Handler, Request
-from . import bodies, objects, present, rows
+from . import bodies, objects, present, rows, unkept
 from .attributes import SECURITY_GROUPS
 from .bodies import Values
 
@@ -82,6 +82,11 @@ def add(tx: sa.Connection, request: Request, values: Values) -> str:
     return _insert(tx, objects.columns(SECURITY_GROUPS, values))
 
 
+def warnings(values: Values) -> list[str]:
+    """Return the warnings about values of a group that have no effect."""
+    return unkept.of_group(values)
+
+
 def update(services: Services, request: Request, id_: str) -> Answer:
     values = bodies.changed(SECURITY_GROUPS, request.body, request.who)
     with services.store.writing() as tx:
@@ -89,7 +94,9 @@ def update(services: Services, request: Request, id_: str) -> Answer:
         if row.is_default and values.get("name", row.name) != row.name:
             raise errors.Conflict("Updating default security group not allowed.", "SecurityGroupCannotUpdateDefault")
         changed = objects.change(tx, SECURITY_GROUPS, row, objects.columns(SECURITY_GROUPS, values))
-        return Answer({"security_group": present.security_groups(tx, [changed])[0]})
+        return Answer(
+            {"security_group": present.security_groups(tx, [changed])[0]}, headers=unkept.warning(*warnings(values))
+        )
 
 
 def delete(services: Services, request: Request, id_: str) -> Answer:

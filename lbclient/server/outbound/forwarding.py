@@ -139,7 +139,7 @@ class Carrier(threading.Thread):
         while (taken := self._take()) is not None:
             try:
                 self._destination.send(taken)
-            except OSError as error:
+            except Exception as error:  # whatever it is, this thread goes on; a name of no host is a UnicodeError
                 self._put_back(taken, error)
                 if not self._rest(pause):
                     break
@@ -156,7 +156,7 @@ class Carrier(threading.Thread):
             taken = [self._records.popleft() for _ in range(min(MOST_AT_ONCE, len(self._records)))]
         return taken or None
 
-    def _put_back(self, records: list[Record], error: OSError) -> None:
+    def _put_back(self, records: list[Record], error: Exception) -> None:
         with self._changed:
             room = max(0, MOST_WAITING - len(self._records))
             self._records.extendleft(reversed(records[len(records) - min(room, len(records)) :]))

@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from ...resources.event import ACTIONS
+from ...strings import reason
 
 NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
 PREFIX = "whsec_"
@@ -42,8 +43,7 @@ def read(path: Path) -> tuple[Webhook, ...]:
             parser.read_file(file)
         return tuple(_webhook(name, parser[name]) for name in parser.sections())
     except (OSError, UnicodeDecodeError, configparser.Error) as error:
-        why = getattr(error, "strerror", None) or str(error).splitlines()[0]
-        raise InvalidWebhooks(f"{path}: {why}") from None
+        raise InvalidWebhooks(f"{path}: {reason(error)}.") from None
     except ValueError as error:
         raise InvalidWebhooks(f"{path}: {error}") from None
 

@@ -107,7 +107,7 @@ class Sender(threading.Thread):
                 self._is_over.wait(self._retries.first)
                 continue
             for told in pending:
-                if not self._deliver(told):
+                if not self._deliver_or_drop(told):
                     return
             self._is_due.wait()
             self._is_due.clear()
@@ -136,6 +136,15 @@ class Sender(threading.Thread):
     def _again(self) -> list[Told]:
         scope = {"project_id": self._wanted.project_id} if self._wanted.project_id else {}
         return self._stored(self._last or 0, scope, READ_AGAIN)
+
+    def _deliver_or_drop(self, told: Told) -> bool:
+        """Deliver an event like _deliver(); one that cannot be sent at all is dropped."""
+        try:
+            return self._deliver(told)
+        except Exception:
+            LOG.exception("webhook %s: event %s cannot be sent", self._wanted.name, told.serial)
+            self._count(self._wanted.name, "dropped")
+            return True
 
     def _deliver(self, told: Told) -> bool:
         """Send an event until it is accepted or given up; return whether to go on with the next."""

@@ -14,6 +14,7 @@ from urllib.parse import unquote_to_bytes
 
 from ...store import nonblocking
 from ..errors import BadRequest, Error, TooLarge, TooManyRequests, Unavailable
+from . import own_site
 from .limits import BODY_MAXIMUM, BODY_UNKNOWN, VALUE_COST, VALUES_MAXIMUM, Limits, origin
 from .proxy_headers import HOST
 from .routing import Stream
@@ -44,6 +45,7 @@ class Guards:
 
     is_known: Callable[[Environ], bool] = lambda environ: True  # whether its token is valid
     is_login: Callable[[Environ], bool] = lambda environ: False  # whether handling it hashes a password
+    needs_own_site: Callable[[Environ], bool] = lambda environ: False  # whether pages of other sites must not send it
 
 
 class Bridge:
@@ -81,6 +83,8 @@ class Bridge:
         with _Body(receive, self._budget, is_known) as body:
             try:
                 _check_host(scope)
+                if self._guards.needs_own_site(environ):
+                    own_site.check(environ)
                 if not await body.read(environ):
                     return  # the client has disconnected
             except Error as error:

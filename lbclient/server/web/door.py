@@ -125,6 +125,10 @@ class Door:
         except (OSError, asyncio.CancelledError):  # ssl.SSLError is an OSError
             client.close()
             self._leave(visit)
+        except Exception:  # it would otherwise count as open for ever
+            LOG.exception("a connection could not be begun")
+            client.close()
+            self._leave(visit)
 
     def _close_unbegun(self, visit: Visit, client: socket.socket, handshake: asyncio.Task[None]) -> None:
         """Close a connection whose handshake was cancelled before it began: _begin() has not run then."""

@@ -47,6 +47,31 @@ assert local_routes.foreign() == {"127.0.0.1", "::1"}
     in_namespace(script)
 
 
+def test_anyip_says_that_it_does_not_answer_for_ipv6_addresses(in_namespace: Run) -> None:
+    """And the test that this is so: IPv4 clients on the link connect, IPv6 clients do not."""
+    script = """
+import logging
+there("addr add 198.51.100.2/24 dev right")
+there("addr add 2001:db8::2/64 dev right nodad")
+logging.basicConfig(stream=sys.stdout, format="%(levelname)s %(message)s")
+anyip = attachments.attachment("anyip")
+anyip.start({})
+anyip.prepare("a", [V4, V6])
+anyip.prepare("b", ["2001:db8:1::7"])
+servers = [socket.create_server((address, 80), family=family) for family, address in (
+    (socket.AF_INET, V4), (socket.AF_INET6, V6), (socket.AF_INET6, "2001:db8:1::7"))]
+there("route add 2001:db8:1::/64 via 2001:db8::1")
+for address in (V4, V6, "2001:db8:1::7"):
+    code = f"import socket; socket.create_connection(({address!r}, 80), 5)"
+    command = ["nsenter", f"--net=/proc/{other.pid}/ns/net", sys.executable, "-c", code]
+    print(address, subprocess.run(command, capture_output=True, timeout=30).returncode)
+other.stdin.close()
+"""
+    said = in_namespace(LINKED + script).splitlines()
+    assert said[0].startswith("WARNING machines on the link of left (2001:db8::/64) get no answers for IPv6 addresses")
+    assert said[1:] == ["198.51.100.7 0", "2001:db8::7 1", "2001:db8:1::7 0"]
+
+
 def test_what_others_have_routed_is_used_and_stays(in_namespace: Run) -> None:
     script = """
 kernel.route("add", dst="198.51.100.0/24", oif=LO, type="local", table=255, scope="host")

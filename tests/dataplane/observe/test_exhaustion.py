@@ -6,9 +6,13 @@ import errno
 import os
 import resource
 import signal
+import socket
 import sqlite3
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,8 +20,11 @@ import sqlalchemy as sa
 from members import until
 from world import DataPlaneRig, get, member, web
 
-from lbclient.dataplane.haproxy import process_table
-from lbclient.dataplane.observe import observation, observer
+from lbclient.dataplane.haproxy import process_table, runtime
+from lbclient.dataplane.observe import icmp, observation, observer, traffic_log
+from lbclient.dataplane.observe.echoes import Echoes
+from lbclient.dataplane.observe.traffic_files import TrafficFiles, read
+from lbclient.dataplane.observe.traffic_log import TrafficLogs
 from lbclient.dataplane.reconcile import Reconciler
 
 MONITOR = {"type": "HTTP", "delay": 1, "timeout": 1, "max_retries": 1, "max_retries_down": 1, "url_path": "/health"}
@@ -162,3 +169,94 @@ def test_one_fault_while_haproxy_is_started_leaves_nothing_unseen(world: DataPla
             until(lambda: world.operating("member", "m1") == ("ONLINE" if one.health == 200 else "ERROR"))
     one.health = 200
     until(lambda: serves(port))
+
+
+def test_without_another_thread_the_workers_that_there_are_go_on(
+    world: DataPlaneRig, webs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve(world, webs)
+    has_failed = once(monkeypatch, threading.Thread, "start", RuntimeError("can't start new thread"))
+    monkeypatch.setattr(world.reconciler._queue, "has_waiting_worker", lambda: False)
+    world.change({"loadbalancer": {"name": "another"}}, wait=False)
+    until(has_failed)
+    until(lambda: world.provisioning() == "ACTIVE", seconds=30)
+
+
+OWN = "3f1c1b9e-6ff0-4f4c-8dd3-6d1f6f9f7a01"  # a load balancer
+WEB = "3f1c1b9e-6ff0-4f4c-8dd3-6d1f6f9f7a02"  # its listener
+
+
+@pytest.fixture
+def logs(tmp_path: Path) -> Iterator[TrafficLogs]:
+    made = TrafficLogs(tmp_path)
+    made.start()
+    yield made
+    made.stop()
+
+
+def send_line(sender: socket.socket, directory: Path) -> None:
+    with runtime.reachable(directory / OWN, traffic_log.TRAFFIC_SOCKET) as path:
+        sender.connect(path)
+    line = WEB.encode() + b' {"ts": 1}'
+    sender.sendall(b"%d %b" % (len(line), line))
+
+
+def test_without_descriptors_lines_wait_and_cost_nothing(
+    logs: TrafficLogs, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    logs.watch(OWN, {WEB: 1})
+    with socket.socket(socket.AF_UNIX) as sender:
+        place = os.open(tmp_path / OWN, os.O_PATH)
+        with no_descriptors():
+            sender.connect(f"/proc/self/fd/{place}/{traffic_log.TRAFFIC_SOCKET}")
+            until(lambda: "Too many open files" in caplog.text)
+            time.sleep(1.0)  # a loop without a rest would log thousands of times
+            assert len(caplog.records) < 20
+        os.close(place)
+        line = WEB.encode() + b' {"ts": 1}'
+        sender.sendall(b"%d %b" % (len(line), line))
+        until(lambda: [each for _, each in read(tmp_path / OWN, [WEB])] == [b'{"ts": 1}'])
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "error"),
+    [(TrafficFiles, "keep", FULL), (TrafficLogs, "_apply", FAULT), (TrafficLogs, "_turn", FAULT)],
+)
+def test_one_fault_hides_no_line(
+    logs: TrafficLogs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, error: Exception
+) -> None:
+    has_failed = once(monkeypatch, owner, name, error)
+    logs.watch(OWN, {WEB: 1})
+    logs._wake()
+    until(has_failed)
+    with socket.socket(socket.AF_UNIX) as sender:
+        send_line(sender, tmp_path)
+        until(lambda: [each for _, each in read(tmp_path / OWN, [WEB])] == [b'{"ts": 1}'])
+
+
+PING = {"type": "PING", "delay": 1, "timeout": 1, "max_retries": 1, "max_retries_down": 1}
+
+
+@pytest.mark.skipif(icmp.refusal() is not None, reason="this machine does not let us ping")
+@pytest.mark.parametrize(
+    ("owner", "name", "error"), [(icmp, "open_socket", FULL), (Echoes, "send", FAULT), (Echoes, "replies", FAULT)]
+)
+def test_one_fault_of_a_ping_condemns_no_member(
+    world: DataPlaneRig, webs, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, error: Exception
+) -> None:
+    (one,) = webs("one")
+    sent: list[str] = []
+    original = Echoes.send
+
+    def send(self: Echoes, address: str) -> bytes:
+        sent.append(address)
+        return original(self, address)
+
+    monkeypatch.setattr(Echoes, "send", send)
+    monkeypatch.setattr(icmp, "refusal", lambda: None)
+    has_failed = once(monkeypatch, owner, name, error)
+    world.change(web(members={"m1": member(one)}, healthmonitor=PING))
+    until(has_failed)
+    before = len(sent)
+    until(lambda: len(sent) >= before + 3, seconds=30)
+    assert world.operating("member", "m1") == "ONLINE"

@@ -235,7 +235,14 @@ def test_writers_at_the_same_time_get_an_address_once(make_api: Any) -> None:
     assert len(set(addresses)) == len(addresses), addresses
 
 
-METADATA = ["169.254.169.254", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::1", "fd00:ec2::254"]
+METADATA = [
+    *("169.254.169.254", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::1", "fd00:ec2::254"),
+    *("::169.254.169.254", "::ffff:0:169.254.169.254", "2001:0:a9fe:a9fe::1", "2001:0:1:1:0:0:5601:5601"),
+    *("64:ff9b:1::a9fe:a9fe", "64:ff9b:1:a9fe:a9:fe00::", "64:ff9b:1:a9:fe:a9fe::", "64:ff9b:1:0:a9:fea9:fe00:0"),
+    *("2001:db8::5efe:a9fe:a9fe", "2001:db8::200:5efe:a9fe:a9fe"),
+    *("169.254.170.2", "169.254.170.23", "fd00:ec2::23", "fd20:ce::254", "fd00:42::42"),
+]
+ORDINARY = ["64:ff9b::a00:5", "64:ff9b:1::a00:5", "64:ff9b:1:a00:0:500::", "2002:a00:5::1", "2001:db8::5"]
 UNSPECIFIED = ["0.0.0.0", "::", "::ffff:0.0.0.0"]
 OWN = ["127.0.0.1", "::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1", "10.0.0.77", "::ffff:10.0.0.77"]
 ELSEWHERE = ["169.254.1.1", "fe80::1", "224.0.0.1", "255.255.255.255"]
@@ -260,6 +267,14 @@ def test_members_and_their_checks_reach_no_service_of_clouds_or_of_the_host(
             assert said == api.fails("PUT", f"{path}/{kept['id']}", {"member": changed}, 400)
     for port, address in enumerate(() if attachment == "anyip" else (*OWN, *ELSEWHERE), 81):
         api.post(path, "member", **{"address": "10.0.0.5", "protocol_port": port, name: address})
+
+
+@pytest.mark.parametrize("attachment", ["anyip", "loopback"])
+def test_translated_addresses_of_other_machines_may_be_members(make_api: Any, attachment: str) -> None:
+    api = make_api(attachment=attachment)
+    pool = api.pool(api.loadbalancer())
+    for address in ORDINARY:
+        assert api.member(pool, address=address)["address"] == address
 
 
 def test_configured_addresses_of_the_host_may_be_members(make_api: Any) -> None:

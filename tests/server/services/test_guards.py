@@ -182,6 +182,46 @@ def test_a_policy_of_a_port_warns_that_it_limits_nothing(front: Any, demo: Any) 
     assert "Warning" not in demo.ask("PUT", path, {"port": {"qos_policy_id": None}}).headers
 
 
+GROUP_RULES = [
+    ({"direction": "egress", "protocol": "tcp"}, "rules for outgoing traffic are stored"),
+    ({"direction": "ingress", "protocol": "icmp"}, "only rules for tcp, udp or any protocol"),
+    ({"direction": "ingress", "protocol": "132"}, "only rules for tcp, udp or any protocol"),
+    ({"direction": "ingress", "protocol": "6"}, None),
+    ({"direction": "ingress", "protocol": "udp"}, None),
+    ({"direction": "ingress", "protocol": "ip", "remote_ip_prefix": "2001:db8::/64"}, None),
+    ({"direction": "ingress"}, None),
+]
+
+
+def test_rules_of_groups_warn_where_they_have_no_effect(demo: Any) -> None:
+    place = {"security_group_id": group(demo)["id"], "ethertype": "IPv6"}
+    for values, words in GROUP_RULES:
+        said = demo.ask("POST", RULES, {"security_group_rule": {**place, **values}}).headers.get("Warning")
+        assert (said is None) == (words is None), values
+        assert words is None or words in said
+    many = [{**place, "ethertype": "IPv4", **values} for values, _ in GROUP_RULES if "remote_ip_prefix" not in values]
+    said = demo.ask("POST", RULES, {"security_group_rules": many}).headers["Warning"]
+    assert said.count("299 lbclient") == 2
+    assert "outgoing traffic" in said
+    assert "any protocol" in said
+
+
+def test_groups_of_ports_and_stateless_groups_warn_that_they_restrict_nothing(front: Any, demo: Any) -> None:
+    made = demo.ask("POST", GROUPS, {"security_group": {"name": "s", "stateful": False}})
+    assert "answers to admitted clients are never filtered" in made.headers["Warning"]
+    id_ = made.json["security_group"]["id"]
+    said = [demo.ask("PUT", f"{GROUPS}/{id_}", {"security_group": {"stateful": each}}) for each in (True, False)]
+    assert ["Warning" in each.headers for each in said] == [False, True]
+    place = {"network_id": front.world.private_net}
+    usual = demo.ask("POST", PORTS, {"port": place})
+    assert "Warning" not in usual.headers  # the default group, which nobody has asked for
+    path = f"{PORTS}/{usual.json['port']['id']}"
+    for method, where, values in (("POST", PORTS, place), ("PUT", path, {})):
+        answer = demo.ask(method, where, {"port": {**values, "security_groups": [id_]}})
+        assert "those of a load balancer are its vip_sg_ids" in answer.headers["Warning"]
+    assert "Warning" not in demo.ask("PUT", path, {"port": {"security_groups": []}}).headers
+
+
 def test_the_address_of_a_gateway(front: Any, demo: Any, admin: Any) -> None:
     public, subnet = front.world.public_net, front.world.public_subnet
 
