@@ -54,9 +54,7 @@ class Hosted:
         """Return the addresses of all load balancers, by (load balancer ID, provider name), but for those of groups."""
         with self._store.reading() as tx:
             rows = self._mine(tx, *LOADBALANCER.c, AMPHORA.c.vip_group_id)
-            return {
-                (row.id, row.provider): reading.addresses(tx, row) for row in rows if row.vip_group_id is None
-            }
+            return {(row.id, row.provider): reading.addresses(tx, row) for row in rows if row.vip_group_id is None}
 
     def project_of(self, loadbalancer_id: str) -> str | None:
         """Return the project ID of a load balancer; None if the load balancer does not exist."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -84,6 +85,12 @@ class Cluster:
         else:
             self._shared.pop(loadbalancer_id, None)
         for host_id in hosts | (known[0] if known else frozenset()):
+            self._hub.post(host_id, groups=True)
+
+    def _tell_all_groups(self, loadbalancer_id: str) -> None:
+        """Tell the hosts of a load balancer, and those that it had, that something of the group has changed."""
+        hosts, _ = self._shared.pop(loadbalancer_id, (frozenset(), ()))
+        for host_id in hosts:
             self._hub.post(host_id, groups=True)
 
     def wake_pending(self) -> None:
@@ -175,9 +182,9 @@ class Cluster:
             is_any_group = vip_groups.is_any_leaving(tx)
             alone = vip_groups.held_up(tx)
             yielding = vip_groups.about_to_yield(tx) if is_any_group else []
+            silent = leases.silent(tx)
         for group, other in yielding:  # that host then passes packets of open connections on to the one that yields
             self._hub.ask(other, "expect", group=group)
-            silent = leases.silent(tx)
         if is_any:
             with self._store.writing() as tx:
                 moved = leases.leaving(tx)
@@ -185,9 +192,11 @@ class Cluster:
                 self.wake(id_)
         if is_any_group:
             with self._store.writing() as tx:
-                alone += vip_groups.leaving(tx)
+                moved = vip_groups.leaving(tx)
+            for id_ in moved:
+                self._tell_all_groups(id_)
+            alone += moved
         for id_ in alone:
-            self._shared.pop(id_, None) if is_any_group else None
             self.wake(id_)
         for name, id_ in silent:
             self._show_silence(name, id_)
@@ -199,7 +208,7 @@ class Cluster:
         if snapshot is None:
             return
         if snapshot.loadbalancer.provisioning_status.startswith("PENDING_"):
-            self._store.settle(snapshot, reason)
+            self._store.settle(replace(snapshot, peers=()), reason)  # no host can settle it
         statuses: Mapping[tuple[str, str], str] = {("loadbalancer", loadbalancer_id): "ERROR"}
         self._store.observed(loadbalancer_id, statuses, None, dict.fromkeys(statuses, reason))
         self.reconciled(loadbalancer_id)

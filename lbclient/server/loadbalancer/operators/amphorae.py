@@ -61,6 +61,7 @@ AMPHORAE = (
         A.role,
         sa.case(
             (IS_KEPT & IS_DOWN, "ERROR"),
+            (A.vip_group_id.is_not(None) & IS_KEPT, "ALLOCATED"),
             *((LB.provisioning_status == theirs, ours) for theirs, ours in STATUSES.items()),
             else_="ALLOCATED",
         ).label("status"),
