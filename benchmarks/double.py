@@ -2,9 +2,9 @@
 
 settling: a client that looks once and then sleeps a second creates and deletes eight objects with real traffic.
 throughput: changes a second of eight clients, each of a member of its own load balancer, settling or not.
-testing: requests a second, and processor time of the server for each request, with --testing and no fault beside
-    servers without it, in short turns; two servers alike, with the same turns, show what the method can tell. Medians
-    over fresh servers, with their standard error and the quartiles.
+testing: processor time of a server for each request, with --testing and no fault beside without it, in one process, so
+    that no difference between two servers is measured; without beside without shows what the method can tell. Medians
+    of paired blocks, with 95 % confidence intervals.
 reset: milliseconds of a reset with 20 load balancers of the no-op provider.
 fixture: milliseconds of the creation and removal of a project.
 start: seconds until a server's first answer, beside a Python process that imports its modules.
@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import http.client
 import json
+import random
 import statistics
 import subprocess
 import sys
@@ -23,22 +24,20 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import requests
 from setting import DEADLINE, row
 
-from lbclient.lab.programs import LBCLIENT
 from lbclient.testing.cloud import Cloud
 from lbclient.testing.server import Server
 
 CLIENTS = 8
 CHANGES = 40  # of each client in a round
-REQUESTS = 300  # of a turn
-TURNS = 3  # of each server
-SERVERS = 3  # of each kind, in each round
+BLOCK = 10  # requests whose processor time is read together
+BLOCKS = 300  # pairs of them, in each round
 SLEEP = 1.0  # seconds, as clients sleep that saw PENDING_*
 LOADBALANCERS = 20
 
@@ -188,59 +187,91 @@ def changes_of(cloud: Cloud) -> Callable[[], float]:
 
 
 def testing(rounds: int) -> None:
-    turns: list[list[tuple[float, float]]] = []
-    for number in range(rounds * SERVERS):  # of servers alike, each has a pace of its own
-        with ExitStack() as stack:
-            works = [stack.enter_context(bare(*options)) for options in (["--testing"], [], [])]
-            for work in works:
-                work()  # the first requests warm up
-            took = [works[(number + turn) % 3]() for turn in range(3 * TURNS)]
-        parts = [took[(which - number) % 3 :: 3] for which in range(3)]
-        turns.append([(statistics.median(e[0] for e in each), statistics.median(e[1] for e in each)) for each in parts])
-    for what, one in (("with --testing beside without", 0), ("two without", 2)):
-        for position, unit in enumerate(("time", "processor time")):
-            ratios = [turn[one][position] / turn[1][position] for turn in turns]
-            low, middle, high = statistics.quantiles(ratios, n=4)
-            error = 1.253 * statistics.stdev(ratios) / len(ratios) ** 0.5  # of a median
-            each = statistics.median(turn[one][position] for turn in turns) / REQUESTS * 1e6
-            spread = f"ratio {middle:.4f} +- {error:.4f} ({low:.3f} to {high:.3f})"
-            print(f"us of a GET, {unit}, {what}: {each:6.0f}   {spread}")
+    """Print the processor time that the testing API adds to each kind of request, with 95 % confidence intervals."""
+    with switched() as asked:
+        for kind, ask in asked.items():
+            pairs: dict[str, list[float]] = {"with": [], "plain": [], "again": []}
+            for number in range(rounds * BLOCKS + 1):
+                order = random.sample(list(pairs), len(pairs))
+                took = {which: ask(which != "with") for which in order}
+                if number:  # the first ones warm up
+                    for which, seconds in took.items():
+                        pairs[which].append(seconds)
+            usual = statistics.median(pairs["plain"])
+            for what, which in (("with --testing beside without", "with"), ("without beside without", "again")):
+                changes = [(one - other) / usual for one, other in zip(pairs[which], pairs["plain"], strict=True)]
+                low, high = median_interval(changes)
+                print(
+                    f"{kind:<9} {usual / BLOCK * 1e6:6.0f} us of the server's processor time; {what:<29} "
+                    f"{statistics.median(changes):+.2%} ({low:+.2%} to {high:+.2%})",
+                    flush=True,
+                )
+
+
+def median_interval(values: list[float]) -> tuple[float, float]:
+    """Return a 95 % confidence interval of the median, from the ranks of the values."""
+    ordered, spread = sorted(values), 0.98 * len(values) ** 0.5
+    return ordered[max(0, int(len(values) / 2 - spread))], ordered[min(len(values) - 1, int(len(values) / 2 + spread))]
 
 
 @contextmanager
-def bare(*options: str) -> Iterator[Callable[[], tuple[float, float]]]:
-    """Start a server without logins; yield what returns the seconds and its processor time of REQUESTS requests."""
-    command = [sys.executable, "-c", LBCLIENT, "server", "--ephemeral", "--auth=noauth", *options]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        host = process.stdout.readline().split()[-1].removeprefix("http://")
-        yield gets_of(host, youngest(process.pid))  # an ephemeral server has guards above it
-    finally:
-        process.terminate()
-        process.wait(DEADLINE)
+def switched() -> Iterator[dict[str, Callable[[bool], float]]]:
+    """Start a server whose requests pass through the testing API or, with the header "X-Way: plain", do not.
+
+    Yields functions by the kind of request: each sends BLOCK requests, and returns the server's processor time in
+    seconds.
+    """
+    with tempfile.TemporaryDirectory() as directory:
+        command = [sys.executable, str(Path(__file__).with_name("switched.py")), "--testing", "--auth=noauth"]
+        options = ["--network=noop", "--default-provider=noop_driver", "--bind-port=0"]
+        process = subprocess.Popen(
+            [*command, *options, f"--state-directory={directory}"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        try:
+            assert process.stdout is not None
+            host = process.stdout.readline().split()[-1].removeprefix("http://")
+            yield requests_of(host, process.pid)
+        finally:
+            process.terminate()
+            process.wait(DEADLINE)
 
 
-def youngest(pid: int) -> int:
-    """Return the last of a line of processes in which each has at most one child."""
-    while children := Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-        pid = int(children[-1])
-    return pid
-
-
-def gets_of(host: str, pid: int) -> Callable[[], tuple[float, float]]:
+def requests_of(host: str, pid: int) -> dict[str, Callable[[bool], float]]:
     connection = http.client.HTTPConnection(host, timeout=DEADLINE)
-    headers = {"X-Project-Id": "a" * 32, "X-Roles": "member"}
+    headers = {"X-Project-Id": "a" * 32, "X-Roles": "member", "Content-Type": "application/json"}
     clock = (~pid << 3) | 2  # what clock_getcpuclockid returns on Linux; in nanoseconds, where /proc/PID/stat has ticks
+    at = "/v2.0/lbaas/loadbalancers"
 
-    def measure() -> tuple[float, float]:
-        begin, spent = time.monotonic(), time.clock_gettime(clock)
-        for _ in range(REQUESTS):
-            connection.request("GET", "/v2.0/lbaas/loadbalancers", headers=headers)
-            connection.getresponse().read()
-        return time.monotonic() - begin, time.clock_gettime(clock) - spent
+    def ask(method: str, path: str, body: Any = None, is_plain: bool = True) -> Any:
+        content = None if body is None else json.dumps(body)
+        connection.request(method, path, content, {**headers, "X-Way": "plain" if is_plain else "tests"})
+        answer = connection.getresponse()
+        text = answer.read()
+        if answer.status >= 300:
+            raise RuntimeError(f"{method} {path}: {answer.status} {text.decode()}")
+        return json.loads(text)
 
-    return measure
+    subnet_id = "5e2e5ff4-8cdd-4b5a-8f5a-8f5b3d9b2d5a"
+    made = [ask("POST", at, {"loadbalancer": {"vip_subnet_id": subnet_id, "name": f"lb{n}"}}) for n in range(10)]
+    one = f"{at}/{made[0]['loadbalancer']['id']}"
+
+    def block(method: str, path: str, body: Any = None) -> Callable[[bool], float]:
+        def measure(is_plain: bool) -> float:
+            spent = time.clock_gettime(clock)
+            for _ in range(BLOCK):
+                ask(method, path, body, is_plain)
+            return time.clock_gettime(clock) - spent
+
+        return measure
+
+    return {
+        "show": block("GET", one),
+        "list": block("GET", at),
+        "update": block("PUT", one, {"loadbalancer": {"name": "another"}}),
+    }
 
 
 def reset(rounds: int) -> None:

@@ -1,4 +1,4 @@
-"""Small requests beside large ones: `python benchmarks/small_requests.py [--seconds 10] [--size 5000]`.
+"""Small requests beside large ones: `python benchmarks/small_requests.py [--seconds 10]`.
 
 Eight clients of one project list, page through, export and write load balancers with 5,000 members, as fast as they are
 answered. Beside them one client of another project shows its load balancer, and one changes a weight in a pool of ten.
@@ -124,7 +124,7 @@ def row(what: str, found: list[float]) -> str:
     return f"{what:<42}{len(found):>8}{cuts[49] * 1000:>9.1f}{cuts[98] * 1000:>9.1f}{max(found) * 1000:>9.1f}"
 
 
-def main(seconds: float, size: int) -> None:
+def main(seconds: float, size: int, only: list[str]) -> None:
     with ours() as api:
         balancer, pool, _ = made(api, size, PROJECT)
         own, own_pool, own_member = made(api, 10, NEIGHBOUR)
@@ -137,7 +137,7 @@ def main(seconds: float, size: int) -> None:
         kinds = hogs(balancer, pool, size)
         mixed = [each for each, _ in zip(itertools.cycle(kinds.values()), range(CLIENTS), strict=False)]
         print(f"{'milliseconds':<42}{'requests':>8}{'median':>9}{'p99':>9}{'worst':>9}")
-        for name, one in small.items():
+        for name, one in ((name, one) for name, one in small.items() if name in only):
             print(row(f"{name}, alone", beside(api, [], one, seconds)), flush=True)
             for what, each in kinds.items():
                 found = beside(api, [each] * CLIENTS, one, seconds)
@@ -149,5 +149,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=10, help="for each row (10)")
     parser.add_argument("--size", type=int, default=5000, help="members of the large load balancers (5000)")
+    parser.add_argument("--only", nargs="*", default=["GET", "weight"], help="which small requests (GET weight)")
     arguments = parser.parse_args()
-    main(arguments.seconds, arguments.size)
+    main(arguments.seconds, arguments.size, arguments.only)

@@ -28,6 +28,7 @@ from ..signals import ENDING, Flag
 from ..store import documents
 from . import identity
 from .connection import Connection, Refused, Unreachable
+from .contact import Contact
 from .distant import DistantControlPlane, clock
 
 LOG = logging.getLogger("lbclient.agent.main")
@@ -60,7 +61,7 @@ class Agent:
         self._is_over = threading.Event()
         self._is_fenced = threading.Event()
         self._is_fenced.set()  # not registered yet
-        self._control_plane = DistantControlPlane(server, self._is_fenced.set)
+        self._control_plane = DistantControlPlane(server, self._fence)
         self._dataplane = LocalDataPlane(
             self._control_plane,
             settings.state_directory / state.INSTANCES,
@@ -71,12 +72,16 @@ class Agent:
         self._answering = ThreadPoolExecutor(ANSWER_THREADS, thread_name_prefix="answers")
         self._threads = [threading.Thread(target=each, daemon=True) for each in (self._beat, self._listen)]
         self._beat_seconds = 2.0
+        self._contact = Contact()
+        self._means = (__version__, haproxy, settings.attachment)
 
     def start(self, is_over: Flag) -> None:
         """Start once the server can be reached, unless it is over before; until then, what runs goes on.
 
         Raises Refused and AttachmentFailed.
         """
+        at = f"{self._settings.host}:{self._settings.port}"
+        LOG.info("version %s, HAProxy %s, attachment %s, for the server at %s", *self._means, at)
         while not is_over.is_set():
             try:
                 self._register()
@@ -88,7 +93,7 @@ class Agent:
                     each.start()
                 return
             except Unreachable as error:
-                LOG.warning("this host cannot register, will try again: %s", error)
+                self._contact.lost(error)
                 is_over.wait(RETRY_SECONDS)
 
     def stop(self) -> None:
@@ -106,7 +111,14 @@ class Agent:
         self._control_plane.epoch = answer["epoch"]
         self._beat_seconds = answer["beat"]
         self._is_fenced.clear()
+        self._contact.heard()
         LOG.info("registered, epoch %s", answer["epoch"])
+
+    def _fence(self) -> None:
+        """Register again: the server takes no reports of this registration any more."""
+        if not self._is_fenced.is_set():
+            LOG.warning("fenced: the lease has ended, or another agent has registered for this host; registers again")
+            self._is_fenced.set()
 
     def _described(self) -> dict[str, Any]:
         """Return what the server is told about this host."""
@@ -120,24 +132,21 @@ class Agent:
         }
 
     def _beat(self) -> None:
-        is_heard = True
-        while not self._is_over.wait(0 if self._is_fenced.is_set() and is_heard else self._beat_seconds):
+        while not self._is_over.wait(0 if self._is_fenced.is_set() and self._contact.is_heard else self._beat_seconds):
             try:
                 if self._is_fenced.is_set():
                     self._register()
                     self._wake([id_ for id_, _, _ in self._control_plane.roster()])
                 self._control_plane.beat()
-                is_heard = True
+                self._contact.heard()
             except (Unreachable, Refused) as error:
                 if isinstance(error, Refused) and error.status == 409:
-                    self._is_fenced.set()
-                    continue
-                if is_heard:
-                    LOG.warning("the server is not heard; what runs goes on: %s", error)
-                is_heard = False
-            except Exception:  # this thread outlasts it: without beats, the host would be taken for dead
+                    self._fence()
+                else:
+                    self._contact.lost(error)
+            except Exception as error:  # this thread outlasts it: without beats, the host would be taken for dead
                 LOG.exception("no beat could be sent, will try again")
-                is_heard = False
+                self._contact.lost(error)
 
     def _listen(self) -> None:
         """Follow the server's messages, and look at the whole list at each connect and every LIST_SECONDS."""
@@ -154,18 +163,18 @@ class Agent:
                         if line.strip():
                             self._take(orjson.loads(line))
             except (Unreachable, Refused) as error:
-                LOG.info("the stream of changes has ended, will try again: %s", error)
+                LOG.debug("the stream of changes has ended, will try again: %s", error)
             except Exception:
                 LOG.exception("the stream of changes has ended, will try again")
             self._is_over.wait(RETRY_SECONDS)
 
     def _list(self) -> None:
         while not self._is_over.wait(LIST_SECONDS):
-            self._renew()
             try:
+                self._renew()
                 self._wake(self._control_plane.changed())
             except (Unreachable, Refused) as error:
-                LOG.info("the whole list cannot be read, will try again: %s", error)
+                LOG.debug("the whole list cannot be read, will try again: %s", error)
             except Exception:
                 LOG.exception("the whole list cannot be read, will try again")
 

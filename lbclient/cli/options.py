@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -199,9 +200,12 @@ def _whole_number(text: str) -> int:
 
 def _number(text: str) -> float:
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a number") from None
+        number = math.nan
+    if math.isnan(number):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number")
+    return number
 
 
 def _canonical(choices: tuple[str, ...], text: str) -> str:
@@ -250,7 +254,7 @@ def _look_up(field: Field, names: Names) -> Callable[[Any], Any]:
 def _in_range(field: Field, value: float) -> float:
     low, high = field.minimum, field.maximum
     if (low is not None and value < low) or (high is not None and value > high):
-        raise WrongUsage(f"--{_flag(field)}: {value} is not from {low} to {high}.")
+        raise WrongUsage(f"--{_flag(field)}: {value} is not {wording.span(low, high)}.")
     return value
 
 

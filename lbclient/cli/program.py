@@ -30,7 +30,7 @@ LEVELS = {0: logging.ERROR, 1: logging.WARNING, 2: logging.INFO}
 
 
 class ConsoleFormatter(logging.Formatter):
-    """Lines for a terminal, which nothing that a server has said may steer."""
+    """Formats log lines for a terminal: control characters in a server's messages are escaped."""
 
     def format(self, record: logging.LogRecord) -> str:
         return safe(super().format(record))

@@ -41,6 +41,13 @@ def cleared(field: Field) -> str:
     return f"Clear the {rest}" if article in ("The", "A") else f"Clear it: {_lower(field.help)}"
 
 
+def span(low: float | None, high: float | None) -> str:
+    """Return a range in words; None for an end that is open."""
+    if high is None:
+        return f"{low} or more"
+    return f"{high} or less" if low is None else f"from {low} to {high}"
+
+
 def _named(field: Field) -> str:
     text = field.help
     if field.refers and field.type is not Type.OBJECTS and KNOWN_BY not in text:

@@ -107,7 +107,7 @@ def _read(path: Path) -> Entry:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}: " if mark else ""
-        raise NotConfigured(f"{path} is no YAML: {where}{getattr(error, 'problem', None) or error}.") from error
+        raise NotConfigured(f"{path} is not valid YAML: {where}{getattr(error, 'problem', None) or error}.") from error
     if content is None:
         return {}
     if not isinstance(content, dict):

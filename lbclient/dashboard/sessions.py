@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+MOST_OF_ONE = 100  # of a user; a further one ends the one that was used the longest time ago
 MOST = 10_000  # sessions at a time; a further one ends the one that was used the longest time ago
 IDLE_SECONDS = 8 * 3600.0
 
@@ -53,6 +54,9 @@ class Sessions:
     def add(self, session: Session) -> None:
         with self._lock:
             self._found[session.id] = (session, self._clock())
+            mine = [id_ for id_, (each, _) in self._found.items() if each.user_id == session.user_id]
+            if len(mine) > MOST_OF_ONE:
+                del self._found[mine[0]]
             if len(self._found) > MOST:
                 self._found.popitem(last=False)
 

@@ -86,12 +86,12 @@ class Applier:
                 raise Refused(reason)
             configuration = render(snapshot, self._settings, previous.configuration if previous else None)
             if configuration.is_needed:
-                self._attachment.prepare(id_, snapshot.addresses)
+                self._attach(id_, snapshot)
             with self._around(id_, snapshot) as report:
                 snapshot, configuration, applied = self._listen(id_, snapshot, configuration, previous)
                 report(applied.how)
             outcome, running = _logged(id_, applied), applied.running
-            self._attachment.keep_only(id_, snapshot.addresses)
+            self._attachment.keep_only(id_, () if snapshot.is_shared else snapshot.addresses)
         except (Refused, AttachmentFailed) as refusal:
             error = str(refusal)
         except OSError as failure:
@@ -106,6 +106,13 @@ class Applier:
             if reason not in _errors(previous):
                 LOG.warning("load balancer %s: %s", id_, reason)
         return State(snapshot, configuration, error, time.monotonic(), outcome, running)
+
+    def _attach(self, id_: str, snapshot: Snapshot) -> None:
+        """Make the addresses ones to listen on. Raises AttachmentFailed."""
+        if snapshot.is_shared:
+            self._attachment.share(snapshot.addresses)
+        else:
+            self._attachment.prepare(id_, snapshot.addresses)
 
     def _listen(
         self, id_: str, snapshot: Snapshot, configuration: Configuration, previous: State | None
@@ -126,7 +133,7 @@ class Applier:
     def _start_last_good(self, id_: str, snapshot: Snapshot) -> None:
         """Start the last good configuration when the wanted one cannot be applied, also after a reboot."""
         try:
-            self._attachment.prepare(id_, snapshot.addresses)
+            self._attach(id_, snapshot)
             if self._instance(id_).start_last_good():
                 LOG.warning("load balancer %s: started with what it had last", id_)
         except (Refused, AttachmentFailed, OSError) as failure:

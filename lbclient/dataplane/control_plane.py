@@ -1,4 +1,4 @@
-"""What the data plane asks of the rest, and tells it: the database of this process, or a server on another host."""
+"""The control plane as the data plane sees it: the database of this process, or a server on another host."""
 
 from __future__ import annotations
 

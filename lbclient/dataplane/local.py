@@ -14,7 +14,7 @@ from .control_plane import ControlPlane
 from .figures import Figures
 from .haproxy import binding, connections, performance, process_table
 from .haproxy.attachments import Attachment
-from .haproxy.lingering import Lingering
+from .haproxy.held_workers import HeldWorkers
 from .haproxy.unprivileged import User
 from .observe import traffic_files
 from .observe.observer import Observer
@@ -47,7 +47,7 @@ class LocalDataPlane:
         self._observer = Observer(control_plane, directory, self._reconciler)
         self._traffic = TrafficLogs(directory, forward)
         self._reconciler.on_change(self._forget_traffic)
-        self._lingering = Lingering(self._traffic.late)
+        self._held_workers = HeldWorkers(self._traffic.late)
         self._logged: set[str] = set()  # load balancers whose traffic is or was logged
 
     def take_over(self) -> None:
@@ -68,7 +68,7 @@ class LocalDataPlane:
         """Stop reconciling and observing; the HAProxy processes keep running."""
         self._observer.stop()
         self._reconciler.stop()
-        self._lingering.stop()
+        self._held_workers.stop()
         self._traffic.stop()
         self._attachment.stop()
 
@@ -142,7 +142,7 @@ class LocalDataPlane:
         retention = {id_: each["retention"] if each else traffic.KEPT_WHILE_OFF for id_, each in settings.items()}
         self._traffic.watch(loadbalancer_id, retention)
         position = self._traffic.tail(loadbalancer_id).position
-        with self._lingering.holding(self._directory.absolute() / loadbalancer_id, position) as held:
+        with self._held_workers.holding(self._directory.absolute() / loadbalancer_id, position) as held:
 
             def report(how: str) -> None:
                 if held is not None:

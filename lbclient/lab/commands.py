@@ -229,7 +229,7 @@ class ServerWait(_RunningServer):
 class ResetPassword(_ServerCommand):
     """Set a new random password for the admin or the demo user, and write it to the server's clouds.yaml.
 
-    It takes the server's options, may be used while the server runs, and ends what was logged in with the old password.
+    It takes the server's options, may be used while the server runs, and revokes the tokens of the old password.
     """
 
     examples = ("", "--state-directory /var/lib/lbclient")

@@ -37,12 +37,20 @@ class _Maintenance(_ServerCommand):
         from ..server import backup, key_archive, state
         from ..server.config import ConfigError
         from ..server.config_sources import from_arguments
+        from ..server.preparation import DatabaseError
         from ..store.migrations import Unfit
 
         try:
             wanted = from_arguments(vars(parsed_args))
             return self.carry_out(parsed_args, wanted)
-        except (backup.BackupError, key_archive.ArchiveError, ConfigError, Unfit, state.StateError) as error:
+        except (
+            backup.BackupError,
+            key_archive.ArchiveError,
+            ConfigError,
+            DatabaseError,
+            Unfit,
+            state.StateError,
+        ) as error:
             print(f"lbclient server: {error}", file=sys.stderr)
         except SQLAlchemyError as error:
             why = reason(getattr(error, "orig", None) or error)
@@ -124,7 +132,12 @@ class RestoreServer(_Maintenance):
 
 
 class CheckConfig(_ServerCommand):
-    """Check the configuration of a server without starting it, and show what it comes to."""
+    """Check whether a server would start with a configuration, and show what it comes to.
+
+    Everything is checked that the start refuses: options, files, the HAProxy, rights, interfaces, ports and the
+    database. Nothing is started, changed or created. The exit status is 2 if the server would not start. A server that
+    runs already with the same state directory is not disturbed.
+    """
 
     examples = ("--config-file /etc/lbclient/server.ini",)
 
@@ -136,19 +149,13 @@ class CheckConfig(_ServerCommand):
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
-        from ..dataplane.haproxy.binary import NotFound, find_haproxy
-        from ..server.access.enforcer import Enforcer, InvalidPolicyFile
-        from ..server.config import ConfigError
+        from ..server import preflight
         from ..server.config_sources import from_arguments, shown
-        from ..server.outbound import webhook_file
 
         try:
             wanted = from_arguments(vars(parsed_args))
-            find_haproxy(wanted.haproxy)
-            Enforcer(wanted.policy_path)
-            if wanted.webhooks:
-                webhook_file.read(wanted.webhooks)
-        except (ConfigError, NotFound, InvalidPolicyFile, webhook_file.InvalidWebhooks) as error:
+            preflight.rehearse(wanted)
+        except preflight.REFUSALS as error:
             print(f"lbclient server: {error}", file=sys.stderr)
             return 2
         for name, value in shown(wanted).items():

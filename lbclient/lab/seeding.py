@@ -21,7 +21,7 @@ from ..cli.schema import Declared, Position, label
 from ..client import errors
 from ..client.names import Names
 from ..client.services import Services
-from ..resources import LOADBALANCER
+from ..resources import LOADBALANCER, Api
 from ..server import attributes
 from ..server.identity import attributes as identity
 from ..server.network import attributes as network
@@ -61,7 +61,7 @@ class Kind:
 def _section(
     kind: attributes.Kind, *more: str, needed: tuple[str, ...] | None = None, left_out: str | None = None
 ) -> Kind:
-    given = [each for each in kind.attributes if attributes.Api.POST in each.api and each.name != left_out]
+    given = [each for each in kind.attributes if Api.POST in each.api and each.name != left_out]
     texts = frozenset(each.name for each in given if each.type in TEXTS)
     required = tuple(each.name for each in given if each.is_required)
     return Kind(kind.name, frozenset({*(each.name for each in given), *more}), texts, needed or required)

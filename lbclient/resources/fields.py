@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import KW_ONLY, dataclass
+from functools import cached_property
 from typing import Any
 
 
@@ -119,6 +120,16 @@ class Resource:
     identifier: str = "id"  # the attribute that names one in a path, and in a marker
     since: int = 0  # the API's minor version, v2.<since>
     links: str = ""  # the key of the links to further pages (the collection with _links behind it)
+
+    @cached_property
+    def creatable(self) -> tuple[Field, ...]:
+        """The fields that a POST may have."""
+        return tuple(field for field in self.fields if Api.POST in field.api)
+
+    @cached_property
+    def changeable(self) -> tuple[Field, ...]:
+        """The fields that a PUT may have."""
+        return tuple(field for field in self.fields if Api.PUT in field.api)
 
     def __getitem__(self, name: str) -> Field:
         """The field of that name. Raises KeyError."""

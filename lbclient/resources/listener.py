@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import shared
+from . import shared, tls_settings
 from .fields import ALL, EDIT, FIXED, INPUT, Cli, Field, Resource, Type
 
 PROTOCOLS = ("TCP", "HTTP", "HTTPS", "TERMINATED_HTTPS", "UDP", "SCTP", "PROMETHEUS")
@@ -16,10 +16,6 @@ POOL_PROTOCOLS = {
     "SCTP": ("SCTP",),
     "PROMETHEUS": (),
 }
-TLS_VERSIONS = ("SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
-OLD_TLS_VERSIONS = TLS_VERSIONS[:3]
-ALPN_PROTOCOLS = ("http/1.0", "http/1.1", "h2")
-TLS_CIPHERS = r"[A-Za-z0-9\-+!:@=_.]+"
 TIMEOUT_MAXIMUM = 2073600000  # ms: 24 days
 
 HTTP_HEADERS = (
@@ -174,35 +170,9 @@ LISTENER = Resource(
             flag="allowed-cidr",
             unset_flag="allowed-cidrs",
         ),
-        Field(
-            "tls_ciphers",
-            Type.STRING,
-            "The TLS ciphers, in OpenSSL's notation.",
-            since=15,
-            length=2048,
-            pattern=TLS_CIPHERS,
-            filled=True,
-        ),
-        Field(
-            "tls_versions",
-            Type.STRINGS,
-            "A TLS version that is spoken.",
-            since=17,
-            choices=TLS_VERSIONS,
-            flag="tls-version",
-            unset_flag="tls-versions",
-            filled=True,
-        ),
-        Field(
-            "alpn_protocols",
-            Type.STRINGS,
-            "A protocol that is offered through ALPN.",
-            since=20,
-            choices=ALPN_PROTOCOLS,
-            flag="alpn-protocol",
-            unset_flag="alpn-protocols",
-            filled=True,
-        ),
+        tls_settings.ciphers(),
+        tls_settings.versions(17),
+        tls_settings.alpn_protocols(20),
         Field(
             "hsts_max_age",
             Type.INTEGER,

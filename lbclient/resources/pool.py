@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from . import shared
+from . import shared, tls_settings
 from .fields import FIXED, INPUT, NONE, READ, Alternatives, Cli, Field, Resource, Type
-from .listener import ALPN_PROTOCOLS, TLS_CIPHERS, TLS_VERSIONS
 
 PROTOCOLS = ("TCP", "HTTP", "HTTPS", "PROXY", "PROXYV2", "UDP", "SCTP")
 ALGORITHMS = ("ROUND_ROBIN", "LEAST_CONNECTIONS", "SOURCE_IP", "SOURCE_IP_PORT")
@@ -128,35 +127,9 @@ POOL = Resource(
             default=False,
             flag="enable-tls/disable-tls",
         ),
-        Field(
-            "tls_ciphers",
-            Type.STRING,
-            "The TLS ciphers, in OpenSSL's notation.",
-            since=15,
-            length=2048,
-            pattern=TLS_CIPHERS,
-            filled=True,
-        ),
-        Field(
-            "tls_versions",
-            Type.STRINGS,
-            "A TLS version that is spoken.",
-            since=18,
-            choices=TLS_VERSIONS,
-            flag="tls-version",
-            unset_flag="tls-versions",
-            filled=True,
-        ),
-        Field(
-            "alpn_protocols",
-            Type.STRINGS,
-            "A protocol that is offered through ALPN.",
-            since=24,
-            choices=ALPN_PROTOCOLS,
-            flag="alpn-protocol",
-            unset_flag="alpn-protocols",
-            filled=True,
-        ),
+        tls_settings.ciphers(),
+        tls_settings.versions(18),
+        tls_settings.alpn_protocols(24),
     ),
     columns=("id", "name", "project_id", "provisioning_status", "protocol", "lb_algorithm", "admin_state_up"),
     rows=(

@@ -96,7 +96,13 @@ PACE = Resource(
         shared.ID,
         _given("resource", Type.CHOICE, "Only changes of this kind of object.", choices=PACED),
         _given("operation", Type.CHOICE, "Only this operation.", choices=PACED_OPERATIONS),
-        _given("loadbalancer_id", Type.UUID, "Only changes of this load balancer (ID).", flag="loadbalancer"),
+        _given(
+            "loadbalancer_id",
+            Type.UUID,
+            "Only changes of this load balancer.",
+            flag="loadbalancer",
+            refers="loadbalancer",
+        ),
         _given("seconds", Type.NUMBER, "Stay PENDING for so many seconds.", minimum=0, maximum=DAY),
         _given("polls", Type.INTEGER, "Stay PENDING for so many GETs that show it.", minimum=1, maximum=1000000),
         _given("manual", Type.BOOLEAN, "Stay PENDING until released.", default=False),
@@ -147,6 +153,8 @@ RECORDED_REQUEST = Resource(
     ),
 )
 
+SNAPSHOT_NAME = "[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+SNAPSHOT_NAMES = "1 to 64 letters, digits, dots, hyphens and underscores, the first a letter or a digit"
 SNAPSHOT = Resource(
     name="snapshot",
     title="Snapshot",
@@ -161,6 +169,7 @@ SNAPSHOT = Resource(
 
 ALL = (FAULT, PACE, RECORDED_REQUEST, SNAPSHOT)
 
+SCALE_MAXIMUM = 100.0  # of the times of a preset
 PRESETS: dict[str, tuple[tuple[str | None, str | None, float], ...]] = {
     # Octavia with amphorae, as measured on a public cloud: a VM has to boot; a part is a reload.
     "octavia": (("loadbalancer", "create", 63.0), ("loadbalancer", "delete", 3.0), (None, None, 4.0)),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import resource
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 
 from ..dashboard.application import Mounted, Options
@@ -19,14 +20,19 @@ from ..store.store import Store
 from ..strings import reason
 from . import app, state
 from .access.context import Context
+from .access.enforcer import Enforcer
 from .agents.service import AgentService
 from .config import Config, ConfigError
+from .external.barbican import Barbican
 from .external.keystone import Keystone
+from .identity.tokens import Tokens
 from .loadbalancer.drivers import is_noop
 from .outbound.outbound import Outbound
 from .peers import Carrier, Peers
-from .services import DataPlane, Services
+from .planes import Planes
+from .services import Changed, Services
 from .settlements import Settlements
+from .telemetry.metrics import Metrics
 from .telemetry.request_log import RequestFile, RequestLog
 from .testing.kit import Kit
 from .web.asgi import Guards
@@ -43,22 +49,27 @@ def certificate_of(config: Config) -> Certificate | None:
     return Certificate(config.tls_certificate, config.tls_key or config.tls_certificate)
 
 
-def agents_of(config: Config, store: Store, local: LocalDataPlane | None) -> AgentService | None:
-    """Return what serves the agents of other hosts; None if the server has no port for them."""
-    if config.agents is None or local is None:
-        return None
-    return AgentService(store, local, config.state_directory, config.agents)
-
-
-def peers_of(store: Store, carrier: Carrier | None) -> tuple[Peers | None, DataPlane]:
-    """Return the other processes, None on SQLite, and the data plane: this process's own, or theirs."""
+def planes_of(
+    config: Config, store: Store, haproxy: str, user: User | None, kit: Kit | None, outbound: Outbound
+) -> Planes:
+    """Return what carries the traffic: with an agent in this process, its own HAProxy and the agents of other hosts."""
+    hosted = Hosted(store)
+    local = _local(config, hosted, haproxy, kit, user, outbound) if config.has_agent else None
+    agents = None
+    carrier: Carrier | None = local
+    if local and config.agents is not None:
+        agents = AgentService(store, local, config.state_directory, config.agents)
+        carrier = agents.cluster
+    if carrier:
+        hosted.on_moved = carrier.wake
     if carrier and store.has_one_writer:
-        return None, carrier
+        return Planes(local, agents, None, carrier, (carrier.on_reconciled,))
     peers = Peers(store, carrier)
-    return peers, carrier or RemoteDataPlane(peers.messages)
+    registrations = [each.on_reconciled for each in (carrier, peers) if each]
+    return Planes(local, agents, peers, carrier or RemoteDataPlane(peers.messages), tuple(registrations))
 
 
-def dataplane_of(
+def _local(
     config: Config, hosted: Hosted, haproxy: str, kit: Kit | None, user: User | None, outbound: Outbound
 ) -> LocalDataPlane:
     """The data plane of this machine, held back by the paces of the testing API if there is one."""
@@ -135,13 +146,36 @@ def _limits(config: Config) -> Limits:
     )
 
 
-def settlements_of(
-    config: Config, store: Store, registrations: Sequence[Callable[[Callable[[str], None]], None]], kit: Kit | None
-) -> Settlements | None:
-    """Return what lets writes wait until their load balancer has settled; None if they are answered at once.
+def services_of(
+    config: Config,
+    store: Store,
+    tokens: Tokens,
+    rules: Enforcer,
+    keystone: Keystone | None,
+    planes: Planes,
+    kit: Kit | None,
+    metrics: Metrics,
+    changed: Changed,
+) -> Services:
+    """Return what the handlers of requests use. Raises ConfigError."""
+    return Services(
+        store,
+        tokens,
+        config,
+        planes.dataplane,
+        rules,
+        keystone,
+        Barbican(config.barbican_url, store) if config.barbican_url else None,
+        kit,
+        _settlements(config, store, planes, kit),
+        metrics=metrics,
+        request_log=_request_log(config),
+        changed=changed,
+    )
 
-    It is registered at each of `registrations` to be told of load balancers that have been reconciled.
-    """
+
+def _settlements(config: Config, store: Store, planes: Planes, kit: Kit | None) -> Settlements | None:
+    """Return what lets writes wait until their load balancer has settled; None if they are answered at once."""
     if not config.settle_seconds:
         return None
 
@@ -153,17 +187,24 @@ def settlements_of(
         return status is None or not status.startswith("PENDING_")
 
     made = Settlements(is_settled, config.settle_seconds, max(1, config.threads // 2))
-    for register in registrations:
+    for register in planes.on_reconciled:
         register(made.tell)
     return made
 
 
-def request_log_of(config: Config) -> RequestLog:
+def _request_log(config: Config) -> RequestLog:
     """Return the log of requests. Raises ConfigError if its file cannot be opened."""
     if config.request_log is None:
         return RequestLog()
-    try:
+    with request_log_trouble(config):
         return RequestFile(config.request_log, config.log_format)
+
+
+@contextmanager
+def request_log_trouble(config: Config) -> Iterator[None]:
+    """Raise ConfigError if the file of the log of requests cannot be opened in the block."""
+    try:
+        yield
     except OSError as error:
         raise ConfigError(f"request_log: {config.request_log} cannot be written: {error.strerror}.") from None
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from ..resources import Api
 from ..strings import is_storable
 from .errors import BadRequest
 
@@ -37,15 +38,8 @@ class Type(enum.Enum):
     POOLS = "list of address ranges"  # [{"start": …, "end": …}]
 
 
-class Api(enum.Flag):
-    """The request bodies in which an attribute is allowed; PUT stands for PATCH, too."""
-
-    POST = enum.auto()
-    PUT = enum.auto()
-
-
-READ = Api(0)
-BOTH = Api.POST | Api.PUT
+READ = Api.GET
+BOTH = Api.POST | Api.PUT | Api.GET  # PUT stands for PATCH, too
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from typing import Any
 
 import orjson
 import sqlalchemy as sa
-from sqlalchemy.engine import make_url
 
 from .. import __version__
 from ..store import dump, migrations
@@ -22,6 +21,7 @@ from ..store.tables import SCHEMA
 from . import key_archive, state
 from .config import Config
 from .key_archive import Keys
+from .preparation import sqlite_file
 
 FORMAT = 1
 
@@ -80,7 +80,8 @@ def restore(config: Config, backup: Backup) -> None:
     creation.note(config.state_directory / state.LOCK)
     with state.held(config.state_directory), creation:
         key_archive.check_place(config, backup.keys)
-        creation.note(*_sqlite_files(config.database_url))
+        path = sqlite_file(config.database_url)
+        creation.note(*(Path(f"{path}{suffix}") for suffix in ("", "-wal", "-shm") if path))
         store = Store(config.database_url)
         try:
             with store.writing() as tx:  # committed once the keys are there
@@ -146,11 +147,3 @@ def _new(creation: Creation, path: Path) -> Any:
 def _flush(file: Any) -> None:
     file.flush()
     os.fsync(file.fileno())
-
-
-def _sqlite_files(url: str) -> list[Path]:
-    """Return the files that SQLite creates for a database; none for another kind of database."""
-    wanted = make_url(url)
-    if wanted.get_backend_name() != "sqlite" or not wanted.database:
-        return []
-    return [Path(f"{wanted.database}{suffix}") for suffix in ("", "-wal", "-shm")]

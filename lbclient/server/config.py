@@ -16,6 +16,7 @@ from .option_values import (
     Network,
     cidr_of,
     cidrs,
+    database_address,
     destinations,
     file_path,
     interfaces,
@@ -103,7 +104,9 @@ class Config:
         "there is such a user, otherwise the number 65521, which has no name.",
         None,
     )
-    database: str | None = _option("The SQLAlchemy URL of the database. Default: SQLite in the state directory.", None)
+    database: str | None = _option(
+        "The SQLAlchemy URL of the database. Default: SQLite in the state directory.", None, database_address
+    )
     providers: Providers = dataclasses.field(
         default_factory=lambda: USUAL,
         metadata={

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from ..strings import reason
 from .config import LOOPBACK, OPTIONS, Config, ConfigError, is_loopback
-from .option_values import switch
+from .option_values import switch, without_password
 
 SECTION = "server"
 QUOTAS = "quotas"  # a section of its own
@@ -113,7 +113,7 @@ def _read(option: dataclasses.Field[Any], text: str, where: str) -> Any:
     try:
         return read(text)
     except ValueError as error:
-        raise ConfigError(f"{where}: {text!r} is not allowed: {error}.") from None
+        raise ConfigError(f"{where}: {without_password(text)!r} is not allowed: {error}.") from None
 
 
 def _checked(config: Config) -> Config:

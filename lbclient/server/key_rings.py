@@ -12,7 +12,7 @@ from ..vault.sealing import DIRECTORY as SECRET_KEYS
 from . import state
 from .config import Config
 
-__all__ = ["SECRET_KEYS", "TOKEN_KEYS", "KeyRings", "check", "opened"]
+__all__ = ["SECRET_KEYS", "TOKEN_KEYS", "KeyRings", "check", "check_sealed", "opened"]
 
 TOKEN_KEYS = "fernet-keys"  # the directory of the keys of tokens, beside that of the key manager's keys
 
@@ -26,9 +26,27 @@ class KeyRings:
 
 
 def check(config: Config) -> None:
-    """Check, before the database is opened, that a server without a data plane can have the keys. Raises StateError."""
-    if not config.has_agent and config.master_key is None:
-        state.check_keys(config.key_directory, (SECRET_KEYS, TOKEN_KEYS))
+    """Check, before the database is opened, the files of keys that there are, and that none is missing.
+
+    Raises StateError and DamagedKey.
+    """
+    if config.master_key is None:
+        if not config.has_agent:
+            state.check_keys(config.key_directory, (SECRET_KEYS, TOKEN_KEYS))
+        for name in (SECRET_KEYS, TOKEN_KEYS):
+            keys.read(config.key_directory / name)
+    elif config.master_key.exists() or not config.has_agent:
+        keys.master(config.master_key, may_create=False)
+    else:
+        keys.check_directory(config.master_key)
+
+
+def check_sealed(config: Config, migrated: Store) -> None:
+    """Check that the master key, if there is one, opens the keys in the database. Raises DamagedKey."""
+    if config.master_key is not None and config.master_key.exists():
+        master = keys.master(config.master_key, may_create=False)
+        for name in (TOKEN_KEYS, SECRET_KEYS):
+            SealedKeys(migrated, master, name).check()
 
 
 def opened(config: Config, migrated: Store) -> KeyRings:

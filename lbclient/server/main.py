@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import os
 import resource
@@ -13,34 +14,21 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
 
 from .. import streams
-from ..dataplane.haproxy.attachments import AttachmentFailed
-from ..dataplane.haproxy.binary import NotFound, find_haproxy
-from ..dataplane.local import LocalDataPlane
 from ..signals import ENDING, Flag
-from ..store.hosted import Hosted
-from ..store.migrations import Unfit
-from ..vault.keys import DamagedKey
-from . import assembly, key_rings, logs, notify, preparation, privileges, running, state
-from .access.enforcer import Enforcer, InvalidPolicyFile
-from .agents.service import AgentService
+from . import assembly, logs, notify, preflight, preparation, privileges, running, state
 from .config import Config, ConfigError, is_loopback
 from .config_sources import add_arguments, from_arguments
-from .errors import Unavailable
-from .external.barbican import Barbican
-from .identity import clouds_yaml, password_reset
+from .identity import password_reset
 from .identity.tokens import Tokens
 from .outbound.outbound import Outbound
-from .outbound.webhook_file import InvalidWebhooks
-from .peers import Carrier, Peers
-from .preparation import DatabaseError
 from .rereading import Reread, reread
 from .services import Changed, Services
 from .telemetry.metrics import Metrics
 from .testing import kit as kit_module
 from .testing import seeding, worlds
 from .testing.kit import Kit
-from .web.server import ListenError, Server
-from .web.tls import Certificate, CertificateError
+from .web.server import Server
+from .web.tls import Certificate
 
 LOG = logging.getLogger("lbclient.server.main")  # also where this is __main__
 LOOK_UP = 0.5  # seconds between checks for SIGHUP
@@ -48,22 +36,7 @@ FILES = 65536
 SWITCH = 0.001  # seconds until a thread yields to another: large requests must not delay small ones
 
 
-REFUSALS = (
-    AttachmentFailed,
-    CertificateError,
-    ConfigError,
-    DamagedKey,
-    DatabaseError,
-    InvalidPolicyFile,
-    InvalidWebhooks,
-    ListenError,
-    NotFound,
-    Unavailable,
-    Unfit,
-    clouds_yaml.Damaged,
-    seeding.SeedError,
-    state.StateError,
-)
+REFUSALS = (*preflight.REFUSALS, seeding.SeedError)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -97,6 +70,7 @@ def serve(config: Config, seed: seeding.Seed | None = None, read: Reread | None 
             with running.announced(config.state_directory, _reachable(config, *address), config.clouds_file):
                 print(f"lbclient server is listening on {_url(config, *address)}", flush=True)
                 notify.tell("READY=1")
+                _exempt_from_collections()
                 LOG.info("the state is in %s; to log in: %s", config.state_directory, _login(config))
                 while not is_over.wait(LOOK_UP):
                     if read and is_asked.is_set():
@@ -108,6 +82,12 @@ def serve(config: Config, seed: seeding.Seed | None = None, read: Reread | None 
         print(f"lbclient server: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _exempt_from_collections() -> None:
+    """Leave all present objects, which stay, out of later collections: a full one stops every thread for 50 ms."""
+    gc.collect()
+    gc.freeze()
 
 
 def reset_password(config: Config, name: str) -> int:
@@ -137,52 +117,26 @@ def _run(
     config: Config, seed: seeding.Seed | None, changed: Changed, unstarted: ExitStack
 ) -> Iterator[tuple[str, int]]:
     """Do the work of _running; `unstarted` closes the data plane if the server cannot start."""
-    certificate = assembly.certificate_of(config)
-    haproxy = find_haproxy(config.haproxy) if config.has_agent else ""
-    user = privileges.haproxy_user(config)
-    clouds_yaml.read(config.clouds_file)  # refuse a damaged file before anything is created
-    key_rings.check(config)
+    checked = preflight.check(config)
+    certificate, keystone = checked.certificate, checked.keystone
     store, rings = preparation.unlocked(config)
-    rules = Enforcer(config.policy_path)
     kit = Kit(config.state_directory / kit_module.DIRECTORY) if config.testing else None
     metrics = Metrics()
     outbound = Outbound(config, store, metrics)
-    hosted = Hosted(store)
-    local = assembly.dataplane_of(config, hosted, haproxy, kit, user, outbound) if config.has_agent else None
-    if local:
-        unstarted.callback(local.stop)
-        local.take_over()
-    agents = assembly.agents_of(config, store, local)
-    carrier: Carrier | None = local
-    if agents:
-        carrier = agents.cluster
-    if carrier:
-        hosted.on_moved = carrier.wake
-    peers, dataplane = assembly.peers_of(store, carrier)
-    keystone = assembly.keystone_of(config)
-    services = Services(
-        store,
-        Tokens(store, rings.tokens),
-        config,
-        dataplane,
-        rules,
-        keystone,
-        Barbican(config.barbican_url, store) if config.barbican_url else None,
-        kit,
-        assembly.settlements_of(config, store, [each.on_reconciled for each in (carrier, peers) if each], kit),
-        metrics=metrics,
-        request_log=assembly.request_log_of(config),
-        changed=changed,
-    )
+    planes = assembly.planes_of(config, store, checked.haproxy, checked.user, kit, outbound)
+    with preflight.naming(*preflight.attachment_options(config)):
+        planes.take_over(unstarted)
+    tokens = Tokens(store, rings.tokens)
+    services = assembly.services_of(config, store, tokens, checked.rules, keystone, planes, kit, metrics, changed)
     seeding.undo(services, config.state_directory)  # before users are created, whose passwords go to clouds.yaml
     server = _bound(config, services, certificate)
-    if agents:
-        agents.bind()
-    privileges.warn_of_root(user)
-    if peers:
-        peers.start()
+    with preflight.naming("agents"):
+        planes.bind()
+    privileges.warn_of_root(checked.user)
+    if planes.peers:
+        planes.peers.start()
     authority = config.tls_certificate if certificate and certificate.is_self_signed else None
-    preparation.prepare_database(config, store, keystone, _reachable(config, *server.address), authority)
+    preparation.prepare_database(config, store, services.keystone, _reachable(config, *server.address), authority)
     if kit:
         worlds.prepare(services, kit)
     server.start()  # requests until the data plane starts are stored, and it then applies them
@@ -191,13 +145,12 @@ def _run(
         if seed:
             _seed(services, _reachable(config, *server.address), seed)
         outbound.start()
-        if local:
-            local.start()
-        if agents:
-            agents.start()
+        planes.start()
         yield server.address
     finally:
-        _stop(server, agents, peers, local, outbound)
+        server.stop()
+        planes.stop()
+        outbound.stop()
         store.close()
 
 
@@ -205,19 +158,10 @@ def _bound(config: Config, services: Services, certificate: Certificate | None) 
     """Return the server with its address bound, before it answers. Raises ListenError if it is in use."""
     server = assembly.http_server_of(config, services, certificate)
     server.watch(services.metrics.watch)
-    server.bind()
+    with preflight.naming("bind_host", "bind_port"):
+        server.bind()
     _warn_of_listeners(config, server.address[0])
     return server
-
-
-def _stop(
-    server: Server, agents: AgentService | None, peers: Peers | None, local: LocalDataPlane | None, outbound: Outbound
-) -> None:
-    server.stop()
-    for each in (agents, peers, local):
-        if each:
-            each.stop()
-    outbound.stop()
 
 
 def _seed(services: Services, url: str, seed: seeding.Seed) -> None:

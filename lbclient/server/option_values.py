@@ -15,6 +15,8 @@ from ..resources.quota import LIMITS, UNLIMITED
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 SYSLOG_PORTS = {"syslog": 514, "syslog+tcp": 601, "syslog+tls": 6514}
 OTLP = "otlp+"  # before the address of an OpenTelemetry collector
+DATABASE = re.compile(r"(sqlite|postgresql)(\+[a-z0-9_]+)?://.*")
+PASSWORD = re.compile(r"(://[^/@:]*:)[^@]*@")
 INTERFACE = re.compile(r"[^\s/=,]{1,15}")
 
 
@@ -128,6 +130,18 @@ def _quota(name: str, limit: str) -> int:
         raise ValueError(f"a limit like {LIMITS[0]}=10; there are {', '.join(LIMITS)}")
     number: int = number_of(int, UNLIMITED, 2_000_000_000, f"a number from {UNLIMITED} (no limit) to 2000000000")(limit)
     return number
+
+
+def database_address(value: str) -> str:
+    """Parse the SQLAlchemy URL of a database."""
+    if not DATABASE.fullmatch(value):
+        raise ValueError("a URL such as sqlite:////var/lib/lbclient/db.sqlite or postgresql://user@host/name")
+    return value
+
+
+def without_password(value: str) -> str:
+    """Return a URL, or any other value, without the password that may be in it."""
+    return PASSWORD.sub(r"\1***@", value)
 
 
 def file_path(value: str) -> Path:

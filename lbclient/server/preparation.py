@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
+from ..store import migrations
 from ..store.identity_tables import USER
 from ..store.network_tables import NETWORK
 from ..store.store import Store
@@ -22,6 +26,7 @@ from .identity.bootstrap import Login, bootstrap, create_demo
 from .network.demo_networks import create_demo_networks
 
 LOG = logging.getLogger(__name__)
+NO_USERS = "The database has no users yet: first start the server that carries the traffic."
 
 
 class DatabaseError(Exception):
@@ -40,20 +45,77 @@ def unlocked(config: Config) -> tuple[Store, key_rings.KeyRings]:
 
 def open_store(url: str) -> Store:
     """Open the database and bring its schema up to date. Raises DatabaseError."""
-    try:
+    _check_directory(url)
+    with _trouble(url):
         store = Store(url)
         store.migrate()
-    except (ArgumentError, ImportError, SQLAlchemyError) as error:
+    return store
+
+
+def _check_directory(url: str) -> None:
+    """Check that SQLite can create a database that is not there yet. Raises DatabaseError."""
+    path = sqlite_file(url)
+    if path is not None and not path.exists() and not os.access(path.parent, os.W_OK | os.X_OK):
+        raise DatabaseError(f"The database {_hidden(url)} cannot be used: {path.parent} is no directory to write to.")
+
+
+def check(config: Config, keystone: Keystone | None) -> None:
+    """Check that the database can be opened and prepared, without changing or creating it. Raises errors of both."""
+    path = sqlite_file(config.database_url)
+    if path is not None and not path.exists():
+        if path.parent != config.state_directory:
+            _check_directory(config.database_url)
+        return
+    with _trouble(config.database_url):
+        store = Store(config.database_url)
+        try:
+            _check_content(config, store, keystone)
+        finally:
+            store.close()
+
+
+def _check_content(config: Config, store: Store, keystone: Keystone | None) -> None:
+    """Check an existing database against the program, the keys and the state directory."""
+    with store.reading() as tx:
+        is_new = migrations.is_new(tx)
+        if not is_new:
+            migrations.check_version(tx)
+    if is_new and not config.has_agent:
+        raise DatabaseError(NO_USERS)
+    if is_new:
+        return
+    key_rings.check_sealed(config, store)
+    count = len(store.loadbalancer_ids()) if config.has_agent else 0
+    state.check_claim(config.state_directory, store.database_id(), count, is_adopting=config.adopt)
+    if not config.has_agent:
+        _check_is_prepared(config, store)
+    elif keystone and config.networks and _has_no_network(store):
+        keystone.project_id()
+
+
+@contextmanager
+def _trouble(url: str) -> Iterator[None]:
+    """Raise DatabaseError if the database cannot be used in the block."""
+    try:
+        yield
+    except (ArgumentError, ImportError, SQLAlchemyError, ValueError) as error:
         why = reason(getattr(error, "orig", None) or error)
         raise DatabaseError(f"The database {_hidden(url)} cannot be used: {why}.") from None
-    return store
+
+
+def sqlite_file(url: str) -> Path | None:
+    """Return the file of a database; None if it is not SQLite. Raises DatabaseError."""
+    with _trouble(url):
+        wanted = make_url(url)
+    is_file = wanted.get_backend_name() == "sqlite" and wanted.database
+    return Path(wanted.database) if is_file and wanted.database else None
 
 
 def _hidden(url: str) -> str:
     """Return the database URL without its password."""
     try:
         return make_url(url).render_as_string(hide_password=True)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         return "that is configured"
 
 
@@ -89,17 +151,20 @@ def _check_is_prepared(config: Config, store: Store) -> None:
     """Check that the server that carries the traffic has created the users. Raises DatabaseError."""
     with store.reading() as tx:
         if not config.keystone_url and tx.scalar(sa.select(USER.c.id).limit(1)) is None:
-            raise DatabaseError("The database has no users yet: first start the server that carries the traffic.")
+            raise DatabaseError(NO_USERS)
 
 
 def _prepare_networks(config: Config, store: Store, keystone: Keystone) -> None:
     """Create the networks at the first start if users and projects come from an external Keystone."""
-    with store.reading() as tx:
-        is_first = tx.scalar(sa.select(NETWORK.c.id).limit(1)) is None
-    if is_first and config.networks:
+    if config.networks and _has_no_network(store):
         project_id = keystone.project_id()
         with store.writing() as tx:
             create_demo_networks(tx, project_id, *config.networks)
+
+
+def _has_no_network(store: Store) -> bool:
+    with store.reading() as tx:
+        return tx.scalar(sa.select(NETWORK.c.id).limit(1)) is None
 
 
 def _add(known: clouds_yaml.Clouds, name: str, login: Login, auth_url: str, authority: Path | None) -> None:

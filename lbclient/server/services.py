@@ -145,7 +145,7 @@ class Figures(Protocol):
 
 @dataclass
 class Changed:
-    """What has changed since the start and is in effect; None for what the configuration of the start says."""
+    """Settings that have changed since the start; None for those that are as the configuration said at the start."""
 
     quotas: Mapping[str, int] | None = None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -32,7 +33,7 @@ def held(directory: Path) -> Iterator[Path]:
         directory.chmod(0o700)
         descriptor = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
-        raise StateError(f"The state directory {directory} cannot be used: {error.strerror}.") from None
+        raise _unusable(directory, error) from None
     with open(descriptor, "r+") as lock:
         if not _lock(lock):
             pid = (lock.read().split() or ["unknown"])[0]
@@ -41,6 +42,21 @@ def held(directory: Path) -> Iterator[Path]:
         lock.write(f"{os.getpid()} {start_of(os.getpid())}\n")
         lock.flush()
         yield directory
+
+
+def check(directory: Path) -> None:
+    """Check that `held` can create the directory, or files in it, and leave nothing there. Raises StateError."""
+    existing = next(each for each in (directory, *directory.parents) if each.exists())
+    try:
+        tempfile.TemporaryDirectory(dir=existing).cleanup()
+        if (directory / LOCK).exists():
+            (directory / LOCK).open("r+").close()
+    except OSError as error:
+        raise _unusable(directory, error) from None
+
+
+def _unusable(directory: Path, error: OSError) -> StateError:
+    return StateError(f"The state directory {directory} cannot be used: {error.strerror}.")
 
 
 def holder(directory: Path) -> str | None:
@@ -92,12 +108,20 @@ def _lock(lock: IO[str]) -> bool:
 def claim(directory: Path, database_id: str, count: int, *, is_adopting: bool) -> None:
     """Check that the database, with `count` load balancers, belongs to the directory. Raises StateError.
 
-    The server stops load balancers that run and are not in the database: with the wrong database, all traffic would
-    end. If neither has a load balancer yet, or with is_adopting, the directory is marked as belonging to the database.
+    If neither has a load balancer yet, or with is_adopting, the directory is marked as belonging to the database.
     """
-    path = directory / MARK
-    known = path.read_text().strip() if path.exists() else None
-    if known == database_id:
+    check_claim(directory, database_id, count, is_adopting=is_adopting)
+    if _marked(directory) != database_id:
+        mark(directory, database_id)
+
+
+def check_claim(directory: Path, database_id: str, count: int, *, is_adopting: bool) -> None:
+    """Check that `claim` may mark the directory. Raises StateError.
+
+    The server stops load balancers that run and are not in the database: with the wrong database, all traffic would
+    end.
+    """
+    if _marked(directory) == database_id:
         return
     running = _instances(directory)
     if not is_adopting and (count or running):
@@ -106,7 +130,11 @@ def claim(directory: Path, database_id: str, count: int, *, is_adopting: bool) -
             f"{running} were started from the directory. Name the right database; or start once with --adopt to use "
             "this one from now on, which ends those that are not in it."
         )
-    mark(directory, database_id)
+
+
+def _marked(directory: Path) -> str | None:
+    path = directory / MARK
+    return path.read_text().strip() if path.exists() else None
 
 
 def check_keys(directory: Path, names: Iterable[str]) -> None:

@@ -126,6 +126,12 @@ def invite(tx: sa.Connection, host: HostRecord) -> tuple[str, int]:
     return f"{secret}.{fingerprint}", until
 
 
+def is_valid(tx: sa.Connection, secret: str) -> bool:
+    """Return whether a token can be used at this moment."""
+    until = tx.scalar(sa.select(HOST.c.enrolment_until).where(HOST.c.enrolment == _hashed(secret)))
+    return until is not None and until >= placing.clock(tx)
+
+
 def redeem(tx: sa.Connection, secret: str) -> tuple[HostRecord, str] | None:
     """Use up the token of a host; return the host and the name of its new certificate. None: the token is not valid.
 

@@ -25,21 +25,32 @@ class Unfit(Exception):
 
 def upgrade(tx: sa.Connection) -> None:
     """Create the schema, or migrate it to the newest version. Raises Unfit."""
-    if not sa.inspect(tx).has_table(SCHEMA.name):
+    if is_new(tx):
         metadata.create_all(tx)
         tx.execute(sa.insert(SCHEMA).values(version=NEWEST, database_id=str(uuid.uuid4())))
         serials.prepare(tx)
         placing.add_server(tx)
         return
-    version = tx.scalar(sa.select(SCHEMA.c.version)) or 0
-    if version > NEWEST:
-        raise Unfit(f"The database has schema version {version}, this program knows {NEWEST}: use a newer one.")
+    version = check_version(tx)
     for step in STEPS[version - 1 :]:
         step(tx)
     _check(tx)
     serials.prepare(tx)
     placing.add_server(tx)
     tx.execute(sa.update(SCHEMA).values(version=NEWEST))
+
+
+def is_new(tx: sa.Connection) -> bool:
+    """Whether the database has no schema yet."""
+    return not sa.inspect(tx).has_table(SCHEMA.name)
+
+
+def check_version(tx: sa.Connection) -> int:
+    """Return the version of the schema. Raises Unfit if it is newer than this program."""
+    version = tx.scalar(sa.select(SCHEMA.c.version)) or 0
+    if version > NEWEST:
+        raise Unfit(f"The database has schema version {version}, this program knows {NEWEST}: use a newer one.")
+    return version
 
 
 def _check(tx: sa.Connection) -> None:

@@ -33,6 +33,9 @@ def settle(tx: sa.Connection, loadbalancer_id: str, reported: Mapping[str, str] 
     if loadbalancer is None:
         return
     rows = _UNSETTLED.all(tx, loadbalancer_id=loadbalancer_id)
+    if len(rows) > settling.PART:
+        settling.settle_members(tx, loadbalancer_id)
+        rows = _UNSETTLED.all(tx, loadbalancer_id=loadbalancer_id)
     seen = {(row.name, row.id): row.revision for row in rows if not row.is_active}
     changed = {(row.name, row.id): row.healthy for row in rows if not row.is_same}
     settling.settle(tx, loadbalancer, seen, None, statuses=changed if not reported else {})

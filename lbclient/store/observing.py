@@ -107,6 +107,23 @@ def forget(tx: sa.Connection, table: sa.Table, ids: Iterable[str]) -> None:
         each.run_each(tx, [{"row_id": id_} for id_ in ids])
 
 
+_FORGET_MEMBERS = [
+    Prepared(
+        sa.delete(observed).where(
+            observed.c.loadbalancer_id == sa.bindparam("loadbalancer_id"),
+            *(~sa.exists().where(table.c.id == observed.c.id) for table in (POOL, MEMBER)),
+        )
+    )
+    for observed in (PART_STATISTICS, CHECK)
+]
+
+
+def forget_members(tx: sa.Connection, loadbalancer_id: str) -> None:
+    """Delete the counters and the check results of those parts of a load balancer that do not exist any more."""
+    for each in _FORGET_MEMBERS:
+        each.run(tx, loadbalancer_id=loadbalancer_id)
+
+
 def _existing(tx: sa.Connection, table: sa.Table, ids: Iterable[str]) -> set[str]:
     wanted = list(ids)
     found: set[str] = set()

@@ -29,6 +29,13 @@ class SealedKeys:
             return self.load()
         return MultiFernet([self._opened(each) for each in found])
 
+    def check(self) -> None:
+        """Check that the master key opens the keys that there are. Raises DamagedKey."""
+        with self._store.reading() as tx:
+            found = self._sealed(tx)
+        for each in found:
+            self._opened(each)
+
     def adopt(self, keys: Iterable[bytes]) -> None:
         """Keep these keys, oldest first, unless the database has keys already."""
         with self._store.writing() as tx:

@@ -53,6 +53,13 @@ _FAIL = {
     for name, table in TABLES.items()
 }
 _REMOVE = {name: Prepared(sa.delete(table).where(_seen(table), ~_is_kept(table))) for name, table in TABLES.items()}
+_MINE = MEMBER.c.loadbalancer_id == sa.bindparam("loadbalancer_id")
+_ACTIVATE_MEMBERS = Prepared(
+    sa.update(MEMBER)
+    .where(_MINE, MEMBER.c.provisioning_status != "ACTIVE", _is_kept(MEMBER))
+    .values(provisioning_status="ACTIVE", updated_at=_AT)
+)
+_REMOVE_MEMBERS = Prepared(sa.delete(MEMBER).where(_MINE, ~_is_kept(MEMBER)))
 _SHOW_ERROR = {
     table.name: Prepared(
         sa.update(table)
@@ -154,6 +161,14 @@ def settle_part(tx: sa.Connection, seen: Seen, is_failed: bool) -> None:
     """Settle some members like settle(), which has to follow. The load balancer stays PENDING_* in the meantime."""
     revisions = {id_: revision for (_, id_), revision in seen.items()}
     _settle_table(tx, MEMBER.name, revisions, set(revisions) if is_failed else set())
+
+
+def settle_members(tx: sa.Connection, loadbalancer_id: str) -> None:
+    """Settle all members of a load balancer like settle(), by a few statements; nothing else may change them."""
+    owner = {"loadbalancer_id": loadbalancer_id}
+    _ACTIVATE_MEMBERS.run(tx, **owner, at=now())
+    if _REMOVE_MEMBERS.run(tx, **owner):
+        observing.forget_members(tx, loadbalancer_id)
 
 
 def _settle_table(tx: sa.Connection, name: str, revisions: Mapping[str, int], failed: set[str]) -> None:

@@ -17,6 +17,8 @@ from .records import (
     PoolRecord,
 )
 
+SHARED = ("MASTER", "BACKUP")  # the roles of hosts whose addresses move between them
+
 
 @dataclass(frozen=True)
 class Shaping:
@@ -33,9 +35,9 @@ class Shaping:
 
 @dataclass(frozen=True)
 class Peer:
-    """A HAProxy that exchanges session tables with others: the name is the ID of its host."""
+    """A host of a load balancer that has two: where its HAProxy takes what the other one has in its stick tables."""
 
-    name: str
+    name: str  # the ID of the host
     address: str
     port: int
 
@@ -84,6 +86,16 @@ class Snapshot:
         if listener.id in self.admitted:
             return self.admitted[listener.id]
         return tuple(listener.allowed_cidrs) if listener.allowed_cidrs else None
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether this host has the addresses only while the other one does not."""
+        return self.role in SHARED
+
+    @property
+    def own_peer(self) -> Peer | None:
+        """This host among the peers; None if the load balancer has no other host."""
+        return next((each for each in self.peers if each.name == self.host_id), None)
 
     @property
     def failures(self) -> dict[tuple[str, str], str]:

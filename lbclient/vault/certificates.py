@@ -164,7 +164,7 @@ def _ordered(certificate: x509.Certificate, others: Sequence[x509.Certificate]) 
 
 def _check_kind(key: Any) -> None:
     if not isinstance(key, SERVED_KEYS):
-        raise UnsupportedKey("The key can serve no TLS: RSA, ECDSA, Ed25519 and Ed448 can.")
+        raise UnsupportedKey("Keys of this kind cannot be used for TLS: use RSA, ECDSA, Ed25519 or Ed448.")
     if isinstance(key, rsa.RSAPrivateKey) and key.key_size < RSA_MINIMUM:
         raise UnsupportedKey(f"The RSA key has {key.key_size} bits; at least {RSA_MINIMUM} are needed.")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,6 +70,13 @@ def master(path: Path, may_create: bool) -> Fernet:
         ) from None
 
 
+def check_directory(path: Path) -> None:
+    """Check that a master key can be created here. Raises DamagedKey."""
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        why = os.strerror(errno.EACCES if path.parent.is_dir() else errno.ENOENT)
+        raise DamagedKey(f"The master key {path} cannot be used: {why}.")
+
+
 def load(directory: Path) -> MultiFernet:
     """Load all keys in the directory, creating the first if there is none. Raises DamagedKey."""
     try:
@@ -98,11 +106,14 @@ def rotate(directory: Path) -> None:
 
 def read(directory: Path) -> list[bytes]:
     """Return the keys in the directory, oldest first; none if there is no directory. Raises DamagedKey."""
-    if not directory.is_dir():
-        return []
-    for number in _numbers(directory):
-        _key(directory / str(number))
-    return [(directory / str(number)).read_bytes() for number in reversed(_numbers(directory))]
+    try:
+        if not directory.is_dir():
+            return []
+        for number in _numbers(directory):
+            _key(directory / str(number))
+        return [(directory / str(number)).read_bytes() for number in reversed(_numbers(directory))]
+    except OSError as error:
+        raise DamagedKey(f"The keys in {directory} cannot be used: {error.strerror}.") from None
 
 
 def add(directory: Path) -> None:

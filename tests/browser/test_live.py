@@ -133,7 +133,7 @@ _ROWS = """() => {
 }"""
 
 
-@pytest.mark.parametrize(("width", "rows"), [(360, [1, 1, 1, 1]), (800, [2, 2]), (1100, [4]), (1440, [4])])
+@pytest.mark.parametrize(("width", "rows"), [(360, [1, 1, 1, 1]), (800, [2, 2]), (1100, [2, 2]), (1440, [4])])
 def test_no_graph_stands_alone_in_a_row(browser: Browser, site: RunningServer, width: int, rows: list[int]) -> None:
     client = Client(site)
     made = client.balancer("drawn")

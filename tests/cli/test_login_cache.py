@@ -78,7 +78,7 @@ def test_a_changed_clouds_yaml_is_read_at_once(run, cloud, folder, tmp_path, mon
     result = run(*LIST)
     assert (result.status, "401" in result.err) == (1, True)
     clouds.write_text("clouds: [")
-    assert "is no YAML" in run(*LIST).err
+    assert "is not valid YAML" in run(*LIST).err
 
 
 def test_an_expired_login_is_replaced_without_asking(requests_of, folder) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 import pytest
 
-from players import Openstack
+import genuine_openstack
 
 
 class Play(Protocol):
@@ -55,37 +55,21 @@ class Ours(_Player):
 
 
 class InOpenstack(_Player):
-    def __init__(self, openstack: Openstack, *, is_genuine: bool) -> None:
-        self.is_genuine = is_genuine
-        self._openstack = openstack
+    def __init__(self, environment: dict[str, str], hidden: str) -> None:
+        self.is_genuine = hidden == "lbclient"
+        self._environment, self._hidden = environment, hidden
 
     def run(self, words: Sequence[str]) -> tuple[int, str, str]:
-        return self._openstack.run(words)
-
-
-@pytest.fixture(scope="module")
-def openstacks(cloud: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Openstack]]:
-    """Returns the `openstack` that hides a distribution: one process for all tests."""
-    started: dict[str, Openstack] = {}
-
-    def hiding(hidden: str) -> Openstack:
-        if hidden not in started:
-            # stevedore remembers what it found for all that run with the same paths, whatever they hide.
-            memory = {"XDG_CACHE_HOME": str(tmp_path_factory.mktemp("cache"))}
-            started[hidden] = Openstack({**cloud.environment("lbclient-admin"), **memory}, hidden)
-        return started[hidden]
-
-    yield hiding
-    for each in started.values():
-        each.end()
+        ended = genuine_openstack.openstack(self._environment, *words, hidden=self._hidden)
+        return ended.returncode, ended.stdout, ended.stderr
 
 
 @pytest.fixture(params=["lbclient", "openstack with ours", "openstack with the genuine plugin"])
-def play(request: pytest.FixtureRequest, run: Any, openstacks: Callable[[str], Openstack]) -> Play:
+def play(request: pytest.FixtureRequest, run: Any, cloud: Any) -> Play:
     if request.param == "lbclient":
         return Ours(run)
     hidden = "lbclient" if "genuine" in request.param else "python-octaviaclient"
-    return InOpenstack(openstacks(hidden), is_genuine=hidden == "lbclient")
+    return InOpenstack(cloud.environment("lbclient-admin"), hidden)
 
 
 @pytest.fixture

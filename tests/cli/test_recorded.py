@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 
+import genuine_openstack
 from command_lines import SURFACE, lines_of, options_of
 from lbclient.client import wait
 from lbclient.client.connect import connect
 from lbclient.client.services import Services
 from lbclient.resources import AMPHORA, BY_NAME, LOADBALANCER
-from players import Lbclient, Openstack
+from players import Lbclient
 from recording import SERVICE, Recorder, Sent, recorder
 
 QOS_POLICY = {"id": "5f0a6c11-7d3e-4a0c-8a44-0b5d6f6f7a01", "name": "recorded policy"}
@@ -87,15 +88,15 @@ class Stage:
     """Both clients in front of one recorder."""
 
     recorder: Recorder
-    genuine: Openstack
+    environment: dict[str, str]
     run: Any
     world: World
 
     def both(self, words: Sequence[str]) -> tuple[list[Sent], list[Sent]]:
         """Return the requests of python-octaviaclient and those of lbclient; both commands have to succeed."""
         self.recorder.taken()
-        status, _, err = self.genuine.run(words)
-        assert status in (0, None), (words, err)
+        ended = genuine_openstack.openstack(self.environment, *words, hidden="lbclient")
+        assert ended.returncode == 0, (words, ended.stderr)
         theirs = self.recorder.taken()
         result = self.run(*words)
         assert result.status == 0, (words, result.err)
@@ -130,20 +131,13 @@ def environment(cloud: Any, recording: Recorder, tmp_path_factory: pytest.TempPa
     return {**cloud.environment(), **own}
 
 
-@pytest.fixture(scope="module")
-def genuine(environment: dict[str, str]) -> Iterator[Openstack]:
-    player = Openstack(environment, "lbclient")
-    yield player
-    player.end()
-
-
 @pytest.fixture
 def stage(
-    recording: Recorder, genuine: Openstack, run: Any, world: World, environment: Any, monkeypatch: pytest.MonkeyPatch
+    recording: Recorder, run: Any, world: World, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> Stage:
     for name in ("OS_CLIENT_CONFIG_FILE", "OS_CLOUD", "XDG_CACHE_HOME"):
         monkeypatch.setenv(name, environment[name])
-    return Stage(recording, genuine, run, world)
+    return Stage(recording, environment, run, world)
 
 
 def changes(sent: Sequence[Sent]) -> list[Sent]:

@@ -72,6 +72,12 @@ def test_a_pace_holds_a_load_balancer_until_it_is_released(run_testing: Run) -> 
     wait_until(lambda: status() == "ACTIVE")
 
 
+def test_a_pace_takes_the_name_of_a_load_balancer(run_testing: Run) -> None:
+    made = run_testing(*CREATE, "-f", "json").json
+    pace = run_testing("testing", "pace", "create", "--loadbalancer", "lb1", "--seconds", "1", "-f", "json").json
+    assert pace["loadbalancer_id"] == made["id"]
+
+
 def test_a_preset_lists_its_paces(run_testing: Run) -> None:
     made = run_testing("testing", "pace", "preset", "octavia", "--scale", "0.5", "-f", "json").json
     assert [each["seconds"] for each in made] == [31.5, 1.5, 2.0]
@@ -85,6 +91,9 @@ def test_a_snapshot_is_saved_and_brought_back(run_testing: Run) -> None:
     assert run_testing("loadbalancer", "list", "-f", "json").json == []
     assert {"name": "empty"} in run_testing("testing", "snapshot", "list", "-f", "json").json
     assert run_testing("testing", "snapshot", "delete", "empty").status == 0
+    assert run_testing("testing", "snapshot", "save", "a.json").status == 0
+    assert {"name": "a.json"} in run_testing("testing", "snapshot", "list", "-f", "json").json
+    assert run_testing("testing", "snapshot", "delete", "a.json").status == 0
 
 
 def test_a_member_reports_what_it_is_told_to(run_testing: Run) -> None:
@@ -107,6 +116,18 @@ def test_a_member_reports_what_it_is_told_to(run_testing: Run) -> None:
         (("fault", "create", "--delay", "soon"), "'soon' is not a number"),
         (("pace", "create", "--operation", "delete"), "a pace needs seconds, polls, manual"),
         (("snapshot", "restore", "nothing"), "there are: initial"),
+        (("fault", "create", "--status", "503", "--probability", "nan"), "'nan' is not a number"),
+        (("fault", "create", "--status", "503", "--seed", "-1"), "--seed: -1 is not 0 or more"),
+        (("fault", "create", "--status", "503", "--path", ""), "path. Value: ''. Value should be a path"),
+        (("pace", "preset", "fast", "--scale", "nan"), "'nan' is not a number above 0, up to 100"),
+        (
+            ("pace", "create", "--loadbalancer", "nothing", "--seconds", "1"),
+            "No load balancer has the name or ID 'noth",
+        ),
+        *(((*words, "../x"), "1 to 64 letters") for words in (("snapshot", "save"), ("reset", "--snapshot"))),
+        (("snapshot", "delete", "x#y"), "1 to 64 letters"),
+        (("snapshot", "save", ""), "1 to 64 letters"),
+        (("amphora", "kill", "nothing"), "Amphora nothing not found"),
     ],
 )
 def test_mistakes_are_told_in_a_sentence(run_testing: Run, words: tuple[str, ...], told: str) -> None:

@@ -78,7 +78,7 @@ def test_regions_with_values_of_their_own_go_through_openstacksdk() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("clouds: [", r"clouds\.yaml is no YAML: line \d:"),
+        ("clouds: [", r"clouds\.yaml is not valid YAML: line \d:"),
         ("clouds:\n  one:\n   - x\n", "The entry of cloud 'one'"),
         ("- x\n", "should be a mapping with the key 'clouds'"),
         ("clouds: 5\n", "'clouds' in .* should be a mapping of names"),

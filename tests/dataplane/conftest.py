@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,23 @@ from world import DataPlaneRig
 def vips(request: pytest.FixtureRequest) -> Iterator[None]:
     """Plays a test with IPv4 VIPs, with IPv6 VIPs and with both."""
     addresses.use(request.param)
+    yield
+    addresses.use("IPv4")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Play a test that is the same for every family with IPv6 VIPs or with both, in turn; with --long with all."""
+    if "some_vips" in metafunc.fixturenames:
+        others = [choice for choice in addresses.CHOICES if choice != "IPv4"]  # other tests have IPv4 VIPs alone
+        chosen = others[zlib.crc32(metafunc.function.__name__.encode()) % len(others)]
+        choices = list(addresses.CHOICES) if metafunc.config.getoption("long") else [chosen]
+        metafunc.parametrize("some_vips", choices, indirect=True)
+
+
+@pytest.fixture
+def some_vips(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Plays a test with IPv6 VIPs or with both."""
+    addresses.use(getattr(request, "param", "both"))  # unittest's cases have no parameters
     yield
     addresses.use("IPv4")
 

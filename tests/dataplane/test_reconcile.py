@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import signal
 import socket
 import subprocess
+from collections.abc import Iterator
 
 import pytest
-from members import until
+import vips
+from members import free_port, until
 from world import DataPlaneRig, get, member, web
 
 from lbclient.dataplane.haproxy import configuration_files, process_table
+
+pytestmark = pytest.mark.usefixtures("some_vips")
 
 
 def test_a_load_balancer_comes_up_and_goes(world: DataPlaneRig, webs) -> None:
@@ -84,6 +89,19 @@ def test_a_drained_member_of_the_file_comes_back_at_run_time(world: DataPlaneRig
     until(lambda: world.operating("member", "m1") == "NO_MONITOR")
 
 
+@contextlib.contextmanager
+def taken(port: int, kind: socket.SocketKind = socket.SOCK_STREAM) -> Iterator[int]:
+    """Another program that has the port on all VIPs."""
+    with contextlib.ExitStack() as others:
+        for address in vips.addresses():
+            family = socket.AF_INET6 if ":" in address else socket.AF_INET
+            other = others.enter_context(socket.socket(family, kind))
+            other.bind((address, port))
+            if kind == socket.SOCK_STREAM:
+                other.listen()
+        yield port
+
+
 @pytest.mark.parametrize("protocol", ["TCP", "UDP"])
 @pytest.mark.parametrize("is_first", [False, True])
 def test_a_taken_port_is_an_error_of_its_listener_alone(
@@ -93,15 +111,11 @@ def test_a_taken_port_is_an_error_of_its_listener_alone(
     good = web(members={"m1": member(one)})
     if not is_first:
         world.change(good)
-    kind = socket.SOCK_STREAM if protocol == "TCP" else socket.SOCK_DGRAM
-    with socket.socket(type=kind) as other:
-        other.bind(("127.0.0.1", 0))
-        if protocol == "TCP":
-            other.listen()
-        port = other.getsockname()[1]
+    with taken(free_port(), socket.SOCK_STREAM if protocol == "TCP" else socket.SOCK_DGRAM) as port:
         bad = {"listeners": {"bad": {"protocol": protocol, "protocol_port": port}}}
         assert world.change(good, bad) == "ACTIVE"
-        assert world.fault() == f"Cannot listen on 127.0.0.1 port {port}: the port is in use by another program."
+        for address in vips.addresses():
+            assert f"Cannot listen on {address} port {port}: the port is in use by another" in (world.fault() or "")
         assert (world.provisioning("listener", "bad"), world.provisioning("listener", "web")) == ("ERROR", "ACTIVE")
         until(lambda: world.operating("listener", "bad") == "ERROR")
         assert world.operating("listener", "web") == "ONLINE"
@@ -117,13 +131,13 @@ def test_a_taken_port_is_an_error_of_its_listener_alone(
 def test_a_listener_serves_on_the_addresses_that_it_can_have(world: DataPlaneRig, webs) -> None:
     (one,) = webs("one")
     tree = web(members={"m1": member(one)})
-    port = tree["listeners"]["web"]["protocol_port"]
+    port, first = tree["listeners"]["web"]["protocol_port"], vips.addresses()[0]
     with socket.create_server(("127.0.0.9", port)):
-        assert world.change(tree, {"addresses": ["127.0.0.1", "127.0.0.9"]}) == "ACTIVE"
+        assert world.change(tree, {"addresses": [first, "127.0.0.9"]}) == "ACTIVE"
         assert world.provisioning("listener", "web") == "ERROR"
         until(lambda: world.operating("listener", "web") == "DEGRADED")
         assert "127.0.0.9" in (world.fault() or "")
-        assert get(port).name == "one"
+        assert get(port, address=first).name == "one"
     until(lambda: world.provisioning("listener", "web") == "ACTIVE", 20)
     assert get(port, address="127.0.0.9").name == "one"
 
@@ -132,7 +146,7 @@ def test_all_ports_taken_end_no_load_balancer(world: DataPlaneRig, webs) -> None
     (one,) = webs("one")
     tree = web(members={"m1": member(one)})
     port = tree["listeners"]["web"]["protocol_port"]
-    with socket.create_server(("127.0.0.1", port)):
+    with taken(port):
         assert world.change(tree) == "ACTIVE"
         assert world.provisioning("listener", "web") == "ERROR"
         until(lambda: world.operating() == "ERROR")

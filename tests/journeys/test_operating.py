@@ -82,7 +82,7 @@ def script(root: Path) -> str:
     lines = [PRELUDE, f"cat > {root}/etc/lbclient/server.ini <<'END'\n{played(text, root)}END"]
     for number, command in enumerate(COMMANDS):
         lines += [hook for begin, hook in BEFORE.items() if command.startswith(begin)]
-        lines += [f"echo {MARK}{number}", f"{played(command, root)}", "echo; echo $?"]
+        lines += [f"echo {MARK}{number}", f"{played(command, root)}", "status=$?; echo; echo $status"]
     return "\n".join([*lines, f"echo {END}", "exit 0"])
 
 

@@ -19,9 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from members import Web
 
 import load
 import load_members
+from agents import LONG, Hosts, traffic
 from lbclient.store import migrations
 from mixed_changes import LBAAS, LOOPBACK6, Api, Balancer
 from running import RunningServer, end_server, fed, free_ports, own_networks, start_server, wait_until
@@ -59,6 +61,22 @@ def commit_before() -> str:
     if git("status", "--porcelain", schema):
         pytest.skip(f"{schema} has changes that are not committed")
     return git("log", "-1", "--format=%H", "--", schema)
+
+
+def test_the_newest_tag_is_the_release_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While nothing is tagged, no other test shows that it would be found."""
+    monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
+    for name, value in (("NAME", "n"), ("EMAIL", "e@example")):
+        for who in ("AUTHOR", "COMMITTER"):
+            monkeypatch.setenv(f"GIT_{who}_{name}", value)
+    git("init", "--quiet")
+    for tag in ("0.1.0", "0.2.0", ""):
+        git("commit", "--quiet", "--allow-empty", "--message", "c")
+        if tag:
+            git("tag", "--annotate", tag, "--message", tag)
+    assert commit_before() == "0.2.0"
+    git("tag", "--annotate", "0.3.0", "--message", "this release itself")
+    assert commit_before() == "0.2.0"
 
 
 @pytest.fixture(scope="module")
@@ -241,6 +259,54 @@ def test_upgrades_are_not_felt(before: Path, tmp_path: Path, empty_database_url:
     assert result["failed"] == {}, result
     assert datagrams.failed == []
     assert len(result["done"]) >= 10, result
+
+
+@pytest.fixture
+def member() -> Iterator[Web]:
+    made = Web("one")
+    yield made
+    made.down()
+
+
+@pytest.mark.parametrize("order", [("server", "agent"), ("agent", "server")], ids="-".join)
+def test_a_server_and_its_host_are_upgraded_one_after_the_other(
+    before: Path, tmp_path: Path, member: Web, order: tuple[str, str]
+) -> None:
+    """In both orders: the traffic does not notice, and afterwards changes take effect on the host again.
+
+    While one is of the release before, an agent that does not fit the server is refused, and what runs goes on.
+    """
+    hosts = Hosts(tmp_path, f"sqlite:///{tmp_path / 'database'}", tree=before)
+    try:
+        agent, balancer, url = hosts.carried(member)
+        wait_until(lambda: hosts.statuses(balancer) == ("ACTIVE", "ONLINE"), LONG)
+        hosts.tree = None
+        with traffic(url) as answers:
+            for part in order:
+                if part == "server":
+                    stop(hosts.server.process)
+                    hosts.server = hosts.start()
+                else:
+                    stop(agent)
+                    agent = hosts.start_agent("first", "first")
+                count = len(answers)
+                wait_until(lambda: len(answers) > count + CONNECTIONS, SECONDS)  # noqa: B023
+            if agent.poll() is not None:  # the server of the release before has refused it
+                agent = hosts.start_agent("first", "first")
+            wait_until(lambda: hosts.statuses(balancer) == ("ACTIVE", "ONLINE"), SECONDS)
+        assert set(answers) == {200}
+        path = f"/load-balancer/v2.0/lbaas/loadbalancers/{balancer['id']}"
+        hosts.ask("PUT", path, {"loadbalancer": {"admin_state_up": False}})
+        wait_until(lambda: hosts.statuses(balancer) == ("ACTIVE", "OFFLINE"), SECONDS)
+    finally:
+        hosts.end()
+
+
+def stop(process: subprocess.Popen[str]) -> None:
+    """End a server or an agent as its unit does: HAProxy goes on."""
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode == 0
 
 
 def is_loaded(balancer: Balancer, datagrams: Datagrams) -> None:

@@ -299,32 +299,3 @@ def test_keys_are_written_nowhere_else(backup: Path) -> None:
     assert refused.returncode == 1
     assert "no key" in refused.stderr
     assert not list(backup.rglob("escaped"))
-
-
-def test_a_configuration_is_checked_without_a_server(tmp_path: Path) -> None:
-    path = tmp_path / "server.ini"
-    path.write_text("[server]\nbind_port = 9999\ndatabase = postgresql://lb:secret@db/lb\n")
-    shown = run("check-config", f"--config-file={path}", f"--state-directory={tmp_path / 'state'}")
-    assert shown.returncode == 0, shown.stderr
-    assert "bind_port = 9999" in shown.stdout
-    assert ":secret@" not in shown.stdout
-    path.write_text("[server]\nbind_port = high\n")
-    refused = run("check-config", f"--config-file={path}")
-    assert refused.returncode == 2
-    assert "bind_port" in refused.stderr
-    assert not (tmp_path / "state").exists()
-
-
-def test_a_checked_configuration_is_printed_as_it_is_written(tmp_path: Path) -> None:
-    options = {
-        "attachment": "interface",
-        "interface": "eth0=192.0.2.0/24,eth0=2001:db8::/64",
-        "vip_ranges": "192.0.2.0/24,2001:db8::/64",
-        "quotas": "loadbalancer=10,member=500",
-    }
-    path = tmp_path / "server.ini"
-    path.write_text("[server]\n" + "".join(f"{name} = {value}\n" for name, value in options.items()))
-    shown = run("check-config", f"--config-file={path}", f"--state-directory={tmp_path / 'state'}")
-    assert shown.returncode == 0, shown.stderr
-    for name, value in options.items():
-        assert f"{name} = {value}\n" in shown.stdout

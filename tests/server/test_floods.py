@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from lbclient.server.web.asgi import LOGIN_ADDRESSES, LOGIN_THREADS, Guards
+from lbclient.server.web.asgi import LOGIN_ADDRESSES, LOGIN_THREADS, LONG_BODY, Guards
 from lbclient.server.web.limits import BODY_UNKNOWN, HEADERS_MAXIMUM, PIPELINE_MAXIMUM, VALUES_MAXIMUM, Limits, origin
 from lbclient.server.web.server import Server
 from running import RunningServer, end_server, start_server, wait_until
@@ -276,7 +276,7 @@ def test_a_full_queue_of_logins_has_places_for_an_address_with_fewer(application
 
 
 class OneByOne(Application):
-    """Notes who logs in, and answers each login when it is released."""
+    """Notes who logs in or sends a long body, and answers each when it is released."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -284,8 +284,8 @@ class OneByOne(Application):
         self.released = threading.Semaphore(0)
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        if environ["PATH_INFO"] == "/login" and "lbclient.fault" not in environ:
-            self.begun.append(environ["REMOTE_ADDR"])
+        if environ["PATH_INFO"] in ("/login", "/long") and "lbclient.fault" not in environ:
+            self.begun.append(environ.get("HTTP_X_AUTH_TOKEN") or environ["REMOTE_ADDR"])
             assert self.released.acquire(timeout=DEADLINE)
         start_response("200 OK", [("Content-Length", "0")])
         return [b""]
@@ -307,6 +307,26 @@ def test_a_login_does_not_wait_behind_a_flood_of_another_address() -> None:
         application.released.release(3)
         wait_until(lambda: len(application.begun) == LOGIN_THREADS + 3)
         assert sorted(application.begun[-3:]) == ["127.0.0.2", "127.0.0.4", "127.0.0.5"]  # one of the flood in its turn
+
+
+def test_long_requests_of_one_token_leave_a_thread_to_others() -> None:
+    application = OneByOne()
+    body = b" " * (LONG_BODY + 1)
+
+    def send(token: str, count: int) -> None:
+        head = f"POST /long HTTP/1.1\r\nHost: x\r\nX-Auth-Token: {token}\r\nContent-Length: {len(body)}\r\n\r\n"
+        for each in stack.enter_context(connections(place, count)):
+            each.sendall(head.encode() + body)
+
+    with serving(application) as place, ExitStack() as stack:
+        stack.callback(application.released.release, 6)
+        send("hog", 4)
+        wait_until(lambda: application.begun == ["hog"])
+        send("other", 2)
+        wait_until(lambda: application.begun == ["hog", "other"])
+        application.released.release(2)
+        wait_until(lambda: len(application.begun) == 4)
+        assert sorted(application.begun[2:]) == ["hog", "other"]
 
 
 def _has_answer(client: socket.socket) -> bool:

@@ -30,6 +30,17 @@ def test_costs_grow_no_faster_than_what_there_is(tmp_path: Path, kind: str) -> N
     assert not {name: found[name] for name in ALIKE if found[name][-1] - found[name][0] > FEW / 3}
 
 
+@pytest.mark.parametrize("kind", ["l7policies", "pools"])
+def test_a_tree_of_many_policies_costs_what_its_policies_cost(tmp_path: Path, kind: str) -> None:
+    """The positions of those that are there already are not looked at for each one."""
+    costs = []
+    for size in (50, 100, 200):
+        with opened(tmp_path / str(size)) as api:
+            operations = dict(growing.operations(api, kind, 3, tree=size))
+            costs.append(api.cost(operations["tree"]).total)
+    assert not is_faster_than_linear(costs), costs
+
+
 @pytest.mark.parametrize("tables", ["member a, member b", "member a, member b, member c"])
 def test_the_count_sees_what_is_square(tmp_path: Path, tables: str) -> None:
     costs = []

@@ -7,6 +7,7 @@ import signal
 import socket
 import ssl
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -118,6 +119,29 @@ def test_a_host_sees_only_what_it_runs(hosts: Hosts) -> None:
                 with pytest.raises(Refused) as refusal:
                     connection.post(f"/loadbalancers/{id_}/{verb}", values)
                 assert (refusal.value.status, refusal.value.reason) == (403, "elsewhere")
+
+
+def test_what_an_agent_cannot_mean_is_refused(hosts: Hosts) -> None:
+    hosts.enroll("first")
+    server = hosts.connection("first")
+    epoch = server.post("/register", described())["epoch"]
+    assert hosts.host("set", "--weight=0", "server").returncode == 0
+    one = f"/loadbalancers/{hosts.balancer()['id']}"
+    beat = {"epoch": epoch, "clock": 0, "totals": {}}
+    observed = {"epoch": epoch, "statuses": [], "checks": None, "reasons": [], "revision": None}
+    bodies: list[tuple[str, Any]] = [
+        *(("/register", body) for body in ([], "x", {}, described(instance=5), described(clock="x"))),
+        *(("/register", described(networks=each)) for each in ("x", [5.5], [[]])),
+        *(("/beat", {**beat, **each}) for each in ({"totals": [1]}, {"clock": []}, {"totals": {one[15:]: 5}})),
+        *((f"{one}/observed", {**observed, **each}) for each in ({"checks": [1]}, {"statuses": 5}, {"reasons": [[]]})),
+        ("/answers", {"token": [], "value": 1}),
+        ("/answers", []),
+    ]
+    for path, body in bodies:
+        with pytest.raises(Refused) as refusal:
+            server.post(path, body)
+        assert (refusal.value.status, refusal.value.reason) == (400, "bad request"), (path, body)
+    assert server.post("/beat", beat) is None
 
 
 def test_reports_of_an_earlier_registration_are_refused(hosts: Hosts) -> None:

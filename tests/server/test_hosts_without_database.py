@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,16 +11,14 @@ import pytest
 import requests
 from members import Web
 
-from agents import LBAAS, LONG, Hosts
+from agents import LBAAS, LONG, Hosts, traffic
 from running import frozen as frozen_processes
 from running import wait_until
 
 if TYPE_CHECKING:
     from databases import Cluster
 
-PAUSE = 0.05  # seconds between two requests
 OUTAGE = 250  # requests: longer than a lease
-MOST = 4000  # requests
 
 
 @pytest.fixture
@@ -44,28 +41,6 @@ def stopped(postgresql: Cluster) -> Iterator[None]:
 def frozen(postgresql: Cluster) -> Iterator[None]:
     with frozen_processes(postgresql.processes()):
         yield
-
-
-@contextmanager
-def traffic(url: str) -> Iterator[list[int | str]]:
-    """Requests in turn, each on a connection of its own, as a growing list of their statuses and errors."""
-    found: list[int | str] = []
-    is_over = threading.Event()
-
-    def run() -> None:
-        while not is_over.wait(PAUSE) and len(found) < MOST:
-            try:
-                found.append(requests.get(url, timeout=15).status_code)
-            except requests.RequestException as error:
-                found.append(repr(error))
-
-    client = threading.Thread(target=run)
-    client.start()
-    try:
-        yield found
-    finally:
-        is_over.set()
-        client.join()
 
 
 @pytest.mark.parametrize("away", [stopped, frozen])

@@ -73,7 +73,7 @@ def test_a_port_that_is_taken(state: Path) -> None:
         port = taken.getsockname()[1]
         ended = run(f"--state-directory={state}", f"--bind-port={port}")
     assert ended.returncode == 1
-    assert ended.stderr.startswith(f"lbclient server: Cannot listen on 127.0.0.1:{port}: ")
+    assert ended.stderr.startswith(f"lbclient server: bind_host, bind_port: Cannot listen on 127.0.0.1:{port}: ")
     assert ended.stderr.count("\n") == 1
     assert "in use" in ended.stderr
     assert not (state / "clouds.yaml").exists()
@@ -149,10 +149,11 @@ def test_answers_name_the_host_that_was_asked(state: Path) -> None:
         (["--private-cidr=10.0.0.0/24"], "10.0.0.0/24 is not allowed: with attachment loopback"),
         (["--private-cidr=10.0.0.1/24"], "--private-cidr: '10.0.0.1/24' is not allowed: a network like 10.0.0.0/24."),
         (["--default-provider=x"], "default_provider: 'x' is not allowed: one of octavia, amphora, noop_driver."),
-        (["--haproxy=/nonesuch"], "HAProxy not found: /nonesuch cannot be executed."),
-        (["--database=nonesuch://u:secret@h/"], "The database nonesuch://u:***@h/ cannot be used: "),
-        (["--database=nonsense"], "The database that is configured cannot be used: "),
-        (["--database=sqlite:////nonesuch/db"], "The database sqlite:////nonesuch/db cannot be used: unable to open"),
+        (["--haproxy=/nonesuch"], "haproxy: HAProxy not found: /nonesuch cannot be executed."),
+        (["--database=nonesuch://u:secret@h/"], "--database: 'nonesuch://u:***@h/' is not allowed: a URL such as "),
+        (["--database=nonsense"], "--database: 'nonsense' is not allowed: a URL such as sqlite:////"),
+        (["--database=postgresql://u:secret@h:x/"], "The database that is configured cannot be used: "),
+        (["--database=sqlite:////nonesuch/db"], "The database sqlite:////nonesuch/db cannot be used: /nonesuch is no "),
         (["--state-directory=/proc/x"], "The state directory /proc/x cannot be used"),
     ],
 )

@@ -239,7 +239,7 @@ def test_small_requests_are_answered_while_all_threads_for_long_ones_are_busy(pl
     _, pool = filled(place, 800)
     small, _ = filled(place, 3)
     may_end = threading.Event()
-    blocked = [place.server._bridge._long_pool.submit(may_end.wait, DEADLINE) for _ in range(LONG_THREADS)]
+    blocked = [place.server._bridge._long._pool.submit(may_end.wait, DEADLINE) for _ in range(LONG_THREADS)]
     lists = [place.meanwhile(lambda: place.ask("GET", f"{pool}/members")) for _ in range(4)]
     for _ in range(3):
         assert place.ask("GET", small).status_code == 200

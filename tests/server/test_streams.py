@@ -96,11 +96,11 @@ Ask = Callable[..., http.client.HTTPResponse]
 
 @pytest.fixture
 def ask() -> Iterator[Ask]:
-    """ask(server, [path]): a request over a connection of its own."""
+    """ask(server, [path], [source]): a request over a connection of its own, from an address."""
     made: list[Any] = []
 
-    def ask(server: Server, path: str = "/stream") -> http.client.HTTPResponse:
-        connection = http.client.HTTPConnection(*server.address, timeout=DEADLINE)
+    def ask(server: Server, path: str = "/stream", source: str = "127.0.0.1") -> http.client.HTTPResponse:
+        connection = http.client.HTTPConnection(*server.address, timeout=DEADLINE, source_address=(source, 0))
         connection.request("GET", path, headers={"Connection": "close"})
         answer = connection.getresponse()
         made.extend((answer, connection))
@@ -160,6 +160,18 @@ def test_too_many_streams_are_refused(make_server: Callable[..., Server], ask: A
     assert ask(server).status == 503
     kept[0].close()
     wait_until(lambda: ask(server).status == 200)
+
+
+def test_one_address_does_not_take_all_streams(make_server: Callable[..., Server], ask: Ask) -> None:
+    server = make_server(streams=4)
+    kept = [ask(server) for _ in range(4)]
+    others = [ask(server, source=f"127.0.0.{number}") for number in (2, 2, 2)]
+    assert [each.status for each in others] == [200, 200, 503]
+    for each in kept[:2]:
+        each.read()  # comes to an end
+    assert ask(server).status == 503
+    for each in (*kept[2:], *others[:2]):
+        assert each.readline() == b"beat\n"
 
 
 def test_a_client_that_does_not_read_is_cut_off(make_server: Callable[..., Server], ask: Ask, said: Said) -> None:

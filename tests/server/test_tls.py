@@ -200,7 +200,7 @@ def test_files_that_cannot_be_used(tmp_path: Path, ca: Certified) -> None:
 @pytest.mark.parametrize(
     ("options", "why"),
     [
-        (["--tls-certificate=/nonesuch"], "/nonesuch cannot be read: No such file or directory."),
+        (["--tls-certificate=/nonesuch"], "tls_certificate: /nonesuch cannot be read: No such file or directory."),
         (["--tls-key=/nonesuch"], "tls_key needs tls_certificate."),
         (["--auth=noauth", "--bind-host=0.0.0.0"], "bind_host: '0.0.0.0' is not allowed with auth noauth, "),
         (["--auth=noauth", "--bind-host=::"], "bind_host: '::' is not allowed with auth noauth, "),

@@ -8,6 +8,8 @@ import os
 import signal
 import subprocess
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,8 @@ from server_process import scoped_token
 
 LBAAS = "/load-balancer/v2.0/lbaas"
 LONG = 40.0  # seconds
+PAUSE = 0.05  # seconds between two requests of the traffic
+MOST = 4000  # requests
 
 
 def described(**other: Any) -> dict[str, Any]:
@@ -78,7 +82,9 @@ class Played:
 class Hosts:
     """A server with an agent, both on this machine: any host can have any address of 127.0.0.0/8."""
 
-    def __init__(self, directory: Path, database: str) -> None:
+    def __init__(self, directory: Path, database: str, tree: Path | None = None) -> None:
+        """With a tree, the package in that directory is what runs, until `tree` is changed."""
+        self.tree = tree
         self.directory = directory
         self.database = f"--database={database}"
         [self.port] = free_ports(1)
@@ -91,7 +97,11 @@ class Hosts:
 
     def start(self) -> RunningServer:
         return start_server(
-            self.directory / "server", self.database, f"--agents=127.0.0.1:{self.port}", "--settle-wait=5"
+            self.directory / "server",
+            self.database,
+            f"--agents=127.0.0.1:{self.port}",
+            "--settle-wait=5",
+            tree=self.tree,
         )
 
     def host(self, *words: str) -> subprocess.CompletedProcess[str]:
@@ -142,6 +152,8 @@ class Hosts:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE if capture_errors else None,
             text=True,
+            cwd=self.tree,
+            env={**os.environ, "PYTHONPATH": str(self.tree)} if self.tree else None,
         )
         self.agents.append(agent)
         return agent
@@ -235,3 +247,25 @@ class Hosts:
         end_server(self.server)
         for pid in processes_with(str(self.directory)):
             os.kill(pid, signal.SIGKILL)
+
+
+@contextmanager
+def traffic(url: str) -> Iterator[list[int | str]]:
+    """Requests in turn, each on a connection of its own, as a growing list of their statuses and errors."""
+    found: list[int | str] = []
+    is_over = threading.Event()
+
+    def run() -> None:
+        while not is_over.wait(PAUSE) and len(found) < MOST:
+            try:
+                found.append(requests.get(url, timeout=15).status_code)
+            except requests.RequestException as error:
+                found.append(repr(error))
+
+    client = threading.Thread(target=run)
+    client.start()
+    try:
+        yield found
+    finally:
+        is_over.set()
+        client.join()

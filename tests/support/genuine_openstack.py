@@ -1,4 +1,7 @@
-"""The genuine `openstack`, forked from a process that has imported it: its imports take most of a command's time."""
+"""The genuine `openstack`, forked from a process that has imported it: its imports take most of a command's time.
+
+It can run as where a distribution is not installed, which its commands then do not come from.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,16 @@ from pathlib import Path
 SECONDS = 300
 
 SOURCE = """
-import contextlib, io, json, logging, os, sys, warnings
+import contextlib, importlib.metadata, io, json, logging, os, sys
 
+hidden = sys.argv.pop()
+genuine = importlib.metadata.Distribution.entry_points.fget
+def others(self):
+    return [] if self.metadata["Name"] == hidden else genuine(self)
+if hidden:
+    importlib.metadata.Distribution.entry_points = property(others)
+if hidden == "python-octaviaclient":
+    sys.modules["octaviaclient"] = None
 from openstackclient.shell import main
 
 with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
@@ -38,19 +49,22 @@ for line in sys.stdin:
 """
 
 
-def openstack(environment: Mapping[str, str], *words: str) -> subprocess.CompletedProcess[str]:
-    """Run a command in a process of its own; return its status and what it wrote. Raises TimeoutExpired."""
+def openstack(environment: Mapping[str, str], *words: str, hidden: str = "") -> subprocess.CompletedProcess[str]:
+    """Run a command in a process of its own; return its status and what it wrote. Raises TimeoutExpired.
+
+    `hidden` is the name of a distribution that it does not find.
+    """
     with tempfile.TemporaryDirectory() as directory:
         outputs = [Path(directory) / name for name in ("out", "err")]
         for each in outputs:
             each.touch()
-        status = _forked(json.dumps([words, dict(environment), *map(str, outputs)]), words)
+        status = _forked(json.dumps([words, dict(environment), *map(str, outputs)]), words, hidden)
         out, err = (each.read_text() for each in outputs)
     return subprocess.CompletedProcess(words, status, out, err)
 
 
-def _forked(request: str, words: tuple[str, ...]) -> int:
-    process = _parent()
+def _forked(request: str, words: tuple[str, ...], hidden: str) -> int:
+    process = _parent(hidden)
     assert process.stdin is not None
     assert process.stdout is not None
     process.stdin.write(request + "\n")
@@ -63,10 +77,19 @@ def _forked(request: str, words: tuple[str, ...]) -> int:
 
 
 @functools.cache
-def _parent() -> subprocess.Popen[str]:
+def _parent(hidden: str) -> subprocess.Popen[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("OS_")}
+    if hidden:
+        # stevedore remembers what it found for all that run with the same paths, whatever they hide.
+        memory = tempfile.TemporaryDirectory()
+        environment["XDG_CACHE_HOME"] = memory.name
+        atexit.register(memory.cleanup)
     process = subprocess.Popen(
-        [sys.executable, "-c", SOURCE], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", SOURCE, hidden],
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     atexit.register(_end, process)
     return process

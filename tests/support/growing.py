@@ -197,8 +197,13 @@ NEW: dict[str, Callable[[str, str, int], tuple[str, str, dict[str, Any]]]] = {
 }
 
 
-def operations(api: Growing, kind: str, count: int) -> Iterator[tuple[str, Callable[[], object]]]:
-    """Return the operations, by name, on a load balancer with so many children of a kind."""
+def operations(
+    api: Growing, kind: str, count: int, tree: int | None = None
+) -> Iterator[tuple[str, Callable[[], object]]]:
+    """Return the operations, by name, on a load balancer with so many children of a kind.
+
+    The tree that comes and goes has as many, or the given number.
+    """
     id_, child = KINDS[kind](api, count)
     collection = child.rpartition("/")[0]
     [listener] = api.ask("GET", "/listeners?limit=1")["listeners"] or [{"id": ""}]
@@ -213,6 +218,11 @@ def operations(api: Growing, kind: str, count: int) -> Iterator[tuple[str, Calla
     key = NEW[kind](id_, child, 1)[1]
     change = {"position": count // 2} if key == "l7policy" else {"admin_state_up": True}
     project = PLACE["project_id"]
+
+    def come_and_go() -> None:
+        """Create a load balancer with as many children, and delete it."""
+        api.ask("DELETE", f"/loadbalancers/{KINDS[kind](api, tree or count)[0]}?cascade=true")
+
     yield "list", lambda: api.ask("GET", collection)
     yield "page", lambda: api.ask("GET", f"{collection}?limit=5")
     yield "page of a project", lambda: api.ask("GET", f"{collection}?limit=5&project_id={project}")
@@ -222,6 +232,8 @@ def operations(api: Growing, kind: str, count: int) -> Iterator[tuple[str, Calla
     yield "delete", lambda: api.ask("DELETE", f"{collection}/{made.pop()}")
     yield "status", lambda: api.ask("GET", f"/loadbalancers/{id_}/status")
     yield "stats", lambda: api.ask("GET", f"/loadbalancers/{id_}/stats")
+    if kind != "loadbalancers":
+        yield "tree", come_and_go
     yield "settle", lambda: api.store.settle_noop(id_)
     snapshot = api.store.snapshot(id_)
     assert snapshot is not None

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from lbclient.dataplane.haproxy.binary import find_haproxy
+from lbclient.dataplane.haproxy.shared_addresses import prepare_kernel
 from lbclient.dataplane.vrrp import keepalived
 from lbclient.dataplane.vrrp.configuration import ADVERT_SECONDS, Group, render
 
@@ -86,7 +87,7 @@ class Host:
             ip("link set eth0 up")
             ip(f"addr add 10.0.0.1{number}/16 dev eth0")
             ip(f"addr add fd00::1{number}/16 dev eth0 nodad")
-            keepalived.prepare_kernel()
+            prepare_kernel()
         self.join()
 
     @contextlib.contextmanager

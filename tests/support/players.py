@@ -1,4 +1,4 @@
-"""The genuine `openstack` in one process for many command lines, since starting it takes a second."""
+"""`lbclient` in one process for many command lines, since starting it takes longer than most of them."""
 
 from __future__ import annotations
 
@@ -20,23 +20,8 @@ for line in sys.stdin:
     print(json.dumps([status, out.getvalue(), err.getvalue()]), flush=True)
 """
 
-# The genuine `openstack`.
-WORKER = """
-import contextlib, importlib.metadata, io, json, logging, sys
-
-hidden = sys.argv.pop()
-genuine = importlib.metadata.Distribution.entry_points.fget
-def others(self):
-    return [] if self.metadata["Name"] == hidden else genuine(self)
-importlib.metadata.Distribution.entry_points = property(others)
-if hidden == "python-octaviaclient":
-    sys.modules["octaviaclient"] = None
-from openstackclient.shell import main
-"""
-
-
 # lbclient, as it starts or without any of its short cuts.
-OWN_WORKER = """
+WORKER = """
 import contextlib, io, json, logging, os, sys
 
 is_short = sys.argv.pop() == "short"
@@ -50,11 +35,11 @@ if not is_short:
 """
 
 
-class Player:
-    """A program in a process of its own, which runs command lines."""
+class Lbclient:
+    """`lbclient`; in full, it imports what it otherwise puts off, reads clouds.yaml, logs in, and uses requests."""
 
-    def __init__(self, environment: dict[str, str], worker: str, argument: str) -> None:
-        command = [sys.executable, "-c", worker + LOOP, argument]
+    def __init__(self, environment: dict[str, str], *, in_full: bool) -> None:
+        command = [sys.executable, "-c", WORKER + LOOP, "full" if in_full else "short"]
         self._process = subprocess.Popen(
             command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -70,17 +55,3 @@ class Player:
 
     def end(self) -> None:
         self._process.communicate(timeout=20)
-
-
-class Openstack(Player):
-    """`openstack` as it is where the hidden distribution is not installed."""
-
-    def __init__(self, environment: dict[str, str], hidden: str) -> None:
-        super().__init__(environment, WORKER, hidden)
-
-
-class Lbclient(Player):
-    """`lbclient`; in full, it imports what it otherwise puts off, reads clouds.yaml, logs in, and uses requests."""
-
-    def __init__(self, environment: dict[str, str], *, in_full: bool) -> None:
-        super().__init__(environment, OWN_WORKER, "full" if in_full else "short")

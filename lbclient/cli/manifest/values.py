@@ -12,6 +12,7 @@ import yaml
 
 from ...client import similar
 from ...resources import Field, Type
+from ..wording import span
 
 TAG = "tag:yaml.org,2002:"
 MERGE = f"{TAG}merge"
@@ -107,7 +108,7 @@ def _integer(each: Field, node: yaml.Node) -> int:
         return int(_choice(each.choices, node))
     number, low, high = int(value), each.minimum, each.maximum
     if (low is not None and number < low) or (high is not None and number > high):
-        raise InvalidValue(node, f"{number} is not from {low} to {high}")
+        raise InvalidValue(node, f"{number} is not {span(low, high)}")
     return number
 
 

@@ -82,7 +82,7 @@ def _text(name: str) -> str:
     except OSError as error:
         raise WrongInput(f"{name} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
-        raise WrongInput(f"{name} is not in UTF-8.") from error
+        raise WrongInput(f"{name} is not valid UTF-8.") from error
 
 
 def _of_csv(name: str, text: str) -> Iterator[Row]:
@@ -113,7 +113,7 @@ def _of_yaml(name: str, text: str) -> Iterator[Row]:
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{name}:{mark.line + 1}" if mark else name
-        raise WrongInput(f"{where}: {getattr(error, 'problem', None) or 'this is no YAML'}.") from error
+        raise WrongInput(f"{where}: {getattr(error, 'problem', None) or 'this is not valid YAML'}.") from error
 
 
 def _row(place: str, given: Mapping[Any, Any]) -> Row:

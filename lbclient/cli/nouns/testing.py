@@ -11,17 +11,43 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
+from urllib.parse import quote
 
 from ...client.errors import Failed, NotFound
 from ...client.names import Names
 from ...client.services import Services
-from ...resources.testing import FAULT, PACE, PRESETS, RECORDED_REQUEST, SNAPSHOT
+from ...resources.testing import (
+    FAULT,
+    PACE,
+    PRESETS,
+    RECORDED_REQUEST,
+    SCALE_MAXIMUM,
+    SNAPSHOT,
+    SNAPSHOT_NAME,
+    SNAPSHOT_NAMES,
+)
 from .. import verbs
 from ..command import Command, Lister
 from ..output import columns
 
 MOUNTED_AT = re.compile(r"(/load-balancer)?(/v[0-9.]+)?/?$")
 HEALTH = ("ONLINE", "ERROR", "OFFLINE", "DRAINING", "NO_MONITOR")
+
+
+def _factor(text: str) -> float:
+    try:
+        factor = float(text)
+    except ValueError:
+        factor = 0.0
+    if not 0 < factor <= SCALE_MAXIMUM:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number above 0, up to {SCALE_MAXIMUM:g}")
+    return factor
+
+
+def _snapshot(text: str) -> str:
+    if not re.fullmatch(SNAPSHOT_NAME, text):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a name of {SNAPSHOT_NAMES}")
+    return text
 
 
 class _Testing(Command):
@@ -50,8 +76,9 @@ class _Testing(Command):
                 raise Failed(reason) from None
             raise
 
-    def loadbalancer_id(self, word: str | None) -> str | None:
-        return Names(self.cloud).id("loadbalancer", word) if word else None
+    @cached_property
+    def names(self) -> Names:
+        return Names(self.cloud)
 
 
 class CreateFault(_Testing, verbs.Create):
@@ -112,7 +139,11 @@ class PresetPace(_Testing, Lister):
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("preset", metavar="<preset>", choices=sorted(PRESETS), help=f"One of {', '.join(PRESETS)}.")
         parser.add_argument(
-            "--scale", metavar="<factor>", type=float, default=1.0, help="What all times are multiplied by. Default: 1."
+            "--scale",
+            metavar="<factor>",
+            type=_factor,
+            default=1.0,
+            help="What all times are multiplied by. Default: 1.",
         )
 
     def take_action(self, parsed: argparse.Namespace) -> Any:
@@ -153,7 +184,8 @@ class ReleasePace(_Testing):
         )
 
     def take_action(self, parsed: argparse.Namespace) -> None:
-        body = {"release": {"loadbalancer_id": self.loadbalancer_id(parsed.loadbalancer)}}
+        word = parsed.loadbalancer
+        body = {"release": {"loadbalancer_id": self.names.id("loadbalancer", word) if word else None}}
         self.services.loadbalancer.post("/release", body)
 
 
@@ -175,9 +207,8 @@ class SetMemberHealth(_Testing):
         status.add_argument("--recover", action="store_true", help="Report what would be reported otherwise.")
 
     def take_action(self, parsed: argparse.Namespace) -> None:
-        names = Names(self.cloud)
-        pool_id = names.id("pool", parsed.pool)
-        member_id = names.id("member", parsed.member, {"pool_id": pool_id})
+        pool_id = self.names.id("pool", parsed.pool)
+        member_id = self.names.id("member", parsed.member, {"pool_id": pool_id})
         body = {"member": {"operating_status": None if parsed.recover else parsed.status}}
         self.services.loadbalancer.put(f"/members/{member_id}", body)
 
@@ -191,7 +222,9 @@ class KillAmphora(_Testing):
         parser.add_argument("amphora", metavar="<amphora>", help="The amphora (ID).")
 
     def take_action(self, parsed: argparse.Namespace) -> None:
-        self.services.loadbalancer.post(f"/amphorae/{parsed.amphora}/kill", {})
+        answer = self.services.loadbalancer.post(f"/amphorae/{quote(parsed.amphora, safe='')}/kill", {})
+        if not answer["amphora"]["killed"]:
+            verbs.LOG.warning("Amphora %s has no running process: nothing was killed.", parsed.amphora)
 
 
 class ListRequest(_Testing, verbs.List):
@@ -218,7 +251,10 @@ class Reset(_Testing):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
-            "--snapshot", metavar="<snapshot>", help="The snapshot to go back to. Default: the first start."
+            "--snapshot",
+            metavar="<snapshot>",
+            type=_snapshot,
+            help="The snapshot to go back to. Default: the first start.",
         )
 
     def take_action(self, parsed: argparse.Namespace) -> None:
@@ -229,7 +265,7 @@ class _Snapshot(_Testing):
     """A command about one snapshot."""
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("snapshot", metavar="<snapshot>", help="The name of the snapshot.")
+        parser.add_argument("snapshot", metavar="<snapshot>", type=_snapshot, help="The name of the snapshot.")
 
 
 class SaveSnapshot(_Snapshot):

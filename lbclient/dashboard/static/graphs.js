@@ -22,10 +22,10 @@
     const data = [[], ...lines.map(() => [])];
     const axis = () => ({ stroke: css("--muted"), grid: { stroke: css("--line"), width: 1 }, ticks: { show: false } });
     const plot = new uPlot({
-      width: at.clientWidth, height: 150, legend: { show: false }, cursor: { show: false },
+      width: at.clientWidth, height: 150, padding: [null, 32, null, null], legend: { show: false }, cursor: { show: false },
       series: [{}, ...lines.map(([label, colour]) => ({ label, stroke: css(colour), width: 2, points: { show: false } }))],
       scales: { y: { range: (u, low, high) => [0, Math.max(1, high * 1.15)] } },
-      axes: [{ ...axis(), space: 70, size: 26, values: (u, times) => times.map(clock) }, { ...axis(), size: 44 }],
+      axes: [{ ...axis(), space: 70, size: 26, values: (u, times) => times.map(u.data[0].length ? clock : () => "") }, { ...axis(), size: 44 }],
     }, data, at);
     new ResizeObserver(() => plot.setSize({ width: at.clientWidth, height: 150 })).observe(at);
     return { name, lines, data, plot, now: place.querySelector(`[data-now="${name}"]`), at };

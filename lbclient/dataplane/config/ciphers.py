@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import TypeAlias
 
-from ...resources.listener import TLS_VERSIONS
+from ...resources.tls_settings import TLS_VERSIONS
 from ...store.records import ListenerRecord, PoolRecord
 
 NAMES = {"TLSv1": "TLSv1.0", "TLSv1.1": "TLSv1.1", "TLSv1.2": "TLSv1.2", "TLSv1.3": "TLSv1.3"}  # in HAProxy

@@ -9,16 +9,13 @@ from math import inf
 
 from ...store.snapshot import Shaping, Snapshot
 from ..relay.plan import Plan
-from . import backends, cfg, descriptors, frontends, shaping, tls, traffic, udp, unsupported
+from . import backends, cfg, descriptors, frontends, peers, shaping, tls, traffic, udp, unsupported
 from .backends import Rendered, Server
 
 FINGERPRINT = "description"  # the keyword for the label, which HAProxy repeats in `show info`: it shows what is loaded
 FINGERPRINTS = "-"  # separates the fingerprint of the configuration from the generation of its files
 ADMIN_SOCKET = "admin.sock"
 SOCKET_OPTIONS = ("mode", "600", "level", "admin", "expose-fd", "listeners")
-PEER_SOCKET = "peers.sock"
-LOCAL_PEER = "local"
-TEACHER = "teacher"  # the peer as which the server tells a first worker that there is nothing to learn
 STATES = "states"
 TLS_SESSIONS = 2000  # cached for clients without tickets; HAProxy's default of 20,000 takes 4.4 MB in each process
 OLD_WORKERS_END = "1h"  # long downloads and WebSockets may finish, but no old worker holds memory forever
@@ -97,7 +94,7 @@ def render(
     settings = _limited(settings, len(binds), made)
     body = (
         *traffic.ring(listeners, snapshot),
-        *_tables(distinct, settings.user),
+        *(peers.sections(snapshot, _shared(settings.user)) if any(map(backends.has_table, distinct)) else ()),
         *shaping.table(snapshot.shaping if any(map(frontends.is_http, listeners)) else Shaping()),
         *(frontends.section(each, snapshot, chosen, settings.most_connections) for each in listeners),
         *(backends.section(each, snapshot, made[each.name]) for each in distinct),
@@ -106,14 +103,11 @@ def render(
     in_use = [each.pool for each in distinct if each.is_first and each.pool.admin_state_up]
     files = tls.files(snapshot, listeners, in_use)
     generation = tls.generation(files)
-    amphora_id = snapshot.amphora_id or ""
-    parts = tuple(
-        cfg.text([each], is_static=True) for each in (*_preamble(amphora_id, "", generation, settings), *body)
-    )
+    parts = tuple(cfg.text([each], is_static=True) for each in (*_preamble(snapshot, "", generation, settings), *body))
     fingerprint = _hash(parts, [each.name for each in files])
     label = FINGERPRINTS.join(filter(None, (fingerprint, generation)))
     return Configuration(
-        text=cfg.text((*_preamble(amphora_id, label, generation, settings), *body)),
+        text=cfg.text((*_preamble(snapshot, label, generation, settings), *body)),
         fingerprint=fingerprint,
         binds=binds,
         backends=made,
@@ -148,7 +142,7 @@ def _hash(parts: Sequence[str], files: Sequence[str]) -> str:
     return hashlib.sha256("\n".join((*parts, *files)).encode()).hexdigest()[:16]
 
 
-def _preamble(amphora_id: str, label: str, generation: str, settings: Settings) -> tuple[cfg.Section, ...]:
+def _preamble(snapshot: Snapshot, label: str, generation: str, settings: Settings) -> tuple[cfg.Section, ...]:
     """Return the global and defaults sections.
 
     Paths are relative to the instance's directory: absolute ones may be too long, and would appear in messages.
@@ -157,12 +151,14 @@ def _preamble(amphora_id: str, label: str, generation: str, settings: Settings) 
         cfg.Section(
             ("global",),
             (
-                cfg.line("node", amphora_id),  # a failover changes the amphora's ID, and thereby causes a reload
+                cfg.line(
+                    "node", snapshot.amphora_id or ""
+                ),  # a failover changes the amphora's ID, and thereby causes a reload
                 cfg.line(FINGERPRINT, label),
                 # A reload takes over the listening sockets; before HAProxy 2.6 only with expose-fd listeners.
                 cfg.line("stats", "socket", f"unix@{ADMIN_SOCKET}", *SOCKET_OPTIONS),
                 cfg.line("server-state-file", STATES),
-                cfg.line("localpeer", LOCAL_PEER),
+                cfg.line("localpeer", peers.own_name(snapshot)),
                 cfg.line("maxconn", settings.most_connections),
                 cfg.line("nbthread", 1),
                 cfg.line("hard-stop-after", OLD_WORKERS_END),
@@ -204,15 +200,3 @@ def _tls(generation: str) -> Iterator[cfg.Line]:
         yield cfg.line("tune.ssl.cachesize", TLS_SESSIONS)
         for kind in ("crt-base", "ca-base"):
             yield cfg.line(kind, dynamic=(f"{tls.DIRECTORY}{generation}",))
-
-
-def _tables(distinct: list[backends.Backend], user: tuple[int, int] | None) -> tuple[cfg.Section, ...]:
-    """Return the peers section, through which an old worker teaches its stick tables to the new one on a reload."""
-    if not any(backends.has_table(each) for each in distinct):
-        return ()
-    known = {LOCAL_PEER: PEER_SOCKET, TEACHER: f"{TEACHER}.sock"}
-    lines = (
-        cfg.line("default-bind", *_shared(user)),  # unix-bind does not concern the sockets of peers
-        *(cfg.line("peer", name, f"unix@{socket}") for name, socket in known.items()),
-    )
-    return (cfg.Section(("peers", backends.PEERS), lines),)

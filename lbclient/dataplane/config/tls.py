@@ -158,7 +158,7 @@ class _Look:
     def text(self, name: str, reference: str) -> File:
         found = self._material(reference)
         if not found.text:
-            raise self._refused(reference, "it is no text in PEM.")
+            raise self._refused(reference, "it is not PEM text.")
         return File(name, False, _without_gaps(found.text), reference)
 
     def _material(self, reference: str) -> Material:

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, Protocol
 
-from . import links, local_routes
+from . import links, local_routes, shared_addresses
 from .holders import Holders
 from .links import Assignment
 from .local_routes import AttachmentFailed as AttachmentFailed
@@ -22,6 +22,9 @@ Kind = Literal["lab", "loopback", "anyip", "interface"]
 class Attachment(Protocol):
     """A way to attach addresses to this machine. The holder of an address is a load balancer, given by its ID."""
 
+    def check(self) -> None:
+        """Check the rights and the interfaces that this needs; nothing is changed. Raises AttachmentFailed."""
+
     def start(self, wanted: Mapping[str, Sequence[str]]) -> None:
         """Take over attached addresses that are wanted, by holder, and detach the rest. Raises AttachmentFailed."""
 
@@ -30,6 +33,9 @@ class Attachment(Protocol):
 
     def prepare(self, holder: str, addresses: Sequence[str]) -> None:
         """Attach the addresses for a holder, so that they can be bound; idempotent. Raises AttachmentFailed."""
+
+    def share(self, addresses: Sequence[str]) -> None:
+        """Let programs listen on addresses that keepalived adds and removes; idempotent. Raises AttachmentFailed."""
 
     def keep_only(self, holder: str, addresses: Sequence[str]) -> None:
         """Detach all other addresses of a holder that no other holder has. Raises AttachmentFailed."""
@@ -47,6 +53,9 @@ class Attachment(Protocol):
 class Loopback:
     """Addresses of 127.0.0.0/8, all of which are local to any Linux machine, or others that the machine has."""
 
+    def check(self) -> None:
+        return
+
     def start(self, wanted: Mapping[str, Sequence[str]]) -> None:
         return
 
@@ -56,6 +65,9 @@ class Loopback:
     def prepare(self, holder: str, addresses: Sequence[str]) -> None:
         for why in filter(None, map(self.refusal, addresses)):
             raise AttachmentFailed(why)
+
+    def share(self, addresses: Sequence[str]) -> None:
+        raise AttachmentFailed("Hosts cannot share addresses with the attachment 'loopback'.")
 
     def keep_only(self, holder: str, addresses: Sequence[str]) -> None:
         return
@@ -90,8 +102,11 @@ class AnyIP:
         self._holders = Holders()
         self._claim: socket.socket | None = None
 
-    def start(self, wanted: Mapping[str, Sequence[str]]) -> None:
+    def check(self) -> None:
         local_routes.check_rights()
+
+    def start(self, wanted: Mapping[str, Sequence[str]]) -> None:
+        self.check()
         if self._is_alone:
             self._claim = local_routes.claim_namespace()
             _warn_of_neighbours()
@@ -115,6 +130,9 @@ class AnyIP:
                 if not is_local(address):
                     local_routes.add(address)
                 self._holders.add(holder, address)
+
+    def share(self, addresses: Sequence[str]) -> None:
+        shared_addresses.prepare_kernel()
 
     def keep_only(self, holder: str, addresses: Sequence[str]) -> None:
         with self._lock:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -137,6 +137,36 @@ def ours() -> dict[str, set[str]]:
                 text = each.get_attr("IFA_LOCAL") or each.get_attr("IFA_ADDRESS")
                 found.setdefault(str(ipaddress.ip_address(text)), set()).add(names.get(each["index"], ""))
     return found
+
+
+def own(interfaces: Iterable[str]) -> dict[str, list[ipaddress.IPv4Interface | ipaddress.IPv6Interface]]:
+    """Return the addresses of the machine itself on these interfaces, in the order of the kernel.
+
+    Those without a network of their own, as load balancers have them, and those of the link alone are left out.
+    Raises AttachmentFailed.
+    """
+    found: dict[str, list[ipaddress.IPv4Interface | ipaddress.IPv6Interface]] = {each: [] for each in interfaces}
+    with netlink("The addresses of this machine cannot be read") as routes:
+        names = _names(routes)
+        for each in routes.get_addr():
+            text = each.get_attr("IFA_LOCAL") or each.get_attr("IFA_ADDRESS")
+            address = ipaddress.ip_interface(f"{text}/{each['prefixlen']}")
+            is_own = each["prefixlen"] < address.max_prefixlen and not address.is_link_local
+            if is_own and (name := names.get(each["index"], "")) in found:
+                found[name].append(address)
+    return found
+
+
+def have(addresses: Iterable[str]) -> set[str]:
+    """Return which of these addresses the interfaces of this machine have. Raises AttachmentFailed."""
+    with netlink("The addresses of this machine cannot be read") as routes:
+        lo = routes.link_lookup(ifname=LOOPBACK_DEVICE)[0]
+        texts = [
+            each.get_attr("IFA_LOCAL") or each.get_attr("IFA_ADDRESS")
+            for each in routes.get_addr()
+            if each["index"] != lo
+        ]
+    return set(addresses) & {str(ipaddress.ip_address(text)) for text in texts}
 
 
 def states() -> dict[str, Link]:

@@ -8,6 +8,7 @@ import ipaddress
 import os
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...strings import reason
@@ -21,6 +22,8 @@ LOCAL_TABLE = 255
 UNICAST = 1  # RTN_UNICAST
 PROTOCOL = 108  # of our IPv4 routes: `ip route show table local proto 108`
 METRIC = 27746  # of our addresses of interfaces: see `ip addr show`. IPv6 addresses of `lo` have to be configured.
+LOCAL = 2  # RTN_LOCAL
+BIND_ANYWHERE = {4: Path("/proc/sys/net/ipv4/ip_nonlocal_bind"), 6: Path("/proc/sys/net/ipv6/ip_nonlocal_bind")}
 NO_DAD = 0x02  # IFA_F_NODAD: usable at once
 USABLE_SECONDS = 5.0
 DISCARD_PORT = 9
@@ -37,14 +40,30 @@ class AttachmentFailed(Exception):
 
 
 def is_local(address: str) -> bool:
-    """Return whether a program can listen on the address."""
+    """Return whether this machine has the address and a program can listen on it."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as trial:
         try:
             trial.bind((address, 0))
         except OSError:
             return False
-    return True
+    return not _may_bind_anywhere(address) or _is_routed_here(address)
+
+
+def _may_bind_anywhere(address: str) -> bool:
+    """Return whether programs can listen on addresses that this machine does not have."""
+    with contextlib.suppress(OSError):
+        return BIND_ANYWHERE[6 if ":" in address else 4].read_text().strip() != "0"
+    return False
+
+
+def _is_routed_here(address: str) -> bool:
+    """Return whether the routes deliver packets for the address to this machine itself."""
+    try:
+        with netlink("The routes of this machine cannot be read") as routes:
+            return any(route["type"] == LOCAL for route in routes.route("get", dst=address))
+    except AttachmentFailed:
+        return False  # no route leads there
 
 
 def is_reachable(address: str) -> bool:

@@ -7,7 +7,7 @@ import socket
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 
-from . import links, local_routes, neighbours
+from . import links, local_routes, neighbours, shared_addresses
 from .holders import Holders
 from .links import Assignment, Link, Places
 from .local_routes import AttachmentFailed, is_local
@@ -47,13 +47,16 @@ class OnInterfaces:
         self._is_over = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="interfaces", daemon=True)
 
-    def start(self, wanted: Mapping[str, Sequence[str]]) -> None:
+    def check(self) -> None:
         local_routes.check_rights()
         try:
             neighbours.check_rights()
         except PermissionError:
             raise AttachmentFailed(NO_RAW_RIGHTS) from None
         self._places.check()
+
+    def start(self, wanted: Mapping[str, Sequence[str]]) -> None:
+        self.check()
         self._claim = local_routes.claim_namespace()
         with self._lock:
             self._holders.add_all(wanted)
@@ -89,6 +92,11 @@ class OnInterfaces:
                 self._holders.add(holder, address)
                 if not is_local(address):
                     self._attach(address)
+
+    def share(self, addresses: Sequence[str]) -> None:
+        for why in filter(None, map(self._places.refusal, addresses)):
+            raise AttachmentFailed(why)
+        shared_addresses.prepare_kernel()
 
     def keep_only(self, holder: str, addresses: Sequence[str]) -> None:
         with self._lock:

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from .. import ports
 from ..config.cfg import Refused
-from ..config.render import ADMIN_SOCKET, PEER_SOCKET, Configuration
+from ..config.peers import OTHER_SOCKET, PEER_SOCKET
+from ..config.render import ADMIN_SOCKET, Configuration
 from ..relay.interface import EXPORTER_SOCKET, HEALTH_EVENTS_SOCKET, TRAFFIC_SOCKET
 from . import binary as haproxy
 from . import (
@@ -182,7 +183,7 @@ class Instance:
         if not unprivileged.is_open_to(self.directory, self._user):
             RelayProcess(self.directory).end()
             unprivileged.open_to(self.directory, self._user)
-        for name in (PEER_SOCKET, EXPORTER_SOCKET, HEALTH_EVENTS_SOCKET, TRAFFIC_SOCKET):
+        for name in (PEER_SOCKET, OTHER_SOCKET, EXPORTER_SOCKET, HEALTH_EVENTS_SOCKET, TRAFFIC_SOCKET):
             with contextlib.suppress(FileNotFoundError):
                 unprivileged.share(self.directory / name, self.directory)
 

@@ -13,8 +13,10 @@ import re
 import time
 from pathlib import Path
 
-from ..config.render import ADMIN_SOCKET, LOCAL_PEER, PEER_SOCKET, TEACHER
+from ..config.peers import LOCAL_PEER, PEER_SOCKET, TEACHER
+from ..config.render import ADMIN_SOCKET
 from . import runtime
+from .configuration_files import CONFIG
 
 LOG = logging.getLogger(__name__)
 COMPLETE_SECONDS = 6.0  # HAProxy itself stops waiting after five
@@ -23,6 +25,8 @@ ANSWER_SECONDS = 1.0
 POLL = 0.01
 FLAGS = re.compile(r" flags=0x([0-9a-f]+) ")  # the first match is that of the peers section
 LEARNED_FROM_LOCAL, LEARNED_FROM_REMOTE = 1, 2
+OWN_NAME = re.compile(r"^    localpeer (\S+)$", re.MULTILINE)
+PEER = re.compile(r"^  0x[0-9a-f]+: ", re.MULTILINE)  # the beginning of what `show peers` says about one
 HELLO = "HAProxyS 2.1\n{known_as}\n{name} {pid} 1\n"
 WELCOME = b"200\n"
 NOTHING_MORE = b"\x00\x01"  # class: control; type: resync finished
@@ -44,6 +48,7 @@ def prepare_handover(directory: Path) -> None:
 def _is_made_complete(directory: Path) -> bool:
     """Wait until the worker's tables are complete; return whether they are, or there are none. Raises Unreachable."""
     begun = time.monotonic()
+    own_name = _own_name(directory)
     while time.monotonic() < begun + COMPLETE_SECONDS:
         said = runtime.ask(directory, ADMIN_SOCKET, "show peers")
         found = FLAGS.search(said)
@@ -52,20 +57,31 @@ def _is_made_complete(directory: Path) -> bool:
         learned = int(found[1], 16) & (LEARNED_FROM_LOCAL | LEARNED_FROM_REMOTE)
         if learned == LEARNED_FROM_LOCAL | LEARNED_FROM_REMOTE:
             return True
-        is_waiting = "appctx:" not in said and time.monotonic() > begun + LEARNING_SECONDS
+        is_waiting = not _is_taught_here(said) and time.monotonic() > begun + LEARNING_SECONDS
         if learned == LEARNED_FROM_LOCAL:
-            _tell(directory, TEACHER)
+            _tell(directory, own_name, TEACHER)
         elif is_waiting:
-            _tell(directory, LOCAL_PEER)
+            _tell(directory, own_name, own_name)
         time.sleep(POLL)
     return False
 
 
-def _tell(directory: Path, name: str) -> None:
+def _own_name(directory: Path) -> str:
+    """Return the name of this host among the peers of the configuration that runs."""
+    found = OWN_NAME.search((directory / CONFIG).read_text())
+    return found[1] if found else LOCAL_PEER
+
+
+def _is_taught_here(said: str) -> bool:
+    """Return whether `show peers` has a connection of the worker before, rather than of another host."""
+    return any("(local," in each and "appctx:" in each for each in PEER.split(said))
+
+
+def _tell(directory: Path, own_name: str, name: str) -> None:
     """Announce, as the peer of this name, that there is nothing more to learn. Raises Unreachable."""
     try:
         with runtime.connected(directory, PEER_SOCKET, ANSWER_SECONDS) as connection:
-            connection.sendall(HELLO.format(known_as=LOCAL_PEER, name=name, pid=os.getpid()).encode())
+            connection.sendall(HELLO.format(known_as=own_name, name=name, pid=os.getpid()).encode())
             heard = connection.recv(4096)
             if heard.startswith(WELCOME):
                 connection.sendall(NOTHING_MORE)

@@ -50,7 +50,8 @@ class Group:
 def render(host: str, groups: Iterable[Group], tracked_file: str, advert_seconds: float = ADVERT_SECONDS) -> str:
     """Return keepalived's configuration for the groups of a host.
 
-    `tracked_file` is an absolute path: while the file contains a number other than 0, this host holds no address.
+    `tracked_file` is an absolute path: while the file contains a number other than 0, this host holds no address. The
+    file of the same name with that of a group behind a dot says so of this group alone.
     Raises Refused if the groups cannot be configured together.
     """
     if not 0.1 <= advert_seconds <= 1:
@@ -65,6 +66,7 @@ def render(host: str, groups: Iterable[Group], tracked_file: str, advert_seconds
     sections = [
         _block("global_defs", [f"router_id {host}", *GLOBAL]),
         _block("track_file able", [f"file {tracked_file}", "weight 0"]),
+        *(_block(f"track_file {_tracked(each)}", [f"file {tracked_file}.{each.name}", "weight 0"]) for each in ordered),
         *(_block(f"vrrp_instance {each.name}", _instance(each, advert_seconds)) for each in ordered),
     ]
     return "\n".join(sections)
@@ -80,10 +82,14 @@ def _instance(group: Group, advert_seconds: float) -> list[str]:
         f"advert_int {advert_seconds:g}",
         f"unicast_src_ip {_canonical(group.own)}",
         *_lines("unicast_peer", [_canonical(group.peer)]),
-        *_lines("track_file", ["able"]),
+        *_lines("track_file", ["able", _tracked(group)]),
         *_lines("virtual_ipaddress", [_host_route(group.lead)]),
         *(_lines("virtual_ipaddress_excluded", sorted(map(_host_route, group.others))) if group.others else ()),
     ]
+
+
+def _tracked(group: Group) -> str:
+    return f"able.{group.name}"
 
 
 def _lines(head: str, lines: Sequence[str]) -> list[str]:

@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 import subprocess
+from collections.abc import Collection
 from pathlib import Path
 
 from ... import files
@@ -25,34 +26,11 @@ CHECK_SECONDS = START_SECONDS = TERM_SECONDS = 10.0
 LOG_BYTES = 2**20  # keepalived writes a line for each change of state; a longer file is emptied at a start
 REASON_LENGTH = 500
 MISSING = "keepalived not found: install it (on Debian, the package keepalived)."
-# What a host needs that listens on addresses which it does not have yet, and that has more than one interface.
-KERNEL = {
-    "net/ipv4/ip_nonlocal_bind": "1",
-    "net/ipv6/ip_nonlocal_bind": "1",
-    "net/ipv4/conf/all/arp_ignore": "1",
-    "net/ipv4/conf/all/arp_announce": "2",
-}
 
 
 def find() -> str | None:
     """Return the path of keepalived; None if it is not installed."""
     return shutil.which("keepalived", path=os.pathsep.join((os.environ.get("PATH", os.defpath), *PLACES)))
-
-
-def prepare_kernel(root: Path = Path("/proc/sys")) -> None:
-    """Let HAProxy listen on addresses that the other host has, and answer ARP for an address on its interface alone.
-
-    Raises Refused if a setting does not exist or cannot be changed; a machine without IPv6 is no error.
-    """
-    for name, value in KERNEL.items():
-        path = root / name
-        if "ipv6" in name and not path.exists():
-            continue
-        try:
-            if path.read_text().strip() != value:
-                path.write_text(value)
-        except OSError as error:
-            raise Refused(f"{name.replace('/', '.')} cannot be set to {value}: {error.strerror}.") from error
 
 
 class Keepalived:
@@ -86,15 +64,25 @@ class Keepalived:
         self._write(IN_EFFECT, text)
         return "started" if pid is None else "reloaded"
 
-    def set_able(self, is_able: bool) -> None:
-        """Say whether this host can serve its addresses; if not, the other host takes them at once.
+    def set_able(self, is_able: bool, group: str | None = None) -> None:
+        """Say whether this host can serve all, or a group, of its addresses; if not, the other host takes them at once.
 
         The file is written in place, so that keepalived sees one change and never a file that is missing.
         """
-        path = self.directory / TRACKED
+        path = self.directory / (f"{TRACKED}.{group}" if group else TRACKED)
         wanted = ABLE if is_able else UNABLE
         if not path.exists() or path.read_text() != wanted:
             path.write_text(wanted)
+
+    def is_able(self, group: str) -> bool:
+        """Return whether this host has been said to be able to serve the addresses of a group."""
+        return all(self._read(name) in (None, ABLE) for name in (TRACKED, f"{TRACKED}.{group}"))
+
+    def keep_only(self, groups: Collection[str]) -> None:
+        """Forget what was said about other groups."""
+        for path in self.directory.glob(f"{TRACKED}.*"):
+            if path.name.removeprefix(f"{TRACKED}.") not in groups:
+                path.unlink()
 
     def pid(self) -> int | None:
         """Return the PID of the parent process; None if it does not run."""

@@ -109,7 +109,7 @@ def _overrides(path: Path | None) -> dict[str, str]:
         why = getattr(error, "strerror", None) or " ".join(str(error).split())
         raise InvalidPolicyFile(f"{path} cannot be used: {why}.") from None
     if not isinstance(found, dict):
-        raise InvalidPolicyFile(f"{path} cannot be used: it is no mapping of names to rules.")
+        raise InvalidPolicyFile(f"{path} cannot be used: it is not a mapping of names to rules.")
     wrong = [name for name, rule in found.items() if not isinstance(rule, str)]
     if wrong:
         raise InvalidPolicyFile(f"{path} cannot be used: {wrong[0]} is not a rule in words.")

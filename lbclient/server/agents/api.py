@@ -24,7 +24,8 @@ from ...store.snapshot import Snapshot
 from ...store.store import Check, Outcome, Store
 from ...vault.authority import Authority
 from .. import errors
-from ..web.asgi import FAULT, PEER, STREAM, Environ
+from ..web.asgi import FAULT, MAXIMUM, PEER, STREAM, Environ
+from ..web.limits import BODY_MAXIMUM
 from .cluster import Cluster
 from .hub import Changes, Hub
 
@@ -77,7 +78,7 @@ class AgentApi:
             return 409, {"reason": "fenced"}
         except leases.NotYours:
             return 403, {"reason": "elsewhere"}
-        except (KeyError, TypeError, ValueError) as error:
+        except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
             LOG.warning("a request of an agent cannot be read: %r", error)
             return 400, {"reason": "bad request"}
         except errors.Error as error:
@@ -90,9 +91,9 @@ class AgentApi:
         if (method, path) == ("GET", f"{PREFIX}/authority"):
             return {"certificate": self._authority.certificate}
         if (method, path) == ("POST", f"{PREFIX}/enroll"):
-            return self._enroll(orjson.loads(environ["wsgi.input"].read()), environ["REMOTE_ADDR"])
+            return self._enroll(_body(environ), environ["REMOTE_ADDR"])
         host = self._sender(environ)
-        body = orjson.loads(environ["wsgi.input"].read()) if method == "POST" else {}
+        body = _body(environ) if method == "POST" else {}
         found = ONE.fullmatch(path)
         if found:
             return self._about_one(method, host, body, *found.groups())
@@ -136,18 +137,29 @@ class AgentApi:
             raise errors.Forbidden(refusal.reason) from None
 
     def _enroll(self, body: Body, address: str) -> Body:
-        """Answer a certificate for a request with a token, which is used up. Raises Refused."""
+        """Answer a certificate for a request with a token, which is used up. Raises Refused.
+
+        Nobody can keep others from writing with tokens that are not valid: these are only read.
+        """
+        token, request = str(body["token"]), str(body["request"])
+        with self._store.reading() as tx:
+            is_valid = hosts.is_valid(tx, token)
+        if not is_valid:
+            self._refuse_token(address)
         with self._store.writing() as tx:
-            found = hosts.redeem(tx, str(body["token"]))
+            found = hosts.redeem(tx, token)
             if found is None:
-                LOG.warning("an agent at %s has no valid token", address)
-                raise Refused(
-                    403, "the token is not valid, was used, or has expired; lbclient host enroll makes another"
-                )
+                self._refuse_token(address)
             host, name = found
-            certificate = self._authority.sign(str(body["request"]), host.id, name)
+            certificate = self._authority.sign(request, host.id, name)
         LOG.info("host %s: enrolled from %s", host.name, address)
         return {"host": host.name, "certificate": certificate}
+
+    @staticmethod
+    def _refuse_token(address: str) -> NoReturn:
+        """Raise Refused for a token that is not valid."""
+        LOG.warning("an agent at %s has no valid token", address)
+        raise Refused(403, "the token is not valid, was used, or has expired; lbclient host enroll makes another")
 
     def _register(self, host: HostRecord, body: Body, address: str) -> Body:
         version = str(body["version"])[:64]
@@ -271,6 +283,13 @@ def _abilities(body: Body) -> tuple[tuple[str, ...], dict[str, list[str]]]:
         for interface, addresses in body.get("addresses", {}).items()
     }
     return tuple(map(str, body.get("features", ()))), found
+
+
+def _body(environ: Environ) -> Any:
+    """Return the body of a request. Raises Refused if it is too large, and ValueError if it is no JSON."""
+    if int(environ.get("CONTENT_LENGTH", 0)) > environ.get(MAXIMUM, BODY_MAXIMUM):
+        raise Refused(413, "the body is too large")
+    return orjson.loads(environ["wsgi.input"].read())
 
 
 def _own_parts(tx: sa.Connection, id_: str, totals: Body) -> Body:

@@ -10,7 +10,7 @@ from ...store import hosts
 from ...store.store import Store
 from ...vault.authority import Authority
 from ..peers import Carrier
-from ..web.asgi import Guards
+from ..web.asgi import PEER, Guards
 from ..web.limits import Limits
 from ..web.server import Server
 from .api import AgentApi
@@ -36,7 +36,7 @@ class AgentService:
             AgentApi(store, hub, self.cluster, self.cluster.wake, authority),
             *place,
             THREADS,
-            guards=Guards(),
+            guards=Guards(lambda environ: environ.get(PEER) is not None),  # to enrol takes a small body
             limits=Limits(stream_silence=STREAM_SILENCE, stream_check=STREAM_SILENCE * 5),
             certificate=_Certificate(authority),
         )

@@ -21,6 +21,8 @@ from .. import errors
 from ..access.context import Context
 
 TIMEOUT = 10.0  # seconds for an answer
+MOST = 1000  # requests to Barbican for one request of a client: two for each secret, and one for its container
+TOO_MANY = f"The request needs more than {MOST} requests to the key manager: use fewer certificates at a time."
 KEPT = timedelta(hours=1)  # how long a copy without references is kept
 UNREACHABLE = "The key manager cannot be reached; try again."
 NOT_THERE = "Could not retrieve certificate: {}"
@@ -71,6 +73,7 @@ class _Reader:
     def __init__(self, url: str, token: str) -> None:
         self._session = session.Session(auth=Token(f"{url}/v1", token), user_agent="lbclient-server")
         self._url = url
+        self._left = MOST  # requests
 
     def read(self, reference: str, found: _Found) -> None:
         """Read a secret's payload, or a container and the payloads of its secrets. Raises errors.BadRequest."""
@@ -99,7 +102,13 @@ class _Reader:
         return len(known) == len(parts)
 
     def _get(self, path: str, accept: str) -> Any:
-        """Return the answer to a GET; None if the object does not exist or the sender may not read it."""
+        """Return the answer to a GET; None if the object does not exist or the sender may not read it.
+
+        Raises errors.BadRequest after MOST of them, and errors.Unavailable.
+        """
+        self._left -= 1
+        if self._left < 0:
+            raise errors.BadRequest(TOO_MANY)
         try:
             answer = self._session.get(
                 self._url + path, headers={"Accept": accept}, raise_exc=False, redirect=False, timeout=TIMEOUT

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...resources import Api
 from ...store.identity_tables import APPLICATION_CREDENTIAL, DOMAIN, PROJECT, ROLE, USER
 from ...strings import is_storable
 from .. import errors
-from ..attributes import Api, Attribute, Checker, Kind, Type, Values, Wording
+from ..attributes import Attribute, Checker, Kind, Type, Values, Wording
 from .passwords import LENGTH
 
 NAME = Attribute("name", length=64, is_required=True)

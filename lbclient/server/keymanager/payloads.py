@@ -57,7 +57,7 @@ def uploaded(http: falcon.Request, body: bytes | None, maximum: int) -> tuple[by
         raise BadRequest(f"The Content-Encoding {encoding[:40]!r} is not known here: it can be base64 for {OCTETS}.")
     payload = sized(body or b"", maximum)
     if kind == TEXT and not is_utf8(payload):
-        raise BadRequest(f"The payload is no UTF-8, which {TEXT} has to be.")
+        raise BadRequest(f"The payload is not valid UTF-8, which {TEXT} has to be.")
     return payload, kind
 
 

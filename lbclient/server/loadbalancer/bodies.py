@@ -91,8 +91,8 @@ def _without_alias(attributes: Values) -> Values:
     return {**{key: attributes[key] for key in attributes if key != "tenant_id"}, "project_id": attributes["tenant_id"]}
 
 
-def _writable(resource: Resource, verb: Api) -> list[Field]:
-    return [field for field in resource.fields if verb in field.api]
+def _writable(resource: Resource, verb: Api) -> tuple[Field, ...]:
+    return resource.creatable if verb is Api.POST else resource.changeable
 
 
 def _default(field: Field) -> Any:

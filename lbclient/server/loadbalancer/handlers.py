@@ -13,7 +13,7 @@ from ..errors import BadRequest, ValidationFailure
 from ..services import Services
 from ..web.routing import Answer, Handler, Request
 from . import advice, bodies, listing, policy, present, status
-from .writes import creation, deletion, support, transaction, tree, updating
+from .writes import creation, deletion, provider_support, transaction, tree, updating
 from .writes.transaction import Change
 
 Values = dict[str, Any]
@@ -60,12 +60,14 @@ def show(resource: Resource) -> Handler:
 def create_loadbalancer(services: Services, request: Request) -> Answer:
     """POST of a load balancer, optionally with its listeners, pools and their parts in the same request."""
     body, listeners, pools = tree.split(request.body)
+    drafts = tree.Drafts(services)
+    drafts.prepare(listeners, pools)
     with transaction.writing(services) as (tx, wake):
         row = creation.create_loadbalancer(services, request.who, body, tx)
         change = Change(services, tx, row, is_new=True, who=request.who)
         change.note_new(LOADBALANCER, row)
-        tree.fill(change, request.who, listeners, pools)
-        support.check(services, change)
+        tree.fill(change, request.who, drafts, listeners, pools)
+        provider_support.check(services, change)
         found = tree.answer(tx, row) if listeners or pools else present.one(tx, LOADBALANCER, row.id)
         warnings = advice.headers(services, tx, row)
         change.finish(wake)
@@ -88,7 +90,7 @@ def create(resource: Resource) -> Handler:
             values["project_id"] = change.loadbalancer.project_id
             row = creation.CREATE[resource.name](change, request.who, values)
             change.touch_loadbalancer()
-            support.check(services, change)
+            provider_support.check(services, change)
             if resource is LISTENER:
                 told.update(advice.headers(services, change.tx, change.loadbalancer))
             return present.one(change.tx, resource, row.id)
@@ -117,7 +119,7 @@ def update(resource: Resource) -> Handler:
             complete = updating.UPDATE[resource.name](change, request.who, *found)
             change.update(table, id, complete)
             change.touch_loadbalancer()
-            support.check(services, change)
+            provider_support.check(services, change)
             if resource is LOADBALANCER and complete.get("vip_qos_policy_id"):
                 told.update(advice.headers(services, change.tx, change.row(table, id)))
             return present.one(change.tx, resource, id)

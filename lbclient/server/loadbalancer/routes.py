@@ -118,7 +118,7 @@ LOAD_BALANCING = (
         "PUT",
         f"{_AMPHORA}/config",
         amphorae.configure,
-        operation=to.do(AMPHORA, "configure_amphora", "Have another look whether it runs as it is to"),
+        operation=to.do(AMPHORA, "configure_amphora", "Check again whether it runs as it should"),
     ),
     Route(
         "PUT",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...resources import Api
 from ...store.network_tables import (
     FLOATING_IP,
     NETWORK,
@@ -14,7 +15,7 @@ from ...store.network_tables import (
     SECURITY_GROUP_RULE,
     SUBNET,
 )
-from ..attributes import BOTH, READ, Api, Attribute, Kind, Type
+from ..attributes import BOTH, READ, Attribute, Kind, Type
 
 
 def _constant(name: str, kind: Type, value: Any) -> Attribute:

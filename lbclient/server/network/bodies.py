@@ -6,10 +6,11 @@ import ipaddress
 import uuid
 from typing import Any
 
+from ...resources import Api
 from ...strings import is_storable
 from .. import errors
 from ..access.context import Context
-from ..attributes import Api, Attribute, Check, Checker, Kind, Type, Wording
+from ..attributes import Attribute, Check, Checker, Kind, Type, Wording
 from ..attributes import Values as Values
 
 BAD = "HTTPBadRequest"

@@ -141,7 +141,7 @@ def _fixed_ips(values: list[str]) -> sa.ColumnElement[bool]:
     for value in values:
         name, _, wanted = value.partition("=")
         if name not in ("ip_address", "subnet_id", "ip_address_substr"):
-            raise bad(f"Invalid input for operation: '{value}' is no filter for fixed_ips.")
+            raise bad(f"Invalid input for operation: '{value}' is not a filter for fixed_ips.")
         conditions.setdefault(name, []).append(canonical(wanted) if name == "ip_address" else wanted)
     columns = {"ip_address": FIXED_IP.c.ip_address, "subnet_id": FIXED_IP.c.subnet_id}
     held: list[sa.ColumnElement[bool]] = [

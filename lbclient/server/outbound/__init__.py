@@ -1,1 +1,1 @@
-"""What the server sends to others by itself: webhooks."""
+"""Messages that the server sends by itself: webhooks and forwarded traffic logs."""

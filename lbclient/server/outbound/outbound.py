@@ -1,4 +1,4 @@
-"""Everything that the server sends by itself, as its configuration says."""
+"""The webhooks and the forwarding of traffic logs, as the configuration says."""
 
 from __future__ import annotations
 

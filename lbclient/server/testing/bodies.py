@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from ...resources import Api, Field, Resource, Type
-from ...resources.testing import FAULT, PACE
+from ...resources.testing import FAULT, PACE, SCALE_MAXIMUM
 from ..errors import InvalidInput, ValidationFailure
 from ..loadbalancer import bodies
 from .kinds import Kinds
@@ -16,7 +16,6 @@ from .kinds import Kinds
 Values = dict[str, Any]
 Preset = tuple[tuple[str | None, str | None, float], ...]
 
-SCALE_MAXIMUM = 100.0
 LONGEST_SHOWN = 200  # characters of a value in an error
 
 
@@ -25,6 +24,8 @@ def fault(body: Any, kinds: Kinds) -> Values:
     values = _checked(FAULT, body)
     _known("resource", values["resource"], kinds.resources)
     _known("operation", values["operation"], kinds.operations)
+    if values["path"] == "":
+        raise invalid("path", "", "Value should be a path, or a pattern such as */listeners")
     if not any(values[name] is not None for name in ("status", "delay", "drop")):
         raise ValidationFailure("a fault needs one of status, delay and drop.")
     if values["status"] is not None and values["drop"] is not None:

@@ -11,13 +11,12 @@ import orjson
 import sqlalchemy as sa
 
 from ... import files
+from ...resources.testing import SNAPSHOT_NAME, SNAPSHOT_NAMES
 from ...store import dump, identity_tables, migrations
 from ...store.tables import LOADBALANCER, SCHEMA
 from ..errors import NotFound
 from .bodies import invalid
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-NAMES = "Value should be 1 to 64 letters, digits, dots, hyphens and underscores, the first a letter or a digit"
 # Tables that snapshots leave out: a restored snapshot must not make revoked tokens valid again.
 LEFT_OUT = (SCHEMA, identity_tables.REVOCATION, identity_tables.IDENTITY_REVISION)
 
@@ -62,8 +61,8 @@ class Snapshots:
         return NotFound(f"Snapshot {name} not found; there are: {', '.join(self.names()) or 'none'}.")
 
     def _path(self, name: str) -> Path:
-        if not NAME.fullmatch(name):
-            raise invalid("snapshot", name, NAMES)
+        if not re.fullmatch(SNAPSHOT_NAME, name):
+            raise invalid("snapshot", name, f"Value should be {SNAPSHOT_NAMES}")
         return self._directory / f"{name}.json"
 
 

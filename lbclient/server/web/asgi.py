@@ -6,7 +6,7 @@ import asyncio
 import io
 import sys
 from collections.abc import Awaitable, Callable, Iterable
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -32,6 +32,7 @@ MAXIMUM = "lbclient.body_maximum"  # bytes that the body may have; a larger one 
 LOGIN_THREADS = 4
 LOGIN_ADDRESSES = 4  # so many addresses, each with as many logins as one may have, fill the queue
 LONG_THREADS = 2
+SENDERS = ("HTTP_X_AUTH_TOKEN", "HTTP_X_PROJECT_ID", "REMOTE_ADDR")  # what tells those of long requests apart
 LONG_BODY = 32 * 1024  # bytes; larger bodies go to the threads for long requests
 RETRY_AFTER = 1  # seconds
 
@@ -52,7 +53,7 @@ class Bridge:
     """An ASGI application that passes complete requests to a WSGI application, in a thread if they may block.
 
     Long requests have two threads of their own, so that small requests compete for the interpreter with at most
-    these two, however many long requests there are.
+    these two, however many long requests there are; those of one sender have one of the two.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class Bridge:
         self._is_quick = is_quick
         self._guards = guards
         # Few threads of their own: long requests queue behind each other, and do not delay others.
-        self._long_pool = ThreadPoolExecutor(LONG_THREADS, thread_name_prefix="long")
+        self._long = Turns("long", LONG_THREADS)
         self._streams = Streams(pool, limits)
         self._in_progress = 0
         self._budget = _Budget(limits.body_memory)
@@ -96,7 +97,7 @@ class Bridge:
             return
         stream: Stream | None = environ.get(STREAM)
         if stream is not None:
-            await self._streams.send(stream, headers, receive, send)
+            await self._streams.send(stream, headers, receive, send, origin(environ["REMOTE_ADDR"]))
             return
         environ.clear()  # frees the body before the answer is sent, which may take long
         await send({"type": "http.response.start", "status": status, "headers": headers})
@@ -119,7 +120,7 @@ class Bridge:
         self._streams.end()
 
     def close(self) -> None:
-        self._long_pool.shutdown(wait=False, cancel_futures=True)
+        self._long.close()
         self._logins.close()
 
     async def _is_known(self, environ: Environ) -> bool:
@@ -141,14 +142,20 @@ class Bridge:
         if self._guards.is_login(environ):
             return await self._log_in(environ)
         if not self._is_quick(environ):
-            is_long = int(environ.get("CONTENT_LENGTH", 0)) > LONG_BODY
-            return await loop.run_in_executor(self._long_pool if is_long else self._pool, self._apply, environ)
+            if int(environ.get("CONTENT_LENGTH", 0)) > LONG_BODY:
+                return await self._take_turns(environ)
+            return await loop.run_in_executor(self._pool, self._apply, environ)
         try:
             with nonblocking.required():
                 return self._apply(environ)
         except nonblocking.TakesLong:
             environ["wsgi.input"].seek(0)
-            return await loop.run_in_executor(self._long_pool, self._apply, environ)
+            return await self._take_turns(environ)
+
+    async def _take_turns(self, environ: Environ) -> Answer:
+        """Handle a long request when it is the turn of its sender, who is known by a token or by its address."""
+        sender = next((environ[name] for name in SENDERS if environ.get(name)), "")
+        return await self._long.run(sender, partial(self._apply, environ))
 
     async def _log_in(self, environ: Environ) -> Answer:
         """Handle a login in the threads for logins; answer 429 if the queue, or the address's share of it, is full."""

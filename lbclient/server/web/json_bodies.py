@@ -34,7 +34,7 @@ def read(req: falcon.Request, wanted: Body) -> Any:
         raw.decode()
         parsed = orjson.loads(raw)
     except UnicodeDecodeError:
-        raise errors.Undecodable("The body is not in UTF-8.") from None
+        raise errors.Undecodable("The body is not valid UTF-8.") from None
     except ValueError:
         raise errors.BadRequest("Request is not in valid JSON format") from None
     if raw.count(b"{") + raw.count(b"[") > NESTING and _depth(parsed) > NESTING:

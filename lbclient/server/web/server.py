@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import socket
 import threading
@@ -76,8 +77,9 @@ class Server:
         host, port = self._place
         try:
             self._socket = _bound(host, port)
+            self._socket.listen(BACKLOG)
         except OSError as error:
-            raise ListenError(f"Cannot listen on {host}:{port}: {_reason(error)}.") from None
+            raise _refused(host, port, error) from None
         return int(self._socket.getsockname()[1])
 
     @property
@@ -169,18 +171,33 @@ class _Uvicorn(uvicorn.Server):
         return made
 
 
+def check_place(host: str, port: int, *, may_be_in_use: bool) -> None:
+    """Check that a server can be bound to an address and a port. Raises ListenError."""
+    try:
+        _bound(host, port).close()
+    except OSError as error:
+        if not (may_be_in_use and error.errno == errno.EADDRINUSE):
+            raise _refused(host, port, error) from None
+
+
+def _refused(host: str, port: int, error: OSError) -> ListenError:
+    return ListenError(f"Cannot listen on {host}:{port}: {_reason(error)}.")
+
+
 def _bound(host: str, port: int) -> socket.socket:
-    """Return a listening socket. Raises OSError."""
-    family, kind, protocol, _, address = socket.getaddrinfo(
-        host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )[0]
+    """Return a socket that is bound, and does not listen yet. Raises OSError."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except UnicodeError:
+        raise OSError(errno.EINVAL, "it is no name of a host") from None
     made = socket.socket(family, kind, protocol)
     try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6 and host == "::":
             made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)  # all addresses, including those of IPv4
         made.bind(address)
-        made.listen(BACKLOG)
     except OSError:
         made.close()
         raise

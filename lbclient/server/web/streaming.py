@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import Counter
 from concurrent.futures import Executor
 from typing import Any
 
@@ -31,7 +32,7 @@ class Streams:
     def __init__(self, pool: Executor, limits: Limits) -> None:
         self._pool = pool
         self._limits = limits
-        self._open: set[_Sender] = set()
+        self._open: dict[_Sender, str] = {}  # with what each is counted by, the oldest first
         self._lock = threading.Lock()
         self._is_ending = False
 
@@ -48,13 +49,16 @@ class Streams:
         for each in senders:
             each.end()
 
-    async def send(self, stream: Stream, headers: Headers, receive: Any, send: Any) -> None:
-        """Send a stream until its end, the client's or the server's; answer 503 if there are too many."""
+    async def send(self, stream: Stream, headers: Headers, receive: Any, send: Any, origin: str = "") -> None:
+        """Send a stream until its end, the client's or the server's; answer 503 if there are too many.
+
+        Streams are counted by their origin: one with few streams takes the place of the oldest of one with many.
+        """
         sender = _Sender(stream, self._pool, self._limits)
         with self._lock:
-            is_admitted = len(self._open) < self._limits.streams and not self._is_ending
+            is_admitted = not self._is_ending and self._has_room(origin)
             if is_admitted:
-                self._open.add(sender)
+                self._open[sender] = origin
         if not is_admitted:
             await _refuse(send)
             return
@@ -62,7 +66,20 @@ class Streams:
             await sender.run(headers, receive, send)
         finally:
             with self._lock:
-                self._open.discard(sender)
+                self._open.pop(sender, None)
+
+    def _has_room(self, origin: str) -> bool:
+        """Return whether a stream is admitted; end one of the origin that has the most if that is fairer."""
+        if len(self._open) < self._limits.streams:
+            return True
+        counted = Counter(self._open.values())
+        largest = max(counted, key=counted.__getitem__, default=origin)
+        if counted[largest] <= counted[origin] + 1:
+            return False
+        oldest = next(each for each, other in self._open.items() if other == largest)
+        del self._open[oldest]
+        oldest.end()
+        return True
 
 
 async def _refuse(send: Any) -> None:

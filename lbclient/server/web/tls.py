@@ -19,7 +19,7 @@ class CertificateError(Exception):
 
 
 class Tls(Protocol):
-    """What new connections are encrypted with."""
+    """The source of the TLS context for new connections."""
 
     @property
     def context(self) -> ssl.SSLContext: ...

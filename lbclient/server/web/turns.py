@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +24,7 @@ class Turns:
     sender with a smaller share takes the place of the latest call of the sender with the largest.
     """
 
-    def __init__(self, name: str, threads: int, most: int, senders: int) -> None:
+    def __init__(self, name: str, threads: int, most: int = sys.maxsize, senders: int = 1) -> None:
         """Let `most` calls of each sender wait or run, and as many as `senders` with that many in all."""
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
         self._threads = threads

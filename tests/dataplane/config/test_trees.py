@@ -102,7 +102,7 @@ OF_POOLS = {
     "crl_container_ref": st.sampled_from((None, "crl")),
 }
 OF_BOTH = {
-    "tls_versions": st.none() | st.lists(st.sampled_from(resources.listener.TLS_VERSIONS[1:]), min_size=1),
+    "tls_versions": st.none() | st.lists(st.sampled_from(resources.tls_settings.TLS_VERSIONS[1:]), min_size=1),
     "tls_ciphers": st.sampled_from(
         (
             None,
@@ -113,7 +113,7 @@ OF_BOTH = {
             "+HIGH:MD5",
         )
     ),
-    "alpn_protocols": st.none() | st.lists(st.sampled_from(resources.listener.ALPN_PROTOCOLS), min_size=1),
+    "alpn_protocols": st.none() | st.lists(st.sampled_from(resources.tls_settings.ALPN_PROTOCOLS), min_size=1),
 }
 REASONS = ("regular expression", "session persistence", "type PING", "tls_versions", "tls_ciphers")
 MEMBERS = fields(

@@ -227,7 +227,7 @@ def test_without_privileges_a_server_does_not_start(tmp_path: Path, kind: str) -
     result = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert result.returncode == 1
     assert result.stderr == (
-        "lbclient server: Addresses cannot be attached to this machine without CAP_NET_ADMIN: "
+        "lbclient server: attachment: Addresses cannot be attached to this machine without CAP_NET_ADMIN: "
         "run the server as root, or inside `lbclient lab`.\n"
     )
 

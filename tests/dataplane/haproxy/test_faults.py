@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -14,6 +16,7 @@ from instances import binary
 from members import until
 from world import DataPlaneRig, get, member, web
 
+from lbclient import files
 from lbclient.dataplane.config.render import ADMIN_SOCKET
 from lbclient.dataplane.haproxy import counters, process, process_table
 from lbclient.dataplane.observe import observation, observer
@@ -95,20 +98,29 @@ def test_a_socket_for_alarms_that_is_gone_costs_only_time(world: DataPlaneRig, w
     until(lambda: world.operating("member", "m1") == "ERROR")
 
 
-def test_counters_that_cannot_be_saved_hide_nothing(world: DataPlaneRig, port: int, webs) -> None:
+def test_counters_that_cannot_be_saved_hide_nothing(
+    world: DataPlaneRig, port: int, webs, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = world.instance.directory / counters.FILE
+    write = files.replace
+
+    def fail(file: Path, *arguments: Any, **options: Any) -> None:
+        if Path(file) == path:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write(file, *arguments, **options)
+
+    with monkeypatch.context() as full:
+        full.setattr(files, "replace", fail)
+        get(port)
+        world.observer.observe_now(world.id)
+        assert sum(each["total_connections"] for each in world.store.totals(world.id).values()) == 1
+        world.change({"loadbalancer": {"admin_state_up": False}})
+        until(lambda: world.operating() == "OFFLINE")
     path.unlink(missing_ok=True)
-    path.mkdir()  # a write fails as it would on a full disk
-    get(port)
-    world.observer.observe_now(world.id)
-    assert sum(each["total_connections"] for each in world.store.totals(world.id).values()) == 1
-    world.change({"loadbalancer": {"admin_state_up": False}})
-    until(lambda: world.operating() == "OFFLINE")
-    path.rmdir()
     world.change({"loadbalancer": {"admin_state_up": True}})
     get(port)
     world.observer.observe_now(world.id)
-    assert path.is_file()
+    assert path.exists()
 
 
 def test_a_store_that_fails_is_told_again(world: DataPlaneRig, port: int, monkeypatch: pytest.MonkeyPatch) -> None:

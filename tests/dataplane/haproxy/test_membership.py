@@ -20,6 +20,8 @@ from lbclient.dataplane.haproxy import runtime
 from lbclient.dataplane.haproxy.binary import most_files
 from lbclient.dataplane.haproxy.process import Instance
 
+pytestmark = pytest.mark.usefixtures("some_vips")
+
 NAMES = tuple("abcdef")
 ALGORITHMS = ("ROUND_ROBIN", "LEAST_CONNECTIONS", "SOURCE_IP", "SOURCE_IP_PORT")
 SEEN = ("srv_addr", "srv_port", "srv_uweight", "srv_use_ssl")

@@ -95,6 +95,28 @@ end()
     in_namespace(WATCHED + script)
 
 
+def test_addresses_are_attached_where_programs_may_listen_on_any_address(in_namespace: Run) -> None:
+    """As on a host that shares other addresses: that a program can listen there does not mean that they are here."""
+    script = """
+attachment = OnInterfaces()
+attachment.start({})
+attachment.share([V4])
+assert links.ours() == {}
+for address in (V4, V6):
+    assert not local_routes.is_local(address)
+attachment.prepare("a", [V4, V6, "127.0.0.1"])
+assert links.ours() == {V4: {"left"}, V6: {"left"}}
+for address in (V4, V6, "127.0.0.1", "127.3.2.1", "::1"):
+    assert local_routes.is_local(address)
+attachment.keep_only("a", [])
+assert links.ours() == {}
+assert "No interface has it" in refused(attachment.share, ["192.0.2.1"])
+attachment.stop()
+end()
+"""
+    in_namespace(WATCHED + script)
+
+
 @pytest.mark.parametrize(("taken", "bits"), [("198.51.100.7", 24), ("2001:db8::7", 64)])
 def test_another_machine_keeps_its_address(in_namespace: Run, taken: str, bits: int) -> None:
     script = """

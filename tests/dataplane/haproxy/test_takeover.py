@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import trees
+import vips
 from instances import Running
 from members import free_port, until
 from world import get, member, web
@@ -20,6 +21,8 @@ from world import get, member, web
 from lbclient.dataplane.config.cfg import Refused
 from lbclient.dataplane.config.render import Settings, render
 from lbclient.dataplane.haproxy import binary, bound, process, process_table, runtime
+
+pytestmark = pytest.mark.usefixtures("some_vips")
 
 
 @pytest.fixture
@@ -45,8 +48,9 @@ def test_the_worker_itself_says_what_it_listens_on(running: Running, webs, count
     directory = running.instance.directory
     (directory / "haproxy.cfg").write_text(text + f"frontend many\n    mode http\n    timeout client 1s\n{extra}")
     running.instance._ask_to_reload(time.monotonic() + 5)
-    until(lambda: len(bound.listened_on(directory)) == count + 1)
-    assert ("127.0.0.1", tree["listeners"]["web"]["protocol_port"]) in bound.listened_on(directory)
+    until(lambda: len(bound.listened_on(directory)) == count + len(vips.addresses()))
+    port = tree["listeners"]["web"]["protocol_port"]
+    assert {(address, port) for address in vips.addresses()} <= set(bound.listened_on(directory))
     assert len(os.listdir("/proc/self/fd")) < 200, "descriptors that were handed over are left open"
 
 

@@ -380,7 +380,7 @@ def test_authorities_that_are_none(world: DataPlaneRig, webs) -> None:
     tree = secure(*webs("one"), default_tls_container_ref=SHOP, **asked)
     tree["certificates"] = {SHOP: version(0), CA: version(0)}
     assert world.change(tree) == "ERROR"
-    assert "it is no text in PEM" in (world.fault() or "")
+    assert "it is not PEM text" in (world.fault() or "")
     world.tree["certificates"][CA] = {"authority": "ca"}
     world.put(wait=False)
     until(lambda: world.provisioning() == "ACTIVE")

@@ -10,9 +10,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import vips
 from members import Web, free_port, until
 from test_events import last_check as last
 from world import DataPlaneRig, get, member, web
+
+pytestmark = pytest.mark.usefixtures("some_vips")
 
 MONITOR = {"type": "HTTP", "delay": 1, "timeout": 1, "max_retries": 1, "max_retries_down": 1, "url_path": "/health"}
 TIMES = {"timeout_member_connect": 300, "timeout_member_data": 500}  # ms
@@ -189,7 +192,7 @@ def test_an_answer_that_never_ends_holds_up_nobody(world: DataPlaneRig, webs, ba
     """Neither other clients nor changes; it goes on for who wants it."""
     given = tree(bad(pour))
     world.change(given)
-    with socket.create_connection(("127.0.0.1", port_of(given)), timeout=10) as connection:
+    with socket.create_connection((vips.at(port_of(given)), port_of(given)), timeout=10) as connection:
         connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         answer = connection.makefile("rb")
         assert answer.read(len(HEAD)) == HEAD

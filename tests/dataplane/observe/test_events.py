@@ -23,6 +23,8 @@ from lbclient.dataplane.observe.health_events import HealthEvents
 from lbclient.dataplane.observe.schedule import Schedule
 from lbclient.store.observed_tables import CHECK, EVENT
 
+pytestmark = pytest.mark.usefixtures("some_vips")
+
 MONITOR = {"type": "HTTP", "delay": 1, "timeout": 1, "max_retries": 1, "max_retries_down": 1, "url_path": "/health"}
 
 

@@ -23,6 +23,8 @@ from lbclient.dataplane.haproxy import runtime
 from lbclient.dataplane.observe import icmp, pinger
 from lbclient.dataplane.support import unsupported
 
+pytestmark = pytest.mark.usefixtures("some_vips")
+
 FAST = {"delay": 1, "timeout": 1, "max_retries": 1, "max_retries_down": 1}
 
 

@@ -9,6 +9,8 @@ import trees
 
 from lbclient.dataplane.statuses import Statuses, statuses
 
+pytestmark = pytest.mark.usefixtures("some_vips")
+
 TREE: dict[str, Any] = {
     "listeners": {
         "web": {

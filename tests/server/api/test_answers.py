@@ -224,3 +224,10 @@ def test_a_proxy_that_does_not_answer_is_logged_in_one_line(
     [record] = [each for each in caplog.records if each.name.startswith("lbclient")]
     assert (record.exc_info, record.levelname) == (None, "WARNING")
     assert record.getMessage().endswith(f"The proxy of load balancer {balancer['id']} does not answer.")
+
+
+@pytest.mark.parametrize("accept", ["text/plain", "text/plain;version=0.0.4", "application/openmetrics-text", "*/*"])
+def test_metrics_are_given_to_clients_that_want_text(api: Any, accept: str) -> None:
+    answer = api.client.simulate_get("/metrics", headers={"Accept": accept})
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"].startswith("text/plain")

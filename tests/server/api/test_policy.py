@@ -142,7 +142,7 @@ def test_rules_may_make_an_object_of_another_project_known(make_api: Any, tmp_pa
     ("text", "why"),
     [
         ("a: b: c", "mapping values are not allowed here"),
-        ("- role:admin", "it is no mapping of names to rules."),
+        ("- role:admin", "it is not a mapping of names to rules."),
         (f'"{API}:pool:get_one": [["role:x"]]', "os_load-balancer_api:pool:get_one is not a rule in words."),
         (f'"{API}:pool:get_one": "role:a nd"', "os_load-balancer_api:pool:get_one is not a rule: 'role:a nd'."),
         (f'"{API}:pool:get_one": "nonsense"', "os_load-balancer_api:pool:get_one is not a rule: 'nonsense'."),

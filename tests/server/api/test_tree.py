@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
+
+from lbclient.store.tables import TABLES
 
 POOL = {"name": "p", "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN"}
 
@@ -55,6 +58,62 @@ def test_all_parts_are_made_and_answered_in_full(api: Any, store: Any) -> None:
     assert status["provisioning_status"] == "ACTIVE"
     snapshot = store.snapshot(found["id"])
     assert set(snapshot.seen) == {("loadbalancer", found["id"])}
+
+
+def test_thousands_of_members_come_and_go_whole(api: Any, store: Any) -> None:
+    """They are settled together instead of one by one."""
+    members = [{"address": f"10.1.{n >> 8}.{n & 255}", "protocol_port": 80, "name": f"m{n}"} for n in range(600)]
+    found = api.loadbalancer(pools=[{**POOL, "members": members}])
+    [pool] = found["pools"]
+    assert [each["name"] for each in pool["members"]] == [each["name"] for each in members]
+    assert {each["provisioning_status"] for each in pool["members"]} == {"PENDING_CREATE"}
+    settled = api.get(f"/pools/{pool['id']}/members")["members"]
+    assert [each["id"] for each in settled] == [each["id"] for each in pool["members"]]
+    assert {(each["provisioning_status"], each["operating_status"]) for each in settled} == {("ACTIVE", "NO_MONITOR")}
+    first, last = (store.snapshot(found["id"]).members[pool["id"]][place] for place in (0, -1))
+    assert (first.updated_at is not None, last.project_id) == (True, found["project_id"])
+    assert api.request("DELETE", f"/loadbalancers/{found['id']}?cascade=true").status_code == 204
+    assert store.snapshot(found["id"]) is None
+    with store.reading() as tx:
+        assert tx.scalar(sa.select(sa.func.count()).select_from(TABLES["member"])) == 0
+
+
+@pytest.mark.parametrize(
+    ("member", "status", "words"),
+    [
+        ({"address": "10.1.0.0", "protocol_port": 80}, 409, "already using ip 10.1.0.0"),
+        ({"address": "10.1.1.300", "protocol_port": 80}, 400, "10.1.1.300"),
+        ({"address": "169.254.169.254", "protocol_port": 80}, 400, "reserved"),
+        ({"address": "10.1.9.9", "protocol_port": 80, "pool_id": "x"}, 400, "pool_id"),
+    ],
+)
+def test_one_wrong_member_of_many_and_nothing_is_made(api: Any, member: Any, status: int, words: str) -> None:
+    members = [{"address": f"10.1.0.{n}", "protocol_port": 80} for n in range(50)]
+    members.insert(40, member)
+    listener = {"protocol": "HTTP", "protocol_port": 80, "default_pool": {**POOL, "members": members}}
+    body = {"loadbalancer": {"vip_subnet_id": api.loadbalancer()["vip_subnet_id"], "listeners": [listener]}}
+    assert words in str(api.fails("POST", "/loadbalancers", body, status))
+    assert len(api.get("/loadbalancers")["loadbalancers"]) == 1
+    assert api.get("/pools")["pools"] == []
+
+
+def test_policies_are_in_the_order_of_their_positions(api: Any) -> None:
+    """Those without a position come last, as they would one by one."""
+    given = [("a", None), ("b", 1), ("c", None), ("d", 2), ("e", 9), ("f", None)]
+    policies = [{"action": "REJECT", "name": name, "position": position} for name, position in given]
+    listener = {"protocol": "HTTP", "protocol_port": 80}
+    found = api.loadbalancer(listeners=[{**listener, "l7policies": policies}])
+    [at_once] = found["listeners"]
+    one_by_one = api.post("/listeners", "listener", loadbalancer_id=found["id"], **{**listener, "protocol_port": 81})
+    for name, position in given:
+        values = {} if position is None else {"position": position}
+        api.post("/l7policies", "l7policy", listener_id=one_by_one["id"], action="REJECT", name=name, **values)
+    orders = []
+    for each in (at_once, one_by_one):
+        answer = api.get(f"/l7policies?listener_id={each['id']}&sort_key=position")["l7policies"]
+        orders.append([(policy["name"], policy["position"]) for policy in answer])
+    assert orders[0] == orders[1]
+    assert [position for _, position in orders[0]] == [1, 2, 3, 4, 5, 6]
 
 
 def at(tree: dict[str, Any], path: str, value: Any) -> dict[str, Any]:

@@ -78,6 +78,13 @@ def test_the_arguments_of_every_query_are_bounded(admin: Any, path: str) -> None
     assert f"at most {bounds.ARGUMENTS} are allowed" in answer.text
 
 
+@pytest.mark.parametrize("path", [*LISTS, "/identity/v3/projects", f"{LBAAS}/events"])
+@pytest.mark.parametrize("query", ["name=%00", "marker=%00", "%00=a", "name=a%00b&limit=1", "tags=%00", "sort_key=%00"])
+def test_no_database_is_asked_for_a_nul(demo: Any, path: str, query: str) -> None:
+    answer = demo.ask("GET", f"{path}?{query}")
+    assert (answer.status_code, "NUL" in answer.text) == (400, True)
+
+
 def test_a_filter_is_one_value_where_there_can_be_one_only(demo: Any) -> None:
     assert demo.ask("GET", f"{LBAAS}/loadbalancers?name=a&name=b").status_code == 400
     assert demo.ask("GET", f"{LBAAS}/loadbalancers?name=a&name=a").status_code == 200

@@ -12,7 +12,7 @@ import vips
 
 from lbclient import resources
 from lbclient.resources.fields import Resource
-from lbclient.store.snapshot import Shaping, Snapshot
+from lbclient.store.snapshot import Peer, Shaping, Snapshot
 
 SPACE = uuid.UUID("5c6f2f6e-91b3-4c28-b5fb-5b5b6a5e6a10")
 PARENTS = ("loadbalancer_id", "listener_id", "pool_id", "l7policy_id")
@@ -37,7 +37,7 @@ def snapshot(tree: Mapping[str, Any]) -> Snapshot:
 
     {amphora: name, addresses: [...], listeners: {name: {..., l7policies: {name: {..., rules: [{...}]}}}},
      pools: {name: {..., members: {name: {...}}, healthmonitor: {...}}}, certificates: {reference: see pki.py},
-     shaping: {egress: kbit/s, ingress: kbit/s, dscp: mark}}
+     shaping: {egress: kbit/s, ingress: kbit/s, dscp: mark}, host: name, peers: {name of a host: {address, port}}}
     """
     loadbalancer = record(resources.LOADBALANCER, "lb", tree.get("loadbalancer", {}))
     listeners, l7policies, l7rules = [], {}, {}
@@ -70,6 +70,9 @@ def snapshot(tree: Mapping[str, Any]) -> Snapshot:
         seen={},
         shaping=Shaping(**tree.get("shaping", {})),
         amphora_id=identity(tree.get("amphora", "amphora")),
+        host_id=identity(tree["host"]) if "host" in tree else None,
+        role="MASTER" if "peers" in tree else "STANDALONE",
+        peers=tuple(Peer(identity(each), **given) for each, given in tree.get("peers", {}).items()),
         certificates={reference: pki.material(each) for reference, each in tree.get("certificates", {}).items()},
     )
 

@@ -57,7 +57,7 @@ def _check_tls_rule(kind: str, compare: str, key: str | None, value: str) -> Non
 
 def _check_characters(kind: str, value: str) -> None:
     if not re.fullmatch(COOKIE_VALUE if kind == "COOKIE" else ONE_WORD, value):
-        raise InvalidInput("value", value, f"It should be what a {kind.lower()} can be, as RFC 7230 and 6265 allow it.")
+        raise InvalidInput("value", value, f"It is not a valid value of a {kind.lower()} (RFC 7230, RFC 6265).")
 
 
 def _check_expression(value: str) -> None:

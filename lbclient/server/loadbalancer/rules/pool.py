@@ -59,7 +59,7 @@ def _check_persistence(protocol: str, whole: dict[str, Any]) -> None:
         if not whole["cookie_name"]:
             raise ValidationFailure("Session persistence of type APP_COOKIE needs cookie_name.")
         if not re.fullmatch(COOKIE_NAME, whole["cookie_name"]):
-            raise InvalidInput("cookie_name", whole["cookie_name"], "RFC 6265 has no such cookie name.")
+            raise InvalidInput("cookie_name", whole["cookie_name"], "It is not a valid cookie name (RFC 6265).")
     elif whole["cookie_name"]:
         raise ValidationFailure(f"cookie_name is only used with APP_COOKIE session persistence, not with {kind}.")
     is_datagram = protocol in DATAGRAM_PROTOCOLS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from ....resources.listener import OLD_TLS_VERSIONS
+from ....resources.tls_settings import OLD_TLS_VERSIONS
 
 Values = dict[str, Any]
 

@@ -18,7 +18,7 @@ from ...services import Services
 from ...web.routing import Answer, Request
 from .. import bodies, policy
 from ..rules import member as member_rules
-from . import creation, support, transaction
+from . import creation, provider_support, transaction
 from .transaction import Change
 
 Key = tuple[str, int]
@@ -68,7 +68,7 @@ def update_members(services: Services, request: Request, pool_id: str) -> Answer
         is_current = loadbalancer.revision == plan.revision
         _carry_out(change, request, pool_id, plan if is_current else planned(change.tx, loadbalancer.id))
         change.touch_loadbalancer()
-        support.check(services, change)
+        provider_support.check(services, change)
 
     with services.store.reading() as tx:
         plan = planned(tx, find(tx)[0])

@@ -232,7 +232,8 @@ def create_healthmonitor(change: Change, who: Context, values: Values) -> Record
     return change.insert(HEALTHMONITOR, healthmonitor_rules.with_defaults(values))
 
 
-def create_l7policy(change: Change, who: Context, values: Values) -> Record:
+def create_l7policy(change: Change, who: Context, values: Values, last: int | None = None) -> Record:
+    """Create a policy at its position; as the last one if the number of all is given, which leaves the others alone."""
     listener = change.row(LISTENERS, values["listener_id"])
     listener_rules.check_has_children(listener.protocol)
     if values["redirect_pool_id"]:  # it has to exist even if the action ignores it
@@ -241,8 +242,9 @@ def create_l7policy(change: Change, who: Context, values: Values) -> Record:
     values = l7policy_rules.complete(values, None)
     if values["redirect_pool_id"]:
         pool_rules.of(change.tx, change.loadbalancer, values["redirect_pool_id"])
-    row = change.insert(L7POLICY, values)
-    l7policy_rules.move(change.tx, listener.id, row.id, values["position"])
+    row = change.insert(L7POLICY, {**values, "position": last or values["position"]})
+    if last is None:
+        l7policy_rules.move(change.tx, listener.id, row.id, values["position"])
     change.touch(LISTENERS, [listener.id])
     return change.row(TABLES["l7policy"], row.id)
 

@@ -37,7 +37,7 @@ def delete_loadbalancer(change: Change, row: LoadBalancerRecord, is_cascade: boo
     if not is_cascade and any(_ids(change, table, "loadbalancer_id", row.id) for table in (LISTENERS, POOLS)):
         raise ValidationFailure(f"Cannot delete Load Balancer {row.id} - it has children")
     for table in children:
-        change.delete(table, _ids(change, table, "loadbalancer_id", row.id))
+        change.delete_all(table)
     change.delete(LOADBALANCERS, [row.id])
 
 

@@ -41,6 +41,22 @@ _TOUCH = {
     )
     for name, table in TABLES.items()
 }
+_CHILDREN = {name: table for name, table in TABLES.items() if table is not LOADBALANCER}
+_OWNED = {
+    name: Prepared(
+        sa.select(table.c.id).where(table.c.loadbalancer_id == sa.bindparam("loadbalancer_id")).order_by(table.c.serial)
+    )
+    for name, table in _CHILDREN.items()
+}
+_DELETE_OWNED = {
+    name: Prepared(
+        sa.update(table)
+        .where(table.c.loadbalancer_id == sa.bindparam("loadbalancer_id"))
+        .values(provisioning_status="PENDING_DELETE"),
+        ("revision", "updated_at"),
+    )
+    for name, table in _CHILDREN.items()
+}
 _USERS = Prepared(sa.select(LISTENER.c.id).where(LISTENER.c.default_pool_id == sa.bindparam("pool_id")))
 
 
@@ -122,6 +138,16 @@ class Change:
         marks = {"provisioning_status": "PENDING_DELETE", "revision": self.revision, "updated_at": now()}
         gone = list(ids)
         prepared.update(table, *marks).run_each(self.tx, [{"row_id": id_, **marks} for id_ in gone])
+        for id_ in gone:
+            self.note("delete", table.name, id_)
+
+    def delete_all(self, table: sa.Table) -> None:
+        """Mark all rows of a table that belong to the load balancer PENDING_DELETE, like delete()."""
+        self._remaining.clear()
+        owner = {"loadbalancer_id": self.loadbalancer.id}
+        gone = _OWNED[table.name].scalars(self.tx, **owner)
+        if gone:
+            _DELETE_OWNED[table.name].run(self.tx, **owner, revision=self.revision, updated_at=now())
         for id_ in gone:
             self.note("delete", table.name, id_)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import sqlalchemy as sa
@@ -9,15 +10,25 @@ import sqlalchemy as sa
 from ....resources import HEALTHMONITOR, L7POLICY, L7RULE, LISTENER, LOADBALANCER, MEMBER, POOL, Resource
 from ....resources.tree import LEFT_OUT, OWNERS
 from ....store import reading
+from ....store.prepared import Prepared
 from ....store.records import L7PolicyRecord, ListenerRecord, LoadBalancerRecord, PoolRecord, Record
 from ....store.snapshot import Snapshot
+from ....store.tables import TABLES
 from ...access.context import Context
-from ...errors import BadRequest, InvalidInput, ValidationFailure
+from ...errors import BadRequest, Error, InvalidInput, ValidationFailure
+from ...services import Services
 from .. import bodies, present
-from . import creation
+from ..rules import member as member_rules
+from . import creation, transaction
 from .transaction import Change
 
 Object = dict[str, Any]
+
+_MEMBERS = Prepared(
+    sa.select(*present.columns(MEMBER))
+    .where(TABLES[MEMBER.name].c.pool_id == sa.bindparam("pool_id"))
+    .order_by(TABLES[MEMBER.name].c.serial)
+)
 
 
 def split(body: Any) -> tuple[Any, list[Object], list[Object]]:
@@ -29,9 +40,37 @@ def split(body: Any) -> tuple[Any, list[Object], list[Object]]:
     return {**body, LOADBALANCER.key: attributes}, listeners, pools
 
 
-def fill(change: Change, who: Context, listeners: list[Object], pools: list[Object]) -> None:
+class Drafts:
+    """The checked members of a request: what needs no transaction is done before others have to wait for this one."""
+
+    def __init__(self, services: Services) -> None:
+        self._allowed = member_rules.Allowed(services)
+        self._found: dict[int, Object] = {}  # by the identity of what the body has
+
+    def prepare(self, listeners: list[Object], pools: list[Object]) -> None:
+        """Draft the members of all pools. Those with errors are left to `of`, so that the first error is reported."""
+        policies = [policy for listener in listeners for policy in _listed(listener, "l7policies")]
+        inline = [each.get("default_pool") for each in listeners] + [each.get("redirect_pool") for each in policies]
+        for pool in (*pools, *inline):
+            for member in _listed(pool, "members"):
+                with suppress(Error):
+                    self._found[id(member)] = self._draft(member)
+
+    def of(self, member: Object) -> Object:
+        """Return the columns of a new member, but for those of its owners. Raises errors.Error."""
+        found = self._found.get(id(member))
+        return self._draft(member) if found is None else found
+
+    def _draft(self, member: Object) -> Object:
+        _check_has_no_owner(MEMBER, member)
+        values = bodies.created(MEMBER, {MEMBER.key: member})
+        self._allowed.check(values)
+        return transaction.draft(TABLES[MEMBER.name], values)
+
+
+def fill(change: Change, who: Context, drafts: Drafts, listeners: list[Object], pools: list[Object]) -> None:
     """Create the parts of a load balancer that was created in the same transaction. Raises errors.Error."""
-    filling = _Filling(change, who)
+    filling = _Filling(change, who, drafts)
     for pool in pools:
         filling.pool(pool)
     for listener in listeners:
@@ -40,7 +79,7 @@ def fill(change: Change, who: Context, listeners: list[Object], pools: list[Obje
 
 def answer(tx: sa.Connection, loadbalancer: LoadBalancerRecord) -> Object:
     """Return the load balancer with all of its parts in full."""
-    snapshot = reading.snapshot(tx, loadbalancer.id)
+    snapshot = reading.snapshot(tx, loadbalancer.id, with_members=False)
     assert snapshot is not None  # its row was created in this transaction
     found = present.loaded(tx, LOADBALANCER, loadbalancer.id)
     found["pools"] = [_full_pool(tx, snapshot, pool) for pool in snapshot.pools]
@@ -51,9 +90,10 @@ def answer(tx: sa.Connection, loadbalancer: LoadBalancerRecord) -> Object:
 class _Filling:
     """Creates the parts of a load balancer; listeners and policies refer to pools by name."""
 
-    def __init__(self, change: Change, who: Context) -> None:
+    def __init__(self, change: Change, who: Context, drafts: Drafts) -> None:
         self._change = change
         self._who = who
+        self._drafts = drafts
         self._pools: dict[str | None, str] = {}
 
     def pool(self, given: Object) -> str:
@@ -69,11 +109,16 @@ class _Filling:
             raise ValidationFailure(f"Pools must have different names in one request; {twice}.")
         pool_id = self._create(POOL, attributes, loadbalancer_id=self._change.loadbalancer.id).id
         self._pools[name] = pool_id
-        for member in members:
-            self._create(MEMBER, member, pool_id=pool_id)
+        self._members(pool_id, members)
         if monitor is not None:
             self._create(HEALTHMONITOR, _object(monitor, "healthmonitor"), pool_id=pool_id)
         return str(pool_id)
+
+    def _members(self, pool_id: str, members: list[Object]) -> None:
+        """Create the members of a pool, all at once: there may be thousands."""
+        owner = {"pool_id": pool_id, "project_id": self._change.loadbalancer.project_id}
+        drafts = [{**self._drafts.of(member), **owner} for member in members]
+        creation.create_members(self._change, self._who, pool_id, drafts)
 
     def listener(self, given: Object) -> None:
         attributes = dict(given)
@@ -81,16 +126,18 @@ class _Filling:
         self._replace_pool(attributes, "default_pool")
         owner = {"loadbalancer_id": self._change.loadbalancer.id}
         listener_id = self._create(LISTENER, attributes, **owner).id
-        for policy in policies:
-            self._policy(listener_id, policy)
+        for number, policy in enumerate(policies, 1):
+            self._policy(listener_id, policy, number)
 
-    def _policy(self, listener_id: str, given: Object) -> None:
+    def _policy(self, listener_id: str, given: Object, number: int) -> None:
         attributes = dict(given)
         rules = _objects(attributes, "rules")
         if "redirect_pool_id" in attributes:
             raise BadRequest(f"Unknown attribute for argument {L7POLICY.key}: redirect_pool_id")
         self._replace_pool(attributes, "redirect_pool")
-        policy_id = self._create(L7POLICY, attributes, listener_id=listener_id).id
+        values = self._values(L7POLICY, attributes, listener_id=listener_id)
+        last = number if attributes.get("position") is None else None
+        policy_id = creation.create_l7policy(self._change, self._who, values, last).id
         for rule in rules:
             self._create(L7RULE, rule, l7policy_id=policy_id)
 
@@ -111,12 +158,25 @@ class _Filling:
 
     def _create(self, resource: Resource, attributes: Object, **owner: str) -> Record:
         """Create a row under the same rules as in a request of its own."""
-        unknown = sorted({*OWNERS, "tenant_id"} & attributes.keys())
-        if unknown:
-            raise BadRequest(f"Unknown attribute for argument {resource.key}: {', '.join(unknown)}")
+        return creation.CREATE[resource.name](self._change, self._who, self._values(resource, attributes, **owner))
+
+    def _values(self, resource: Resource, attributes: Object, **owner: str) -> Object:
+        """Return the checked values of a new row."""
+        _check_has_no_owner(resource, attributes)
         values = bodies.created(resource, {resource.key: {**attributes, **_known(resource, owner)}})
-        values |= {**owner, "project_id": self._change.loadbalancer.project_id}
-        return creation.CREATE[resource.name](self._change, self._who, values)
+        return {**values, **owner, "project_id": self._change.loadbalancer.project_id}
+
+
+def _check_has_no_owner(resource: Resource, attributes: Object) -> None:
+    unknown = sorted({*OWNERS, "tenant_id"} & attributes.keys())
+    if unknown:
+        raise BadRequest(f"Unknown attribute for argument {resource.key}: {', '.join(unknown)}")
+
+
+def _listed(owner: Any, name: str) -> list[Object]:
+    """Return the objects in a list of another object; what is neither is left out."""
+    found = owner.get(name) if isinstance(owner, dict) else None
+    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
 
 
 def _known(resource: Resource, owner: dict[str, str]) -> dict[str, str]:
@@ -144,7 +204,7 @@ def _full_pool(tx: sa.Connection, snapshot: Snapshot, pool: PoolRecord) -> Objec
     monitor = snapshot.healthmonitors.get(pool.id)
     return {
         **_full(tx, POOL, pool),
-        "members": [present.one(tx, MEMBER, member.id) for member in snapshot.members[pool.id]],
+        "members": present.as_json(MEMBER, _MEMBERS.all(tx, pool_id=pool.id)),
         "healthmonitor": None if monitor is None else _full(tx, HEALTHMONITOR, monitor),
     }
 

@@ -81,7 +81,7 @@ class Held:
         self.questions.close()
 
 
-class Lingering:
+class HeldWorkers:
     """The old workers that are held, and a thread that reads their lines and releases them."""
 
     def __init__(self, deliver: Deliver) -> None:
