@@ -52,7 +52,8 @@ ip link set eth0 up
 at $LB2 ip link set eth0 up
 at $OTHER ip link set lb1 master bridge up
 at $OTHER ip link set lb2 master bridge up
-at $OTHER "$PYTHON" -m http.server --bind 192.0.2.20 --directory "$ROOT/site" 80 >/dev/null 2>&1 &
+serve="-m http.server --bind 192.0.2.20 --directory $ROOT/site 80"
+nsenter --net=/proc/$OTHER/ns/net "$PYTHON" $serve >/dev/null 2>&1 &
 MEMBER=$!
 cat > "$ROOT/bin/systemctl" <<'END'
 #!/bin/bash

@@ -191,9 +191,9 @@ def test_lists_come_in_pages(demo: Any) -> None:
     assert demo.get(f"{SECRETS}?created=lt:2020-01-01")["total"] == 0
     lengths = [each["bit_length"] for each in demo.get(f"{SECRETS}?sort=name:desc,bit_length&limit=3")["secrets"]]
     assert lengths == [2, 4, 6]
-    for query in ("limit=x&offset=-3", "limit=-1", "limit=" + "9" * 5000, "offset=" + "9" * 30, "bits=x", "name=%00"):
+    for query in ("limit=x&offset=-3", "limit=-1", "limit=" + "9" * 5000, "offset=" + "9" * 30, "bits=x"):
         assert demo.ask("GET", f"{SECRETS}?{query}").status_code == 200
-    for query in ("sort=nonesuch", "sort=name:up", "created=yesterday", "expiration=gt:"):
+    for query in ("sort=nonesuch", "sort=name:up", "created=yesterday", "expiration=gt:", "name=%00"):
         demo.refused(400, "GET", f"{SECRETS}?{query}")
 
 
