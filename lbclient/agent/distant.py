@@ -36,24 +36,32 @@ class DistantControlPlane:
         self._revisions: dict[str, int] = {}  # of the last snapshots
         self._unsent: dict[str, Totals] = {}
         self._prepared: Any = None
+        self.groups: list[dict[str, Any]] = []  # of addresses that this host shares, as the list said last
+        self.states: dict[str, str] = {}  # of the groups, by name: MASTER, BACKUP or FAULT; each beat has them
         self.epoch = 0
 
     def prepare(self) -> None:
         """Read the whole list for the next call of roster(), which then cannot fail. Raises Unreachable and Refused."""
-        self._prepared = self._server.get("/wanted")
+        self._prepared = self._wanted()
 
     def roster(self) -> list[tuple[str, str, bool]]:
-        found = self._server.get("/wanted") if self._prepared is None else self._prepared
+        found = self._wanted() if self._prepared is None else self._prepared
         self._prepared = None
         self._projects = {id_: project_id for id_, project_id, _, _ in found}
         return [(id_, project_id, is_pending) for id_, project_id, is_pending, _ in found]
 
     def changed(self) -> list[str]:
         """Return the IDs of load balancers that are not here as the server wants them, from its whole list."""
-        found = {id_: revision for id_, _, _, revision in self._server.get("/wanted")}
+        found = {id_: revision for id_, _, _, revision in self._wanted()}
         with self._lock:
             known = dict(self._revisions)
         return [id_ for id_ in found.keys() | known.keys() if found.get(id_) != known.get(id_)]
+
+    def _wanted(self) -> list[Any]:
+        """Return the list of what is wanted here, and note the groups of addresses."""
+        found = self._server.get("/wanted")
+        self.groups = found["groups"]
+        return list(found["loadbalancers"])
 
     def addresses(self) -> dict[tuple[str, str], tuple[str, ...]]:
         found = self._server.get("/addresses")
@@ -141,8 +149,9 @@ class DistantControlPlane:
             totals, self._unsent = self._unsent, {}
         portions = list(_portions(totals)) or [{}]
         try:
+            said = {"epoch": self.epoch, "clock": clock(), "groups": dict(self.states)}
             while portions:
-                self._server.post("/beat", {"epoch": self.epoch, "clock": clock(), "totals": portions[0]})
+                self._server.post("/beat", {**said, "totals": portions[0]})
                 del portions[0]
         except (Unreachable, Refused):
             with self._lock:

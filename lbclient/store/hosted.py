@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from . import noop, placing, reading
+from . import noop, placing, reading, vip_groups
 from .cluster_tables import AMPHORA, SERVER
 from .snapshot import Snapshot
 from .store import Check, Key, Outcome, Statuses, Store, Totals
@@ -41,10 +41,20 @@ class Hosted:
             rows = self._mine(tx, *columns, LOADBALANCER.c.revision)
         return [(row[0], row[1], str(row[2]).startswith("PENDING"), row[3]) for row in rows]
 
-    def addresses(self) -> dict[tuple[str, str], tuple[str, ...]]:
-        """Return the addresses of all load balancers, by (load balancer ID, provider name)."""
+    def groups(self) -> list[dict[str, Any]]:
+        """Return the groups of addresses that this host shares, as its agent is told of them."""
+        shared: dict[str, list[str]] = {}
         with self._store.reading() as tx:
-            return {(row.id, row.provider): reading.addresses(tx, row) for row in self._mine(tx, *LOADBALANCER.c)}
+            for row in self._mine(tx, *LOADBALANCER.c, AMPHORA.c.vip_group_id):
+                if row.vip_group_id is not None:
+                    shared.setdefault(row.vip_group_id, []).extend(reading.addresses(tx, row))
+            return [vip_groups.described(each, self._host_id, shared[each.id]) for each in vip_groups.by_id(tx, shared)]
+
+    def addresses(self) -> dict[tuple[str, str], tuple[str, ...]]:
+        """Return the addresses of all load balancers, by (load balancer ID, provider name), but for those of groups."""
+        with self._store.reading() as tx:
+            rows = self._mine(tx, *LOADBALANCER.c, AMPHORA.c.vip_group_id)
+            return {(row.id, row.provider): reading.addresses(tx, row) for row in rows if row.vip_group_id is None}
 
     def project_of(self, loadbalancer_id: str) -> str | None:
         """Return the project ID of a load balancer; None if the load balancer does not exist."""
@@ -52,15 +62,14 @@ class Hosted:
 
     def snapshot(self, loadbalancer_id: str, before: Snapshot | None = None) -> Snapshot | None:
         """Return the current state of a load balancer; None if it does not exist on this host."""
-        found = self._store.snapshot(loadbalancer_id, before)
+        found = self._store.snapshot(loadbalancer_id, before, self._host_id)
         return found if found is not None and found.host_id in (self._host_id, None) else None
 
     def released(self, loadbalancer_id: str) -> None:
         """Let the host run a load balancer to which it moves from here."""
         with self._store.reading() as tx:
-            amphora = placing.amphora(tx, loadbalancer_id)
-        if amphora is None or amphora.host_id != self._host_id:
-            return
+            if placing.amphora(tx, loadbalancer_id, self._host_id) is None:
+                return
         with self._store.changing() as tx:
             is_moved = placing.released(tx, loadbalancer_id, self._host_id)
         if is_moved:
@@ -93,7 +102,7 @@ class Hosted:
 
     def all_counted(self, totals: Mapping[str, Totals]) -> None:
         """Store the totals of many load balancers, by load balancer ID."""
-        self._store.all_counted(totals)
+        self._store.all_counted(totals, self._host_id)
 
     def _mine(self, tx: sa.Connection, *columns: sa.ColumnElement[Any]) -> list[Any]:
         """Return the rows of the load balancers on this host, in order of creation."""

@@ -10,8 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 
-from . import placing
-from .cluster_tables import AMPHORA, HOST, SERVER
+from . import placing, vip_groups
+from .cluster_tables import AMPHORA, HOST, SERVER, VIP_GROUP
 from .records import HostRecord
 
 TOKEN_VALID = 3_600_000  # milliseconds
@@ -43,11 +43,16 @@ def _count(*conditions: sa.ColumnElement[bool]) -> sa.ScalarSelect[int]:
     return sa.select(sa.func.count(AMPHORA.c.id)).where(mine, *conditions).correlate(HOST).scalar_subquery()
 
 
+def is_heard() -> sa.ColumnElement[bool]:
+    """Whether the host of a joined row is heard."""
+    return sa.or_(HOST.c.id == SERVER, sa.func.coalesce(HOST.c.lease_until, 0) > _Clock())
+
+
 # A row for each host, with the columns that the resource has.
 HOSTS = sa.select(
     *(HOST.c.id, HOST.c.name, HOST.c.state, HOST.c.weight, HOST.c.zone, HOST.c.networks),
     *(HOST.c.address, HOST.c.version, HOST.c.epoch, HOST.c.created_at, HOST.c.serial),
-    sa.or_(HOST.c.id == SERVER, sa.func.coalesce(HOST.c.lease_until, 0) > _Clock()).label("heard"),
+    is_heard().label("heard"),
     sa.case((sa.func.coalesce(HOST.c.fault_until, _Clock()) < _Clock(), None), else_=HOST.c.fault).label("fault"),
     _count().label("loadbalancer_count"),
     _count(AMPHORA.c.moving_to.is_not(None)).label("leaving_count"),
@@ -76,6 +81,8 @@ def change(tx: sa.Connection, host: HostRecord, values: dict[str, Any]) -> None:
         raise Refused("The server itself runs on this host: drain it instead.")
     if state != placing.UP:
         _check_others(tx, host)
+    if state == placing.DRAINING:
+        _check_substitutes(tx, host)
     if "zone" in values:
         values = {**values, "zone": values["zone"] or None}
     if values:
@@ -90,6 +97,8 @@ def remove(tx: sa.Connection, host: HostRecord) -> None:
     count = tx.scalar(sa.select(sa.func.count()).select_from(AMPHORA).where(is_used)) or 0
     if count:
         raise Refused(f"{host.name} has {count} load balancers: drain it first, or say that it is dead.")
+    for group in vip_groups.of_host(tx, host.id):
+        tx.execute(sa.delete(VIP_GROUP).where(VIP_GROUP.c.id == group.id))
     tx.execute(sa.delete(HOST).where(HOST.c.id == host.id))
 
 
@@ -150,3 +159,16 @@ def _check_others(tx: sa.Connection, host: HostRecord) -> None:
             placing.choose(tx, each, others)
     except placing.NoHost as error:
         raise Refused(f"No other host can take the load balancers of {host.name}. {error}") from None
+
+
+def _check_substitutes(tx: sa.Connection, host: HostRecord) -> None:
+    """Check that another host can take the place of one in its groups. Raises Refused.
+
+    A dead host needs none: the other of the group serves alone until there is one.
+    """
+    try:
+        for group in vip_groups.of_host(tx, host.id):
+            if vip_groups.loadbalancers(tx, group.id):
+                vip_groups.substitute(tx, group, host.id)
+    except placing.NoHost as error:
+        raise Refused(f"Load balancers on two hosts cannot leave {host.name}. {error}") from None

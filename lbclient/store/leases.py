@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
-from . import placing
+from . import placing, vip_groups
 from .cluster_tables import AMPHORA, HOST, SERVER
 from .prepared import by
 from .records import HostRecord
@@ -28,13 +29,18 @@ class Taken(Exception):
 
 @dataclass(frozen=True)
 class Agent:
-    """An agent as it registers: its machine, what it can reach (None: everything), and its clock in milliseconds."""
+    """An agent as it registers: its machine, what it can reach (None: everything), and its clock in milliseconds.
+
+    Its own addresses have prefixes and are by the names of interfaces.
+    """
 
     version: str
     instance: str
     address: str
     clock: int
     networks: tuple[str, ...] | None = None
+    features: tuple[str, ...] = ()
+    addresses: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 class NotYours(Exception):
@@ -57,11 +63,14 @@ def register(tx: sa.Connection, host_id: str, agent: Agent) -> int:
         "instance": agent.instance,
         "address": agent.address,
         "networks": None if agent.networks is None else ",".join(agent.networks),
+        "features": list(agent.features),
+        "addresses": {name: list(each) for name, each in agent.addresses.items()},
         "fault": None,
         "fault_until": None,
         **_clock_fault(now, agent.clock),
     }
     tx.execute(sa.update(HOST).where(HOST.c.id == host_id).values(values))
+    vip_groups.readdress(tx, host_id, agent.addresses)
     return int(host.epoch) + 1
 
 
@@ -98,8 +107,7 @@ def check(tx: sa.Connection, host_id: str, epoch: int) -> None:
 def check_owner(tx: sa.Connection, host_id: str, epoch: int, loadbalancer_id: str) -> None:
     """Check that a host may report about a load balancer. Raises Fenced and NotYours."""
     check(tx, host_id, epoch)
-    amphora = placing.amphora(tx, loadbalancer_id)
-    if amphora is None or amphora.host_id != host_id:
+    if placing.amphora(tx, loadbalancer_id, host_id) is None:
         raise NotYours
 
 
@@ -139,20 +147,33 @@ def leaving(tx: sa.Connection) -> list[str]:
 def is_any_leaving(tx: sa.Connection) -> bool:
     """Whether a load balancer has to leave its host."""
     joined = sa.join(AMPHORA, HOST, AMPHORA.c.host_id == HOST.c.id)
-    is_free = AMPHORA.c.moving_to.is_(None) | (HOST.c.state == placing.DEAD)
+    is_free = AMPHORA.c.vip_group_id.is_(None) & (AMPHORA.c.moving_to.is_(None) | (HOST.c.state == placing.DEAD))
     wanted = sa.select(AMPHORA.c.id).select_from(joined).where(HOST.c.state != placing.UP, is_free)
     return tx.execute(wanted.limit(1)).first() is not None
 
 
 def silent(tx: sa.Connection) -> list[tuple[str, str]]:
-    """Return the load balancers on hosts whose lease has ended that do not show it yet: (host name, ID)."""
+    """Return the load balancers on hosts whose lease has ended that do not show it yet: (host name, ID).
+
+    Those on two hosts are among them only if neither is heard.
+    """
     joined = sa.join(AMPHORA, LOADBALANCER, AMPHORA.c.loadbalancer_id == LOADBALANCER.c.id)
     found = []
+    is_carried = sa.exists().where(
+        vip_groups.OTHER.c.loadbalancer_id == AMPHORA.c.loadbalancer_id,
+        vip_groups.OTHER.c.host_id == HOST.c.id,
+        HOST.c.state != placing.DEAD,
+        HOST.c.lease_until > placing.clock(tx),
+    )
     for host in tx.execute(sa.select(HOST).where(HOST.c.id != SERVER)).all():
         if not placing.is_alive(tx, host):
             is_unsettled = LOADBALANCER.c.provisioning_status.like("PENDING_%")
             is_wrong = is_unsettled | (LOADBALANCER.c.operating_status != "ERROR")
-            mine = sa.select(LOADBALANCER.c.id).select_from(joined).where(AMPHORA.c.host_id == host.id, is_wrong)
+            mine = (
+                sa.select(LOADBALANCER.c.id)
+                .select_from(joined)
+                .where(AMPHORA.c.host_id == host.id, is_wrong, ~is_carried)
+            )
             found += [(host.name, id_) for id_ in tx.scalars(mine)]
     return found
 

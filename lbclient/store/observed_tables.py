@@ -12,6 +12,7 @@ PART_STATISTICS = sa.Table(
     "part_statistics",
     metadata,
     sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("host_id", sa.String(36), primary_key=True),  # each host counts by itself; shown is the sum
     sa.Column("loadbalancer_id", sa.String(36), nullable=False, index=True),
     *(sa.Column(name, sa.BigInteger, nullable=False, default=0) for name in resources.STATISTICS),
 )

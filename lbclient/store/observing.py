@@ -74,20 +74,20 @@ def keep_checks(
         tx.execute(sa.insert(CHECK), [{"id": id_, **vars(found[id_]), **common} for id_ in new])
 
 
-def keep_totals(tx: sa.Connection, counted: Mapping[str, Totals]) -> None:
-    """Store totals, {load balancer ID: {part ID: {counter: total}}}. Deleted parts are skipped."""
+def keep_totals(tx: sa.Connection, counted: Mapping[str, Totals], host_id: str) -> None:
+    """Store the totals of a host, {load balancer ID: {part ID: {counter: total}}}. Deleted parts are skipped."""
     owners = {part: owner for owner, totals in counted.items() for part in totals}
     merged = {part: totals[part] for totals in counted.values() for part in totals}
     listeners = _existing(tx, LISTENER, merged)
-    _put(tx, STATISTICS, "listener_id", {id_: merged[id_] for id_ in listeners})
+    _put(tx, STATISTICS, "listener_id", host_id, {id_: merged[id_] for id_ in listeners})
     parts = _existing(tx, POOL, merged) | _existing(tx, MEMBER, merged)
-    _put(tx, PART_STATISTICS, "id", {id_: {**merged[id_], "loadbalancer_id": owners[id_]} for id_ in parts})
+    _put(tx, PART_STATISTICS, "id", host_id, {id_: {**merged[id_], "loadbalancer_id": owners[id_]} for id_ in parts})
 
 
 def part_totals(tx: sa.Connection, id_: str) -> dict[str, int]:
-    """Return the totals of a pool or a member; zeros if none are stored."""
-    row = by(PART_STATISTICS, "id").first(tx, id=id_)
-    return {name: getattr(row, name) if row else 0 for name in resources.STATISTICS}
+    """Return the totals of a pool or a member over all hosts; zeros if none are stored."""
+    rows = by(PART_STATISTICS, "id").all(tx, id=id_)
+    return {name: sum(getattr(row, name) for row in rows) for name in resources.STATISTICS}
 
 
 def _forgetting(observed: sa.Table, owners: sa.Table) -> Prepared:
@@ -132,16 +132,16 @@ def _existing(tx: sa.Connection, table: sa.Table, ids: Iterable[str]) -> set[str
     return found
 
 
-def _put(tx: sa.Connection, table: sa.Table, key: str, rows: Mapping[str, Mapping[str, Any]]) -> None:
-    """Insert or update rows by their key."""
-    column = table.c[key]
+def _put(tx: sa.Connection, table: sa.Table, key: str, host_id: str, rows: Mapping[str, Mapping[str, Any]]) -> None:
+    """Insert or update the rows of a host by their key."""
+    column, is_host = table.c[key], table.c.host_id == host_id
     known = set()
     ids = list(rows)
     for start in range(0, len(ids), BATCH):
-        known |= set(tx.scalars(sa.select(column).where(column.in_(ids[start : start + BATCH]))))
+        known |= set(tx.scalars(sa.select(column).where(is_host, column.in_(ids[start : start + BATCH]))))
     old = [{**rows[id_], "_key": id_} for id_ in ids if id_ in known]
-    new = [{**rows[id_], key: id_} for id_ in ids if id_ not in known]
+    new = [{**rows[id_], key: id_, "host_id": host_id} for id_ in ids if id_ not in known]
     if old:
-        tx.execute(sa.update(table).where(column == sa.bindparam("_key")), old)
+        tx.execute(sa.update(table).where(is_host, column == sa.bindparam("_key")), old)
     if new:
         tx.execute(sa.insert(table), new)

@@ -22,8 +22,9 @@ UP, DRAINING, DEAD = "UP", "DRAINING", "DEAD"
 WEIGHT = 100
 
 _OWNER = AMPHORA.c.loadbalancer_id == sa.bindparam("owner")
+_MEANT = AMPHORA.c.id == sa.bindparam("amphora_id")
 _FORGET = Prepared(sa.delete(AMPHORA).where(_OWNER))
-_RENEW = Prepared(sa.update(AMPHORA).where(_OWNER), ("id", "created_at"))
+_RENEW = Prepared(sa.update(AMPHORA).where(_MEANT), ("id", "created_at"))
 _WANTED = Prepared(sa.select(HOST).where(HOST.c.state == UP, HOST.c.weight > 0).order_by(HOST.c.serial))
 _LOADS = Prepared(sa.select(AMPHORA.c.host_id, sa.func.count().label("load")).group_by(AMPHORA.c.host_id))
 
@@ -85,7 +86,8 @@ def place(tx: sa.Connection, loadbalancer_id: str, vips: Sequence[str], describe
 
 
 def placed_on(tx: sa.Connection, host_id: str, *conditions: sa.ColumnElement[bool]) -> Iterator[tuple[Any, Needs]]:
-    """Yield the amphorae of a host that meet the conditions, each with the demands of its load balancer."""
+    """Yield the only amphorae of load balancers that are on a host and meet the conditions, each with its demands."""
+    conditions = (AMPHORA.c.vip_group_id.is_(None), *conditions)
     joined = sa.join(AMPHORA, LOADBALANCER, AMPHORA.c.loadbalancer_id == LOADBALANCER.c.id)
     columns = (*AMPHORA.c, LOADBALANCER.c.vip_address, LOADBALANCER.c.additional_vips)
     wanted = sa.select(*columns).select_from(joined).where(AMPHORA.c.host_id == host_id, *conditions)
@@ -100,13 +102,18 @@ def candidates(tx: sa.Connection, other_than: str | None = None) -> list[HostRec
 
 def choose(tx: sa.Connection, wanted: Needs, hosts: Iterable[HostRecord]) -> str:
     """Return the ID of the host with the fewest load balancers for its weight, of those that fit. Raises NoHost."""
-    hosts = _fitting(hosts, wanted)
-    loads = {row.host_id: row.load for row in _LOADS.all(tx)} if len(hosts) > 1 else {}
-    chosen: str = min(hosts, key=lambda each: (loads.get(each.id, 0) + 1) / each.weight).id
+    hosts = fitting(hosts, wanted)
+    counted = loads(tx) if len(hosts) > 1 else {}
+    chosen: str = min(hosts, key=lambda each: (counted.get(each.id, 0) + 1) / each.weight).id
     return chosen
 
 
-def _fitting(hosts: Iterable[HostRecord], wanted: Needs) -> list[HostRecord]:
+def loads(tx: sa.Connection) -> dict[str, int]:
+    """Return the number of load balancers on each host that has any, by its ID."""
+    return {row.host_id: row.load for row in _LOADS.all(tx)}
+
+
+def fitting(hosts: Iterable[HostRecord], wanted: Needs) -> list[HostRecord]:
     """Return the hosts that meet the demands. Raises NoHost."""
     found = list(hosts)
     if not found:
@@ -136,19 +143,25 @@ def fault(tx: sa.Connection, host: HostRecord) -> str | None:
     return None if is_over else host.fault
 
 
-def renew(tx: sa.Connection, loadbalancer_id: str) -> None:
-    """Replace the amphora of a load balancer by a new one on the same host."""
-    _RENEW.run(tx, owner=loadbalancer_id, id=str(uuid.uuid4()), created_at=now())
+def renew(tx: sa.Connection, amphora_id: str) -> None:
+    """Replace an amphora by a new one on the same host."""
+    _RENEW.run(tx, amphora_id=amphora_id, id=str(uuid.uuid4()), created_at=now())
 
 
 def forget(tx: sa.Connection, loadbalancer_id: str) -> None:
-    """Delete the amphora of a load balancer that has been deleted."""
+    """Delete the amphorae of a load balancer that has been deleted."""
     _FORGET.run(tx, owner=loadbalancer_id)
 
 
-def amphora(tx: sa.Connection, loadbalancer_id: str) -> AmphoraRecord | None:
-    """Return the amphora of a load balancer; None with a no-op provider, whose load balancers have none."""
-    return by(AMPHORA, "loadbalancer_id").first(tx, loadbalancer_id=loadbalancer_id)
+def amphorae(tx: sa.Connection, loadbalancer_id: str) -> list[AmphoraRecord]:
+    """Return the amphorae of a load balancer, the MASTER first; those of a no-op provider have none."""
+    found: list[AmphoraRecord] = by(AMPHORA, "loadbalancer_id").all(tx, loadbalancer_id=loadbalancer_id)
+    return sorted(found, key=lambda each: each.role, reverse=True)
+
+
+def amphora(tx: sa.Connection, loadbalancer_id: str, host_id: str) -> AmphoraRecord | None:
+    """Return the amphora of a load balancer on a host; None if it has none there."""
+    return next((each for each in amphorae(tx, loadbalancer_id) if each.host_id == host_id), None)
 
 
 def released(tx: sa.Connection, loadbalancer_id: str, host_id: str) -> bool:

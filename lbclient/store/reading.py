@@ -8,7 +8,7 @@ from dataclasses import replace
 import sqlalchemy as sa
 
 from .. import resources
-from . import admission, network_tables, placing, shaping, tls_material
+from . import admission, network_tables, placing, shaping, tls_material, vip_groups
 from .prepared import Prepared, by
 from .records import L7PolicyRecord, LoadBalancerRecord, MemberRecord, Record
 from .snapshot import Snapshot
@@ -62,7 +62,7 @@ def continued(tx: sa.Connection, before: Snapshot) -> Snapshot | None:
     objects. None if all members have to be read: some are missing without having been marked.
     """
     id_ = before.loadbalancer.id
-    now = snapshot(tx, id_, with_members=False)
+    now = snapshot(tx, id_, with_members=False, host_id=before.host_id)
     if now is None:
         return None
     changed = _CHANGED_MEMBERS.all(tx, loadbalancer_id=id_, revision=before.loadbalancer.revision)
@@ -118,9 +118,15 @@ def _desired(row: Record) -> dict[str, object]:
 
 
 def snapshot(
-    tx: sa.Connection, loadbalancer_id: str, with_deleted: bool = False, with_members: bool = True
+    tx: sa.Connection,
+    loadbalancer_id: str,
+    with_deleted: bool = False,
+    with_members: bool = True,
+    host_id: str | None = None,
 ) -> Snapshot | None:
     """Return the whole load balancer as this transaction sees it; None if it does not exist.
+
+    Of a load balancer on two hosts, it is the snapshot for the given one, or else for the first.
 
     Rows that are being deleted are included only if asked for; members, which may be many, can be left out.
     """
@@ -144,11 +150,14 @@ def snapshot(
         name: [row for row in found if with_deleted or row.provisioning_status != "PENDING_DELETE"]
         for name, found in rows.items()
     }
-    amphora = placing.amphora(tx, loadbalancer_id)
+    amphorae = placing.amphorae(tx, loadbalancer_id)
+    amphora = next((each for each in amphorae if each.host_id == host_id), amphorae[0] if amphorae else None)
     return Snapshot(
         loadbalancer=loadbalancer,
         amphora_id=amphora.id if amphora else None,
         host_id=(MOVING if amphora.moving_to else amphora.host_id) if amphora else None,
+        role=amphora.role if amphora else None,
+        peers=vip_groups.peers(tx, amphorae),
         is_deleted=loadbalancer.provisioning_status == "PENDING_DELETE",
         addresses=addresses(tx, loadbalancer),
         listeners=tuple(kept["listener"]),
@@ -194,11 +203,21 @@ def changeable_statuses(tx: sa.Connection, loadbalancer_id: str, members: Iterab
     return known
 
 
-def totals(tx: sa.Connection, condition: sa.ColumnElement[bool]) -> dict[str, dict[str, int]]:
-    """Return the stored totals of the listeners that meet a condition, {listener ID: {counter: total}}."""
+def totals(
+    tx: sa.Connection, condition: sa.ColumnElement[bool], host_id: str | None = None
+) -> dict[str, dict[str, int]]:
+    """Return the stored totals of the listeners that meet a condition, {listener ID: {counter: total}}.
+
+    They are the sums over all hosts, unless one host is asked for.
+    """
     joined = sa.join(STATISTICS, LISTENER, STATISTICS.c.listener_id == LISTENER.c.id)
-    rows = tx.execute(sa.select(STATISTICS).select_from(joined).where(condition))
-    return {row.listener_id: {name: getattr(row, name) for name in resources.STATISTICS} for row in rows}
+    of_host = sa.true() if host_id is None else STATISTICS.c.host_id == host_id
+    found: dict[str, dict[str, int]] = {}
+    for row in tx.execute(sa.select(STATISTICS).select_from(joined).where(condition, of_host)):
+        sums = found.setdefault(row.listener_id, dict.fromkeys(resources.STATISTICS, 0))
+        for name in sums:
+            sums[name] += getattr(row, name)
+    return found
 
 
 def _grouped(owners: Iterable[Record], rows: Iterable[Record], key: str) -> dict[str, tuple[Record, ...]]:

@@ -63,6 +63,11 @@ class AmphoraRecord(Protocol):
     loadbalancer_id: str
     host_id: str
     role: str
+    vip_group_id: str | None
+    peer_port: int | None
+    applied_revision: int | None
+    fault: str | None
+    observed: dict[str, Any] | None
     moving_to: str | None
     cached_zone: str | None
     compute_flavor: str | None
@@ -76,6 +81,8 @@ class HostRecord(Protocol):
     name: str
     state: str
     weight: int
+    features: list[str] | None
+    addresses: dict[str, list[str]] | None
     certificate: str | None
     enrolment: str | None
     enrolment_until: int

@@ -64,6 +64,8 @@ class Snapshot:
     ]  # (resource name, id) -> revision, of the load balancer and of each row that is not ACTIVE
     amphora_id: str | None = None  # a new ID means a new process; None: its provider is a no-op
     host_id: str | None = None  # the host that runs it; no host does while it moves
+    role: str | None = None  # of this amphora: STANDALONE, or MASTER and BACKUP of one on two hosts
+    peers: tuple[Peer, ...] = ()  # both amphorae of one on two hosts, the MASTER's first
     certificates: Mapping[str, Material | None] = field(
         default_factory=dict
     )  # by reference, as stored in the rows; None: not in the key manager, or expired
@@ -71,8 +73,6 @@ class Snapshot:
         default_factory=dict
     )  # by listener ID: the networks that security groups of the VIP admit; no entry without such groups
     shaping: Shaping = field(default_factory=Shaping)  # by the QoS policy of the VIP
-    role: str | None = None  # of this host: MASTER or BACKUP where another one has it as well, else STANDALONE
-    peers: tuple[Peer, ...] = ()  # all hosts of a load balancer that has two, in the same order on each
     unbound: Mapping[tuple[str, str], str] = field(
         default_factory=dict
     )  # (listener ID, address) -> why it cannot listen there; found when the snapshot is applied

@@ -10,7 +10,20 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from . import engines, history, migrations, nonblocking, noop, observing, prepared, reading, serials, settling
+from . import (
+    engines,
+    history,
+    migrations,
+    nonblocking,
+    noop,
+    observing,
+    prepared,
+    reading,
+    serials,
+    settling,
+    vip_groups,
+)
+from .cluster_tables import SERVER
 from .feed import Feed
 from .feed import Tail as Tail
 from .figures import Figures
@@ -144,14 +157,16 @@ class Store:
             row = prepared.by(LOADBALANCER, "id").first(tx, id=loadbalancer_id)
         return None if row is None else row.project_id
 
-    def snapshot(self, loadbalancer_id: str, before: Snapshot | None = None) -> Snapshot | None:
-        """Return the current state of a load balancer; None if it does not exist.
+    def snapshot(
+        self, loadbalancer_id: str, before: Snapshot | None = None, host_id: str | None = None
+    ) -> Snapshot | None:
+        """Return the current state of a load balancer, for one of its hosts; None if it does not exist.
 
         After an earlier snapshot whose changes are all settled, only the members that have changed are read.
         """
         with self.reading() as tx:
             found = reading.continued(tx, before) if before is not None else None
-            return found or reading.snapshot(tx, loadbalancer_id)
+            return found or reading.snapshot(tx, loadbalancer_id, host_id=host_id)
 
     def settle(
         self,
@@ -165,16 +180,20 @@ class Store:
 
         Listeners that cannot listen, as the snapshot says, are set to ERROR alone. On success, operating statuses
         become those that `expect` returns when given the current ones. Rows that have changed since the snapshot are
-        left for the next round. Returns whether the load balancer is still PENDING_*. check(tx) may refuse, by an
-        exception.
+        left for the next round. Returns whether the load balancer has changed since the snapshot and is PENDING_*.
+        Of one on two hosts, nothing is settled until both have applied it. check(tx) may refuse, by an exception.
         """
         is_nothing_new = error is None and not snapshot.failures and _is_settled(snapshot)
         if is_nothing_new and (outcome is None or outcome.how == "nothing"):
             return False
-        rest = self._settle_parts(snapshot, error, check)
+        rest = snapshot.seen if snapshot.peers else self._settle_parts(snapshot, error, check)
         with self.changing(is_durable=False) as tx:
             settling.lock(tx, snapshot.loadbalancer.id)
             check(tx)
+            if snapshot.peers:
+                is_awaited, error = vip_groups.applied(tx, snapshot, error)
+                if is_awaited:
+                    return False
             known = _known(tx, snapshot)
             changed = _changed(known, expect(known)) if error is None else {}
             failures = {} if error is not None else snapshot.failures
@@ -235,10 +254,10 @@ class Store:
         """Store the totals of a load balancer's parts, {part ID: {counter: total}}. Deleted parts are skipped."""
         self.all_counted({loadbalancer_id: totals})
 
-    def all_counted(self, totals: Mapping[str, Totals]) -> None:
-        """Store the totals of many load balancers, by load balancer ID, in one transaction."""
+    def all_counted(self, totals: Mapping[str, Totals], host_id: str = SERVER) -> None:
+        """Store what a host has counted for many load balancers, by load balancer ID, in one transaction."""
         with self.writing(is_durable=False) as tx:
-            observing.keep_totals(tx, totals)
+            observing.keep_totals(tx, totals, host_id)
 
     def totals(self, loadbalancer_id: str) -> dict[str, dict[str, int]]:
         """Return the stored totals of a load balancer's listeners, {listener ID: {counter: total}}."""

@@ -159,6 +159,7 @@ STATISTICS = sa.Table(
     "listener_statistics",
     metadata,
     sa.Column("listener_id", sa.String(36), primary_key=True),
+    sa.Column("host_id", sa.String(36), primary_key=True),  # each host counts by itself; shown is the sum
     *(sa.Column(name, sa.BigInteger, nullable=False, default=0) for name in resources.STATISTICS),
 )
 

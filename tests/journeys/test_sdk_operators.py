@@ -29,7 +29,7 @@ assert "compute_flavor" in [each.name for each in api.provider_flavor_capabiliti
 
 data = '{"loadbalancer_topology": "ACTIVE_STANDBY"}'
 error = refused(HttpException, api.create_flavor_profile, name="two", provider_name="octavia", flavor_data=data)
-assert error.status_code == 501 and "second machine" in error.details
+assert error.status_code == 501 and "needs two hosts" in error.details
 profile = api.create_flavor_profile(name="one", provider_name="octavia", flavor_data="{}")
 profile = api.update_flavor_profile(profile, flavor_data='{"compute_flavor": "m1"}')
 flavor = api.create_flavor(name="small", flavor_profile_id=profile.id)

@@ -20,7 +20,7 @@ from running import wait_until
 def test_a_token_works_once_and_a_running_agent_is_cut_only_when_it_is_used(hosts: Hosts, tmp_path: Path) -> None:
     before = hosts.enroll("first")
     token = hosts.token("first")
-    assert hosts.connection("first").get("/wanted") == []
+    assert hosts.connection("first").get("/wanted")["loadbalancers"] == []
     wrong = hosts.enroll_agent("0" * 32 + token[32:], tmp_path / "wrong.pem")
     assert (wrong.returncode, "the token is not valid, was used, or has expired" in wrong.stderr) == (1, True)
     assert hosts.enroll_agent(token, tmp_path / "new.pem").returncode == 0
@@ -62,7 +62,7 @@ def test_an_agent_renews_its_certificate_in_time(hosts: Hosts) -> None:
     assert _end(path) > now + timedelta(days=89)
     assert path.read_text().partition("CERTIFICATE")[0] != old.partition("CERTIFICATE")[0]  # the key is new, too
     wait_until(lambda: hosts.shown("first")["heard"] == "yes", LONG)
-    assert hosts.connection("first").get("/wanted") == []
+    assert hosts.connection("first").get("/wanted")["loadbalancers"] == []
 
 
 def test_an_agent_with_an_expired_certificate_says_so(hosts: Hosts) -> None:

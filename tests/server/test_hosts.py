@@ -99,7 +99,9 @@ def test_a_host_sees_only_what_it_runs(hosts: Hosts) -> None:
     assert sorted(places.values()) == ["first", "second", "server"]
     for name in ("first", "second"):
         connection = hosts.connection(name)
-        assert [each[0] for each in connection.get("/wanted")] == [id_ for id_, at in places.items() if at == name]
+        assert [each[0] for each in connection.get("/wanted")["loadbalancers"]] == [
+            id_ for id_, at in places.items() if at == name
+        ]
         instance = (hosts.directory / name / "agent.id").read_text()
         epoch = connection.post("/register", described(instance=instance))["epoch"]
         for id_, at in places.items():
@@ -170,7 +172,7 @@ def test_reports_of_an_earlier_registration_are_refused(hosts: Hosts) -> None:
 def test_only_the_newest_certificate_of_a_known_host_is_accepted(hosts: Hosts, tmp_path: Path) -> None:
     hosts.enroll("first").rename(tmp_path / "old.pem")
     hosts.enroll("first")
-    assert hosts.connection("first").get("/wanted") == []
+    assert hosts.connection("first").get("/wanted")["loadbalancers"] == []
     with pytest.raises(Refused, match="unknown host"):
         hosts.connection("old").get("/wanted")
     assert b"401" in _answer_without_a_certificate(hosts.port).splitlines()[0]

@@ -86,8 +86,7 @@ def test_a_move_is_over_once_the_old_host_has_let_go(store: Store) -> None:
         assert leases.leaving(tx) == []  # as many as may move at the same time are under way
         assert not placing.released(tx, leaving[0], SERVER)
         assert placing.released(tx, leaving[0], "first")
-        moved = placing.amphora(tx, leaving[0])
-        assert moved is not None
+        [moved] = placing.amphorae(tx, leaving[0])
         assert (moved.host_id, moved.moving_to) == (SERVER, None)
         assert len(leases.leaving(tx)) == 1
         tx.execute(sa.update(HOST).where(HOST.c.id == "first").values(state=placing.DEAD))

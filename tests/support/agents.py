@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import signal
@@ -15,8 +16,8 @@ from typing import Any
 import requests
 from members import Web
 
-from lbclient.agent.connection import Connection
-from lbclient.agent.distant import clock
+from lbclient.agent.connection import Connection, Unreachable
+from lbclient.agent.distant import DistantControlPlane, clock
 from running import RunningServer, end_server, free_ports, lbclient, processes_with, start_server
 from server_process import scoped_token
 
@@ -32,6 +33,52 @@ def described(**other: Any) -> dict[str, Any]:
     return {**said, "clock": clock(), **other}
 
 
+class Played:
+    """A host that says all that an agent says, but runs nothing."""
+
+    def __init__(self, connection: Connection, number: int, address: str) -> None:
+        self.connection = connection
+        self.plane = DistantControlPlane(connection, lambda: None)
+        self._instance = f"0b9cd3d4-5b5a-4b53-8c38-{number:012}"
+        self._address = address
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._beat, daemon=True)
+        self.register()
+        self._thread.start()
+
+    def register(self) -> None:
+        said = described(instance=self._instance, features=["vrrp"], addresses={"eth1": [self._address]})
+        self.plane.epoch = self.connection.post("/register", said)["epoch"]
+
+    def _beat(self) -> None:
+        while not self._is_over.wait(0.5):
+            try:
+                self.plane.beat()
+            except Unreachable:
+                continue
+
+    def fall_silent(self) -> None:
+        self._is_over.set()
+        self._thread.join()
+
+    def groups(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.connection.get("/wanted")["groups"]
+        return found
+
+    def say(self, state: str) -> None:
+        """Let keepalived have said this of all groups."""
+        self.plane.states = {each["name"]: state for each in self.groups()}
+        self.plane.beat()
+
+    def apply(self, balancer: Any, error: str | None = None) -> None:
+        snapshot = self.plane.snapshot(balancer["id"])
+        assert snapshot is not None
+        self.plane.settle(snapshot, error)
+
+    def observe(self, balancer: Any, status: str) -> None:
+        self.plane.observed(balancer["id"], {("loadbalancer", balancer["id"]): status})
+
+
 class Hosts:
     """A server with an agent, both on this machine: any host can have any address of 127.0.0.0/8."""
 
@@ -45,6 +92,7 @@ class Hosts:
         self.headers = {"X-Auth-Token": scoped_token(self.server.state_directory, "lbclient-admin")}
         self.agents: list[subprocess.Popen[str]] = []
         self.connections: list[Connection] = []
+        self.played: list[Played] = []
         self.names: dict[str | None, str] = {None: "server"}  # of hosts, by ID
 
     def start(self) -> RunningServer:
@@ -126,6 +174,27 @@ class Hosts:
         self.connections.append(made)
         return made
 
+    def play(self, name: str, number: int) -> Played:
+        """A host that says that it runs keepalived, with an own address in the network of the VIPs."""
+        self.enroll(name)
+        [subnet] = self.ask("GET", "/networking/v2.0/subnets?name=private-subnet")["subnets"]
+        network = ipaddress.ip_network(subnet["cidr"])
+        made = Played(self.connection(name), number, f"{network[-1 - number - 1]}/{network.prefixlen}")
+        self.played.append(made)
+        return made
+
+    def pair_flavor(self) -> str:
+        """The ID of a flavor whose load balancers are on two hosts."""
+        data = json.dumps({"loadbalancer_topology": "ACTIVE_STANDBY"})
+        values = {"name": "pair", "provider_name": "octavia", "flavor_data": data}
+        profile = self.create("flavorprofiles", "flavorprofile", **values)
+        return str(self.create("flavors", "flavor", name="pair", flavor_profile_id=profile["id"])["id"])
+
+    def amphorae(self, balancer: Any) -> list[Any]:
+        path = f"/load-balancer/v2.0/octavia/amphorae?loadbalancer_id={balancer['id']}&sort=role:desc"
+        found: list[Any] = self.ask("GET", path)["amphorae"]
+        return found
+
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         answer = requests.request(method, self.server.url + path, json=body, headers=self.headers, timeout=30)
         assert answer.ok, answer.text
@@ -134,9 +203,9 @@ class Hosts:
     def create(self, path: str, key: str, **values: Any) -> Any:
         return self.ask("POST", f"{LBAAS}/{path}", {key: values})[key]
 
-    def balancer(self, name: str = "lb") -> Any:
+    def balancer(self, name: str = "lb", **values: Any) -> Any:
         subnet = self.ask("GET", "/networking/v2.0/subnets?name=private-subnet")["subnets"][0]["id"]
-        return self.create("loadbalancers", "loadbalancer", name=name, vip_subnet_id=subnet)
+        return self.create("loadbalancers", "loadbalancer", name=name, vip_subnet_id=subnet, **values)
 
     def serving(self, balancer: Any, member: Web) -> str:
         """A listener with a pool and a member; gives its URL."""
@@ -168,6 +237,8 @@ class Hosts:
         return found["provisioning_status"], found["operating_status"]
 
     def end(self) -> None:
+        for played in self.played:
+            played.fall_silent()
         for connection in self.connections:
             connection.close()
         for agent in self.agents:

@@ -6,7 +6,7 @@ import ipaddress
 import logging
 import re
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, NoReturn
@@ -16,10 +16,10 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from ... import __version__
-from ...store import documents, faults, hosts, leases, placing, reading
+from ...store import documents, faults, hosts, leases, placing, reading, vip_groups
 from ...store.hosted import Hosted
 from ...store.prepared import row
-from ...store.records import HostRecord
+from ...store.records import AmphoraRecord, HostRecord
 from ...store.snapshot import Snapshot
 from ...store.store import Check, Outcome, Store
 from ...vault.authority import Authority
@@ -33,6 +33,8 @@ LOG = logging.getLogger(__name__)
 PREFIX = "/agent/v1"
 UNKNOWN = "unknown host: it was removed, is declared dead, or has been enrolled again since"
 ONE = re.compile(rf"{PREFIX}/loadbalancers/([0-9a-f-]{{36}})(?:/(settled|observed|released))?")
+
+OBSERVED = ("statuses", "checks", "reasons", "revision")
 
 Body = dict[str, Any]
 
@@ -108,7 +110,7 @@ class AgentApi:
             case "GET", "/changes":
                 environ[STREAM] = Changes(self._hub.tail(host.id), partial(self._check, environ))
             case "GET", "/wanted":
-                return hosted.wanted()
+                return {"loadbalancers": hosted.wanted(), "groups": hosted.groups()}
             case "GET", "/addresses":
                 return [[*key, addresses] for key, addresses in hosted.addresses().items()]
             case _:
@@ -167,7 +169,8 @@ class AgentApi:
         networks = body["networks"]
         if networks is not None:
             networks = tuple(str(ipaddress.ip_network(each)) for each in networks)
-        agent = leases.Agent(version, str(uuid.UUID(body["instance"])), address, int(body["clock"]), networks)
+        instance, clock = str(uuid.UUID(body["instance"])), int(body["clock"])
+        agent = leases.Agent(version, instance, address, clock, networks, *_abilities(body))
         try:
             with self._store.writing() as tx:
                 epoch = leases.register(tx, host.id, agent)
@@ -188,18 +191,29 @@ class AgentApi:
         """Extend the lease and store new totals of the load balancers that are on the host."""
         with self._store.writing(is_durable=False) as tx:
             leases.extend(tx, host.id, body["epoch"], int(body["clock"]))
+            moved = vip_groups.note_states(tx, host.id, body.get("groups", {}))
+        for group_id in moved:
+            self._show_holder(group_id)
         if body["totals"]:
             mine = {id_ for id_, _, _ in Hosted(self._store, host.id).roster()}
             with self._store.reading() as tx:
                 totals = {id_: _own_parts(tx, id_, parts) for id_, parts in body["totals"].items() if id_ in mine}
-            self._store.all_counted(totals)
+            self._store.all_counted(totals, host.id)
+
+    def _show_holder(self, group_id: str) -> None:
+        """Show the load balancers of a group as the host sees them that has the addresses now."""
+        with self._store.reading() as tx:
+            found = vip_groups.views(tx, group_id)
+        for id_, view in found:
+            self._keep_observed(id_, view, lambda tx: None)
 
     def _about_one(self, method: str, host: HostRecord, body: Body, id_: str, verb: str | None) -> Any:
         with self._store.reading() as tx:
-            amphora = placing.amphora(tx, id_)
-        if amphora is None:
+            amphorae = placing.amphorae(tx, id_)
+        if not amphorae:
             raise Refused(404, "gone")
-        if amphora.host_id != host.id:
+        amphora = next((each for each in amphorae if each.host_id == host.id), None)
+        if amphora is None:
             raise leases.NotYours
         hosted = Hosted(self._store, host.id, self._wake)
         if method == "GET" and verb is None:
@@ -208,9 +222,9 @@ class AgentApi:
             raise Refused(405, "unknown method")
         check = partial(leases.check_owner, host_id=host.id, epoch=body["epoch"], loadbalancer_id=id_)
         if verb == "settled":
-            return self._settled(id_, body, check)
+            return self._settled(host, id_, body, check)
         if verb == "observed":
-            return self._observed(id_, body, check)
+            return self._observed(amphora, body, check)
         with self._store.reading() as tx:
             check(tx)
         hosted.released(id_)
@@ -224,11 +238,11 @@ class AgentApi:
             known = reading.operating_statuses(tx, id_)
         return {**documents.document(snapshot), "statuses": [[*key, status] for key, status in known.items()]}
 
-    def _settled(self, id_: str, body: Body, check: Callable[[sa.Connection], None]) -> Body:
+    def _settled(self, host: HostRecord, id_: str, body: Body, check: Callable[[sa.Connection], None]) -> Body:
         """Settle what the agent has applied, as far as it belongs to the load balancer."""
         with self._store.reading() as tx:
             known = reading.operating_statuses(tx, id_)
-            current = reading.snapshot(tx, id_, with_members=False)
+            current = reading.snapshot(tx, id_, with_members=False, host_id=host.id)
         if current is None:
             raise Refused(404, "gone")
         seen = {(name, part): revision for name, part, revision in body["seen"] if (name, part) in known}
@@ -241,7 +255,17 @@ class AgentApi:
         self._cluster.reconciled(id_)
         return {"is_pending": is_pending}
 
-    def _observed(self, id_: str, body: Body, check: Callable[[sa.Connection], None]) -> None:
+    def _observed(self, amphora: AmphoraRecord, body: Body, check: Callable[[sa.Connection], None]) -> None:
+        """Store what a host has observed; of two hosts, that of the one without the addresses is kept for later."""
+        if amphora.vip_group_id is not None:
+            with self._store.writing(is_durable=False) as tx:
+                check(tx)
+                vip_groups.keep_view(tx, amphora.id, {key: body[key] for key in OBSERVED})
+                if not vip_groups.is_holder(tx, amphora):
+                    return
+        self._keep_observed(amphora.loadbalancer_id, body, check)
+
+    def _keep_observed(self, id_: str, body: Mapping[str, Any], check: Callable[[sa.Connection], None]) -> None:
         with self._store.reading() as tx:
             known = reading.operating_statuses(tx, id_)
         statuses = {(name, part): status for name, part, status in body["statuses"] if (name, part) in known}
@@ -250,6 +274,15 @@ class AgentApi:
         if checks is not None:
             checks = {part: each and Check(**each) for part, each in checks.items() if ("member", part) in known}
         self._store.observed(id_, statuses, checks, reasons, body["revision"], check=check)
+
+
+def _abilities(body: Body) -> tuple[tuple[str, ...], dict[str, list[str]]]:
+    """Return the features and the own addresses of a host, by interface, from its registration. Raises ValueError."""
+    found = {
+        str(interface): [str(ipaddress.ip_interface(each)) for each in addresses]
+        for interface, addresses in body.get("addresses", {}).items()
+    }
+    return tuple(map(str, body.get("features", ()))), found
 
 
 def _body(environ: Environ) -> Any:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from ...store import leases, placing
+from ...store import leases, placing, prepared, reading, vip_groups
 from ...store.cluster_tables import SERVER
+from ...store.records import AmphoraRecord
 from ...store.store import Store
+from ...store.tables import LOADBALANCER
 from ..peers import Carrier
 from ..services import Figures, TrafficTail
 from .hub import Hub
@@ -31,6 +34,8 @@ class Cluster:
         self._local = local
         self._hub = hub
         self._watchers: list[Callable[[str], None]] = []
+        # Of load balancers on two hosts: these hosts, and the addresses, as they were told last.
+        self._shared: dict[str, tuple[frozenset[str], tuple[str, ...]]] = {}
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._work, name="hosts", daemon=True)
 
@@ -50,45 +55,79 @@ class Cluster:
 
     def reconciled(self, loadbalancer_id: str) -> None:
         """Pass on that an agent has reconciled a load balancer."""
+        if loadbalancer_id in self._shared:
+            self._tell_groups(loadbalancer_id, self._amphorae(loadbalancer_id))
         for tell in self._watchers:
             tell(loadbalancer_id)
 
     def wake(self, loadbalancer_id: str, project_id: str | None = None) -> None:
-        """Have the load balancer's host reconcile it soon."""
-        host_id = self._host(loadbalancer_id)
-        if host_id is None:
-            self._local.wake(loadbalancer_id, project_id)
+        """Have the load balancer's hosts reconcile it soon."""
+        amphorae = self._amphorae(loadbalancer_id)
+        for host_id in _places(amphorae):
+            if host_id is None:
+                self._local.wake(loadbalancer_id, project_id)
+            else:
+                self._hub.post(host_id, wake=loadbalancer_id, project=project_id)
+        if loadbalancer_id in self._shared or any(each.vip_group_id for each in amphorae):
+            self._tell_groups(loadbalancer_id, amphorae)
+
+    def _tell_groups(self, loadbalancer_id: str, amphorae: Collection[AmphoraRecord]) -> None:
+        """Tell the hosts of a load balancer that addresses which they share have changed, if they have."""
+        with self._store.reading() as tx:
+            row = prepared.by(LOADBALANCER, "id").first(tx, id=loadbalancer_id)
+            addresses = reading.addresses(tx, row) if row is not None else ()
+        hosts = frozenset(each.host_id for each in amphorae if each.vip_group_id is not None)
+        known = self._shared.get(loadbalancer_id)
+        if known == (hosts, addresses):
+            return
+        if hosts:
+            self._shared[loadbalancer_id] = hosts, addresses
         else:
-            self._hub.post(host_id, wake=loadbalancer_id, project=project_id)
+            self._shared.pop(loadbalancer_id, None)
+        for host_id in hosts | (known[0] if known else frozenset()):
+            self._hub.post(host_id, groups=True)
+
+    def _tell_all_groups(self, loadbalancer_id: str) -> None:
+        """Tell the hosts of a load balancer, and those that it had, that something of the group has changed."""
+        hosts, _ = self._shared.pop(loadbalancer_id, (frozenset(), ()))
+        for host_id in hosts:
+            self._hub.post(host_id, groups=True)
 
     def wake_pending(self) -> None:
         self._local.wake_pending()
 
     def observe(self, loadbalancer_id: str) -> None:
-        host_id = self._host(loadbalancer_id)
-        if host_id is None:
-            self._local.observe(loadbalancer_id)
-        else:
-            self._hub.ask(host_id, "observe", id=loadbalancer_id)
+        for host_id in self._hosts(loadbalancer_id):
+            if host_id is None:
+                self._local.observe(loadbalancer_id)
+            else:
+                self._hub.ask(host_id, "observe", id=loadbalancer_id)
 
     def active_connections(self, loadbalancer_id: str, pool_id: str, member_id: str) -> int | None:
-        host_id = self._host(loadbalancer_id)
-        if host_id is None:
-            return self._local.active_connections(loadbalancer_id, pool_id, member_id)
-        count: int | None = self._hub.ask(
-            host_id, "connections", id=loadbalancer_id, pool_id=pool_id, member_id=member_id
-        )
-        return count
+        """Return the number of open connections on all hosts; None if one does not answer."""
+        counts: list[int | None] = []
+        for host_id in self._hosts(loadbalancer_id):
+            if host_id is None:
+                counts.append(self._local.active_connections(loadbalancer_id, pool_id, member_id))
+            else:
+                said = {"id": loadbalancer_id, "pool_id": pool_id, "member_id": member_id}
+                counts.append(self._hub.ask(host_id, "connections", **said))
+        known = [each for each in counts if each is not None]
+        return sum(known) if len(known) == len(counts) else None
 
     def performance(self, loadbalancer_id: str) -> Mapping[str, Mapping[str, float | None]] | None:
         """Return what HAProxy measures, as far as it runs on this machine; None if it runs on another."""
-        return self._local.performance(loadbalancer_id) if self._host(loadbalancer_id) is None else None
+        is_here = self._hosts(loadbalancer_id) == [None]
+        return self._local.performance(loadbalancer_id) if is_here else None
 
     def kill(self, loadbalancer_id: str) -> int:
-        host_id = self._host(loadbalancer_id)
-        if host_id is None:
-            return self._local.kill(loadbalancer_id)
-        return int(self._hub.ask(host_id, "kill", id=loadbalancer_id) or 0)
+        count = 0
+        for host_id in self._hosts(loadbalancer_id):
+            if host_id is None:
+                count += self._local.kill(loadbalancer_id)
+            else:
+                count += int(self._hub.ask(host_id, "kill", id=loadbalancer_id) or 0)
+        return count
 
     def unsupported(self, snapshot: Snapshot) -> str | None:
         """Return why this machine's HAProxy could not run the load balancer; hosts are expected to have the same."""
@@ -120,11 +159,13 @@ class Cluster:
     def figures(self) -> Figures:
         return self._local.figures()
 
-    def _host(self, loadbalancer_id: str) -> str | None:
-        """Return the host of a load balancer; None for this machine, which also settles those without an amphora."""
+    def _amphorae(self, loadbalancer_id: str) -> list[AmphoraRecord]:
         with self._store.reading() as tx:
-            amphora = placing.amphora(tx, loadbalancer_id)
-        return None if amphora is None or amphora.host_id == SERVER else amphora.host_id
+            return placing.amphorae(tx, loadbalancer_id)
+
+    def _hosts(self, loadbalancer_id: str) -> list[str | None]:
+        """Return the hosts of a load balancer, the MASTER first; None is this machine."""
+        return _places(self._amphorae(loadbalancer_id))
 
     def _work(self) -> None:
         while not self._is_over.wait(SWEEP_SECONDS):
@@ -138,12 +179,25 @@ class Cluster:
     def _sweep(self) -> None:
         with self._store.reading() as tx:
             is_any = leases.is_any_leaving(tx)
+            is_any_group = vip_groups.is_any_leaving(tx)
+            alone = vip_groups.held_up(tx)
+            yielding = vip_groups.about_to_yield(tx) if is_any_group else []
             silent = leases.silent(tx)
+        for group, other in yielding:  # that host then passes packets of open connections on to the one that yields
+            self._hub.ask(other, "expect", group=group)
         if is_any:
             with self._store.writing() as tx:
                 moved = leases.leaving(tx)
             for id_ in moved:
                 self.wake(id_)
+        if is_any_group:
+            with self._store.writing() as tx:
+                moved = vip_groups.leaving(tx)
+            for id_ in moved:
+                self._tell_all_groups(id_)
+            alone += moved
+        for id_ in alone:
+            self.wake(id_)
         for name, id_ in silent:
             self._show_silence(name, id_)
 
@@ -154,7 +208,12 @@ class Cluster:
         if snapshot is None:
             return
         if snapshot.loadbalancer.provisioning_status.startswith("PENDING_"):
-            self._store.settle(snapshot, reason)
+            self._store.settle(replace(snapshot, peers=()), reason)  # no host can settle it
         statuses: Mapping[tuple[str, str], str] = {("loadbalancer", loadbalancer_id): "ERROR"}
         self._store.observed(loadbalancer_id, statuses, None, dict.fromkeys(statuses, reason))
         self.reconciled(loadbalancer_id)
+
+
+def _places(amphorae: Collection[AmphoraRecord]) -> list[str | None]:
+    """Return the hosts of amphorae; None is this machine, which also settles load balancers that have none."""
+    return [None if each.host_id == SERVER else each.host_id for each in amphorae] or [None]

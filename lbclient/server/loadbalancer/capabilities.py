@@ -9,12 +9,15 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
+from ...store import placing, vip_groups
 from ..errors import BadRequest, UnsupportedOption
 from ..network import mode
 from ..services import Services
 from . import drivers
 
 Values = dict[str, Any]
+PAIR = "ACTIVE_STANDBY"
+TOPOLOGIES = ("SINGLE", PAIR)
 
 
 @dataclass(frozen=True)
@@ -31,9 +34,7 @@ def _text(value: Any) -> str | None:
 
 
 def _topology(value: Any) -> str | None:
-    if value == "ACTIVE_STANDBY":
-        return "ACTIVE_STANDBY would need a second machine, and there is one only"
-    return None if value == "SINGLE" else "is not one of SINGLE, ACTIVE_STANDBY"
+    return None if value in TOPOLOGIES else f"is not one of {', '.join(TOPOLOGIES)}"
 
 
 def _off(value: Any) -> str | None:
@@ -48,7 +49,11 @@ def _texts(value: Any) -> str | None:
 
 
 FLAVOR = (
-    Capability("loadbalancer_topology", "How many amphorae a load balancer has: SINGLE is one.", _topology),
+    Capability(
+        "loadbalancer_topology",
+        "How many amphorae a load balancer has: ACTIVE_STANDBY is two, on two hosts.",
+        _topology,
+    ),
     Capability("compute_flavor", "The size of the machine; kept and shown, as there are no virtual machines.", _text),
     Capability("amp_image_tag", "The image of the machine; kept, as there are no virtual machines.", _text),
     Capability("sriov_vip", "Whether the VIP is on an SR-IOV port; false only.", _off),
@@ -78,6 +83,17 @@ def flavor(services: Services, provider: str, text: str) -> Values:
 def zone(services: Services, provider: str, text: str) -> Values:
     """Parse and check the data of an availability zone profile. Raises BadRequest and UnsupportedOption."""
     return _checked(services, provider, ZONE, "availability_zone_data", text)
+
+
+def check_topology(tx: sa.Connection, services: Services, provider: str, flavor: Values) -> None:
+    """Check that there are hosts for the topology of a flavor. Raises UnsupportedOption."""
+    if flavor.get("loadbalancer_topology") == PAIR and not drivers.is_noop(services.config.providers, provider):
+        try:
+            vip_groups.check_possible(tx)
+        except placing.NoHost as error:
+            raise UnsupportedOption(
+                f"Provider '{provider}' does not support a requested option: loadbalancer_topology {error}."
+            ) from None
 
 
 def check_networks(tx: sa.Connection, services: Services, zone: Values) -> None:

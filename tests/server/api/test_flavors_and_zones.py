@@ -231,7 +231,12 @@ def test_one_of_many_gets_the_name(admin: Any) -> None:
         ("/flavorprofiles", {"flavor_data": {"a": 1}}, 400, "Expected a string, got an object"),
         ("/flavorprofiles", {"flavor_data": "[]"}, 501, "Provider 'octavia' does not support a requested option: "),
         ("/flavorprofiles", {"flavor_data": '{"bogus": 1}'}, 501, "bogus is not one of loadbalancer_topology, "),
-        ("/flavorprofiles", {"flavor_data": '{"loadbalancer_topology": "ACTIVE_STANDBY"}'}, 501, "second machine"),
+        (
+            "/flavorprofiles",
+            {"flavor_data": '{"loadbalancer_topology": "ACTIVE_STANDBY"}'},
+            501,
+            "two hosts with keepalived",
+        ),
         ("/flavorprofiles", {"flavor_data": '{"loadbalancer_topology": "TRIPLE"}'}, 501, "SINGLE, ACTIVE_STANDBY"),
         ("/flavorprofiles", {"flavor_data": '{"loadbalancer_topology": []}'}, 501, "SINGLE, ACTIVE_STANDBY"),
         ("/flavorprofiles", {"flavor_data": '{"compute_flavor": 1}'}, 501, "compute_flavor is not a string"),

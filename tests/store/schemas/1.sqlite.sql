@@ -10,6 +10,11 @@ CREATE TABLE amphora (
 	loadbalancer_id VARCHAR(36) NOT NULL, 
 	host_id VARCHAR(36) NOT NULL, 
 	role TEXT NOT NULL, 
+	vip_group_id VARCHAR(36), 
+	peer_port INTEGER, 
+	applied_revision BIGINT, 
+	fault TEXT, 
+	observed TEXT, 
 	moving_to VARCHAR(36), 
 	cached_zone TEXT, 
 	compute_flavor TEXT, 
@@ -18,6 +23,7 @@ CREATE TABLE amphora (
 );
 CREATE INDEX ix_amphora_host_id ON amphora (host_id);
 CREATE INDEX ix_amphora_loadbalancer_id ON amphora (loadbalancer_id);
+CREATE INDEX ix_amphora_vip_group_id ON amphora (vip_group_id);
 CREATE TABLE availabilityzone (
 	name TEXT NOT NULL, 
 	description TEXT NOT NULL, 
@@ -127,6 +133,8 @@ CREATE TABLE host (
 	networks TEXT, 
 	instance VARCHAR(36), 
 	address TEXT, 
+	features TEXT, 
+	addresses TEXT, 
 	fault TEXT, 
 	fault_until BIGINT, 
 	created_at VARCHAR(19) NOT NULL, 
@@ -258,12 +266,13 @@ CREATE INDEX ix_listener_project_id ON listener (project_id, serial);
 CREATE INDEX ix_listener_serial ON listener (serial);
 CREATE TABLE listener_statistics (
 	listener_id VARCHAR(36) NOT NULL, 
+	host_id VARCHAR(36) NOT NULL, 
 	active_connections BIGINT NOT NULL, 
 	bytes_in BIGINT NOT NULL, 
 	bytes_out BIGINT NOT NULL, 
 	request_errors BIGINT NOT NULL, 
 	total_connections BIGINT NOT NULL, 
-	PRIMARY KEY (listener_id)
+	PRIMARY KEY (listener_id, host_id)
 );
 CREATE TABLE loadbalancer (
 	id VARCHAR(36) NOT NULL, 
@@ -390,13 +399,14 @@ CREATE INDEX ix_network_project_id ON network (project_id);
 CREATE INDEX ix_network_serial ON network (serial);
 CREATE TABLE part_statistics (
 	id VARCHAR(36) NOT NULL, 
+	host_id VARCHAR(36) NOT NULL, 
 	loadbalancer_id VARCHAR(36) NOT NULL, 
 	active_connections BIGINT NOT NULL, 
 	bytes_in BIGINT NOT NULL, 
 	bytes_out BIGINT NOT NULL, 
 	request_errors BIGINT NOT NULL, 
 	total_connections BIGINT NOT NULL, 
-	PRIMARY KEY (id)
+	PRIMARY KEY (id, host_id)
 );
 CREATE INDEX ix_part_statistics_loadbalancer_id ON part_statistics (loadbalancer_id);
 CREATE TABLE pool (
@@ -536,6 +546,25 @@ CREATE TABLE server_key (
 	sealed TEXT NOT NULL, 
 	PRIMARY KEY (kind, number)
 );
+CREATE TABLE vip_group (
+	id VARCHAR(36) NOT NULL, 
+	network TEXT NOT NULL, 
+	number INTEGER NOT NULL, 
+	first_host_id VARCHAR(36) NOT NULL, 
+	second_host_id VARCHAR(36) NOT NULL, 
+	first_address TEXT NOT NULL, 
+	second_address TEXT NOT NULL, 
+	first_interface TEXT NOT NULL, 
+	second_interface TEXT NOT NULL, 
+	first_state TEXT, 
+	second_state TEXT, 
+	yielding_host_id VARCHAR(36), 
+	serial BIGINT NOT NULL, 
+	PRIMARY KEY (id), 
+	UNIQUE (network, number)
+);
+CREATE INDEX ix_vip_group_first_host_id ON vip_group (first_host_id);
+CREATE INDEX ix_vip_group_second_host_id ON vip_group (second_host_id);
 CREATE TABLE container_secret (
 	container_id VARCHAR(36) NOT NULL, 
 	secret_id VARCHAR(36) NOT NULL, 

@@ -1,15 +1,16 @@
-"""Amphorae: the HAProxy process of each load balancer, as operators see it, and its failover to a new one."""
+"""Amphorae: the HAProxy processes of each load balancer, as operators see them, and their failover to new ones."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from ....resources import AMPHORA, LOADBALANCER, STATISTICS
-from ....store import placing, reading
+from ....store import hosts, placing, reading, vip_groups
 from ....store.cluster_tables import AMPHORA as AMPHORAS
-from ....store.cluster_tables import SERVER
+from ....store.cluster_tables import HOST, SERVER, VIP_GROUP
 from ....store.records import Record
 from ....store.tables import LISTENER as LISTENERS
 from ....store.tables import LOADBALANCER as LOADBALANCERS
@@ -22,7 +23,7 @@ from ..writes.transaction import Change
 
 Values = dict[str, Any]
 
-LB, A = LOADBALANCERS.c, AMPHORAS.c
+LB, A, G = LOADBALANCERS.c, AMPHORAS.c, VIP_GROUP.c
 STATUSES = {"PENDING_CREATE": "PENDING_CREATE", "PENDING_DELETE": "PENDING_DELETE", "ERROR": "ERROR"}
 
 
@@ -30,27 +31,43 @@ def _nothing(kind: Any) -> sa.ColumnElement[Any]:
     return sa.cast(sa.null(), kind)
 
 
-# An amphora listens on the VIP itself. It is not a virtual machine, and has no management address: it is managed
-# through a socket in the state directory.
+def _of_side(first: sa.ColumnElement[Any], second: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    """A column of the amphora's host in its group; null of an amphora that is the only one."""
+    return sa.case((A.role == vip_groups.MASTER, first), (A.role == vip_groups.BACKUP, second))
+
+
+OWN = sa.func.coalesce(_of_side(G.first_address, G.second_address), LB.vip_address)
+OWN_CANONICAL = sa.func.coalesce(_of_side(G.first_address, G.second_address), LB.vip_address_canonical)
+# One of two is in ERROR while its host is not heard or could not apply the last change: the other may serve well.
+IS_DOWN = A.vip_group_id.is_not(None) & (A.fault.is_not(None) | ~hosts.is_heard())
+IS_KEPT = (LB.provisioning_status != "PENDING_CREATE") & (LB.provisioning_status != "PENDING_DELETE")
+
+# An amphora listens on the VIP itself. It is not a virtual machine; its address for management is that of the agent.
 AMPHORAE = (
     sa.select(
         A.id,
         LB.id.label("loadbalancer_id"),
         sa.case((A.host_id != SERVER, A.host_id)).label("compute_id"),
-        _nothing(sa.Text).label("lb_network_ip"),
-        LB.vip_address.label("vrrp_ip"),
+        sa.case((A.host_id != SERVER, HOST.c.address)).label("lb_network_ip"),
+        OWN.label("vrrp_ip"),
         LB.vip_address.label("ha_ip"),
-        LB.vip_address_canonical.label("vrrp_ip_canonical"),
+        sa.case((A.host_id != SERVER, HOST.c.address)).label("lb_network_ip_canonical"),
+        OWN_CANONICAL.label("vrrp_ip_canonical"),
         LB.vip_address_canonical.label("ha_ip_canonical"),
         LB.vip_port_id.label("vrrp_port_id"),
         LB.vip_port_id.label("ha_port_id"),
         _nothing(sa.Text).label("cert_expiration"),
         sa.false().label("cert_busy"),
         A.role,
-        sa.case(STATUSES, value=LB.provisioning_status, else_="ALLOCATED").label("status"),
-        _nothing(sa.Text).label("vrrp_interface"),
-        _nothing(sa.BigInteger).label("vrrp_id"),
-        _nothing(sa.BigInteger).label("vrrp_priority"),
+        sa.case(
+            (IS_KEPT & IS_DOWN, "ERROR"),
+            (A.vip_group_id.is_not(None) & IS_KEPT, "ALLOCATED"),
+            *((LB.provisioning_status == theirs, ours) for theirs, ours in STATUSES.items()),
+            else_="ALLOCATED",
+        ).label("status"),
+        _of_side(G.first_interface, G.second_interface).label("vrrp_interface"),
+        G.number.label("vrrp_id"),
+        _of_side(*map(sa.literal, vip_groups.PRIORITIES)).label("vrrp_priority"),
         A.cached_zone,
         A.created_at,
         _nothing(sa.Text).label("updated_at"),
@@ -58,8 +75,14 @@ AMPHORAE = (
         A.compute_flavor,
         LB.project_id,
         LB.serial,
+        A.host_id,
+        A.vip_group_id,
     )
-    .select_from(sa.join(AMPHORAS, LOADBALANCERS, A.loadbalancer_id == LB.id))
+    .select_from(
+        sa.join(AMPHORAS, LOADBALANCERS, A.loadbalancer_id == LB.id)
+        .outerjoin(VIP_GROUP, A.vip_group_id == G.id)
+        .outerjoin(HOST, A.host_id == HOST.c.id)
+    )
     .subquery("amphora")
 )
 
@@ -81,12 +104,13 @@ def show(services: Services, request: Request, id: str) -> Answer:
 def statistics(services: Services, request: Request, id: str) -> Answer:
     """GET of the counters of each listener that an amphora serves."""
     policy.check(services, request.who, "amphora:get_stats")
-    owner = _find(services, id).loadbalancer_id
+    amphora = _find(services, id)
+    owner = amphora.loadbalancer_id
     services.dataplane.observe(owner)
     mine = LISTENERS.c.loadbalancer_id == owner
     with services.store.reading() as tx:
         listeners = tx.scalars(sa.select(LISTENERS.c.id).where(mine).order_by(LISTENERS.c.serial)).all()
-        counted = reading.totals(tx, mine)
+        counted = reading.totals(tx, mine, amphora.host_id if amphora.vip_group_id else None)
     if not listeners:
         raise NotFound.named("Amphora stats for", id)
     nothing = dict.fromkeys(STATISTICS, 0)
@@ -110,16 +134,16 @@ def configure(services: Services, request: Request, id: str) -> Answer:
 def fail_over(services: Services, request: Request, id: str) -> Answer:
     """PUT: replace this amphora by a new one."""
     policy.check(services, request.who, "amphora:put_failover")
-    _replace(services, _find(services, id).loadbalancer_id, id, who=request.who)
+    _replace(services, _find(services, id).loadbalancer_id, [id], who=request.who)
     return Answer(None, 202)
 
 
 def fail_over_loadbalancer(services: Services, request: Request, id: str) -> Answer:
-    """PUT: replace the amphora of the load balancer by a new one."""
+    """PUT: replace the amphorae of the load balancer by new ones."""
     with services.store.reading() as tx:
         policy.visible(services, tx, request.who, "loadbalancer:put_failover", LOADBALANCER, id)
-        amphora = placing.amphora(tx, id)
-    _replace(services, id, amphora.id if amphora else None, busy=transaction.BUSY_LOADBALANCER, who=request.who)
+        amphorae = placing.amphorae(tx, id)
+    _replace(services, id, [each.id for each in amphorae], busy=transaction.BUSY_LOADBALANCER, who=request.who)
     return Answer(None, 202)
 
 
@@ -128,7 +152,7 @@ def delete(services: Services, request: Request, id: str) -> Answer:
     policy.check(services, request.who, "amphora:delete")
     owner = _find(services, id).loadbalancer_id
     busy = f"amphora {id} is immutable and cannot be updated."
-    _replace(services, owner, id, mutable=("ERROR",), busy=busy, who=request.who)
+    _replace(services, owner, [id], mutable=("ERROR",), busy=busy, who=request.who)
     return Answer(None, 204)
 
 
@@ -141,14 +165,15 @@ def _find(services: Services, id_: str) -> Record:
     return row
 
 
-def _replace(services: Services, loadbalancer_id: str, amphora_id: str | None, **conditions: Any) -> None:
-    """Replace the amphora, unless a concurrent request has already replaced it. Raises Conflict."""
+def _replace(services: Services, loadbalancer_id: str, amphora_ids: Sequence[str], **conditions: Any) -> None:
+    """Replace amphorae on their hosts, unless a concurrent request has already replaced them. Raises Conflict."""
 
-    def operation(change: Change, amphora_id: str | None) -> None:
-        amphora = placing.amphora(change.tx, loadbalancer_id)
-        if (amphora.id if amphora else None) == amphora_id:
-            placing.renew(change.tx, loadbalancer_id)
+    def operation(change: Change, wanted: Sequence[str]) -> None:
+        known = {each.id for each in placing.amphorae(change.tx, loadbalancer_id)}
+        if known.issuperset(wanted):
+            for id_ in wanted:
+                placing.renew(change.tx, id_)
             change.touch_loadbalancer()
             change.note("failover", LOADBALANCER.name, loadbalancer_id)
 
-    transaction.change(services, lambda tx: (loadbalancer_id, amphora_id), operation, **conditions)
+    transaction.change(services, lambda tx: (loadbalancer_id, amphora_ids), operation, **conditions)

@@ -160,7 +160,8 @@ def _check_data(tx: sa.Connection, services: Services, resource: Resource, value
     """Check that the provider of a profile supports its data. Raises BadRequest and UnsupportedOption."""
     if resource is FLAVORPROFILE:
         capabilities.check_enabled(services, values["provider_name"])
-        capabilities.flavor(services, values["provider_name"], values["flavor_data"])
+        flavor = capabilities.flavor(services, values["provider_name"], values["flavor_data"])
+        capabilities.check_topology(tx, services, values["provider_name"], flavor)
     if resource is AVAILABILITYZONEPROFILE:
         capabilities.check_enabled(services, values["provider_name"])
         zone = capabilities.zone(services, values["provider_name"], values["availability_zone_data"])

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
-from ....store import placing
+from ....store import placing, vip_groups
 from ....store.records import Record
 from ....store.tables import AVAILABILITYZONE, AVAILABILITYZONEPROFILE, FLAVOR, FLAVORPROFILE
 from ...errors import BadRequest, Unavailable, ValidationFailure
@@ -50,7 +50,7 @@ def of(tx: sa.Connection, services: Services, values: Values) -> Placement:
 def place(
     tx: sa.Connection, services: Services, loadbalancer_id: str, vips: Sequence[str], placement: Placement
 ) -> None:
-    """Give a new load balancer with these addresses its amphora; those of a no-op provider have none.
+    """Give a new load balancer with these addresses its amphora, or two; those of a no-op provider have none.
 
     Raises Unavailable.
     """
@@ -60,7 +60,10 @@ def place(
             "compute_flavor": placement.flavor.get("compute_flavor"),
         }
         try:
-            placing.place(tx, loadbalancer_id, vips, described)
+            if placement.flavor.get("loadbalancer_topology") == capabilities.PAIR:
+                vip_groups.place(tx, loadbalancer_id, vips, described)
+            else:
+                placing.place(tx, loadbalancer_id, vips, described)
         except placing.NoHost as error:
             raise Unavailable(str(error)) from None
 

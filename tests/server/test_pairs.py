@@ -1,0 +1,231 @@
+"""Load balancers on two hosts: where they are, when their changes are settled, and who takes the place of a host."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import requests
+
+from agents import LBAAS, LONG, Hosts, Played
+from lbclient.agent.connection import Refused
+from running import wait_until
+
+
+@pytest.fixture
+def pair(hosts: Hosts) -> tuple[Played, Played, Any]:
+    """Two hosts, and a load balancer on both that is ACTIVE."""
+    first, second = hosts.play("first", 1), hosts.play("second", 2)
+    balancer = hosts.balancer(flavor_id=hosts.pair_flavor())
+    first.apply(balancer)
+    second.apply(balancer)
+    assert hosts.statuses(balancer)[0] == "ACTIVE"
+    [master, _] = hosts.amphorae(balancer)
+    return (first, second, balancer) if hosts.names[master["compute_id"]] == "first" else (second, first, balancer)
+
+
+def _change(hosts: Hosts, balancer: Any) -> None:
+    hosts.ask("PUT", f"{LBAAS}/loadbalancers/{balancer['id']}", {"loadbalancer": {"description": "changed"}})
+
+
+def test_a_load_balancer_is_on_two_hosts_and_settled_by_both(hosts: Hosts) -> None:
+    hosts.enroll("other")
+    stranger = hosts.connection("other")
+    first = hosts.play("first", 1)
+    data = '{"loadbalancer_topology": "ACTIVE_STANDBY"}'
+    profile = {"flavorprofile": {"name": "f", "provider_name": "octavia", "flavor_data": data}}
+    url = f"{hosts.server.url}{LBAAS}"
+    refused = requests.post(f"{url}/flavorprofiles", json=profile, headers=hosts.headers, timeout=30)
+    assert (refused.status_code, "needs two hosts with keepalived" in refused.text) == (501, True)
+    second = hosts.play("second", 2)
+    balancer = hosts.balancer(flavor_id=hosts.pair_flavor())
+    vip = balancer["vip_address"]
+
+    master, backup = hosts.amphorae(balancer)
+    assert [each["role"] for each in (master, backup)] == ["MASTER", "BACKUP"]
+    assert {hosts.names[each["compute_id"]] for each in (master, backup)} == {"first", "second"}
+    assert [each["ha_ip"] for each in (master, backup)] == [vip, vip]
+    assert len({master["vrrp_ip"], backup["vrrp_ip"], vip}) == 3
+    assert [each["lb_network_ip"] for each in (master, backup)] == ["127.0.0.1", "127.0.0.1"]
+    assert [each["vrrp_interface"] for each in (master, backup)] == ["eth1", "eth1"]
+    assert [(each["vrrp_id"], each["vrrp_priority"]) for each in (master, backup)] == [(1, 250), (1, 249)]
+
+    told = {name: each.groups() for name, each in (("first", first), ("second", second))}
+    mine, theirs = told[hosts.names[master["compute_id"]]], told[hosts.names[backup["compute_id"]]]
+    common = {"name": mine[0]["name"], "number": 1, "lead": vip, "others": [], "yields": False}
+    assert mine == [{**common, "peer": backup["vrrp_ip"], "is_first": True}]
+    assert theirs == [{**common, "peer": master["vrrp_ip"], "is_first": False}]
+    assert stranger.get("/wanted") == {"loadbalancers": [], "groups": []}
+    with pytest.raises(Refused):
+        stranger.get(f"/loadbalancers/{balancer['id']}")
+    documents = [each.connection.get(f"/loadbalancers/{balancer['id']}") for each in (first, second)]
+    assert documents[0]["peers"] == documents[1]["peers"]
+    assert [(each["name"], each["address"]) for each in documents[0]["peers"]] == [
+        (each["compute_id"], each["vrrp_ip"]) for each in (master, backup)
+    ]
+    assert {each["host_id"]: each["role"] for each in documents} == {
+        master["compute_id"]: "MASTER",
+        backup["compute_id"]: "BACKUP",
+    }
+
+    first.apply(balancer)
+    assert hosts.statuses(balancer)[0] == "PENDING_CREATE"
+    second.apply(balancer)
+    assert hosts.statuses(balancer)[0] == "ACTIVE"
+    other = hosts.balancer("other", flavor_id=balancer["flavor_id"])
+    assert first.groups()[0]["others"] == second.groups()[0]["others"] == [other["vip_address"]]
+    for each in (first, second):
+        each.apply(other)
+    hosts.ask("DELETE", f"{LBAAS}/loadbalancers/{balancer['id']}")
+    for each in (second, first):
+        each.apply(balancer)
+    assert hosts.amphorae(balancer) == []
+    assert [each["lead"] for each in (*first.groups(), *second.groups())] == [other["vip_address"]] * 2
+
+
+def test_without_two_hosts_that_are_heard_nothing_is_made(hosts: Hosts, pair: tuple[Played, Played, Any]) -> None:
+    _, second, balancer = pair
+    second.fall_silent()
+    url = f"{hosts.server.url}{LBAAS}/loadbalancers"
+    body = {"loadbalancer": {"vip_subnet_id": balancer["vip_subnet_id"], "flavor_id": balancer["flavor_id"]}}
+
+    def ask() -> requests.Response:
+        return requests.post(url, json=body, headers=hosts.headers, timeout=30)
+
+    wait_until(lambda: ask().status_code == 503, LONG)
+    assert "ACTIVE_STANDBY needs two hosts with keepalived in one network: only one can take" in ask().text
+    before = len(hosts.ask("GET", f"{LBAAS}/loadbalancers")["loadbalancers"])
+    ports = len(hosts.ask("GET", "/networking/v2.0/ports")["ports"])
+    assert ask().status_code == 503
+    assert len(hosts.ask("GET", f"{LBAAS}/loadbalancers")["loadbalancers"]) == before
+    assert len(hosts.ask("GET", "/networking/v2.0/ports")["ports"]) == ports
+
+
+def test_a_host_that_is_not_heard_does_not_hold_changes_up(hosts: Hosts, pair: tuple[Played, Played, Any]) -> None:
+    first, second, balancer = pair
+    second.fall_silent()
+    _change(hosts, balancer)
+    first.apply(balancer)
+    assert hosts.statuses(balancer)[0] == "PENDING_UPDATE"  # it may still answer
+
+    def is_settled() -> bool:
+        first.apply(balancer)
+        return hosts.statuses(balancer)[0] == "ACTIVE"
+
+    wait_until(is_settled, LONG)
+    assert [each["status"] for each in hosts.amphorae(balancer)] == ["ALLOCATED", "ERROR"]
+    assert hosts.statuses(balancer)[1] != "ERROR"
+    second.register()
+    assert [each["status"] for each in hosts.amphorae(balancer)] == ["ALLOCATED", "ALLOCATED"]
+
+
+def test_an_error_names_the_host(hosts: Hosts, pair: tuple[Played, Played, Any]) -> None:
+    first, second, balancer = pair
+    _change(hosts, balancer)
+    second.apply(balancer, "The disk is full.")
+    assert hosts.statuses(balancer)[0] == "PENDING_UPDATE"
+    first.apply(balancer)
+    name = hosts.names[hosts.amphorae(balancer)[1]["compute_id"]]
+    assert hosts.statuses(balancer)[0] == "ERROR"
+    events = hosts.ask("GET", f"{LBAAS}/loadbalancers/{balancer['id']}/events")["events"]
+    assert f"Host {name}: The disk is full." in [each["reason"] for each in events]
+    assert [each["status"] for each in hosts.amphorae(balancer)] == ["ALLOCATED", "ERROR"]
+    second.apply(balancer)
+    assert hosts.statuses(balancer)[0] == "ACTIVE"
+    assert [each["status"] for each in hosts.amphorae(balancer)] == ["ALLOCATED", "ALLOCATED"]
+
+
+def test_what_the_holder_sees_is_shown(hosts: Hosts, pair: tuple[Played, Played, Any]) -> None:
+    first, second, balancer = pair
+    first.say("MASTER")
+    second.say("BACKUP")
+    first.observe(balancer, "DEGRADED")
+    second.observe(balancer, "ERROR")
+    assert hosts.statuses(balancer) == ("ACTIVE", "DEGRADED")
+    first.say("BACKUP")
+    second.say("MASTER")
+    wait_until(lambda: hosts.statuses(balancer) == ("ACTIVE", "ERROR"), LONG)
+    first.say("MASTER")
+    second.say("BACKUP")
+    wait_until(lambda: hosts.statuses(balancer) == ("ACTIVE", "DEGRADED"), LONG)
+
+
+def test_counters_are_those_of_both(hosts: Hosts, pair: tuple[Played, Played, Any]) -> None:
+    first, second, balancer = pair
+    listener = hosts.create(
+        "listeners", "listener", loadbalancer_id=balancer["id"], protocol="HTTP", protocol_port=8080
+    )
+    nothing = {"active_connections": 0, "bytes_in": 0, "bytes_out": 0, "request_errors": 0}
+    for each, count in ((first, 3), (second, 4)):
+        each.plane.all_counted({balancer["id"]: {listener["id"]: {**nothing, "total_connections": count}}})
+        each.plane.beat()
+    stats = hosts.ask("GET", f"{LBAAS}/loadbalancers/{balancer['id']}/stats")["stats"]
+    assert stats["total_connections"] == 7
+    counts = [
+        hosts.ask("GET", f"/load-balancer/v2.0/octavia/amphorae/{each['id']}/stats")["amphora_stats"][0]
+        for each in hosts.amphorae(balancer)
+    ]
+    assert [each["total_connections"] for each in counts] == [3, 4]
+
+
+def _place_of(hosts: Hosts, balancer: Any) -> list[str]:
+    return [hosts.names[each["compute_id"]] for each in hosts.amphorae(balancer)]
+
+
+def _is_placed(hosts: Hosts, balancer: Any, *names: str) -> Callable[[], bool]:
+    return lambda: _place_of(hosts, balancer) == list(names)
+
+
+def test_another_host_takes_the_place_of_a_dead_one(hosts: Hosts, pair: tuple[Played, Played, Any]) -> None:
+    first, second, balancer = pair
+    names, before = _place_of(hosts, balancer), hosts.amphorae(balancer)
+    first.fall_silent()
+    assert hosts.host("set", "--dead", names[0]).returncode == 0  # the other serves alone
+    assert _place_of(hosts, balancer) == names
+    third = hosts.play("third", 3)
+    wait_until(_is_placed(hosts, balancer, "third", names[1]), LONG)
+    after = hosts.amphorae(balancer)
+    assert (after[0]["id"] != before[0]["id"], after[1]["id"]) == (True, before[1]["id"])
+    assert [each["peer"] for each in second.groups()] == [after[0]["vrrp_ip"]]
+    assert [(each["peer"], each["is_first"]) for each in third.groups()] == [(after[1]["vrrp_ip"], True)]
+    assert hosts.host("remove", names[0]).returncode == 0
+
+
+def test_a_host_that_drains_gives_its_addresses_up_first(hosts: Hosts, pair: tuple[Played, Played, Any]) -> None:
+    first, second, balancer = pair
+    names = _place_of(hosts, balancer)
+    first.say("MASTER")
+    second.say("BACKUP")
+    refused = hosts.host("drain", names[0])
+    assert refused.returncode != 0
+    assert f"Load balancers on two hosts cannot leave {names[0]}. No third host with keepalived" in refused.stderr
+    third = hosts.play("third", 3)
+    assert hosts.host("drain", names[0]).returncode == 0
+    wait_until(lambda: [each["yields"] for each in first.groups()] == [True], LONG)
+    assert hosts.host("undrain", names[0]).returncode == 0
+    wait_until(lambda: [each["yields"] for each in first.groups()] == [False], LONG)
+    assert hosts.host("drain", names[0]).returncode == 0
+    wait_until(lambda: [each["yields"] for each in first.groups()] == [True], LONG)
+    assert _place_of(hosts, balancer) == names
+    second.say("MASTER")
+    first.say("FAULT")
+    wait_until(_is_placed(hosts, balancer, "third", names[1]), LONG)
+    assert first.groups() == []
+    assert [each["yields"] for each in (*second.groups(), *third.groups())] == [False, False]
+    assert hosts.host("remove", names[0]).returncode == 0
+
+
+def test_failover_replaces_one_amphora_or_both(hosts: Hosts, pair: tuple[Played, Played, Any]) -> None:
+    first, second, balancer = pair
+    before = [each["id"] for each in hosts.amphorae(balancer)]
+    hosts.ask("PUT", f"/load-balancer/v2.0/octavia/amphorae/{before[1]}/failover")
+    for each in (first, second):
+        each.apply(balancer)
+    after = [each["id"] for each in hosts.amphorae(balancer)]
+    assert (after[0], after[1] != before[1]) == (before[0], True)
+    hosts.ask("PUT", f"{LBAAS}/loadbalancers/{balancer['id']}/failover")
+    for each in (first, second):
+        each.apply(balancer)
+    assert hosts.statuses(balancer)[0] == "ACTIVE"
+    assert not {each["id"] for each in hosts.amphorae(balancer)} & set(after)
