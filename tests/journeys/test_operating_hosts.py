@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import psycopg
 import pytest
 
-from databases import Cluster, programs
+if TYPE_CHECKING:
+    from databases import Cluster
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = (ROOT / "doc/source/operating/hosts.rst").read_text(encoding="utf-8")
@@ -139,6 +139,9 @@ BEFORE = {
 @pytest.fixture
 def cluster() -> Iterator[Cluster]:
     """A PostgreSQL whose administrator is called postgres, as in Debian."""
+    psycopg = pytest.importorskip("psycopg", reason="psycopg is in the extra `postgresql`")
+    from databases import Cluster, programs
+
     binaries = programs()
     if binaries is None:
         pytest.skip("PostgreSQL is not installed (Debian's package postgresql)")
@@ -189,8 +192,8 @@ def test_every_command_succeeds(tmp_path: Path, cluster: Cluster) -> None:
     trial = "ip link add a0 type bridge && ip link add a1 type veth peer name a2"
     if subprocess.run([*namespace, "sh", "-c", trial], capture_output=True).returncode != 0:
         pytest.skip("no network namespaces with links here")
-    if importlib.util.find_spec("psycopg") is None:
-        pytest.skip("psycopg is in the extra `postgresql`")
+    from databases import programs
+
     places = Path(sys.executable).parent
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("OS_", "PG"))}
     environment |= {"ROOT": str(tmp_path), "LBCLIENT": str(places / "lbclient"), "PYTHON": sys.executable}

@@ -6,6 +6,7 @@ import http.client
 import re
 import socket
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -281,12 +282,15 @@ class OneByOne(Application):
     def __init__(self) -> None:
         super().__init__()
         self.begun: list[str] = []
-        self.released = threading.Semaphore(0)
+        self.released = threading.Semaphore(0)  # of logins
+        self.tokens: dict[str, threading.Semaphore] = defaultdict(lambda: threading.Semaphore(0))  # of long bodies
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         if environ["PATH_INFO"] in ("/login", "/long") and "lbclient.fault" not in environ:
-            self.begun.append(environ.get("HTTP_X_AUTH_TOKEN") or environ["REMOTE_ADDR"])
-            assert self.released.acquire(timeout=DEADLINE)
+            token = environ.get("HTTP_X_AUTH_TOKEN")
+            released = self.tokens[token] if token else self.released
+            self.begun.append(token or environ["REMOTE_ADDR"])
+            assert released.acquire(timeout=DEADLINE)
         start_response("200 OK", [("Content-Length", "0")])
         return [b""]
 
@@ -319,12 +323,15 @@ def test_long_requests_of_one_token_leave_a_thread_to_others() -> None:
             each.sendall(head.encode() + body)
 
     with serving(application) as place, ExitStack() as stack:
-        stack.callback(application.released.release, 6)
+        tokens = application.tokens
+        for token, count in (("hog", 4), ("other", 2)):
+            stack.callback(tokens[token].release, count)
         send("hog", 4)
         wait_until(lambda: application.begun == ["hog"])
         send("other", 2)
         wait_until(lambda: application.begun == ["hog", "other"])
-        application.released.release(2)
+        for token in ("hog", "other"):
+            tokens[token].release()
         wait_until(lambda: len(application.begun) == 4)
         assert sorted(application.begun[2:]) == ["hog", "other"]
 
