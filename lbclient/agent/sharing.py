@@ -1,4 +1,4 @@
-"""The addresses that this host shares with another: what the server wants becomes keepalived's, and moves cut nothing."""
+"""The addresses that this host shares with another: given to keepalived as the server wants, and moved by plan."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Sharing:
     def described(self) -> dict[str, Any]:
         """Return what the server is told at a registration: the features and the own addresses of this host."""
         refusal = self.refusal()
-        if refusal != self._refusal:
+        if refusal != self._refusal and self._is_possible:
             LOG.info("this host cannot share addresses with others: %s", refusal)
         self._refusal = refusal
         if refusal:
@@ -82,17 +82,18 @@ class Sharing:
 
     def start(self, loadbalancer_ids: Iterable[str]) -> None:
         """Start; if keepalived does not run yet, it takes no address before ran() was called for each load balancer."""
-        with self._lock:
-            self._unready = set(loadbalancer_ids)
-        self._holder.start(is_able=False)
-        self.ran("")
+        if self._is_possible:
+            with self._lock:
+                self._unready = {*loadbalancer_ids, ""}
+            self._holder.start(is_able=False)
+            self.ran("")
 
     def ran(self, loadbalancer_id: str) -> None:
         """Note that a load balancer has been reconciled."""
         with self._lock:
+            is_last = self._unready == {loadbalancer_id}
             self._unready.discard(loadbalancer_id)
-            is_able = not self._unready
-        if is_able:
+        if is_last:
             self._holder.set_able(True)
 
     def stop(self) -> None:
@@ -102,6 +103,8 @@ class Sharing:
 
     def want(self) -> None:
         """Share what the control plane has been told last, and begin to move what is to be given up now."""
+        if not self._is_possible:
+            return
         with self._lock:
             groups = [wanted(each) for each in self._control_plane.groups]
             yielding = {each.name for each in groups if each.yields}
