@@ -68,7 +68,7 @@ class Reconciler:
         self._states: dict[str, State] = {}
         self._settled: dict[str, Snapshot] = {}  # the last one of each that was settled without an error
         self._lingering: dict[str, float] = {}  # seconds until the next attempt to delete the servers that linger
-        self._retired: set[str] = set()  # whose processes end with their connections, since another host has the address
+        self._retired: set[str] = set()  # their processes end with their connections: another host has the address
         self._pace = pace or Unpaced()
         self._watchers: list[Callable[[str], None]] = []
         self._threads: list[threading.Thread] = []
