@@ -10,6 +10,7 @@ from lbclient.dataplane.vrrp import handover
 from pair import needed, play
 
 BEGIN = """
+from agents import LBAAS
 from moving import member
 from sharers import *
 member()
@@ -21,8 +22,8 @@ def is_settled():
 """
 
 
-def test_death_return_and_drain(tmp_path: Path) -> None:
-    """The death of the holder costs a moment; its return and a drain of the next holder cost nothing."""
+def test_death_return_failover_and_drain(tmp_path: Path) -> None:
+    """The death of the holder costs a moment; its return, a failover and a drain of the next holder cost nothing."""
     needed()
     if handover.find() is None:
         pytest.skip("nft is not installed (Debian's package nftables)")
@@ -52,7 +53,15 @@ progress(visitors)
 assert sharers.holders(vip) == [other]
 assert visitors.failures == [], visitors.failures
 
-third = sharers.add(3)
+before = {each["id"] for each in sharers.amphorae(balancer)}
+sharers.ask("PUT", f"{LBAAS}/loadbalancers/{balancer['id']}/failover")
+wait(lambda: sharers.statuses(balancer)[0] == "ACTIVE", "not ACTIVE after a failover")
+assert not before & {each["id"] for each in sharers.amphorae(balancer)}
+progress(visitors)
+assert sharers.holders(vip) == [other]
+assert visitors.failures == [], visitors.failures
+
+sharers.add(3)
 done = sharers.host("drain", other.name)
 assert done.returncode == 0, done.stderr
 wait(lambda: sorted(sharers.places(balancer)) == sorted([dying.name, "host3"]), "the third host takes no place")
@@ -63,7 +72,7 @@ haproxy = other.directory / "agent" / "haproxy"
 assert processes_with(f"{haproxy}/{balancer['id']}"), "open connections were not kept where they are"
 visitors.stop()
 assert visitors.failures == [], visitors.failures
-print(f"return and drain: {visitors.count} answers, no failure")
+print(f"return, failover and drain: {visitors.count} answers, no failure")
 wait(lambda: not haproxy.exists() or not list(haproxy.iterdir()), "what has left the host stays there")
 wait(lambda: sharers.statuses(balancer)[0] == "ACTIVE", "not ACTIVE")
 
