@@ -14,10 +14,9 @@ from types import ModuleType
 
 import pytest
 
-import lbclient
 from lbclient.cli.program import Shell
 
-SOURCE = Path(lbclient.__file__).parents[1] / "doc" / "source"
+SOURCE = Path(__file__).parents[2] / "doc" / "source"
 
 
 @pytest.fixture(scope="module")

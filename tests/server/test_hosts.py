@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import ssl
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from members import Web
 from agents import LBAAS, LONG, Hosts, described
 from lbclient.agent.connection import Refused, Unreachable
 from lbclient.agent.distant import DistantControlPlane
-from running import processes_with, wait_until
+from lbclient.server import key_archive
+from running import lbclient, processes_with, wait_until
 
 
 def test_a_load_balancer_is_carried_by_a_host_and_moves_when_that_drains(hosts: Hosts, member: Web) -> None:
@@ -196,3 +198,15 @@ def _answer_without_a_certificate(port: int) -> bytes:
             return secure.recv(100)
         except (ssl.SSLError, ConnectionError):
             return b""
+
+
+def test_a_backup_has_the_authority_that_agents_know(hosts: Hosts, tmp_path: Path) -> None:
+    data, keys = tmp_path / "backup.gz", tmp_path / "keys.tar.gz"
+    options = [f"--keys={keys}", f"--state-directory={hosts.server.state_directory}", hosts.database]
+    command = lbclient("server", "backup", str(data), *options)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    saved = {name: content for name, content in key_archive.read(keys).files.items() if name.startswith("hosts/")}
+    folder = hosts.server.state_directory / "hosts"
+    assert saved == {f"hosts/{path.name}": path.read_bytes() for path in folder.iterdir()}
+    assert "hosts/authority.pem" in saved
