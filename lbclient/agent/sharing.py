@@ -58,7 +58,7 @@ class Sharing:
     def described(self) -> dict[str, Any]:
         """Return what the server is told at a registration: the features and the own addresses of this host."""
         refusal = self.refusal()
-        if refusal != self._refusal and self._is_possible:
+        if refusal not in (None, self._refusal) and self._is_possible:
             LOG.info("this host cannot share addresses with others: %s", refusal)
         self._refusal = refusal
         if refusal:
