@@ -31,6 +31,7 @@ class DistantControlPlane:
         self._server = server
         self._on_fenced = on_fenced
         self._lock = threading.Lock()
+        self._listing = threading.Lock()
         self._projects: dict[str, str] = {}
         self._statuses: dict[str, dict[Key, str]] = {}  # as far as they are known here
         self._revisions: dict[str, int] = {}  # of the last snapshots
@@ -40,9 +41,13 @@ class DistantControlPlane:
         self.states: dict[str, str] = {}  # of the groups, by name: MASTER, BACKUP or FAULT; each beat has them
         self.epoch = 0
 
-    def prepare(self) -> None:
-        """Read the whole list for the next call of roster(), which then cannot fail. Raises Unreachable and Refused."""
+    def prepare(self) -> list[str]:
+        """Read the whole list for the next call of roster(), which then cannot fail; return the IDs in it.
+
+        Raises Unreachable and Refused.
+        """
         self._prepared = self._wanted()
+        return [id_ for id_, _, _, _ in self._prepared]
 
     def roster(self) -> list[tuple[str, str, bool]]:
         found = self._wanted() if self._prepared is None else self._prepared
@@ -59,8 +64,9 @@ class DistantControlPlane:
 
     def _wanted(self) -> list[Any]:
         """Return the list of what is wanted here, and note the groups of addresses."""
-        found = self._server.get("/wanted")
-        self.groups = found["groups"]
+        with self._listing:  # the list that was asked for last is the newest
+            found = self._server.get("/wanted")
+            self.groups = found["groups"]
         return list(found["loadbalancers"])
 
     def addresses(self) -> dict[tuple[str, str], tuple[str, ...]]:

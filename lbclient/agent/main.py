@@ -30,12 +30,15 @@ from . import identity
 from .connection import Connection, Refused, Unreachable
 from .contact import Contact
 from .distant import DistantControlPlane, clock
+from .sharing import Sharing
 
 LOG = logging.getLogger("lbclient.agent.main")
 LIST_SECONDS = 60.0  # between two looks at the whole list, whatever happens
 RETRY_SECONDS = 1.0
 ANSWER_THREADS = 4
 INSTANCE = "agent.id"  # a file in the state directory
+SHARED = "shared-addresses"  # keepalived's directory there
+MOVABLE = ("anyip", "interface")  # attachments whose addresses two hosts can share
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,16 @@ class Agent:
             attachment(settings.attachment, [Assignment(*each) for each in settings.interfaces]),
             is_noop=lambda provider: False,
         )
+        self._is_due = threading.Event()  # a beat, before its time
+        self._sharing = Sharing(
+            self._control_plane,
+            self._instance,
+            settings.state_directory / SHARED,
+            [interface for interface, _ in settings.interfaces],
+            settings.attachment in MOVABLE,
+            self._is_due,
+        )
+        self._dataplane.on_reconciled(self._sharing.ran)
         self._answering = ThreadPoolExecutor(ANSWER_THREADS, thread_name_prefix="answers")
         self._threads = [threading.Thread(target=each, daemon=True) for each in (self._beat, self._listen)]
         self._beat_seconds = 2.0
@@ -87,7 +100,8 @@ class Agent:
                 self._register()
                 self._renew()
                 self._dataplane.take_over()
-                self._control_plane.prepare()
+                self._sharing.start(self._control_plane.prepare())
+                self._sharing.want()
                 self._dataplane.start()
                 for each in self._threads:
                     each.start()
@@ -97,14 +111,16 @@ class Agent:
                 is_over.wait(RETRY_SECONDS)
 
     def stop(self) -> None:
-        """Stop what was started; the HAProxy processes keep running."""
+        """Stop what was started; HAProxy and keepalived keep running."""
         self._is_over.set()
+        self._is_due.set()
         self._answering.shutdown()
         if self._threads[0].ident is None:
             return
         for each in self._threads:
             each.join()
         self._dataplane.stop()
+        self._sharing.stop()
 
     def _register(self) -> None:
         answer = self._server.post("/register", self._described())
@@ -129,10 +145,15 @@ class Agent:
             "instance": self._instance,
             "networks": networks or None,
             "clock": clock(),
+            **self._sharing.described(),
         }
 
     def _beat(self) -> None:
-        while not self._is_over.wait(0 if self._is_fenced.is_set() and self._contact.is_heard else self._beat_seconds):
+        while True:
+            self._is_due.wait(0 if self._is_fenced.is_set() and self._contact.is_heard else self._beat_seconds)
+            self._is_due.clear()
+            if self._is_over.is_set():
+                return
             try:
                 if self._is_fenced.is_set():
                     self._register()
@@ -159,7 +180,7 @@ class Agent:
                         if self._is_over.is_set():
                             return
                         if number == 0:
-                            self._wake(self._control_plane.changed())
+                            self._look()
                         if line.strip():
                             self._take(orjson.loads(line))
             except (Unreachable, Refused) as error:
@@ -172,7 +193,8 @@ class Agent:
         while not self._is_over.wait(LIST_SECONDS):
             try:
                 self._renew()
-                self._wake(self._control_plane.changed())
+                self._look()
+                self._sharing.tidy()
             except (Unreachable, Refused) as error:
                 LOG.debug("the whole list cannot be read, will try again: %s", error)
             except Exception:
@@ -186,6 +208,12 @@ class Agent:
         except (Unreachable, Refused, OSError, ValueError) as error:
             LOG.warning("the certificate of this host cannot be renewed, will try again: %s", error)
 
+    def _look(self) -> None:
+        """Look at the whole list: share its groups of addresses, and wake the load balancers that have changed."""
+        ids = self._control_plane.changed()
+        self._sharing.want()
+        self._wake(ids)
+
     def _wake(self, ids: list[str]) -> None:
         for id_ in ids:
             self._dataplane.wake(id_)
@@ -193,6 +221,8 @@ class Agent:
     def _take(self, message: Mapping[str, Any]) -> None:
         if "wake" in message:
             self._dataplane.wake(message["wake"], message.get("project"))
+        elif message.get("groups"):
+            self._look()
         elif message.get("ask") in self._questions:
             self._answering.submit(self._answer, message)
 
@@ -204,6 +234,7 @@ class Agent:
                 said["id"], said["pool_id"], said["member_id"]
             ),
             "kill": lambda said: self._dataplane.kill(said["id"]),
+            "expect": self._sharing.expect,
         }
 
     def _observe(self, said: Mapping[str, Any]) -> None:

@@ -17,7 +17,7 @@ from . import support
 from .config import udp
 from .config.cfg import Refused
 from .config.render import Configuration, Settings, render
-from .haproxy import binary
+from .haproxy import binary, process_table
 from .haproxy.attachments import Attachment, AttachmentFailed
 from .haproxy.binding import Taken
 from .haproxy.process import Applied, Instance, Running
@@ -73,6 +73,13 @@ class Applier:
         """End the processes of a load balancer and detach its addresses, before others can be given them."""
         self._instance(id_).remove()
         self._attachment.keep_only(id_, ())
+
+    def retire(self, id_: str) -> None:
+        """Let the processes of a load balancer end with their connections; the addresses have another holder."""
+        process_table.retire(self._directory / id_)
+
+    def is_running(self, id_: str) -> bool:
+        return bool(process_table.family(self._directory / id_))
 
     def apply(self, id_: str, snapshot: Snapshot, previous: State | None) -> State:
         """Apply a snapshot after the previous one of this load balancer, if any; errors are part of the state."""

@@ -33,6 +33,7 @@ MOST_WORKERS = 32  # threads; most of them only wait for an HAProxy that hangs
 RETRY_SECONDS = 5.0  # some failures go away by themselves, such as a port in use by another program
 LINGERING_PAUSE = 1.0  # seconds until the first attempt to delete servers that had connections; doubled each time
 LONGEST_LINGERING_PAUSE = 60.0
+RETIRED_PAUSE = 5.0  # seconds between two looks whether processes have ended with their connections
 CRASH_PAUSE = 1.0  # seconds between starts of an HAProxy that keeps ending
 
 
@@ -67,6 +68,7 @@ class Reconciler:
         self._states: dict[str, State] = {}
         self._settled: dict[str, Snapshot] = {}  # the last one of each that was settled without an error
         self._lingering: dict[str, float] = {}  # seconds until the next attempt to delete the servers that linger
+        self._retired: set[str] = set()  # their processes end with their connections: another host has the address
         self._pace = pace or Unpaced()
         self._watchers: list[Callable[[str], None]] = []
         self._threads: list[threading.Thread] = []
@@ -200,12 +202,15 @@ class Reconciler:
         if snapshot is not None and self._is_noop(snapshot.loadbalancer.provider):
             self._settle_noop(id_)
             return "nothing"
+        if snapshot is None and self._is_ending(id_):
+            return "removed"
         if snapshot is None or snapshot.is_deleted:
             self._remove(id_, snapshot)
             return "removed"
         if self._queue.resize(id_, sum(map(len, snapshot.members.values())) >= LARGE):
             self.wake(id_)  # it is taken again as a large one, without blocking ordinary ones
             return "requeued"
+        self._retired.discard(id_)
         previous = self._states.get(id_)
         state = self._applier.apply(id_, snapshot, previous)
         if previous is None or previous.snapshot.unbound != state.snapshot.unbound:
@@ -231,6 +236,26 @@ class Reconciler:
         pause = self._lingering.get(id_, LINGERING_PAUSE)
         self._lingering[id_] = min(2 * pause, LONGEST_LINGERING_PAUSE)
         self._queue.wake(id_, pause, is_low_priority=True)
+
+    def _is_ending(self, id_: str) -> bool:
+        """Whether a load balancer that has left this host still has connections here, which its shared address allows.
+
+        Another host has the address by then, and passes their packets on.
+        """
+        state = self._states.get(id_)
+        if state is not None and state.snapshot.is_shared:
+            self._states.pop(id_)
+            self._applier.retire(id_)
+            self._retired.add(id_)
+            self._control_plane.released(id_)
+            LOG.info("load balancer %s: has left, its connections go on", id_)
+        if id_ not in self._retired:
+            return False
+        if self._applier.is_running(id_):
+            self._queue.wake(id_, RETIRED_PAUSE, is_low_priority=True)
+            return True
+        self._retired.discard(id_)
+        return False
 
     def _remove(self, id_: str, snapshot: Snapshot | None) -> None:
         """End the processes of a load balancer that is deleted or that this host is not to run."""

@@ -94,8 +94,8 @@ class Clients:
         self._context = ssl._create_unverified_context()
         self._context.set_alpn_protocols(["http/1.1"])
 
-    def start(self) -> None:
-        kinds: dict[str, Callable[[], None]] = {
+    def kinds(self) -> dict[str, Callable[[], None]]:
+        return {
             "new": self._new,
             "kept": self._kept,
             "tls": lambda: self._kept(True),
@@ -103,7 +103,9 @@ class Clients:
             "websocket": self._websocket,
             "upload": self._upload,
         }
-        for kind, run in kinds.items():
+
+    def start(self) -> None:
+        for kind, run in self.kinds().items():
             for _ in range(1 if kind == "new" else 3):
                 thread = threading.Thread(target=self._run, args=(kind, run), daemon=True)
                 thread.start()

@@ -48,7 +48,8 @@ def play(script: str, directory: Path) -> str:
     """Run a script in namespaces of its own, with `pair`, a Pair in the directory; return what it printed."""
     needed()
     begin = "import sys; from pathlib import Path; from pair import *; pair = Pair(Path(sys.argv[1]))\n"
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    support = Path(__file__).parent
+    environment = {**os.environ, "PYTHONPATH": f"{support}:{support / 'dataplane'}"}
     command = [*NAMESPACE, sys.executable, "-c", begin + script, str(directory)]
     result = subprocess.run(command, capture_output=True, text=True, timeout=240, env=environment)
     logs = "".join(f"\n{path}\n{path.read_text()}" for path in sorted(directory.glob("*/*.log")))

@@ -226,6 +226,13 @@ def end(directory: Path) -> None:
     wait_until(lambda: all(_has_ended(pid, directory) for pid in known), KILL_SECONDS)
 
 
+def retire(directory: Path) -> None:
+    """Let the processes of the directory end with their last connections: they accept no new ones."""
+    first = master(directory)
+    if first:
+        _signal((first,), signal.SIGUSR1)
+
+
 def kill(directory: Path) -> int:
     """Kill every process of the directory without a warning, like a crash; return how many there were."""
     found = family(directory)

@@ -94,6 +94,8 @@ class Keepalived:
 
         With SIGKILL, if it does not end in time: then its addresses stay on this host, as after a crash.
         """
+        if not any((self.directory / name).exists() for name in (PIDFILE, VRRP_PIDFILE)):
+            return "nothing"  # without a search through all processes
         found = self._family()
         self._signal(found[:1], signal.SIGTERM)
         if not wait_until(lambda: not self._family(), TERM_SECONDS):
