@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ..store.feed import Told
 from ..store.messages import Handler, Messages
 from ..store.store import Store
+from ..strings import reason
 from .services import DataPlane
 
 LOG = logging.getLogger(__name__)
@@ -111,6 +112,6 @@ class Peers:
         try:
             self._dataplane.wake_pending()
         except SQLAlchemyError as error:
-            LOG.warning("pending changes cannot be read, will try again: %s", str(error).splitlines()[0])
+            LOG.warning("pending changes cannot be read, will try again: %s", reason(error))
         except Exception:
             LOG.exception("pending changes cannot be read, will try again")

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 
-from . import placing, vip_groups
+from . import departures, placing, vip_groups
 from .cluster_tables import AMPHORA, HOST, SERVER, VIP_GROUP
 from .records import HostRecord
 
@@ -169,6 +169,6 @@ def _check_substitutes(tx: sa.Connection, host: HostRecord) -> None:
     try:
         for group in vip_groups.of_host(tx, host.id):
             if vip_groups.loadbalancers(tx, group.id):
-                vip_groups.substitute(tx, group, host.id)
+                departures.substitute(tx, group, host.id)
     except placing.NoHost as error:
         raise Refused(f"Load balancers on two hosts cannot leave {host.name}. {error}") from None

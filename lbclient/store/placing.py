@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,15 +102,15 @@ def candidates(tx: sa.Connection, other_than: str | None = None) -> list[HostRec
 
 def choose(tx: sa.Connection, wanted: Needs, hosts: Iterable[HostRecord]) -> str:
     """Return the ID of the host with the fewest load balancers for its weight, of those that fit. Raises NoHost."""
-    hosts = fitting(hosts, wanted)
-    counted = loads(tx) if len(hosts) > 1 else {}
-    chosen: str = min(hosts, key=lambda each: (counted.get(each.id, 0) + 1) / each.weight).id
+    found = fitting(hosts, wanted)
+    chosen: str = (min(found, key=shares(tx)) if len(found) > 1 else found[0]).id
     return chosen
 
 
-def loads(tx: sa.Connection) -> dict[str, int]:
-    """Return the number of load balancers on each host that has any, by its ID."""
-    return {row.host_id: row.load for row in _LOADS.all(tx)}
+def shares(tx: sa.Connection) -> Callable[[HostRecord], float]:
+    """Return a function that returns a host's load balancers, with another one, in proportion to its weight."""
+    loads = {row.host_id: row.load for row in _LOADS.all(tx)}
+    return lambda host: (loads.get(host.id, 0) + 1) / float(host.weight)
 
 
 def fitting(hosts: Iterable[HostRecord], wanted: Needs) -> list[HostRecord]:

@@ -133,13 +133,7 @@ def snapshot(
     loadbalancer = by(LOADBALANCER, "id").first(tx, id=loadbalancer_id)
     if loadbalancer is None:
         return None
-    present = _PRESENT.one(tx, loadbalancer_id=loadbalancer_id)
-    rows = {
-        table.name: by(table, "loadbalancer_id").all(tx, loadbalancer_id=loadbalancer_id)
-        if is_present and (with_members or table is not MEMBER)
-        else []
-        for table, is_present in zip(CHILDREN, present, strict=True)
-    }
+    rows = _children(tx, loadbalancer_id, with_members)
     unsettled = {
         (name, row.id): row.revision
         for name, found in rows.items()
@@ -171,6 +165,17 @@ def snapshot(
         admitted=admission.admitted(tx, loadbalancer, kept["listener"]),
         shaping=shaping.shaping(tx, loadbalancer),
     )
+
+
+def _children(tx: sa.Connection, loadbalancer_id: str, with_members: bool) -> dict[str, list[Record]]:
+    """Return the rows of a load balancer's parts, by the names of tables, each read only if it has any."""
+    present = _PRESENT.one(tx, loadbalancer_id=loadbalancer_id)
+    return {
+        table.name: by(table, "loadbalancer_id").all(tx, loadbalancer_id=loadbalancer_id)
+        if is_present and (with_members or table is not MEMBER)
+        else []
+        for table, is_present in zip(CHILDREN, present, strict=True)
+    }
 
 
 def addresses(tx: sa.Connection, loadbalancer: LoadBalancerRecord) -> tuple[str, ...]:

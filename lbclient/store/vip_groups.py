@@ -1,4 +1,4 @@
-"""Load balancers on two hosts: the groups of addresses that both share, and what both have to do before one settles.
+"""Load balancers on two hosts: the groups of addresses that both share, and who has applied a change.
 
 keepalived decides which of the two has the addresses of a group; nothing here does.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import uuid
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,8 +22,7 @@ from .tables import LOADBALANCER
 from .times import now
 
 VRRP = "vrrp"  # the feature of hosts that can share addresses
-MASTER, BACKUP = "MASTER", "BACKUP"
-STATES = (MASTER, BACKUP, "FAULT")
+STATES = MASTER, BACKUP, FAULT = "MASTER", "BACKUP", "FAULT"
 NUMBERS = range(1, 256)  # of virtual routers
 PRIORITIES = (250, 249)  # of the first and the second host in an election; never equal
 PORTS = range(24000, 32000)  # of session tables, below those that Linux gives to outgoing connections
@@ -54,7 +53,7 @@ def place(tx: sa.Connection, loadbalancer_id: str, vips: Sequence[str], describe
             "host_id": host_id,
             "role": role,
             "vip_group_id": group.id,
-            "peer_port": _port(tx, host_id),
+            "peer_port": free_port(tx, host_id),
             "created_at": now(),
             **described,
         }
@@ -64,8 +63,8 @@ def place(tx: sa.Connection, loadbalancer_id: str, vips: Sequence[str], describe
 def check_possible(tx: sa.Connection) -> None:
     """Check that two hosts share a network and can share addresses in it. Raises placing.NoHost."""
     found: dict[str, int] = {}
-    for host in filter(_can_share, placing.candidates(tx)):
-        for network in _networks(host):
+    for host in filter(can_share, placing.candidates(tx)):
+        for network in {each.network for each in _all_own(host.addresses)}:
             found[network] = found.get(network, 0) + 1
     if max(found.values(), default=0) < 2:
         raise placing.NoHost(f"{NEEDED}, and there are none")
@@ -125,7 +124,7 @@ def applied(tx: sa.Connection, snapshot: Snapshot, error: str | None) -> tuple[b
     id_, revision = snapshot.loadbalancer.id, snapshot.loadbalancer.revision
     mine = (AMPHORA.c.loadbalancer_id == id_) & (AMPHORA.c.host_id == snapshot.host_id)
     tx.execute(sa.update(AMPHORA).where(mine).values(applied_revision=revision, fault=error))
-    heard = [(row, host) for row, host in _with_hosts(tx, id_) if host is not None and _is_heard(tx, host)]
+    heard = [(row, host) for row, host in _with_hosts(tx, id_) if host is not None and is_heard(tx, host)]
     is_awaited = any((row.applied_revision or 0) < revision for row, _ in heard)
     faults = [f"Host {host.name}: {row.fault}" for row, host in heard if row.fault is not None]
     return is_awaited, " ".join(faults) or None
@@ -138,7 +137,7 @@ def held_up(tx: sa.Connection) -> list[str]:
     joined = sa.join(AMPHORA, LOADBALANCER, AMPHORA.c.loadbalancer_id == LOADBALANCER.c.id)
     is_shared = AMPHORA.c.vip_group_id.is_not(None) & LOADBALANCER.c.provisioning_status.like("PENDING_%")
     pending = tx.scalars(sa.select(LOADBALANCER.c.id).distinct().select_from(joined).where(is_shared)).all()
-    return [id_ for id_ in pending if {_is_heard(tx, host) for _, host in _with_hosts(tx, id_)} == {True, False}]
+    return [id_ for id_ in pending if {is_heard(tx, host) for _, host in _with_hosts(tx, id_)} == {True, False}]
 
 
 def note_states(tx: sa.Connection, host_id: str, states: Mapping[str, str]) -> list[str]:
@@ -146,8 +145,8 @@ def note_states(tx: sa.Connection, host_id: str, states: Mapping[str, str]) -> l
     moved = []
     for group in of_host(tx, host_id):
         state = states.get(name(group.id))
-        side = _side(group, host_id)
-        if state not in STATES or state == _state(group, host_id):
+        side = side_of(group, host_id)
+        if state not in STATES or state == state_of(group, host_id):
             continue
         before = holder(tx, group)
         tx.execute(sa.update(VIP_GROUP).where(VIP_GROUP.c.id == group.id).values({f"{side}_state": state}))
@@ -159,7 +158,7 @@ def note_states(tx: sa.Connection, host_id: str, states: Mapping[str, str]) -> l
 def holder(tx: sa.Connection, group: Record) -> str:
     """Return the host that has the addresses of a group, as far as it is known; its observations count."""
     sides = ((group.first_host_id, group.first_state), (group.second_host_id, group.second_state))
-    heard = [(host_id, state) for host_id, state in sides if _is_heard(tx, by(HOST, "id").first(tx, id=host_id))]
+    heard = [(host_id, state) for host_id, state in sides if is_heard(tx, by(HOST, "id").first(tx, id=host_id))]
     masters = [host_id for host_id, state in heard if state == MASTER]
     return str((masters or [host_id for host_id, _ in heard] or [group.first_host_id])[0])
 
@@ -187,12 +186,11 @@ def views(tx: sa.Connection, group_id: str) -> list[tuple[str, Mapping[str, Any]
 def readdress(tx: sa.Connection, host_id: str, addresses: Mapping[str, Sequence[str]]) -> None:
     """Store the own addresses of a host that has registered again, as far as they are in the networks of its groups."""
     for group in of_host(tx, host_id):
-        side = _side(group, host_id)
-        for interface, told in addresses.items():
-            for each in map(ipaddress.ip_interface, told):
-                if str(each.network) == group.network:
-                    found = {f"{side}_interface": interface, f"{side}_address": str(each.ip)}
-                    tx.execute(sa.update(VIP_GROUP).where(VIP_GROUP.c.id == group.id).values(found))
+        side = side_of(group, host_id)
+        for each in _all_own(addresses):
+            if each.network == group.network:
+                found = {f"{side}_interface": each.interface, f"{side}_address": each.address}
+                tx.execute(sa.update(VIP_GROUP).where(VIP_GROUP.c.id == group.id).values(found))
 
 
 def of_host(tx: sa.Connection, host_id: str) -> list[Record]:
@@ -201,113 +199,15 @@ def of_host(tx: sa.Connection, host_id: str) -> list[Record]:
     return list(tx.execute(sa.select(VIP_GROUP).where(is_part).order_by(VIP_GROUP.c.serial)))
 
 
-def is_any_leaving(tx: sa.Connection) -> bool:
-    """Whether a host of a group drains or is dead, or no longer is to give up the addresses."""
-    is_part = (VIP_GROUP.c.first_host_id == HOST.c.id) | (VIP_GROUP.c.second_host_id == HOST.c.id)
-    is_over = (VIP_GROUP.c.yielding_host_id == HOST.c.id) & (HOST.c.state == placing.UP)
-    wanted = sa.select(VIP_GROUP.c.id).join(HOST, is_part).where((HOST.c.state != placing.UP) | is_over)
-    return tx.execute(wanted.limit(1)).first() is not None
-
-
-def about_to_yield(tx: sa.Connection) -> list[tuple[str, str]]:
-    """Return (name of a group, the other host) for each group whose addresses a host is to give up next."""
-    found = []
-    for host in tx.execute(sa.select(HOST).where(HOST.c.state == placing.DRAINING)).all():
-        for group in of_host(tx, host.id):
-            other = _other(group, host.id)
-            if group.yielding_host_id != host.id and _state(group, other) == BACKUP:
-                found.append((name(group.id), other))
-    return found
-
-
-def leaving(tx: sa.Connection) -> list[str]:
-    """Move groups away from hosts that drain or are dead, as far as that is possible now; return load balancer IDs.
-
-    A dead host is replaced at once. One that drains first has to give up the addresses to the other of its group, and
-    is replaced once keepalived has said so on both.
-    """
-    engines.lock(tx, LOCK)
-    changed: list[str] = []
-    for host in tx.execute(sa.select(HOST)).all():
-        for group in of_host(tx, host.id):
-            mine = loadbalancers(tx, group.id)
-            if _leave(tx, group, host, mine):
-                changed += mine
-    return changed
-
-
-def substitute(tx: sa.Connection, group: Record, host_id: str) -> tuple[HostRecord, Own]:
-    """Return the host that can take the place of another in a group, and its own address. Raises placing.NoHost."""
-    others = [each for each in placing.candidates(tx, host_id) if each.id != _other(group, host_id)]
-    zones = tx.scalars(sa.select(AMPHORA.c.cached_zone).distinct().where(AMPHORA.c.vip_group_id == group.id)).all()
-    for zone in zones:
-        others = placing.fitting(others, Needs(zone)) if others else []
-    found = [(each, _in_network(each, group.network)) for each in others if _can_share(each)]
-    fit = [(each, place) for each, place in found if place and group.number not in _numbers(tx, each.id)]
-    if not fit:
-        raise placing.NoHost(f"No third host with keepalived in the network {group.network} can take its place.")
-    loads = placing.loads(tx)
-    return min(fit, key=lambda each: (loads.get(each[0].id, 0) + 1) / each[0].weight)
-
-
 def loadbalancers(tx: sa.Connection, group_id: str) -> list[str]:
     """Return the IDs of the load balancers of a group."""
     return list(tx.scalars(sa.select(AMPHORA.c.loadbalancer_id).distinct().where(AMPHORA.c.vip_group_id == group_id)))
 
 
-def _leave(tx: sa.Connection, group: Record, host: HostRecord, mine: Collection[str]) -> bool:
-    """Take one step of a host's departure from a group; return whether anything has changed."""
-    if host.state == placing.UP:
-        return group.yielding_host_id == host.id and _yield(tx, group, None)
-    if not mine:
-        tx.execute(sa.delete(VIP_GROUP).where(VIP_GROUP.c.id == group.id))
-        return False
-    try:
-        target, place = substitute(tx, group, host.id)
-    except placing.NoHost as error:
-        _note_obstacle(tx, host, str(error))
-        return group.yielding_host_id == host.id and _yield(tx, group, None)
-    if host.state == placing.DEAD or _has_yielded(tx, group, host):
-        _replace(tx, group, host.id, target.id, place)
-        return True
-    return group.yielding_host_id != host.id and _yield(tx, group, host.id)
-
-
-def _yield(tx: sa.Connection, group: Record, host_id: str | None) -> bool:
-    tx.execute(sa.update(VIP_GROUP).where(VIP_GROUP.c.id == group.id).values(yielding_host_id=host_id))
-    return True
-
-
-def _has_yielded(tx: sa.Connection, group: Record, host: HostRecord) -> bool:
-    """Whether a host that is heard says that it has not the addresses, and the other that it has them."""
-    other = _other(group, host.id)
-    is_heard = _is_heard(tx, host) and _is_heard(tx, by(HOST, "id").first(tx, id=other))
-    return is_heard and _state(group, host.id) in (BACKUP, "FAULT") and _state(group, other) == MASTER
-
-
-def _replace(tx: sa.Connection, group: Record, old: str, new: str, place: Own) -> None:
-    """Put another host in the place of one of a group, with new amphorae."""
-    side = _side(group, old)
-    values = {"host_id": new, "address": place.address, "interface": place.interface, "state": None}
-    changed = {f"{side}_{key}": value for key, value in values.items()}
-    tx.execute(sa.update(VIP_GROUP).where(VIP_GROUP.c.id == group.id).values(**changed, yielding_host_id=None))
-    mine = (AMPHORA.c.vip_group_id == group.id) & (AMPHORA.c.host_id == old)
-    for row in tx.execute(sa.select(AMPHORA.c.id).where(mine)).all():
-        fresh = {"id": str(uuid.uuid4()), "host_id": new, "peer_port": _port(tx, new), "created_at": now()}
-        forgotten = dict.fromkeys(("applied_revision", "fault", "observed"))
-        tx.execute(sa.update(AMPHORA).where(AMPHORA.c.id == row.id).values({**fresh, **forgotten}))
-
-
-def _note_obstacle(tx: sa.Connection, host: HostRecord, obstacle: str) -> None:
-    values = {"fault": f"Load balancers cannot leave: {obstacle}", "fault_until": placing.clock(tx) + 10_000}
-    tx.execute(sa.update(HOST).where(HOST.c.id == host.id).values(values))
-
-
 def _group(tx: sa.Connection, wanted: Needs) -> Record:
     """Return the group of the two hosts with the fewest load balancers that fit, new or not. Raises placing.NoHost."""
-    loads = placing.loads(tx)
-    hosts = [each for each in placing.fitting(placing.candidates(tx), wanted) if _can_share(each)]
-    hosts.sort(key=lambda each: (loads.get(each.id, 0) + 1) / each.weight)
+    hosts = [each for each in placing.fitting(placing.candidates(tx), wanted) if can_share(each)]
+    hosts.sort(key=placing.shares(tx))
     by_network: dict[str, list[tuple[HostRecord, Own]]] = {}
     for host in hosts:
         place = own(host, wanted.addresses)
@@ -324,7 +224,7 @@ def _group(tx: sa.Connection, wanted: Needs) -> Record:
 def _existing(tx: sa.Connection, pair: Sequence[tuple[HostRecord, Own]]) -> Record | None:
     (one, place), (other, _) = pair
     for group in of_host(tx, one.id):
-        if _other(group, one.id) == other.id and group.network == place.network and group.yielding_host_id is None:
+        if other_of(group, one.id) == other.id and group.network == place.network and group.yielding_host_id is None:
             return group
     return None
 
@@ -333,7 +233,7 @@ def _created(tx: sa.Connection, pair: Sequence[tuple[HostRecord, Own]]) -> Recor
     """Add a group of two hosts. Raises placing.NoHost if no number is left."""
     (first, one), (second, other) = pair
     in_network = tx.scalars(sa.select(VIP_GROUP.c.number).where(VIP_GROUP.c.network == one.network))
-    used = {*in_network, *_numbers(tx, first.id), *_numbers(tx, second.id)}
+    used = {*in_network, *numbers(tx, first.id), *numbers(tx, second.id)}
     number = next((each for each in NUMBERS if each not in used), None)
     if number is None:
         raise placing.NoHost(f"All {len(NUMBERS)} virtual routers of the network {one.network} are used.")
@@ -353,11 +253,12 @@ def _as_side(side: str, host: HostRecord, place: Own) -> dict[str, str]:
     return {f"{side}_host_id": host.id, f"{side}_address": place.address, f"{side}_interface": place.interface}
 
 
-def _numbers(tx: sa.Connection, host_id: str) -> set[int]:
+def numbers(tx: sa.Connection, host_id: str) -> set[int]:
+    """Return the numbers of the virtual routers on a host."""
     return {each.number for each in of_host(tx, host_id)}
 
 
-def _port(tx: sa.Connection, host_id: str) -> int:
+def free_port(tx: sa.Connection, host_id: str) -> int:
     """Return a port for session tables that is free on a host. Raises placing.NoHost."""
     is_here = (AMPHORA.c.host_id == host_id) & AMPHORA.c.peer_port.is_not(None)
     used = set(tx.scalars(sa.select(AMPHORA.c.peer_port).where(is_here)))
@@ -367,37 +268,41 @@ def _port(tx: sa.Connection, host_id: str) -> int:
     raise placing.NoHost(f"All {len(PORTS)} ports for session tables are used on a host.")
 
 
-def _can_share(host: HostRecord) -> bool:
+def can_share(host: HostRecord) -> bool:
+    """Whether a host can share addresses with others."""
     return VRRP in (host.features or ())
 
 
-def _networks(host: HostRecord) -> set[str]:
-    return {str(ipaddress.ip_interface(each).network) for told in (host.addresses or {}).values() for each in told}
+def in_network(host: HostRecord, network: str) -> Own | None:
+    """Return a host's own address in a network; None if it has none."""
+    return next((each for each in _all_own(host.addresses) if each.network == network), None)
 
 
-def _in_network(host: HostRecord, network: str) -> Own | None:
-    for interface, told in (host.addresses or {}).items():
+def _all_own(addresses: Mapping[str, Sequence[str]] | None) -> Iterator[Own]:
+    """Yield a host's own addresses, which have prefixes and are by the names of interfaces."""
+    for interface, told in (addresses or {}).items():
         for each in map(ipaddress.ip_interface, told):
-            if str(each.network) == network:
-                return Own(interface, str(each.ip), network)
-    return None
+            yield Own(interface, str(each.ip), str(each.network))
 
 
-def _side(group: Record, host_id: str) -> str:
+def side_of(group: Record, host_id: str) -> str:
+    """Return which of the two hosts of a group a host is: "first" or "second"."""
     return "first" if group.first_host_id == host_id else "second"
 
 
-def _other(group: Record, host_id: str) -> str:
+def other_of(group: Record, host_id: str) -> str:
+    """Return the ID of the other host of a group."""
     return str(group.second_host_id if group.first_host_id == host_id else group.first_host_id)
 
 
-def _state(group: Record, host_id: str) -> str | None:
-    state: str | None = getattr(group, f"{_side(group, host_id)}_state")
+def state_of(group: Record, host_id: str) -> str | None:
+    """Return what keepalived of a host has said last of a group, one of STATES; None if it has said nothing."""
+    state: str | None = getattr(group, f"{side_of(group, host_id)}_state")
     return state
 
 
 def _address(group: Record, host_id: str) -> str:
-    return str(getattr(group, f"{_side(group, host_id)}_address"))
+    return str(getattr(group, f"{side_of(group, host_id)}_address"))
 
 
 def _with_hosts(tx: sa.Connection, loadbalancer_id: str) -> Iterable[tuple[AmphoraRecord, HostRecord | None]]:
@@ -405,5 +310,6 @@ def _with_hosts(tx: sa.Connection, loadbalancer_id: str) -> Iterable[tuple[Ampho
     return [(each, by(HOST, "id").first(tx, id=each.host_id)) for each in placing.amphorae(tx, loadbalancer_id)]
 
 
-def _is_heard(tx: sa.Connection, host: HostRecord | None) -> bool:
+def is_heard(tx: sa.Connection, host: HostRecord | None) -> bool:
+    """Whether a host exists, has not been declared dead, and has been heard lately."""
     return host is not None and host.state != placing.DEAD and placing.is_alive(tx, host)

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from ...store import leases, placing, prepared, reading, vip_groups
+from ...store import departures, leases, placing, prepared, reading, vip_groups
 from ...store.cluster_tables import SERVER
 from ...store.records import AmphoraRecord
 from ...store.store import Store
 from ...store.tables import LOADBALANCER
+from ...strings import reason
 from ..peers import Carrier
 from ..services import Figures, TrafficTail
 from .hub import Hub
@@ -172,16 +173,16 @@ class Cluster:
             try:
                 self._sweep()
             except SQLAlchemyError as error:
-                LOG.warning("hosts cannot be looked after, will try again: %s", str(error).splitlines()[0])
+                LOG.warning("hosts cannot be looked after, will try again: %s", reason(error))
             except Exception:
                 LOG.exception("hosts cannot be looked after, will try again")
 
     def _sweep(self) -> None:
         with self._store.reading() as tx:
             is_any = leases.is_any_leaving(tx)
-            is_any_group = vip_groups.is_any_leaving(tx)
+            is_any_group = departures.is_any_leaving(tx)
             alone = vip_groups.held_up(tx)
-            yielding = vip_groups.about_to_yield(tx) if is_any_group else []
+            yielding = departures.about_to_yield(tx) if is_any_group else []
             silent = leases.silent(tx)
         for group, other in yielding:  # that host then passes packets of open connections on to the one that yields
             self._hub.ask(other, "expect", group=group)
@@ -192,7 +193,7 @@ class Cluster:
                 self.wake(id_)
         if is_any_group:
             with self._store.writing() as tx:
-                moved = vip_groups.leaving(tx)
+                moved = departures.leaving(tx)
             for id_ in moved:
                 self._tell_all_groups(id_)
             alone += moved
@@ -203,14 +204,14 @@ class Cluster:
 
     def _show_silence(self, host: str, loadbalancer_id: str) -> None:
         """Show that a load balancer's host is not heard: its changes end in ERROR until it is back."""
-        reason = f"The host {host} is not heard."
+        why = f"The host {host} is not heard."
         snapshot = self._store.snapshot(loadbalancer_id)
         if snapshot is None:
             return
         if snapshot.loadbalancer.provisioning_status.startswith("PENDING_"):
-            self._store.settle(replace(snapshot, peers=()), reason)  # no host can settle it
+            self._store.settle(replace(snapshot, peers=()), why)  # no host can settle it
         statuses: Mapping[tuple[str, str], str] = {("loadbalancer", loadbalancer_id): "ERROR"}
-        self._store.observed(loadbalancer_id, statuses, None, dict.fromkeys(statuses, reason))
+        self._store.observed(loadbalancer_id, statuses, None, dict.fromkeys(statuses, why))
         self.reconciled(loadbalancer_id)
 
 
