@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from ..files import replace
+from ..strings import reason
 from ..vault.authority import fingerprint, new_request, validity
 from .connection import Connection, ask_once, new_context
 
@@ -50,7 +51,7 @@ def check(path: Path) -> None:
     except FileNotFoundError:
         raise Unusable(f"{path} does not exist: lbclient agent enroll makes it") from None
     except (OSError, ValueError) as error:
-        raise Unusable(f"{path} cannot be used: {getattr(error, 'strerror', None) or error}") from None
+        raise Unusable(f"{path} cannot be used: {reason(error)}") from None
     if end < datetime.now(timezone.utc):
         raise Unusable(f"the certificate in {path} was valid until {end:%Y-%m-%d %H:%M} UTC: enrol this host again")
 

@@ -12,9 +12,10 @@ from urllib.parse import parse_qs, urlencode
 import falcon
 
 from ..client import errors
+from ..server.web.asgi import FAULT, STREAM
 from ..server.web.proxy_headers import Forwarded
 from . import security
-from .calls import FAULT, STREAM, Environ, Wsgi
+from .calls import Environ, Wsgi
 from .rates import Rates
 from .rendering import Renderer
 from .routes import ROUTES, TESTING, Route

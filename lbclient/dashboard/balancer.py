@@ -15,8 +15,8 @@ from ..client import drain_tags, errors, tree
 from ..client.rest import Json
 from ..resources import AMPHORA, EVENT, LISTENER, LOADBALANCER, MEMBER, POOL
 from ..resources.logging import LOGGING
+from ..server.web.asgi import STREAM
 from . import rates
-from .calls import STREAM
 from .kinds import called, path
 from .visit import Reply, Visit
 

@@ -25,8 +25,6 @@ ENDPOINTS = {
 # What a request to the API takes over from the browser's: who sends it, and the address that links are built from.
 TAKEN_OVER = ("SCRIPT_NAME", "SERVER_NAME", "SERVER_PORT", "REMOTE_ADDR", "wsgi.url_scheme", "HTTP_HOST")
 DROPPED = "lbclient.dropped"
-FAULT = "lbclient.fault"  # why the HTTP server refuses a request
-STREAM = "lbclient.stream"  # what the HTTP server sends instead of a body
 AGENT = "lbclient-dashboard"
 SECONDS = 30  # for an answer of a service that is not part of this server
 

@@ -17,7 +17,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from ..store.creation import Creation
 from .config import Config
 from .key_rings import SECRET_KEYS, TOKEN_KEYS
-from .state import MARK
+from .state import MARK, marked
 
 KEYS = (TOKEN_KEYS, SECRET_KEYS, "clouds.yaml", "policy.yaml", "hosts")
 Files = Mapping[str, bytes]  # content by name, such as fernet-keys/1
@@ -36,7 +36,7 @@ class Keys:
 
     @property
     def names(self) -> list[str]:
-        """What there is, without the names of single keys."""
+        """The entries of KEYS that the archive has: directories of keys, and files."""
         return [name for name in KEYS if any(each.partition("/")[0] == name for each in self.files)]
 
 
@@ -47,7 +47,7 @@ def collect(config: Config) -> Keys:
         place = _place(config, name)
         paths = sorted(place.rglob("*")) if place.is_dir() else [place]
         found |= {str(path.relative_to(place.parent)): path.read_bytes() for path in paths if path.is_file()}
-    keys = Keys(found, _mark(config.state_directory))
+    keys = Keys(found, marked(config.state_directory))
     if config.master_key is None and not {TOKEN_KEYS, SECRET_KEYS} <= set(keys.names):
         raise ArchiveError(f"There are no keys in {config.key_directory}: it is not the directory of a server's keys.")
     return keys
@@ -125,11 +125,6 @@ def put(config: Config, keys: Keys, creation: Creation) -> None:
 
 def _place(config: Config, name: str) -> Path:
     return (config.key_directory if name in (TOKEN_KEYS, SECRET_KEYS) else config.state_directory) / name
-
-
-def _mark(directory: Path) -> str | None:
-    path = directory / MARK
-    return path.read_text().strip() if path.exists() else None
 
 
 def _files(archive: tarfile.TarFile, path: Path) -> Iterator[tuple[str, bytes]]:

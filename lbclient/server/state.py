@@ -111,7 +111,7 @@ def claim(directory: Path, database_id: str, count: int, *, is_adopting: bool) -
     If neither has a load balancer yet, or with is_adopting, the directory is marked as belonging to the database.
     """
     check_claim(directory, database_id, count, is_adopting=is_adopting)
-    if _marked(directory) != database_id:
+    if marked(directory) != database_id:
         mark(directory, database_id)
 
 
@@ -121,7 +121,7 @@ def check_claim(directory: Path, database_id: str, count: int, *, is_adopting: b
     The server stops load balancers that run and are not in the database: with the wrong database, all traffic would
     end.
     """
-    if _marked(directory) == database_id:
+    if marked(directory) == database_id:
         return
     running = _instances(directory)
     if not is_adopting and (count or running):
@@ -132,7 +132,8 @@ def check_claim(directory: Path, database_id: str, count: int, *, is_adopting: b
         )
 
 
-def _marked(directory: Path) -> str | None:
+def marked(directory: Path) -> str | None:
+    """Return the ID of the database that belongs to a directory; None if it is not marked. Raises OSError."""
     path = directory / MARK
     return path.read_text().strip() if path.exists() else None
 

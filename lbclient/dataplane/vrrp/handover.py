@@ -157,7 +157,7 @@ class Handover:
         except OSError as error:
             raise Refused(f"nft cannot be run: {reason(error)}.") from error
         if done.returncode != 0:
-            raise Refused(f"nft refuses: {done.stderr.strip().splitlines()[0] if done.stderr.strip() else 'no reason'}")
+            raise Refused(f"nft refuses: {(done.stderr.strip() or 'no reason').splitlines()[0]}")
         return done.stdout
 
 
