@@ -285,14 +285,8 @@ def test_settings_that_keep_clients_away(setting: str, check: str, words: str) -
     places = ("left",) if setting == "arp_ignore" else ("left", "right")
     for name in ("left", "right"):
         prepared += f" && echo {value if name in places else 0} > /proc/sys/net/ipv4/conf/{name}/{setting}"
-    unshare = ["unshare", "--user", "--map-root-user", "--net", "sh", "-c", prepared + ' && exec "$@"', "sh"]
-    if not shutil.which("unshare") or subprocess.run([*unshare, "true"], capture_output=True).returncode:
-        pytest.skip("no network namespaces here")
-    done = subprocess.run(
-        [*unshare, *lbclient("doctor", "--only", "machine", "-f", "json")], capture_output=True, text=True, timeout=60
-    )
-    findings = {finding["check"]: finding for finding in json.loads(done.stdout)}
-    assert (done.returncode, findings[check]["state"]) == (0, "warning")
+    status, findings = _on_machine(prepared)
+    assert (status, findings[check]["state"]) == (0, "warning")
     assert words in findings[check]["found"]
     assert f"{setting}={1 if check == 'ARP' else 2}" in findings[check]["advice"]
     assert findings["addresses"]["state"] == "ok"
@@ -307,14 +301,8 @@ def test_settings_that_keep_clients_away(setting: str, check: str, words: str) -
 def test_links_whose_machines_anyip_does_not_answer(addresses: str, found: str) -> None:
     prepared = "ip link add left type veth peer name right && ip link set left up && ip link set right up"
     prepared += "".join(f" && ip address add {each} dev left" for each in addresses.split())
-    unshare = ["unshare", "--user", "--map-root-user", "--net", "sh", "-c", prepared + ' && exec "$@"', "sh"]
-    if not shutil.which("unshare") or subprocess.run([*unshare, "true"], capture_output=True).returncode:
-        pytest.skip("no network namespaces here")
-    done = subprocess.run(
-        [*unshare, *lbclient("doctor", "--only", "machine", "-f", "json")], capture_output=True, text=True, timeout=60
-    )
-    findings = {finding["check"]: finding for finding in json.loads(done.stdout)}
-    assert (done.returncode, findings["IPv6 neighbours"]["state"]) == (0, "ok")
+    status, findings = _on_machine(prepared)
+    assert (status, findings["IPv6 neighbours"]["state"]) == (0, "ok")
     assert findings["IPv6 neighbours"]["found"].startswith(found)
     assert ("anyip" in findings["IPv6 neighbours"]["found"]) is bool(addresses)
 
@@ -330,3 +318,14 @@ def test_the_port(monkeypatch, cloud) -> None:
         monkeypatch.setattr(checkup, "PORT", int(url.rpartition(":")[2]))
         assert port()[0] == "warning"
     assert port()[0] == "ok"
+
+
+def _on_machine(prepared: str) -> tuple[int, dict[str, Any]]:
+    """The exit status and the findings of the doctor, by their checks, in a network namespace prepared by a command."""
+    unshare = ["unshare", "--user", "--map-root-user", "--net", "sh", "-c", prepared + ' && exec "$@"', "sh"]
+    if not shutil.which("unshare") or subprocess.run([*unshare, "true"], capture_output=True).returncode:
+        pytest.skip("no network namespaces here")
+    done = subprocess.run(
+        [*unshare, *lbclient("doctor", "--only", "machine", "-f", "json")], capture_output=True, text=True, timeout=60
+    )
+    return done.returncode, {finding["check"]: finding for finding in json.loads(done.stdout)}

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+import guides
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ROOT / "doc/source/operating"
 GUIDE = (PAGES / "index.rst").read_text(encoding="utf-8")
 COMMANDS = re.findall(r"^    \$ (.+)$", GUIDE, re.MULTILINE)
-MARK = "=====played="
-END = "=====end====="
 
 # A machine: eth0 on a link with another one, which serves on 192.0.2.20; systemctl runs what the unit says.
 PRELUDE = r"""
@@ -82,38 +79,16 @@ def script(root: Path) -> str:
     lines = [PRELUDE, f"cat > {root}/etc/lbclient/server.ini <<'END'\n{played(text, root)}END"]
     for number, command in enumerate(COMMANDS):
         lines += [hook for begin, hook in BEFORE.items() if command.startswith(begin)]
-        lines += [f"echo {MARK}{number}", f"{played(command, root)}", "status=$?; echo; echo $status"]
-    return "\n".join([*lines, f"echo {END}", "exit 0"])
+        lines += guides.marked(number, played(command, root))
+    return guides.script(lines)
 
 
 def test_every_command_succeeds(tmp_path: Path) -> None:
-    namespace = ["unshare", "--user", "--map-root-user", "--net"]
-    trial = "ip link add a0 type veth peer name a1"
-    if subprocess.run([*namespace, "sh", "-c", trial], capture_output=True).returncode != 0:
-        pytest.skip("no network namespaces with links here")
+    guides.check_namespaces("ip link add a0 type veth peer name a1")
     if importlib.util.find_spec("openstackclient") is None:
         pytest.skip("the genuine openstack is not installed")
-    places = Path(sys.executable).parent
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("OS_")}
-    environment |= {"ROOT": str(tmp_path), "LBCLIENT": str(places / "lbclient"), "PYTHON": sys.executable}
-    environment["PATH"] = f"{places}:{environment['PATH']}"
-    done = subprocess.run(
-        [*namespace, "bash", "-c", script(tmp_path)],
-        cwd=ROOT,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=600,
-    )
-    outputs = re.split(rf"^{MARK}\d+\n", done.stdout.partition(END)[0], flags=re.MULTILINE)[1:]
-    assert len(outputs) == len(COMMANDS), done.stdout
-    wrong = [
-        (command, output)
-        for command, output in zip(COMMANDS, outputs, strict=True)
-        if output.rstrip().rpartition("\n")[2] != "0"
-    ]
+    outputs = guides.outputs(script(tmp_path), len(COMMANDS), guides.environment(tmp_path), 600)
+    wrong = [(command, output) for command, output in zip(COMMANDS, outputs, strict=True) if guides.has_failed(output)]
     assert wrong == []
     said = dict(zip(COMMANDS, outputs, strict=True))
     assert "metric 27746" in said["ip address show dev eth0"]

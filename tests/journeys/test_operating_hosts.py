@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+import guides
 
 if TYPE_CHECKING:
     from databases import Cluster
@@ -19,8 +18,6 @@ ROOT = Path(__file__).resolve().parents[2]
 GUIDE = (ROOT / "doc/source/operating/hosts.rst").read_text(encoding="utf-8")
 COMMANDS = re.findall(r"^    (lb[12])\$ (.+)$", GUIDE, re.MULTILINE)
 FILES = re.findall(r"code-block:: ini\n\n((?:   .*\n|\n)+)", GUIDE)[:2]
-MARK = "=====played="
-END = "=====end====="
 
 # This namespace is lb1, another one lb2, and a third one has the bridge between them, and a member on it.
 PRELUDE = r"""
@@ -183,39 +180,22 @@ def script(root: Path) -> str:
     lines += [f"openssl req -x509 -newkey rsa:2048 -nodes {names} {certificate} 2>/dev/null"]
     for number, (machine, command) in enumerate(COMMANDS):
         lines += [hook for begin, hook in BEFORE.items() if command.startswith(begin)]
-        lines += [f"echo {MARK}{number}", played(machine, command, root), "status=$?; echo; echo $status"]
-    return "\n".join([*lines, f"echo {END}", "exit 0"])
+        lines += guides.marked(number, played(machine, command, root))
+    return guides.script(lines)
 
 
 def test_every_command_succeeds(tmp_path: Path, cluster: Cluster) -> None:
-    namespace = ["unshare", "--user", "--map-root-user", "--net"]
-    trial = "ip link add a0 type bridge && ip link add a1 type veth peer name a2"
-    if subprocess.run([*namespace, "sh", "-c", trial], capture_output=True).returncode != 0:
-        pytest.skip("no network namespaces with links here")
+    guides.check_namespaces("ip link add a0 type bridge && ip link add a1 type veth peer name a2")
     from databases import programs
 
-    places = Path(sys.executable).parent
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("OS_", "PG"))}
-    environment |= {"ROOT": str(tmp_path), "LBCLIENT": str(places / "lbclient"), "PYTHON": sys.executable}
+    environment = guides.environment(tmp_path, ("OS_", "PG"))
     environment |= {"PGHOST": str(cluster.directory), "PGUSER": "lbclient"}
-    binaries = programs()
-    environment["PATH"] = f"{places}:{environment['PATH']}:{binaries}"
-    done = subprocess.run(
-        [*namespace, "bash", "-c", script(tmp_path)],
-        cwd=ROOT,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=900,
-    )
-    outputs = re.split(rf"^{MARK}\d+\n", done.stdout.partition(END)[0], flags=re.MULTILINE)[1:]
-    assert len(outputs) == len(COMMANDS), done.stdout
+    environment["PATH"] += f":{programs()}"
+    outputs = guides.outputs(script(tmp_path), len(COMMANDS), environment, 900)
     wrong = [
         (machine, command, output)
         for (machine, command), output in zip(COMMANDS, outputs, strict=True)
-        if output.rstrip().rpartition("\n")[2] != "0" or "has not come" in output or "is not heard: " in output
+        if guides.has_failed(output) or "has not come" in output or "is not heard: " in output
     ]
     assert wrong == []
     said = dict(zip(COMMANDS, outputs, strict=True))
