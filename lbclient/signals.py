@@ -11,10 +11,10 @@ ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
 class Flag:
-    """Waited for by one thread, and raised by signal handlers or any thread.
+    """A flag for which one thread waits, and which signal handlers and other threads raise.
 
-    A threading.Event is not made for this: a handler runs in the main thread, and if that is just about to wait, it has
-    the lock that `Event.set` waits for, for ever. Here a handler writes a byte to a pipe.
+    threading.Event deadlocks here: a handler runs in the main thread, and `Event.set` in it waits for a lock that the
+    main thread holds while it begins to wait. This class writes a byte to a pipe instead.
     """
 
     def __init__(self, *numbers: signal.Signals) -> None:
@@ -27,7 +27,7 @@ class Flag:
     def set(self) -> None:
         """Raise the flag."""
         self._is_raised = True
-        with contextlib.suppress(BlockingIOError):  # a full pipe wakes whoever waits, too
+        with contextlib.suppress(BlockingIOError):  # a full pipe wakes the waiting thread, too
             os.write(self._writer, b"\0")
 
     def is_set(self) -> bool:

@@ -50,7 +50,7 @@ REFUSALS = (
 
 @dataclass(frozen=True)
 class Checked:
-    """What the checks have found or loaded, for the start to use."""
+    """The results of the checks that the start uses."""
 
     certificate: Certificate | None
     haproxy: str  # its path; empty if the server carries no traffic

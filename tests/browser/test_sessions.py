@@ -1,4 +1,4 @@
-"""Sessions of the dashboard: nobody ends those of others by logging in again and again."""
+"""Sessions of the dashboard: a user who logs in again and again ends only sessions of their own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What agents ask and report stays within what their server takes."""
+"""Requests of agents stay within the limits of their server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an agent says: a line when it starts, when the server is gone and back, and when it is fenced."""
+"""Messages of an agent: a line when it starts, loses the server, hears it again, or is fenced."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a host can ask and report: only about its own load balancers, by every route, with any of their keys."""
+"""Isolation of hosts: each asks and reports about its own load balancers only, whatever route or key it tries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What agents may ask and report, over TLS with certificates on both sides: only about what their host runs."""
+"""The API for agents, over TLS with certificates on both sides: each asks and reports only about what its host runs."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ class AgentApi:
     def _enroll(self, body: Body, address: str) -> Body:
         """Answer a certificate for a request with a token, which is used up. Raises Refused.
 
-        Nobody can keep others from writing with tokens that are not valid: these are only read.
+        A token that is not valid is only looked up: many of them must not occupy the database's one writer.
         """
         token, request = str(body["token"]), str(body["request"])
         with self._store.reading() as tx:

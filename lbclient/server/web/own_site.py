@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import Forbidden
 
 READING = ("GET", "HEAD")  # whose answers browsers show to pages of the same site only
-# Names that nobody can have on the internet (RFC 2606, 6761, 6762, 8375 and ICANN's .internal).
+# Names that are reserved, and cannot be registered on the internet (RFC 2606, 6761, 6762, 8375 and ICANN's .internal).
 RESERVED = ("localhost", "test", "example", "invalid", "local", "internal", "home.arpa")
 
 

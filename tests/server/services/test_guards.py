@@ -214,7 +214,7 @@ def test_groups_of_ports_and_stateless_groups_warn_that_they_restrict_nothing(fr
     assert ["Warning" in each.headers for each in said] == [False, True]
     place = {"network_id": front.world.private_net}
     usual = demo.ask("POST", PORTS, {"port": place})
-    assert "Warning" not in usual.headers  # the default group, which nobody has asked for
+    assert "Warning" not in usual.headers  # the default group, for which the request did not ask
     path = f"{PORTS}/{usual.json['port']['id']}"
     for method, where, values in (("POST", PORTS, place), ("PUT", path, {})):
         answer = demo.ask(method, where, {"port": {**values, "security_groups": [id_]}})
