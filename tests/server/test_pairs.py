@@ -213,6 +213,7 @@ def test_a_host_that_drains_gives_its_addresses_up_first(hosts: Hosts, pair: tup
     wait_until(_is_placed(hosts, balancer, "third", names[1]), LONG)
     assert first.groups() == []
     assert [each["yields"] for each in (*second.groups(), *third.groups())] == [False, False]
+    first.fall_silent()  # a host that has been removed is refused
     assert hosts.host("remove", names[0]).returncode == 0
 
 
