@@ -17,11 +17,11 @@ from . import (
     nonblocking,
     noop,
     observing,
+    pairs,
     prepared,
     reading,
     serials,
     settling,
-    vip_groups,
 )
 from .cluster_tables import SERVER
 from .feed import Feed
@@ -181,23 +181,26 @@ class Store:
         Listeners that cannot listen, as the snapshot says, are set to ERROR alone. On success, operating statuses
         become those that `expect` returns when given the current ones. Rows that have changed since the snapshot are
         left for the next round. Returns whether the load balancer has changed since the snapshot and is PENDING_*.
-        Of one on two hosts, nothing is settled until both have applied it. check(tx) may refuse, by an exception.
+        Of one on two hosts, nothing is settled until both have applied it, or one is not waited for. check(tx) may
+        refuse, by an exception.
         """
         is_nothing_new = error is None and not snapshot.failures and _is_settled(snapshot)
-        if is_nothing_new and (outcome is None or outcome.how == "nothing"):
+        if is_nothing_new and not snapshot.peers and (outcome is None or outcome.how == "nothing"):
             return False
         rest = snapshot.seen if snapshot.peers else self._settle_parts(snapshot, error, check)
         with self.changing(is_durable=False) as tx:
             settling.lock(tx, snapshot.loadbalancer.id)
             check(tx)
             if snapshot.peers:
-                is_awaited, error = vip_groups.applied(tx, snapshot, error)
+                is_awaited, error = pairs.applied(tx, snapshot, error)
                 if is_awaited:
                     return False
             known = _known(tx, snapshot)
-            changed = _changed(known, expect(known)) if error is None else {}
+            wanted = expect(known) if error is None else {}
+            wanted, reasons = pairs.shown(tx, snapshot.loadbalancer.id, wanted) if snapshot.peers else (wanted, {})
             failures = {} if error is not None else snapshot.failures
-            return settling.settle(tx, snapshot.loadbalancer, rest, error, outcome, changed, failures)
+            changed = _changed(known, wanted)
+            return settling.settle(tx, snapshot.loadbalancer, rest, error, outcome, changed, failures, reasons)
 
     def _settle_parts(self, snapshot: Snapshot, error: str | None, check: Guard) -> settling.Seen:
         """Settle the members of large pools in short transactions, so that others can write; return what is left."""

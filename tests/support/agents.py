@@ -42,6 +42,11 @@ class Played:
         self._instance = f"0b9cd3d4-5b5a-4b53-8c38-{number:012}"
         self._address = address
         self._is_over = threading.Event()
+        self.begin()
+
+    def begin(self) -> None:
+        """Register and beat, again after having fallen silent."""
+        self._is_over.clear()
         self._thread = threading.Thread(target=self._beat, daemon=True)
         self.register()
         self._thread.start()

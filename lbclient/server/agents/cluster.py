@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from ...store import departures, leases, placing, prepared, reading, vip_groups
+from ...store import departures, leases, pairs, placing, prepared, reading, vip_groups
 from ...store.cluster_tables import SERVER
 from ...store.records import AmphoraRecord
 from ...store.store import Store
@@ -18,6 +19,7 @@ from ...store.tables import LOADBALANCER
 from ...strings import reason
 from ..peers import Carrier
 from ..services import Figures, TrafficTail
+from . import views
 from .hub import Hub
 
 if TYPE_CHECKING:
@@ -25,15 +27,22 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 SWEEP_SECONDS = 1.0
+ALL_PENDING_SWEEPS = 5  # between two looks at the changes that one host has to apply alone
+PATIENCE = 30.0  # seconds for hosts that are heard to apply a change
 
 
 class Cluster:
     """This machine's data plane, and the agents of other hosts."""
 
-    def __init__(self, store: Store, local: Carrier, hub: Hub) -> None:
+    def __init__(self, store: Store, local: Carrier, hub: Hub, patience: float = PATIENCE) -> None:
+        """patience: seconds in which hosts that are heard have to apply a change."""
         self._store = store
         self._local = local
         self._hub = hub
+        self._patience = patience
+        self._pending: dict[tuple[str, int], float] = {}  # since when changes have been seen, by (ID, revision)
+        self._holders: dict[str, str] = {}  # the hosts with the addresses of groups, as they were shown last
+        self._sweeps = 0
         self._watchers: list[Callable[[str], None]] = []
         # Of load balancers on two hosts: these hosts, and the addresses, as they were told last.
         self._shared: dict[str, tuple[frozenset[str], tuple[str, ...]]] = {}
@@ -88,11 +97,15 @@ class Cluster:
         for host_id in hosts | (known[0] if known else frozenset()):
             self._hub.post(host_id, groups=True)
 
-    def _tell_all_groups(self, loadbalancer_id: str) -> None:
-        """Tell the hosts of a load balancer, and those that it had, that something of the group has changed."""
-        hosts, _ = self._shared.pop(loadbalancer_id, (frozenset(), ()))
-        for host_id in hosts:
+    def _tell(self, told: departures.Told) -> None:
+        """Tell hosts that their groups have changed, once each, and have load balancers that have moved reconciled."""
+        for host_id in told.hosts:
             self._hub.post(host_id, groups=True)
+        for id_ in told.loadbalancers:
+            known = self._shared.get(id_)
+            if known is not None:
+                self._shared[id_] = frozenset(each.host_id for each in self._amphorae(id_)), known[1]
+            self.wake(id_)
 
     def wake_pending(self) -> None:
         self._local.wake_pending()
@@ -121,14 +134,10 @@ class Cluster:
         is_here = self._hosts(loadbalancer_id) == [None]
         return self._local.performance(loadbalancer_id) if is_here else None
 
-    def kill(self, loadbalancer_id: str) -> int:
-        count = 0
-        for host_id in self._hosts(loadbalancer_id):
-            if host_id is None:
-                count += self._local.kill(loadbalancer_id)
-            else:
-                count += int(self._hub.ask(host_id, "kill", id=loadbalancer_id) or 0)
-        return count
+    def kill(self, loadbalancer_id: str, host_id: str | None = None) -> int:
+        if host_id in (None, SERVER):
+            return self._local.kill(loadbalancer_id)
+        return int(self._hub.ask(host_id, "kill", id=loadbalancer_id) or 0)
 
     def unsupported(self, snapshot: Snapshot) -> str | None:
         """Return why this machine's HAProxy could not run the load balancer; hosts are expected to have the same."""
@@ -181,7 +190,6 @@ class Cluster:
         with self._store.reading() as tx:
             is_any = leases.is_any_leaving(tx)
             is_any_group = departures.is_any_leaving(tx)
-            alone = vip_groups.held_up(tx)
             yielding = departures.about_to_yield(tx) if is_any_group else []
             silent = leases.silent(tx)
         for group, other in yielding:  # that host then passes packets of open connections on to the one that yields
@@ -193,14 +201,48 @@ class Cluster:
                 self.wake(id_)
         if is_any_group:
             with self._store.writing() as tx:
-                moved = departures.leaving(tx)
-            for id_ in moved:
-                self._tell_all_groups(id_)
-            alone += moved
-        for id_ in alone:
-            self.wake(id_)
+                told = departures.leaving(tx)
+            self._tell(told)
+        self._decide()
+        self._compare()
         for name, id_ in silent:
             self._show_silence(name, id_)
+
+    def _decide(self) -> None:
+        """Settle the changes that wait for hosts in vain."""
+        is_shared_only = self._sweeps % ALL_PENDING_SWEEPS != 0
+        self._sweeps += 1
+        with self._store.reading() as tx:
+            if is_shared_only and not vip_groups.is_any(tx):
+                return
+            found = pairs.pending(tx, is_shared_only)
+        now = time.monotonic()
+        if not is_shared_only:
+            known = {(id_, revision) for id_, revision, _ in found}
+            self._pending = {each: since for each, since in self._pending.items() if each in known}
+        for id_, revision, is_whole in found:
+            is_overdue = now - self._pending.setdefault((id_, revision), now) >= self._patience
+            if is_whole and not is_overdue:
+                continue
+            with self._store.changing() as tx:
+                is_settled = pairs.decide(tx, id_, revision, is_overdue)
+            if is_settled:
+                self.reconciled(id_)
+
+    def _compare(self) -> None:
+        """Show what the holders of shared addresses see, and whether the other hosts could serve."""
+        with self._store.reading() as tx:
+            holders = vip_groups.holders(tx)
+            differing = pairs.differing(tx) if holders else []
+        moved = [id_ for id_, host_id in holders.items() if self._holders.get(id_, host_id) != host_id]
+        self._holders = holders
+        for group_id in moved:
+            views.show_holder(self._store, group_id)
+        for id_ in differing:
+            with self._store.changing(is_durable=False) as tx:
+                is_changed = pairs.correct(tx, id_)
+            if is_changed:
+                self.reconciled(id_)
 
     def _show_silence(self, host: str, loadbalancer_id: str) -> None:
         """Show that a load balancer's host is not heard: its changes end in ERROR until it is back."""
