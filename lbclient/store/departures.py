@@ -146,14 +146,14 @@ def _set(tx: sa.Connection, group: Record, **values: str | int | None) -> None:
 
 
 def _can_yield(tx: sa.Connection, group: Record, host: HostRecord) -> bool:
-    """Whether a host has the addresses of a group, the other is ready to take them, and it is not too soon."""
+    """Whether a host has the addresses of a group, the other is ready to take them, and a drain need not pause."""
     other = vip_groups.other_of(group, host.id)
     states = vip_groups.state_of(group, host.id), vip_groups.state_of(group, other)
     return (
         group.yielding_host_id is None
         and states == (vip_groups.MASTER, vip_groups.BACKUP)
         and vip_groups.is_heard(tx, by(HOST, "id").first(tx, id=other))
-        and _is_over(tx, group)
+        and (group.failover_host_id == host.id or _is_over(tx, group))
     )
 
 

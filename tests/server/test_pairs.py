@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -330,3 +332,23 @@ def test_failover_replaces_one_amphora_or_both(hosts: Hosts, pair: tuple[Played,
         each.apply(balancer)
     assert hosts.statuses(balancer)[0] == "ACTIVE"
     assert not {each["id"] for each in hosts.amphorae(balancer)} & set(after)
+
+
+def test_an_amphora_is_killed_on_its_host_alone(tmp_path: Path, database_url: str) -> None:
+    hosts = Hosts(tmp_path, database_url, options=["--testing"])
+    with ExitStack() as stack:
+        stack.callback(hosts.end)
+        played = {name: hosts.play(name, number) for number, name in enumerate(("first", "second"), 1)}
+        amphorae = hosts.amphorae(hosts.balancer(flavor_id=hosts.pair_flavor()))
+        asked = {name: each.follow() for name, each in played.items()}
+        wait_until(lambda: all(_kill(hosts, each) == 1 for each in amphorae), LONG)  # both follow
+        for amphora in amphorae:
+            for said in asked.values():
+                said.clear()
+            assert _kill(hosts, amphora) == 1
+            assert [name for name, said in asked.items() if "kill" in said] == [hosts.names[amphora["compute_id"]]]
+
+
+def _kill(hosts: Hosts, amphora: Any) -> int:
+    """The number of processes of an amphora that were killed."""
+    return int(hosts.ask("POST", f"/testing/v1/amphorae/{amphora['id']}/kill")["amphora"]["killed"])
