@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import sqlalchemy as sa
 
@@ -40,9 +40,12 @@ def applied(tx: sa.Connection, snapshot: Snapshot, error: str | None) -> tuple[b
     return any(_is_behind(row, revision) for row, _ in counted), _error(tx, counted)
 
 
-def pending(tx: sa.Connection, is_shared_only: bool) -> list[tuple[str, int, bool]]:
-    """Return (ID, revision, whether all hosts are waited for) of load balancers whose changes agents have to apply."""
-    is_theirs = AMPHORA.c.vip_group_id.is_not(None) if is_shared_only else AMPHORA.c.host_id != SERVER
+def pending(tx: sa.Connection, ids: Collection[str] | None) -> list[tuple[str, int, bool]]:
+    """Return (ID, revision, whether all hosts are waited for) of load balancers whose changes agents have to apply.
+
+    Only the given ones are looked at; None: all.
+    """
+    is_theirs = (AMPHORA.c.host_id != SERVER) & _is_among(ids)
     id_, revision = LOADBALANCER.c.id, LOADBALANCER.c.revision
     left_out = sa.func.sum(sa.case((_heard(tx) & AMPHORA.c.late_revision.is_(None), 0), else_=1)).label("left_out")
     wanted = sa.select(id_, revision, left_out).select_from(_JOINED).where(is_theirs, _IS_PENDING)
@@ -95,8 +98,14 @@ def weakness(tx: sa.Connection, loadbalancer: LoadBalancerRecord) -> str | None:
     return " ".join(filter(None, lacks)) or None if len(lacks) == 2 and None in lacks else None
 
 
-def differing(tx: sa.Connection) -> list[str]:
-    """Return the load balancers on two hosts whose status does not say whether both hosts could serve."""
+def differing(tx: sa.Connection, ids: Collection[str] | None = None, hosts: Collection[str] | None = None) -> list[str]:
+    """Return the load balancers on two hosts whose status does not say whether both hosts could serve.
+
+    Only those with the given IDs, or on one of the given hosts, are looked at; None: all.
+    """
+    is_meant = _is_among(ids)
+    if hosts is not None:
+        is_meant = LOADBALANCER.c.id.in_(sa.select(AMPHORA.c.loadbalancer_id).where(AMPHORA.c.host_id.in_(hosts)))
     is_behind = sa.func.coalesce(AMPHORA.c.applied_revision, 0) < LOADBALANCER.c.revision
     is_lacking = sa.or_(
         ~_heard(tx), AMPHORA.c.fault.is_not(None), AMPHORA.c.late_revision.is_not(None), ~_IS_PENDING & is_behind
@@ -106,7 +115,7 @@ def differing(tx: sa.Connection) -> list[str]:
     wanted = (
         sa.select(LOADBALANCER.c.id)
         .select_from(_JOINED)
-        .where(AMPHORA.c.vip_group_id.is_not(None), status.in_((ONLINE, DEGRADED)))
+        .where(AMPHORA.c.vip_group_id.is_not(None), is_meant, status.in_((ONLINE, DEGRADED)))
         .group_by(LOADBALANCER.c.id, status)
         .having(sa.or_((status == ONLINE) & (lacking == 1), (status == DEGRADED) & (lacking == 0)))
     )
@@ -138,6 +147,10 @@ def _is_found_online(tx: sa.Connection, loadbalancer: LoadBalancerRecord) -> boo
             told = [*(LOADBALANCER.name, loadbalancer.id), ONLINE]
             return told in row.observed["statuses"] and row.observed["revision"] in (None, loadbalancer.revision)
     return False
+
+
+def _is_among(ids: Collection[str] | None) -> sa.ColumnElement[bool]:
+    return sa.true() if ids is None else LOADBALANCER.c.id.in_(ids)
 
 
 def _heard(tx: sa.Connection) -> sa.ColumnElement[bool]:

@@ -135,14 +135,15 @@ def holder(tx: sa.Connection, group: Record) -> str:
     return _holder(group, [id_ for id_ in ids if is_heard(tx, by(HOST, "id").first(tx, id=id_))])
 
 
-def holders(tx: sa.Connection) -> dict[str, str]:
+def holders(tx: sa.Connection, heard: Collection[str]) -> dict[str, str]:
     """Return the hosts that have the addresses of all groups, as holder() does, by group ID."""
-    groups = tx.execute(sa.select(VIP_GROUP)).all()
-    if not groups:
-        return {}
+    return {group.id: _holder(group, heard) for group in tx.execute(sa.select(VIP_GROUP))}
+
+
+def heard(tx: sa.Connection) -> set[str]:
+    """Return the IDs of the hosts with agents that are heard."""
     is_known = (HOST.c.state != placing.DEAD) & (sa.func.coalesce(HOST.c.lease_until, 0) > placing.clock(tx))
-    heard = set(tx.scalars(sa.select(HOST.c.id).where(is_known)))
-    return {group.id: _holder(group, heard) for group in groups}
+    return set(tx.scalars(sa.select(HOST.c.id).where(is_known)))
 
 
 def _holder(group: Record, heard: Collection[str]) -> str:
@@ -150,11 +151,6 @@ def _holder(group: Record, heard: Collection[str]) -> str:
     found = [(host_id, state) for host_id, state in sides if host_id in heard]
     masters = [host_id for host_id, state in found if state == MASTER]
     return str((masters or [host_id for host_id, _ in found] or [group.first_host_id])[0])
-
-
-def is_any(tx: sa.Connection) -> bool:
-    """Whether there is a group."""
-    return tx.execute(sa.select(VIP_GROUP.c.id).limit(1)).first() is not None
 
 
 def is_holder(tx: sa.Connection, amphora: AmphoraRecord) -> bool:

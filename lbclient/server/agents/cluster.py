@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from ...store import departures, leases, pairs, placing, prepared, reading, vip_groups
+from ...store import departures, leases, placing, prepared, reading
 from ...store.cluster_tables import SERVER
 from ...store.records import AmphoraRecord
 from ...store.store import Store
@@ -19,30 +18,24 @@ from ...store.tables import LOADBALANCER
 from ...strings import reason
 from ..peers import Carrier
 from ..services import Figures, TrafficTail
-from . import views
 from .hub import Hub
+from .redundancy import Redundancy
 
 if TYPE_CHECKING:
     from ...store.snapshot import Snapshot
 
 LOG = logging.getLogger(__name__)
 SWEEP_SECONDS = 1.0
-ALL_PENDING_SWEEPS = 5  # between two looks at the changes that one host has to apply alone
-PATIENCE = 30.0  # seconds for hosts that are heard to apply a change
 
 
 class Cluster:
     """This machine's data plane, and the agents of other hosts."""
 
-    def __init__(self, store: Store, local: Carrier, hub: Hub, patience: float = PATIENCE) -> None:
-        """patience: seconds in which hosts that are heard have to apply a change."""
+    def __init__(self, store: Store, local: Carrier, hub: Hub) -> None:
         self._store = store
         self._local = local
         self._hub = hub
-        self._patience = patience
-        self._pending: dict[tuple[str, int], float] = {}  # since when changes have been seen, by (ID, revision)
-        self._holders: dict[str, str] = {}  # the hosts with the addresses of groups, as they were shown last
-        self._sweeps = 0
+        self._redundancy = Redundancy(store, self.reconciled)
         self._watchers: list[Callable[[str], None]] = []
         # Of load balancers on two hosts: these hosts, and the addresses, as they were told last.
         self._shared: dict[str, tuple[frozenset[str], tuple[str, ...]]] = {}
@@ -67,11 +60,13 @@ class Cluster:
         """Pass on that an agent has reconciled a load balancer."""
         if loadbalancer_id in self._shared:
             self._tell_groups(loadbalancer_id, self._amphorae(loadbalancer_id))
+        self._redundancy.note(loadbalancer_id)
         for tell in self._watchers:
             tell(loadbalancer_id)
 
     def wake(self, loadbalancer_id: str, project_id: str | None = None) -> None:
         """Have the load balancer's hosts reconcile it soon."""
+        self._redundancy.note(loadbalancer_id)
         amphorae = self._amphorae(loadbalancer_id)
         for host_id in _places(amphorae):
             if host_id is None:
@@ -203,46 +198,9 @@ class Cluster:
             with self._store.writing() as tx:
                 told = departures.leaving(tx)
             self._tell(told)
-        self._decide()
-        self._compare()
+        self._redundancy.sweep()
         for name, id_ in silent:
             self._show_silence(name, id_)
-
-    def _decide(self) -> None:
-        """Settle the changes that wait for hosts in vain."""
-        is_shared_only = self._sweeps % ALL_PENDING_SWEEPS != 0
-        self._sweeps += 1
-        with self._store.reading() as tx:
-            if is_shared_only and not vip_groups.is_any(tx):
-                return
-            found = pairs.pending(tx, is_shared_only)
-        now = time.monotonic()
-        if not is_shared_only:
-            known = {(id_, revision) for id_, revision, _ in found}
-            self._pending = {each: since for each, since in self._pending.items() if each in known}
-        for id_, revision, is_whole in found:
-            is_overdue = now - self._pending.setdefault((id_, revision), now) >= self._patience
-            if is_whole and not is_overdue:
-                continue
-            with self._store.changing() as tx:
-                is_settled = pairs.decide(tx, id_, revision, is_overdue)
-            if is_settled:
-                self.reconciled(id_)
-
-    def _compare(self) -> None:
-        """Show what the holders of shared addresses see, and whether the other hosts could serve."""
-        with self._store.reading() as tx:
-            holders = vip_groups.holders(tx)
-            differing = pairs.differing(tx) if holders else []
-        moved = [id_ for id_, host_id in holders.items() if self._holders.get(id_, host_id) != host_id]
-        self._holders = holders
-        for group_id in moved:
-            views.show_holder(self._store, group_id)
-        for id_ in differing:
-            with self._store.changing(is_durable=False) as tx:
-                is_changed = pairs.correct(tx, id_)
-            if is_changed:
-                self.reconciled(id_)
 
     def _show_silence(self, host: str, loadbalancer_id: str) -> None:
         """Show that a load balancer's host is not heard: its changes end in ERROR until it is back."""
