@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
@@ -20,8 +21,12 @@ _NOT_MOVING = dict.fromkeys(("yielding_host_id", "yielding_until", "failover_hos
 
 @dataclass
 class Told:
-    """The hosts that have to be told of changes of their groups, and load balancers that have other hosts now."""
+    """The hosts that have to be told of changes of their groups, and load balancers that have other hosts now.
 
+    Only the groups whose names are `ready` may begin to move.
+    """
+
+    ready: Collection[str] = ()
     hosts: set[str] = field(default_factory=set)
     loadbalancers: list[str] = field(default_factory=list)
 
@@ -55,14 +60,15 @@ def about_to_yield(tx: sa.Connection) -> list[tuple[str, str]]:
     return found
 
 
-def leaving(tx: sa.Connection) -> Told:
+def leaving(tx: sa.Connection, ready: Collection[str]) -> Told:
     """Move groups away from hosts that drain, are dead or fail over, as far as that is possible now.
 
     A dead host is replaced at once. One that drains first has to give up the addresses to the other of its group, and
-    is replaced once keepalived has said so on both. One that fails over gives them up and stands by.
+    is replaced once keepalived has said so on both. One that fails over gives them up and stands by. Groups begin to
+    move only if they are ready: the hosts that are to take the addresses were asked to expect them, by name.
     """
     engines.lock(tx, vip_groups.LOCK)
-    told = Told()
+    told = Told(ready)
     for host in tx.execute(sa.select(HOST)).all():
         for group in vip_groups.of_host(tx, host.id):
             _leave(tx, group, host, told)
@@ -114,6 +120,8 @@ def _leave(tx: sa.Connection, group: Record, host: HostRecord, told: Told) -> No
 def _begin(tx: sa.Connection, group: Record, host: HostRecord, told: Told) -> None:
     """Have a host give up the addresses of a group, if the other host can take them; a failover is forgotten if not."""
     if _can_yield(tx, group, host):
+        if vip_groups.name(group.id) not in told.ready:
+            return
         _set(tx, group, yielding_host_id=host.id, yielding_until=placing.clock(tx) + YIELDING)
         told.hosts |= {group.first_host_id, group.second_host_id}
     elif group.failover_host_id == host.id:

@@ -196,7 +196,7 @@ class Cluster:
                 self.wake(id_)
         if is_any_group:
             with self._store.writing() as tx:
-                told = departures.leaving(tx)
+                told = departures.leaving(tx, [group for group, _ in yielding])
             self._tell(told)
         self._redundancy.sweep()
         for name, id_ in silent:
