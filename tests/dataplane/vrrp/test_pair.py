@@ -155,27 +155,22 @@ assert answer(VIPS[4]) is None
 
 
 def test_a_foreign_virtual_router_of_the_same_number_moves_no_address(tmp_path: Path) -> None:
-    """Two of a higher priority on the same link: one sends its adverts to all, the other to the holder."""
+    """It has a higher priority, and sends its adverts to all on the link."""
     script = """
 pair.start(seconds=1)
 holder = pair.settle(4)
 taken = [each.takeovers() for each in pair.hosts]
+foreign = Host(Path(sys.argv[1]), 3)
+with foreign.inside():
+    foreign.keepalived.apply(
+        "global_defs {\\n vrrp_version 3\\n}\\n"
+        "vrrp_instance foreign {\\n state MASTER\\n interface eth0\\n virtual_router_id 7\\n"
+        " priority 254\\n advert_int 0.2\\n virtual_ipaddress {\\n 10.0.9.3/32\\n }\\n}\\n"
+    )
+wait(lambda: foreign.has("10.0.9.3"), "the foreign router does not start")
 client = Client(VIPS[4])
 client.start()
-foreign = {3: "", 4: f"unicast_src_ip 10.0.0.14\\n unicast_peer {{\\n 10.0.0.1{holder.number}\\n }}\\n"}
-machines = [Host(Path(sys.argv[1]), number) for number in foreign]
-for machine, peers in zip(machines, foreign.values()):
-    with machine.inside():
-        machine.keepalived.apply(
-            "global_defs {\\n vrrp_version 3\\n}\\n"
-            "vrrp_instance foreign {\\n state MASTER\\n interface eth0\\n virtual_router_id 7\\n"
-            " priority 254\\n advert_int 0.2\\n"
-            f" {peers} virtual_ipaddress {{\\n 10.0.9.{machine.number}/32\\n }}\\n}}\\n"
-        )
-for machine in machines:
-    wait(lambda: machine.has(f"10.0.9.{machine.number}"), "the foreign router does not start")
-before = len(client.seen)
-wait(lambda: len(client.seen) > before + 300, "no progress")
+wait(lambda: len(client.seen) > 500, "no progress")
 client.stop()
 assert {name for _, name in client.seen} <= {holder.name, None}
 assert [each.takeovers() for each in pair.hosts] == taken
