@@ -76,6 +76,9 @@ def decide(tx: sa.Connection, loadbalancer_id: str, revision: int, is_overdue: b
     snapshot = reading.snapshot(tx, loadbalancer_id)
     assert snapshot is not None
     settling.settle(tx, snapshot.loadbalancer, snapshot.seen, error)
+    if error is not None and snapshot.is_deleted:  # a host that deletes it after all must not make it ACTIVE thereby
+        undone = sa.update(LOADBALANCER).where(LOADBALANCER.c.id == loadbalancer_id)
+        tx.execute(undone.values(revision=LOADBALANCER.c.revision + 1))
     return True
 
 

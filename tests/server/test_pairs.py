@@ -149,7 +149,13 @@ def test_a_host_that_applies_nothing_does_not_hold_changes_up(hosts: Hosts, pair
     names = _place_of(hosts, balancer)
     _serve(hosts, first, second, balancer)
     assert hosts.host("set", "--weight=0", "server").returncode == 0
-    lone = hosts.balancer("lone")
+    lone, doomed = hosts.balancer("lone"), hosts.balancer("doomed")
+    mine, theirs = ((first, second)[names.index(hosts.place(each))] for each in (lone, doomed))
+    theirs.apply(doomed)
+    hosts.ask("DELETE", f"{LBAAS}/loadbalancers/{doomed['id']}")
+    deleted = theirs.plane.snapshot(doomed["id"])
+    assert deleted is not None
+    assert deleted.is_deleted
     _change(hosts, balancer)
     first.apply(balancer)
     assert hosts.statuses(balancer)[0] == "PENDING_UPDATE"
@@ -169,8 +175,13 @@ def test_a_host_that_applies_nothing_does_not_hold_changes_up(hosts: Hosts, pair
     second.apply(balancer)
     wait_until(lambda: hosts.statuses(balancer) == ("ACTIVE", "ONLINE"), LONG)
     assert [each["status"] for each in hosts.amphorae(balancer)] == ["ALLOCATED", "ALLOCATED"]
-    (first, second)[names.index(hosts.place(lone))].apply(lone)
+    mine.apply(lone)
     assert hosts.statuses(lone)[0] == "ACTIVE"
+    wait_until(lambda: hosts.statuses(doomed)[0] == "ERROR", LONG)
+    theirs.plane.settle(deleted, None)  # too late: it is not to be deleted any more, and runs nowhere now
+    assert hosts.statuses(doomed)[0] == "ERROR"
+    theirs.apply(doomed)
+    assert hosts.statuses(doomed)[0] == "ACTIVE"
 
 
 def test_an_error_names_the_host(hosts: Hosts, pair: tuple[Played, Played, Any]) -> None:

@@ -35,7 +35,7 @@ class Cluster:
         self._store = store
         self._local = local
         self._hub = hub
-        self._redundancy = Redundancy(store, self.reconciled)
+        self._redundancy = Redundancy(store, self.reconciled, self.wake)
         self._watchers: list[Callable[[str], None]] = []
         # Of load balancers on two hosts: these hosts, and the addresses, as they were told last.
         self._shared: dict[str, tuple[frozenset[str], tuple[str, ...]]] = {}

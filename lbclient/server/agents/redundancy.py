@@ -20,10 +20,16 @@ Change = tuple[str, int]  # the ID and the revision of a load balancer
 class Redundancy:
     """Takes a look at those load balancers of which something was noted; sweep() is called each second."""
 
-    def __init__(self, store: Store, tell: Callable[[str], None], patience: float = PATIENCE) -> None:
-        """tell(loadbalancer_id) is called after each change of a status."""
+    def __init__(
+        self, store: Store, tell: Callable[[str], None], wake: Callable[[str], None], patience: float = PATIENCE
+    ) -> None:
+        """tell(loadbalancer_id) is called after each change of a status; wake(…) has hosts that may be late try again.
+
+        patience: seconds that hosts which are heard have to apply a change.
+        """
         self._store = store
         self._tell = tell
+        self._wake = wake
         self._patience = patience
         self._lock = threading.Lock()
         self._noted: set[str] = set()
@@ -59,6 +65,7 @@ class Redundancy:
             with self._store.changing() as tx:
                 is_settled = pairs.decide(tx, id_, revision, is_overdue)
             if is_settled:
+                self._wake(id_)
                 self._tell(id_)
 
     def _compare(self, ids: Collection[str] | None) -> None:
