@@ -59,10 +59,8 @@ def test_a_floating_ip_leads_to_its_load_balancer_once_the_answer_is_there(tmp_p
         subnets = ask("GET", f"{networking}/subnets?name=private-subnet")["subnets"]
         (public,) = ask("GET", f"{networking}/networks?name=public-net")["networks"]
         port = free_ports(1)[0]
-        listeners = [{"protocol": "HTTP", "protocol_port": port}]
-        made = ask(
-            "POST", "/v2.0/lbaas/loadbalancers", loadbalancer={"vip_subnet_id": subnets[0]["id"], "listeners": listeners}
-        )["loadbalancer"]
+        wanted = {"vip_subnet_id": subnets[0]["id"], "listeners": [{"protocol": "HTTP", "protocol_port": port}]}
+        made = ask("POST", "/v2.0/lbaas/loadbalancers", loadbalancer=wanted)["loadbalancer"]
         new = {"floating_network_id": public["id"]}
         floating = ask("POST", f"{networking}/floatingips", floatingip=new)["floatingip"]
         place = floating["floating_ip_address"], port
