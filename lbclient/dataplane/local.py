@@ -80,6 +80,10 @@ class LocalDataPlane:
         """Queue the load balancers with pending changes that are neither queued nor being reconciled."""
         self._reconciler.wake_pending()
 
+    def is_idle(self, loadbalancer_id: str) -> bool:
+        """Return whether all wakes of a load balancer have been followed by a reconciling."""
+        return self._reconciler.is_idle(loadbalancer_id)
+
     def on_reconciled(self, tell: Callable[[str], None]) -> None:
         """Register a callback: tell(loadbalancer_id) is called after each reconciling, even without a change."""
         self._reconciler.on_change(tell)

@@ -103,6 +103,10 @@ class Reconciler:
             self._queue.wake(id_, is_low_priority=True)
         self._hire()
 
+    def is_idle(self, loadbalancer_id: str) -> bool:
+        """Return whether a load balancer is neither being reconciled nor due."""
+        return not self._queue.is_due(loadbalancer_id)
+
     def on_change(self, tell: Callable[[str], None]) -> None:
         """Register a callback: tell(id) is called after each reconciling of a load balancer, even without a change."""
         self._watchers.append(tell)

@@ -43,6 +43,10 @@ class RemoteDataPlane:
         """Pass on the ID; the server that carries the traffic looks the project up."""
         self._messages.post("wake", id=loadbalancer_id)
 
+    def is_idle(self, loadbalancer_id: str) -> bool:
+        """Return True: this process does not know what the one that carries the traffic is doing."""
+        return True
+
     def unsupported(self, snapshot: Snapshot) -> str | None:
         """Return why no data plane could run the load balancer; the one that carries it may find more reasons."""
         return impossible(snapshot)
