@@ -12,7 +12,7 @@ from . import engines, leases, placing, vip_groups
 from .cluster_tables import AMPHORA, HOST, VIP_GROUP
 from .prepared import by
 from .records import AmphoraRecord, HostRecord, Record
-from .times import now
+from .times import now, of_database
 
 YIELDING = 10_000  # milliseconds in which the other host has to take addresses that a host gives up
 PAUSE = 60_000  # milliseconds before that is tried again
@@ -122,7 +122,7 @@ def _begin(tx: sa.Connection, group: Record, host: HostRecord, told: Told) -> No
     if _can_yield(tx, group, host):
         if vip_groups.name(group.id) not in told.ready:
             return
-        _set(tx, group, yielding_host_id=host.id, yielding_until=placing.clock(tx) + YIELDING)
+        _set(tx, group, yielding_host_id=host.id, yielding_until=of_database(tx) + YIELDING)
         told.hosts |= {group.first_host_id, group.second_host_id}
     elif group.failover_host_id == host.id:
         _set(tx, group, failover_host_id=None)
@@ -139,7 +139,7 @@ def _end_failover(tx: sa.Connection, group: Record, host: HostRecord, told: Told
 def _give_up(tx: sa.Connection, group: Record, host: HostRecord, told: Told) -> None:
     """Let a host keep addresses that the other has not taken in time, and wait before that is tried again."""
     leases.note_fault(tx, vip_groups.other_of(group, host.id), f"It does not take the addresses of {host.name}.")
-    _cease(tx, group, host, told, placing.clock(tx) + PAUSE)
+    _cease(tx, group, host, told, of_database(tx) + PAUSE)
 
 
 def _cease(tx: sa.Connection, group: Record, host: HostRecord, told: Told, until: int | None = None) -> None:
@@ -166,7 +166,7 @@ def _can_yield(tx: sa.Connection, group: Record, host: HostRecord) -> bool:
 
 
 def _is_over(tx: sa.Connection, group: Record) -> bool:
-    return group.yielding_until is None or group.yielding_until <= placing.clock(tx)
+    return group.yielding_until is None or group.yielding_until <= of_database(tx)
 
 
 def _has_yielded(tx: sa.Connection, group: Record, host: HostRecord) -> bool:

@@ -18,7 +18,7 @@ from .cluster_tables import AMPHORA, HOST, VIP_GROUP
 from .prepared import by, insert
 from .records import AmphoraRecord, HostRecord, Record
 from .snapshot import Peer
-from .times import now
+from .times import DatabaseTime, now
 
 VRRP = "vrrp"  # the feature of hosts that can share addresses
 STATES = MASTER, BACKUP, FAULT = "MASTER", "BACKUP", "FAULT"
@@ -142,7 +142,7 @@ def holders(tx: sa.Connection, heard: Collection[str]) -> dict[str, str]:
 
 def heard(tx: sa.Connection) -> set[str]:
     """Return the IDs of the hosts with agents that are heard."""
-    is_known = (HOST.c.state != placing.DEAD) & (sa.func.coalesce(HOST.c.lease_until, 0) > placing.clock(tx))
+    is_known = (HOST.c.state != placing.DEAD) & (sa.func.coalesce(HOST.c.lease_until, 0) > DatabaseTime())
     return set(tx.scalars(sa.select(HOST.c.id).where(is_known)))
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from lbclient.store import leases, placing, vip_groups
+from lbclient.store import leases, placing, times, vip_groups
 from lbclient.store.cluster_tables import AMPHORA, HOST, VIP_GROUP
 from lbclient.store.store import Store
 
@@ -25,7 +25,7 @@ def _add_host(store: Store, number: int) -> None:
         row = placing.new_host(tx, str(uuid.uuid4()), f"host{number}")
         tx.execute(sa.insert(HOST).values(row))
         addresses = {"eth1": [f"192.0.2.{number}/24"]}
-        clock = placing.clock(tx)
+        clock = times.of_database(tx)
         agent = leases.Agent("x", str(uuid.uuid4()), "127.0.0.1", clock, None, (vip_groups.VRRP,), addresses)
         leases.register(tx, row["id"], agent)
         tx.execute(sa.update(HOST).where(HOST.c.id == row["id"]).values(lease_until=clock + 600_000))
