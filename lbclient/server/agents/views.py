@@ -12,7 +12,10 @@ from ...store.store import Check, Store
 
 
 def keep(store: Store, id_: str, view: Mapping[str, Any], check: Callable[[sa.Connection], None]) -> None:
-    """Store what a host has observed of a load balancer, which shows it. check(tx) may refuse, by an exception."""
+    """Store what a host has observed of a load balancer, which shows it; a portion leaves alone what it does not name.
+
+    check(tx) may refuse, by an exception.
+    """
     with store.reading() as tx:
         known = reading.operating_statuses(tx, id_)
         told = {(name, part): status for name, part, status in view["statuses"] if (name, part) in known}
@@ -20,7 +23,9 @@ def keep(store: Store, id_: str, view: Mapping[str, Any], check: Callable[[sa.Co
     reasons = {(name, part): reason for name, part, reason in view["reasons"]}
     checks = view["checks"]
     if checks is not None:
-        checks = {part: each and Check(**each) for part, each in checks.items() if ("member", part) in known}
+        unnamed = [part for name, part in known if name == "member"] if view.get("portion") is not None else []
+        given = {part: each and Check(**each) for part, each in checks.items() if ("member", part) in known}
+        checks = {**dict.fromkeys(unnamed), **given}
     store.observed(id_, statuses, checks, {**reasons, **lacking}, view["revision"], check=check)
 
 
