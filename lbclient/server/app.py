@@ -50,7 +50,7 @@ def build(services: Services) -> Wsgi:
     """Build the WSGI application: each service below its name, the load-balancer API also at the root."""
     proxy: list[Any] = [Forwarded()] if services.config.proxy_headers else []
     hooks = Hooks(services, services.testing) if services.testing else None
-    app = falcon.App(middleware=[*proxy, Telemetry(services, hooks and hooks.record), Middleware()])
+    app = falcon.App(middleware=[*proxy, Telemetry(services, hooks.record if hooks else None), Middleware()])
     app.req_options.strip_url_path_trailing_slash = True
     for kind in (Exception, falcon.HTTPError):  # Falcon has a handler of its own for the latter
         app.add_error_handler(kind, partial(_answer_error, services))
