@@ -66,11 +66,14 @@ def create_loadbalancer(services: Services, request: Request) -> Answer:
         row = creation.create_loadbalancer(services, request.who, body, tx)
         change = Change(services, tx, row, is_new=True, who=request.who)
         change.note_new(LOADBALANCER, row)
-        tree.fill(change, request.who, drafts, listeners, pools)
+        members = tree.fill(change, request.who, drafts, listeners, pools)
         provider_support.check(services, change)
-        found = tree.answer(tx, row) if listeners or pools else present.one(tx, LOADBALANCER, row.id)
+        whole = tree.answer(tx, row) if listeners or pools else None
+        found = present.one(tx, LOADBALANCER, row.id) if whole is None else whole
         warnings = advice.headers(services, tx, row)
         change.finish(wake)
+    if whole is not None:
+        tree.add_members(whole, members)
     return Answer({LOADBALANCER.key: found}, 201, warnings)
 
 

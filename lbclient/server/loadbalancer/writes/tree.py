@@ -10,7 +10,6 @@ import sqlalchemy as sa
 from ....resources import HEALTHMONITOR, L7POLICY, L7RULE, LISTENER, LOADBALANCER, MEMBER, POOL, Resource
 from ....resources.tree import LEFT_OUT, OWNERS
 from ....store import reading
-from ....store.prepared import Prepared
 from ....store.records import L7PolicyRecord, ListenerRecord, LoadBalancerRecord, PoolRecord, Record
 from ....store.snapshot import Snapshot
 from ....store.tables import TABLES
@@ -24,11 +23,7 @@ from .transaction import Change
 
 Object = dict[str, Any]
 
-_MEMBERS = Prepared(
-    sa.select(*present.columns(MEMBER))
-    .where(TABLES[MEMBER.name].c.pool_id == sa.bindparam("pool_id"))
-    .order_by(TABLES[MEMBER.name].c.serial)
-)
+Members = dict[str, list[Object]]  # the columns of new members, by pool
 
 
 def split(body: Any) -> tuple[Any, list[Object], list[Object]]:
@@ -68,23 +63,33 @@ class Drafts:
         return transaction.draft(TABLES[MEMBER.name], values)
 
 
-def fill(change: Change, who: Context, drafts: Drafts, listeners: list[Object], pools: list[Object]) -> None:
-    """Create the parts of a load balancer that was created in the same transaction. Raises errors.Error."""
+def fill(change: Change, who: Context, drafts: Drafts, listeners: list[Object], pools: list[Object]) -> Members:
+    """Create the parts of a load balancer that was created in the same transaction; return its members.
+
+    Raises errors.Error.
+    """
     filling = _Filling(change, who, drafts)
     for pool in pools:
         filling.pool(pool)
     for listener in listeners:
         filling.listener(listener)
+    return filling.members
 
 
 def answer(tx: sa.Connection, loadbalancer: LoadBalancerRecord) -> Object:
-    """Return the load balancer with all of its parts in full."""
+    """Return the load balancer with all of its parts in full, but without the members of its pools."""
     snapshot = reading.snapshot(tx, loadbalancer.id, with_members=False)
     assert snapshot is not None  # its row was created in this transaction
     found = present.loaded(tx, LOADBALANCER, loadbalancer.id)
     found["pools"] = [_full_pool(tx, snapshot, pool) for pool in snapshot.pools]
     found["listeners"] = [_full_listener(tx, snapshot, listener) for listener in snapshot.listeners]
     return found
+
+
+def add_members(found: Object, members: Members) -> None:
+    """Add the members to the pools of an answer; needs no transaction, since there may be thousands."""
+    for pool in found["pools"]:
+        pool["members"] = [present.drafted(MEMBER, row) for row in members.get(pool["id"], ())]
 
 
 class _Filling:
@@ -95,6 +100,7 @@ class _Filling:
         self._who = who
         self._drafts = drafts
         self._pools: dict[str | None, str] = {}
+        self.members: Members = {}
 
     def pool(self, given: Object) -> str:
         """Create a pool with its members and its health monitor, and return its ID."""
@@ -117,8 +123,8 @@ class _Filling:
     def _members(self, pool_id: str, members: list[Object]) -> None:
         """Create the members of a pool, all at once: there may be thousands."""
         owner = {"pool_id": pool_id, "project_id": self._change.loadbalancer.project_id}
-        drafts = [{**self._drafts.of(member), **owner} for member in members]
-        creation.create_members(self._change, self._who, pool_id, drafts)
+        self.members[pool_id] = rows = [{**self._drafts.of(member), **owner} for member in members]
+        creation.create_members(self._change, self._who, pool_id, rows)
 
     def listener(self, given: Object) -> None:
         attributes = dict(given)
@@ -204,7 +210,7 @@ def _full_pool(tx: sa.Connection, snapshot: Snapshot, pool: PoolRecord) -> Objec
     monitor = snapshot.healthmonitors.get(pool.id)
     return {
         **_full(tx, POOL, pool),
-        "members": present.as_json(MEMBER, _MEMBERS.all(tx, pool_id=pool.id)),
+        "members": [],
         "healthmonitor": None if monitor is None else _full(tx, HEALTHMONITOR, monitor),
     }
 
