@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
-from ...resources import ALL, HEALTHMONITOR, L7POLICY, LISTENER, LOADBALANCER, POOL, Api, Field, Resource, Type
+from ...resources import ALL, HEALTHMONITOR, L7POLICY, LISTENER, LOADBALANCER, MEMBER, POOL, Api, Field, Resource, Type
 from ...store import tables
 from ...store.json_sql import Id, Ids, JsonObject
 from ...store.prepared import Prepared
@@ -48,6 +48,18 @@ def as_json(resource: Resource, rows: Iterable[Record], fields: Fields = ()) -> 
     if not names:
         return [orjson.Fragment(row.document) for row in rows]
     return [orjson.Fragment(_with(row.document, zip(names, row[2:], strict=True))) for row in rows]
+
+
+def members(tx: sa.Connection, pool_id: str) -> list[orjson.Fragment]:
+    """Return all members of a pool, which need not exist yet, as JSON."""
+    return as_json(MEMBER, _members().all(tx, pool_id=pool_id))
+
+
+@cache
+def _members() -> Prepared:
+    table = tables.TABLES[MEMBER.name]
+    mine = table.c.pool_id == sa.bindparam("pool_id")
+    return Prepared(sa.select(*columns(MEMBER)).where(mine).order_by(table.c.serial))
 
 
 def plain(resource: Resource, row: Record, fields: Fields = ()) -> Object:

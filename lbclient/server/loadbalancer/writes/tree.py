@@ -10,7 +10,6 @@ import sqlalchemy as sa
 from ....resources import HEALTHMONITOR, L7POLICY, L7RULE, LISTENER, LOADBALANCER, MEMBER, POOL, Resource
 from ....resources.tree import LEFT_OUT, OWNERS
 from ....store import reading
-from ....store.prepared import Prepared
 from ....store.records import L7PolicyRecord, ListenerRecord, LoadBalancerRecord, PoolRecord, Record
 from ....store.snapshot import Snapshot
 from ....store.tables import TABLES
@@ -20,15 +19,10 @@ from ...services import Services
 from .. import bodies, present
 from ..rules import member as member_rules
 from . import creation, transaction
+from .staging import Staged
 from .transaction import Change
 
 Object = dict[str, Any]
-
-_MEMBERS = Prepared(
-    sa.select(*present.columns(MEMBER))
-    .where(TABLES[MEMBER.name].c.pool_id == sa.bindparam("pool_id"))
-    .order_by(TABLES[MEMBER.name].c.serial)
-)
 
 
 def split(body: Any) -> tuple[Any, list[Object], list[Object]]:
@@ -46,15 +40,20 @@ class Drafts:
     def __init__(self, services: Services) -> None:
         self._allowed = member_rules.Allowed(services)
         self._found: dict[int, Object] = {}  # by the identity of what the body has
+        self.of_pools: dict[int, list[Object]] = {}  # all members of a pool, if none has an error
 
     def prepare(self, listeners: list[Object], pools: list[Object]) -> None:
         """Draft the members of all pools. Those with errors are left to `of`, so that the first error is reported."""
         policies = [policy for listener in listeners for policy in _listed(listener, "l7policies")]
         inline = [each.get("default_pool") for each in listeners] + [each.get("redirect_pool") for each in policies]
         for pool in (*pools, *inline):
-            for member in _listed(pool, "members"):
+            members = _listed(pool, "members")
+            for member in members:
                 with suppress(Error):
                     self._found[id(member)] = self._draft(member)
+            drafts = [self._found[id(member)] for member in members if id(member) in self._found]
+            if len(drafts) == len(_given(pool, "members")):
+                self.of_pools[id(pool)] = drafts
 
     def of(self, member: Object) -> Object:
         """Return the columns of a new member, but for those of its owners. Raises errors.Error."""
@@ -68,21 +67,23 @@ class Drafts:
         return transaction.draft(TABLES[MEMBER.name], values)
 
 
-def fill(change: Change, who: Context, drafts: Drafts, listeners: list[Object], pools: list[Object]) -> None:
+def fill(
+    change: Change, who: Context, drafts: Drafts, staged: Staged, listeners: list[Object], pools: list[Object]
+) -> None:
     """Create the parts of a load balancer that was created in the same transaction. Raises errors.Error."""
-    filling = _Filling(change, who, drafts)
+    filling = _Filling(change, who, drafts, staged)
     for pool in pools:
         filling.pool(pool)
     for listener in listeners:
         filling.listener(listener)
 
 
-def answer(tx: sa.Connection, loadbalancer: LoadBalancerRecord) -> Object:
+def answer(tx: sa.Connection, loadbalancer: LoadBalancerRecord, staged: Staged) -> Object:
     """Return the load balancer with all of its parts in full."""
     snapshot = reading.snapshot(tx, loadbalancer.id, with_members=False)
     assert snapshot is not None  # its row was created in this transaction
     found = present.loaded(tx, LOADBALANCER, loadbalancer.id)
-    found["pools"] = [_full_pool(tx, snapshot, pool) for pool in snapshot.pools]
+    found["pools"] = [_full_pool(tx, snapshot, pool, staged) for pool in snapshot.pools]
     found["listeners"] = [_full_listener(tx, snapshot, listener) for listener in snapshot.listeners]
     return found
 
@@ -90,10 +91,11 @@ def answer(tx: sa.Connection, loadbalancer: LoadBalancerRecord) -> Object:
 class _Filling:
     """Creates the parts of a load balancer; listeners and policies refer to pools by name."""
 
-    def __init__(self, change: Change, who: Context, drafts: Drafts) -> None:
+    def __init__(self, change: Change, who: Context, drafts: Drafts, staged: Staged) -> None:
         self._change = change
         self._who = who
         self._drafts = drafts
+        self._staged = staged
         self._pools: dict[str | None, str] = {}
 
     def pool(self, given: Object) -> str:
@@ -107,9 +109,16 @@ class _Filling:
         if name in self._pools:
             twice = f"{name} is given twice" if name else "several have none"
             raise ValidationFailure(f"Pools must have different names in one request; {twice}.")
-        pool_id = self._create(POOL, attributes, loadbalancer_id=self._change.loadbalancer.id).id
+        owner = {"loadbalancer_id": self._change.loadbalancer.id}
+        known = self._staged.pool(given)
+        if known is None:
+            pool_id = self._create(POOL, attributes, **owner).id
+            self._members(pool_id, members)
+        else:
+            values = {**self._values(POOL, attributes, **owner), "id": known.id}
+            pool_id = creation.create_pool(self._change, self._who, values).id
+            creation.adopt_members(self._change, self._who, known.members)
         self._pools[name] = pool_id
-        self._members(pool_id, members)
         if monitor is not None:
             self._create(HEALTHMONITOR, _object(monitor, "healthmonitor"), pool_id=pool_id)
         return str(pool_id)
@@ -175,8 +184,13 @@ def _check_has_no_owner(resource: Resource, attributes: Object) -> None:
 
 def _listed(owner: Any, name: str) -> list[Object]:
     """Return the objects in a list of another object; what is neither is left out."""
+    return [each for each in _given(owner, name) if isinstance(each, dict)]
+
+
+def _given(owner: Any, name: str) -> list[Any]:
+    """Return a list of another object; an empty one if it is none."""
     found = owner.get(name) if isinstance(owner, dict) else None
-    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+    return found if isinstance(found, list) else []
 
 
 def _known(resource: Resource, owner: dict[str, str]) -> dict[str, str]:
@@ -200,11 +214,12 @@ def _object(value: Any, name: str) -> Object:
     return value
 
 
-def _full_pool(tx: sa.Connection, snapshot: Snapshot, pool: PoolRecord) -> Object:
+def _full_pool(tx: sa.Connection, snapshot: Snapshot, pool: PoolRecord, staged: Staged) -> Object:
     monitor = snapshot.healthmonitors.get(pool.id)
+    members = staged.answer(pool.id)
     return {
         **_full(tx, POOL, pool),
-        "members": present.as_json(MEMBER, _MEMBERS.all(tx, pool_id=pool.id)),
+        "members": present.members(tx, pool.id) if members is None else members,
         "healthmonitor": None if monitor is None else _full(tx, HEALTHMONITOR, monitor),
     }
 
