@@ -1,4 +1,4 @@
-"""Checkpoints: commits reach the database file soon, the log stays short, and a store that is closed ends its thread."""
+"""Checkpoints: commits reach the database file soon, the log stays short, and a closed store ends its thread."""
 
 from __future__ import annotations
 

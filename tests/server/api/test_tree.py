@@ -132,7 +132,9 @@ def test_another_wrong_part_beside_many_members(
 def test_many_members_count_towards_the_quota(api: Any, store: Any) -> None:
     subnet = api.loadbalancer()["vip_subnet_id"]
     assert api.as_("admin").request("PUT", f"/quotas/{'d' * 32}", {"quota": {"member": 650}}).status_code == 202
-    pools = [{**POOL, "name": name, "members": many(count)} for name, count in (("a", 600), ("b", 51))]
+    pools: list[dict[str, Any]] = [
+        {**POOL, "name": name, "members": many(count)} for name, count in (("a", 600), ("b", 51))
+    ]
     body = {"loadbalancer": {"vip_subnet_id": subnet, "pools": pools}}
     assert "Member" in api.fails("POST", "/loadbalancers", body, 403)
     assert stored_members(store) == 0
