@@ -75,7 +75,7 @@ class Applier:
         self._attachment.keep_only(id_, ())
 
     def retire(self, id_: str) -> None:
-        """Let the processes of a load balancer end with their connections; the addresses have another holder."""
+        """Let the processes of a load balancer end with their last connections: another host has its addresses."""
         process_table.retire(self._directory / id_)
 
     def is_running(self, id_: str) -> bool:
@@ -115,7 +115,7 @@ class Applier:
         return State(snapshot, configuration, error, time.monotonic(), outcome, running)
 
     def _attach(self, id_: str, snapshot: Snapshot) -> None:
-        """Make the addresses ones to listen on. Raises AttachmentFailed."""
+        """Attach the addresses, so that programs can listen on them. Raises AttachmentFailed."""
         if snapshot.is_shared:
             self._attachment.share(snapshot.addresses)
         else:
@@ -142,9 +142,9 @@ class Applier:
         try:
             self._attach(id_, snapshot)
             if self._instance(id_).start_last_good():
-                LOG.warning("load balancer %s: started with what it had last", id_)
+                LOG.warning("load balancer %s: started with its last good configuration", id_)
         except (Refused, AttachmentFailed, OSError) as failure:
-            LOG.debug("load balancer %s: what ran last does not run either: %s", id_, failure)
+            LOG.debug("load balancer %s: its last good configuration cannot be started either: %s", id_, failure)
 
     def _instance(self, id_: str) -> Instance:
         return Instance(self._directory / id_, self._binary, self._user)
@@ -155,7 +155,7 @@ def _errors(state: State | None) -> set[str | None]:
 
 
 def _without(snapshot: Snapshot, taken: Taken) -> Snapshot:
-    """Return the snapshot in which no listener listens where it cannot."""
+    """Return the snapshot without the addresses and ports that cannot be bound."""
     unbound = {
         (each.id, address): reason
         for (address, port), reason in taken.reasons.items()

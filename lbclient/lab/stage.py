@@ -18,7 +18,7 @@ from string import Template
 
 from .webserver import Machine
 
-COMMAND_SECONDS = 60.0
+COMMAND_SECONDS = 150.0
 FETCH_SECONDS = 10.0
 POLL_SECONDS = 0.2
 WIDTH = 114  # characters of a line of checked statements

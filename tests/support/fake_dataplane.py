@@ -26,6 +26,9 @@ class FakeDataPlane:
     def wake(self, loadbalancer_id: str, project_id: str | None = None) -> None:
         self.on_wake(loadbalancer_id)
 
+    def is_idle(self, loadbalancer_id: str) -> bool:
+        return True
+
     def unsupported(self, snapshot: Snapshot) -> str | None:
         return self.refusal(snapshot)
 

@@ -1,7 +1,7 @@
 """Decisions among many L7 policies by look-ups in HAProxy's maps, instead of one comparison for each policy. Pure.
 
 A map gives the lowest place of all policies that match, and what that policy does: `12|location-302|http://example.com`.
-All of a policy is one entry, so that a running HAProxy can be given another one in one step.
+A policy is one entry, so that a single command replaces it in a running HAProxy.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ HAS_PORT = ("{", "req.fhdr(host)", "-m", "sub", "--", ":", "}")
 PORT = re.compile(r"(.*:)?[0-9]*")
 METHODS = {"EQUAL_TO": "str", "STARTS_WITH": "beg", "ENDS_WITH": "end", "CONTAINS": "sub"}
 FETCHES = {"HOST_NAME": HOST, "PATH": "path", "FILE_TYPE": "path"}
-WITHOUT_PORT = ("str", "end")  # what begins with a text or contains it does so with its port, too
+WITHOUT_PORT = ("str", "end")  # a host name that begins with a text or contains it does so with its port, too
 
 Lookup = tuple[str, str]  # the sample fetch and the match method
 

@@ -126,7 +126,7 @@ class RelayProcess:
             raise Refused(refusal)
 
     def _binds(self) -> set[binding.Bind]:
-        """Return the addresses and ports of the plan that the relay has, which it has bound."""
+        """Return the addresses and ports in the relay's plan, which it has bound."""
         try:
             return set(loads((self.directory / PLAN).read_text()).binds)
         except (OSError, ValueError, TypeError, KeyError):

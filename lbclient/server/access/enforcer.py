@@ -26,11 +26,15 @@ class InvalidPolicyFile(Exception):
 class Enforcer:
     """Evaluates policy rules and caches the decisions, because evaluating a rule takes longer than reading a row."""
 
-    def __init__(self, path: Path | None = None) -> None:
-        """Load the rules; `path` is the file with the overrides. Raises InvalidPolicyFile."""
+    def __init__(self, path: Path | None = None, is_required: bool = False) -> None:
+        """Load the rules; `path` is the file with the overrides, which may be missing unless it is required.
+
+        Raises InvalidPolicyFile.
+        """
         self._path = path
+        self._is_required = is_required
         self._state = _state(path)
-        self._enforcer = _enforcer(path)
+        self._enforcer = _enforcer(path, is_required)
         self._decided: dict[tuple[str, Context, str], bool] = {}
         self._looked_at = time.monotonic()
 
@@ -64,7 +68,7 @@ class Enforcer:
             return
         self._state = state
         try:
-            self._enforcer = _enforcer(self._path)
+            self._enforcer = _enforcer(self._path, self._is_required)
         except InvalidPolicyFile as error:
             LOG.error("%s The rules stay as they were.", error)
         else:
@@ -81,9 +85,9 @@ def _state(path: Path | None) -> tuple[int, int, int] | None:
     return (found.st_ino, found.st_size, found.st_mtime_ns) if found else None
 
 
-def _enforcer(path: Path | None) -> oslo_policy.Enforcer:
+def _enforcer(path: Path | None, is_required: bool) -> oslo_policy.Enforcer:
     """Build an enforcer from the defaults and the overrides in a file. Raises InvalidPolicyFile."""
-    words = {**RULES, **_overrides(path)}
+    words = {**RULES, **_overrides(path, is_required)}
     rules = oslo_policy.Rules.from_dict(words)
     for name, text in words.items():
         if str(rules[name]).count("!") != text.count("!"):  # oslo.policy parses an invalid rule as "!", never
@@ -98,14 +102,14 @@ def _enforcer(path: Path | None) -> oslo_policy.Enforcer:
     return enforcer
 
 
-def _overrides(path: Path | None) -> dict[str, str]:
-    """Return the rules in the file, {} if there is none. Raises InvalidPolicyFile."""
+def _overrides(path: Path | None, is_required: bool) -> dict[str, str]:
+    """Return the rules in the file; {} if there is none and none is required. Raises InvalidPolicyFile."""
     try:
         text = path.read_text() if path else ""
         found = oslo_policy.parse_file_contents(text) if text else {}
-    except FileNotFoundError:
-        return {}
     except (OSError, ValueError) as error:
+        if isinstance(error, FileNotFoundError) and not is_required:
+            return {}
         why = getattr(error, "strerror", None) or " ".join(str(error).split())
         raise InvalidPolicyFile(f"{path} cannot be used: {why}.") from None
     if not isinstance(found, dict):

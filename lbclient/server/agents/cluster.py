@@ -72,6 +72,10 @@ class Cluster:
         if loadbalancer_id in self._shared or any(each.vip_group_id for each in amphorae):
             self._tell_groups(loadbalancer_id, amphorae)
 
+    def is_idle(self, loadbalancer_id: str) -> bool:
+        """Return whether this machine has nothing left to do for a load balancer; nothing is known of other hosts."""
+        return self._local.is_idle(loadbalancer_id)
+
     def _tell_groups(self, loadbalancer_id: str, amphorae: Collection[AmphoraRecord]) -> None:
         """Tell the hosts of a load balancer that addresses which they share have changed, if they have."""
         with self._store.reading() as tx:

@@ -127,6 +127,21 @@ def test_a_file_changes_the_rules_also_while_the_server_runs(make_api: Any, tmp_
     wait_until(lambda: api.request("POST", "/loadbalancers", body).status_code == 201)
 
 
+def test_a_required_file_that_is_lost_leaves_the_rules_as_they_were(tmp_path: Path) -> None:
+    path = tmp_path / "policy.yaml"
+    with pytest.raises(InvalidPolicyFile, match=f"{path} cannot be used: No such file or directory"):
+        Enforcer(path, is_required=True)
+    path.write_text(f'"{API}:pool:get_one": "!"\n')
+    rules = Enforcer(path, is_required=True)
+    person = Context("u", "p", frozenset({"admin"}))
+    assert not rules.allows(person, "pool:get_one", "p")
+    path.unlink()
+    time.sleep(1.1)  # the time after which it would have been seen
+    assert not rules.allows(person, "pool:get_one", "p")
+    path.write_text("{}\n")
+    wait_until(lambda: rules.allows(person, "pool:get_one", "p"))
+
+
 def test_rules_may_make_an_object_of_another_project_known(make_api: Any, tmp_path: Path) -> None:
     path = tmp_path / "policy.yaml"
     path.write_text(f'"{API}:loadbalancer:get_one": "@"\n"{API}:listener:get_one": "role:member"\n')
