@@ -186,14 +186,16 @@ class Store:
         """Settle the changes that the snapshot saw: mark rows ACTIVE or delete them, or set ERROR with the reason.
 
         Listeners that cannot listen, as the snapshot says, are set to ERROR alone. On success, operating statuses
-        become those that `expect` returns when given the current ones. Rows that have changed since the snapshot are
-        left for the next round. Returns whether the load balancer has changed since the snapshot and is PENDING_*.
-        Of one on two hosts, nothing is settled until both have applied it. check(tx) may refuse, by an exception.
+        become those that `expect` returns when given the current ones, except where newer ones were stored meanwhile.
+        Rows that have changed since the snapshot are left for the next round. Returns whether the load balancer has
+        changed since the snapshot and is PENDING_*. Of one on two hosts, nothing is settled until both have applied it.
+        check(tx) may refuse, by an exception.
         """
         is_nothing_new = error is None and not snapshot.failures and _is_settled(snapshot)
         if is_nothing_new and (outcome is None or outcome.how == "nothing"):
             return False
         rest = snapshot.seen if snapshot.peers else self._settle_parts(snapshot, error, check)
+        known, changed = self._predicted(snapshot, expect) if error is None else ({}, {})
         with self.changing(is_durable=False) as tx:
             settling.lock(tx, snapshot.loadbalancer.id)
             check(tx)
@@ -201,10 +203,16 @@ class Store:
                 is_awaited, error = vip_groups.applied(tx, snapshot, error)
                 if is_awaited:
                     return False
-            known = _known(tx, snapshot)
-            changed = _changed(known, expect(known)) if error is None else {}
+            newest = observing.current_statuses(tx, changed) if error is None else {}
+            changed = {key: status for key, status in changed.items() if newest.get(key) == known[key]}
             failures = {} if error is not None else snapshot.failures
             return settling.settle(tx, snapshot.loadbalancer, rest, error, outcome, changed, failures)
+
+    def _predicted(self, snapshot: Snapshot, expect: Callable[[Statuses], Statuses]) -> tuple[Statuses, dict[Key, str]]:
+        """Return the stored operating statuses, and those that applying the snapshot has changed."""
+        with self.reading() as tx:
+            known = _known(tx, snapshot)
+        return known, _changed(known, expect(known))
 
     def _settle_parts(self, snapshot: Snapshot, error: str | None, check: Guard) -> settling.Seen:
         """Settle the members of large pools in short transactions, so that others can write; return what is left."""

@@ -171,8 +171,21 @@ def is_holder(tx: sa.Connection, amphora: AmphoraRecord) -> bool:
 
 
 def keep_view(tx: sa.Connection, amphora_id: str, observed: Mapping[str, Any]) -> None:
-    """Keep what a host has observed last, for the moment when it gets the addresses."""
+    """Keep what a host has observed last, for the moment when it gets the addresses.
+
+    A portion other than the first is added to those before.
+    """
+    if observed.get("portion"):
+        before = tx.scalar(sa.select(AMPHORA.c.observed).where(AMPHORA.c.id == amphora_id))
+        observed = _joined(before, observed) if before else observed
     tx.execute(sa.update(AMPHORA).where(AMPHORA.c.id == amphora_id).values(observed=observed))
+
+
+def _joined(before: Mapping[str, Any], later: Mapping[str, Any]) -> dict[str, Any]:
+    """Return two portions of what a host has observed as one."""
+    lists = {name: [*before[name], *later[name]] for name in ("statuses", "reasons")}
+    checks = None if later["checks"] is None else {**(before["checks"] or {}), **later["checks"]}
+    return {**later, **lists, "checks": checks}
 
 
 def views(tx: sa.Connection, group_id: str) -> list[tuple[str, Mapping[str, Any]]]:

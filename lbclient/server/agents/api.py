@@ -34,7 +34,7 @@ PREFIX = "/agent/v1"
 UNKNOWN = "unknown host: it was removed, is declared dead, or has been enrolled again since"
 ONE = re.compile(rf"{PREFIX}/loadbalancers/([0-9a-f-]{{36}})(?:/(settled|observed|released))?")
 
-OBSERVED = ("statuses", "checks", "reasons", "revision")
+OBSERVED = ("statuses", "checks", "reasons", "revision", "portion")
 
 Body = dict[str, Any]
 
@@ -243,9 +243,9 @@ class AgentApi:
         with self._store.reading() as tx:
             known = reading.operating_statuses(tx, id_)
             current = reading.snapshot(tx, id_, with_members=False, host_id=host.id)
+            seen = reading.seen_until(tx, id_, int(body["revision"]))
         if current is None:
             raise Refused(404, "gone")
-        seen = {(name, part): revision for name, part, revision in body["seen"] if (name, part) in known}
         unbound = {(part, address): reason for part, address, reason in body["unbound"] if ("listener", part) in known}
         statuses = {(name, part): status for name, part, status in body["statuses"]}
         told = {**current.loadbalancer._mapping, "revision": body["revision"]}
@@ -260,19 +260,22 @@ class AgentApi:
         if amphora.vip_group_id is not None:
             with self._store.writing(is_durable=False) as tx:
                 check(tx)
-                vip_groups.keep_view(tx, amphora.id, {key: body[key] for key in OBSERVED})
+                vip_groups.keep_view(tx, amphora.id, {key: body.get(key) for key in OBSERVED})
                 if not vip_groups.is_holder(tx, amphora):
                     return
         self._keep_observed(amphora.loadbalancer_id, body, check)
 
     def _keep_observed(self, id_: str, body: Mapping[str, Any], check: Callable[[sa.Connection], None]) -> None:
+        """Store what was observed; a portion leaves alone what it does not name."""
         with self._store.reading() as tx:
             known = reading.operating_statuses(tx, id_)
         statuses = {(name, part): status for name, part, status in body["statuses"] if (name, part) in known}
         reasons = {(name, part): reason for name, part, reason in body["reasons"]}
         checks = body["checks"]
         if checks is not None:
-            checks = {part: each and Check(**each) for part, each in checks.items() if ("member", part) in known}
+            unnamed = [part for name, part in known if name == "member"] if body.get("portion") is not None else []
+            told = {part: each and Check(**each) for part, each in checks.items() if ("member", part) in known}
+            checks = {**dict.fromkeys(unnamed), **told}
         self._store.observed(id_, statuses, checks, reasons, body["revision"], check=check)
 
 

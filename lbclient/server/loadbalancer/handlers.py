@@ -69,11 +69,14 @@ def create_loadbalancer(services: Services, request: Request) -> Answer:
         row = creation.create_loadbalancer(services, request.who, body, tx, staged.loadbalancer_id)
         change = Change(services, tx, row, is_new=True, who=request.who)
         change.note_new(LOADBALANCER, row)
-        tree.fill(change, request.who, drafts, staged, listeners, pools)
+        members = tree.fill(change, request.who, drafts, staged, listeners, pools)
         provider_support.check(services, change)
-        found = tree.answer(tx, row, staged) if listeners or pools else present.one(tx, LOADBALANCER, row.id)
+        whole = tree.answer(tx, row) if listeners or pools else None
+        found = present.one(tx, LOADBALANCER, row.id) if whole is None else whole
         warnings = advice.headers(services, tx, row)
         change.finish(after)
+    if whole is not None:
+        tree.add_members(whole, members)
     return Answer({LOADBALANCER.key: found}, 201, warnings)
 
 

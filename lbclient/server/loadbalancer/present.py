@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, lru_cache
 from typing import Any
 
 import orjson
 import sqlalchemy as sa
 
-from ...resources import ALL, HEALTHMONITOR, L7POLICY, LISTENER, LOADBALANCER, MEMBER, POOL, Api, Field, Resource, Type
+from ...resources import ALL, HEALTHMONITOR, L7POLICY, LISTENER, LOADBALANCER, POOL, Api, Field, Resource, Type
 from ...store import tables
 from ...store.json_sql import Id, Ids, JsonObject
 from ...store.prepared import Prepared
@@ -20,6 +20,7 @@ Object = dict[str, Any]
 Expression = sa.ColumnElement[Any]
 Fields = Sequence[str]  # the selected attributes; () for all. Unknown names are ignored
 Choice = tuple[str, ...] | None  # the known attributes among them; None for all
+TENANT = "tenant_id"  # the former name of project_id
 SHAPES = 256  # size of the caches of statements, one for each choice of attributes
 
 BY_NAME = {resource.name: resource for resource in ALL}
@@ -50,16 +51,9 @@ def as_json(resource: Resource, rows: Iterable[Record], fields: Fields = ()) -> 
     return [orjson.Fragment(_with(row.document, zip(names, row[2:], strict=True))) for row in rows]
 
 
-def members(tx: sa.Connection, pool_id: str) -> list[orjson.Fragment]:
-    """Return all members of a pool, which need not exist yet, as JSON."""
-    return as_json(MEMBER, _members().all(tx, pool_id=pool_id))
-
-
-@cache
-def _members() -> Prepared:
-    table = tables.TABLES[MEMBER.name]
-    mine = table.c.pool_id == sa.bindparam("pool_id")
-    return Prepared(sa.select(*columns(MEMBER)).where(mine).order_by(table.c.serial))
+def drafted(resource: Resource, row: Mapping[str, Any]) -> Object:
+    """Return an object from the columns of a new row; the resource has no attributes but its columns."""
+    return {name: row.get("project_id" if name == TENANT else name) for name in _values(resource.name)}
 
 
 def plain(resource: Resource, row: Record, fields: Fields = ()) -> Object:
@@ -106,7 +100,7 @@ def _values(name: str) -> dict[str, Expression]:
     table = tables.TABLES[name]
     shown = [field for field in BY_NAME[name].fields if Api.GET in field.api and field.type is not Type.REFERENCES]
     plain = {field.name: _value(table, field) for field in shown if field.name in table.c}
-    return {**plain, **RELATIONS.get(name, {}), "tenant_id": table.c.project_id}
+    return {**plain, **RELATIONS.get(name, {}), TENANT: table.c.project_id}
 
 
 def _value(table: sa.Table, field: Field) -> Expression:

@@ -63,11 +63,17 @@ def test_all_parts_are_made_and_answered_in_full(api: Any, store: Any) -> None:
 def test_thousands_of_members_come_and_go_whole(api: Any, store: Any) -> None:
     """They are settled together instead of one by one."""
     members = [{"address": f"10.1.{n >> 8}.{n & 255}", "protocol_port": 80, "name": f"m{n}"} for n in range(600)]
+    members[0] |= {"backup": True, "tags": ["a", "ü"], "monitor_address": "10.2.0.1", "weight": 0, "monitor_port": 1}
     found = api.loadbalancer(pools=[{**POOL, "members": members}])
     [pool] = found["pools"]
     assert [each["name"] for each in pool["members"]] == [each["name"] for each in members]
     assert {each["provisioning_status"] for each in pool["members"]} == {"PENDING_CREATE"}
     settled = api.get(f"/pools/{pool['id']}/members")["members"]
+    changing = ("provisioning_status", "operating_status", "updated_at")
+    assert [{**each, **dict.fromkeys(changing)} for each in pool["members"]] == [
+        {**each, **dict.fromkeys(changing)} for each in settled
+    ]
+    assert list(pool["members"][0]) == list(settled[0])
     assert [each["id"] for each in settled] == [each["id"] for each in pool["members"]]
     assert {(each["provisioning_status"], each["operating_status"]) for each in settled} == {("ACTIVE", "NO_MONITOR")}
     first, last = (store.snapshot(found["id"]).members[pool["id"]][place] for place in (0, -1))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -199,28 +199,26 @@ def create_member(change: Change, who: Context, values: Values) -> Record:
     return change.insert(MEMBER, {**values, "operating_status": "OFFLINE" if has_monitor else "NO_MONITOR"})
 
 
-def create_members(change: Change, who: Context, pool_id: str, members: Iterable[Values]) -> None:
-    """Create drafted members of a pool like create_member, with a constant number of statements.
+def create_members(change: Change, who: Context, pool_id: str, rows: Sequence[Values]) -> None:
+    """Create members of a pool like create_member, but all at once.
 
-    Their addresses have been checked.
+    The rows are drafts, with the owners' columns, that are completed here. Their addresses have been checked.
     """
     has_monitor = healthmonitor_rules.of_pool(change.tx, pool_id) is not None
-    drafts = list(members)
-    taken = member_rules.places(change.tx, pool_id) if drafts else set()
+    taken = member_rules.places(change.tx, pool_id) if rows else set()
     subnets: set[str | None] = set()  # that have been checked
     common = {"pool_id": pool_id, "operating_status": "OFFLINE" if has_monitor else "NO_MONITOR"}
 
-    def checked(values: Values) -> Values:
-        if values.pop("request_sriov"):
+    for row in rows:
+        if row.pop("request_sriov"):
             placement.check_member_sriov(change.tx, change.loadbalancer.flavor_id)
-            values["vnic_type"] = "direct"
-        member_rules.take(taken, values)
-        if values["subnet_id"] not in subnets:
-            check_subnet(change, who, values["subnet_id"])
-            subnets.add(values["subnet_id"])
-        return {**values, **common}
-
-    change.insert_all(MEMBER, map(checked, drafts))
+            row["vnic_type"] = "direct"
+        member_rules.take(taken, row)
+        if row["subnet_id"] not in subnets:
+            check_subnet(change, who, row["subnet_id"])
+            subnets.add(row["subnet_id"])
+        row |= common
+    change.insert_all(MEMBER, rows)
     change.touch_pool(pool_id)
 
 

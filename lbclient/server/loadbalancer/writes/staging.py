@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,7 +21,7 @@ from ....store.tables import TABLES
 from ...access.context import Context
 from ...errors import Error
 from ...services import Services
-from .. import bodies, drivers, present, quotas
+from .. import bodies, drivers, quotas
 from ..rules import member as member_rules
 from . import creation, placement
 
@@ -38,9 +38,9 @@ class _GivenUp(Exception):
 class Pool:
     """A pool whose members have been inserted before it."""
 
-    members: Sequence[Values]
+    drafts: Sequence[Values]
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
-    answer: Any = None  # what the API shows of the members
+    rows: list[Values] = field(default_factory=list)  # of the members, as inserted
 
 
 @dataclass
@@ -53,10 +53,6 @@ class Staged:
     def pool(self, given: Any) -> Pool | None:
         """Return the pool that a part of the request describes; None unless its members have been inserted."""
         return self.pools.get(id(given))
-
-    def answer(self, pool_id: str) -> Any:
-        """Return what the API shows of the members of a pool; None unless they have been inserted ahead."""
-        return next((each.answer for each in self.pools.values() if each.id == pool_id), None)
 
 
 @contextmanager
@@ -96,21 +92,19 @@ class _Staging:
             provider = placement.of(tx, services, values).provider
         self._is_settled = drivers.is_noop(services.config.providers, provider) and services.testing is None
 
-    def insert(self, pools: Any) -> None:
+    def insert(self, pools: Iterable[Pool]) -> None:
         """Insert the members of the pools. Raises _GivenUp and Error."""
         for pool in pools:
             taken: set[member_rules.Place] = set()
-            for each in pool.members:
+            for each in pool.drafts:
                 member_rules.take(taken, each)
-            for part in _parts(pool.members):
+            for part in _parts(pool.drafts):
                 with self._services.store.writing(is_durable=False) as tx:
-                    self._insert(tx, pool.id, part)
-            with self._services.store.reading() as tx:
-                pool.answer = present.members(tx, pool.id)
+                    pool.rows += self._insert(tx, pool.id, part)
         if self._is_settled:
             self._settle()
 
-    def _insert(self, tx: sa.Connection, pool_id: str, part: Sequence[Values]) -> None:
+    def _insert(self, tx: sa.Connection, pool_id: str, part: Sequence[Values]) -> list[Values]:
         room = quotas.remaining(self._services, tx, MEMBER, self._owner["project_id"])
         if room is not None and room < len(part):
             raise _GivenUp
@@ -121,6 +115,7 @@ class _Staging:
                 raise _GivenUp
             rows.append(row)
         prepared.insert(TABLES[MEMBER.name], *rows[0]).run_each(tx, rows)
+        return rows
 
     def _settle(self) -> None:
         """Mark the members ACTIVE already, since nothing has to run for them."""

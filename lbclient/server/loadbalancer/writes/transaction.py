@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from ....resources import Api, Resource
 from ....store import addresses, history, noop, prepared, serials, settling
 from ....store.history import Event
+from ....store.json_sql import given, is_given
 from ....store.prepared import Prepared
 from ....store.records import LoadBalancerRecord, Record
 from ....store.tables import LISTENER, LOADBALANCER, MEMBER, POOL, TABLES
@@ -43,11 +44,21 @@ _TOUCH = {
     for name, table in TABLES.items()
 }
 _CHILDREN = {name: table for name, table in TABLES.items() if table is not LOADBALANCER}
-_OWNED = {
+_LAST_OWNED = {
     name: Prepared(
-        sa.select(table.c.id).where(table.c.loadbalancer_id == sa.bindparam("loadbalancer_id")).order_by(table.c.serial)
+        sa.select(table.c.id)
+        .where(table.c.loadbalancer_id == sa.bindparam("loadbalancer_id"))
+        .order_by(table.c.serial.desc())
+        .limit(history.KEPT)
     )
     for name, table in _CHILDREN.items()
+}
+_DELETE = {
+    name: Prepared(
+        sa.update(table).where(is_given(table.c.id)).values(provisioning_status="PENDING_DELETE"),
+        ("revision", "updated_at"),
+    )
+    for name, table in TABLES.items()
 }
 _DELETE_OWNED = {
     name: Prepared(
@@ -91,13 +102,19 @@ class Change:
         prepared.insert(table, *row).run(self.tx, **row)
         return self.row(table, row["id"])
 
-    def insert_all(self, resource: Resource, drafts: Iterable[dict[str, Any]]) -> None:
-        """Insert drafted rows as PENDING_CREATE, all at once. Raises QuotaMet."""
+    def insert_all(self, resource: Resource, rows: Sequence[dict[str, Any]]) -> None:
+        """Complete drafted rows and insert them as PENDING_CREATE, all at once. Raises QuotaMet."""
+        if not rows:
+            return
         table = TABLES[resource.name]
-        new = [self._new(resource, each) for each in drafts]
-        for columns, found in _by_columns(new).items():
+        self._reserve(resource, len(rows))
+        owner = self._owner(resource)
+        for row in rows:
+            row |= owner
+            row["serial"] = serials.of_row(self.tx)
+        for columns, found in _by_columns(rows).items():
             prepared.insert(table, *columns).run_each(self.tx, found)
-        self.adopt_all(resource, new)
+        self.adopt_all(resource, rows)
 
     def adopt_all(self, resource: Resource, rows: Sequence[dict[str, Any]]) -> None:
         """Note that rows were created, of which the history keeps the last ones."""
@@ -106,21 +123,25 @@ class Change:
 
     def _new(self, resource: Resource, drafted: dict[str, Any]) -> dict[str, Any]:
         """Return the values of all columns of a new row. Raises QuotaMet."""
-        self._reserve(resource)
-        owner = {"loadbalancer_id": self.loadbalancer.id} if "loadbalancer_id" in TABLES[resource.name].c else {}
-        return {**drafted, **owner, "revision": self.revision, "serial": serials.of_row(self.tx)}
+        self._reserve(resource, 1)
+        return {**drafted, **self._owner(resource), "serial": serials.of_row(self.tx)}
 
-    def _reserve(self, resource: Resource) -> None:
-        """Take one object off the project's quota; existing objects are counted only once per kind. Raises QuotaMet."""
+    def _owner(self, resource: Resource) -> dict[str, Any]:
+        """Return the columns that are the same in all new rows of a table."""
+        owner = {"loadbalancer_id": self.loadbalancer.id} if "loadbalancer_id" in TABLES[resource.name].c else {}
+        return {**owner, "revision": self.revision}
+
+    def _reserve(self, resource: Resource, count: int) -> None:
+        """Take objects off the project's quota; existing ones are counted only once per kind. Raises QuotaMet."""
         name = resource.name
         if name not in self._remaining:
             project_id = self.loadbalancer.project_id
             self._remaining[name] = quotas.remaining(self.services, self.tx, resource, project_id)
         left = self._remaining[name]
         if left is not None:
-            if left <= 0:
+            if left < count:
                 raise QuotaMet(resource.title)
-            self._remaining[name] = left - 1
+            self._remaining[name] = left - count
 
     def update(self, table: sa.Table, id_: str, values: dict[str, Any]) -> None:
         """Update a row and mark it PENDING_UPDATE."""
@@ -134,16 +155,15 @@ class Change:
         ]
         for columns, found in _by_columns(rows).items():
             prepared.update(table, *columns[:-1]).run_each(self.tx, found)
-        for id_, values in changes.items():
+        for id_, values in list(changes.items())[-history.KEPT :]:
             self.note("update", table.name, id_, values)
 
     def delete(self, table: sa.Table, ids: Iterable[str]) -> None:
         """Mark rows PENDING_DELETE; they are removed once the data plane no longer uses them."""
         self._remaining.clear()
-        marks = {"provisioning_status": "PENDING_DELETE", "revision": self.revision, "updated_at": now()}
         gone = list(ids)
-        prepared.update(table, *marks).run_each(self.tx, [{"row_id": id_, **marks} for id_ in gone])
-        for id_ in gone:
+        _DELETE[table.name].run(self.tx, ids=given(gone), revision=self.revision, updated_at=now())
+        for id_ in gone[-history.KEPT :]:
             self.note("delete", table.name, id_)
 
     def delete_all(self, table: sa.Table) -> None:
@@ -153,16 +173,16 @@ class Change:
         """
         self._remaining.clear()
         owner = {"loadbalancer_id": self.loadbalancer.id}
-        gone = _OWNED[table.name].scalars(self.tx, **owner)
-        if table is MEMBER and len(gone) > settling.PART and self._may_settle_later():
+        last = _LAST_OWNED[table.name].scalars(self.tx, **owner)
+        if table is MEMBER and self._may_settle_later() and settling.is_large(self.tx, self.loadbalancer.id):
             self._is_large = True
-        elif gone:
+        elif last:
             _DELETE_OWNED[table.name].run(self.tx, **owner, revision=self.revision, updated_at=now())
-        for id_ in gone[-history.KEPT :]:
+        for id_ in reversed(last):
             self.note("delete", table.name, id_)
 
     def note(self, action: str, resource: str, id_: str, attributes: Mapping[str, Any] | None = None) -> None:
-        """Note an event for the load balancer's history; finish() writes it."""
+        """Note an event for the load balancer's history; finish() writes the last history.KEPT of them."""
         user_id = self._who.user_id if self._who else None
         user_name = self._who.user_name or None if self._who else None
         known = (user_id, user_name, self.revision)

@@ -24,6 +24,8 @@ from .transaction import Change
 
 Object = dict[str, Any]
 
+Members = dict[str, list[Object]]  # the columns of new members, by pool
+
 
 def split(body: Any) -> tuple[Any, list[Object], list[Object]]:
     """Split a body into itself without its parts, its listeners and its pools. Raises BadRequest and InvalidInput."""
@@ -69,23 +71,33 @@ class Drafts:
 
 def fill(
     change: Change, who: Context, drafts: Drafts, staged: Staged, listeners: list[Object], pools: list[Object]
-) -> None:
-    """Create the parts of a load balancer that was created in the same transaction. Raises errors.Error."""
+) -> Members:
+    """Create the parts of a load balancer that was created in the same transaction; return its members.
+
+    Raises errors.Error.
+    """
     filling = _Filling(change, who, drafts, staged)
     for pool in pools:
         filling.pool(pool)
     for listener in listeners:
         filling.listener(listener)
+    return filling.members
 
 
-def answer(tx: sa.Connection, loadbalancer: LoadBalancerRecord, staged: Staged) -> Object:
-    """Return the load balancer with all of its parts in full."""
+def answer(tx: sa.Connection, loadbalancer: LoadBalancerRecord) -> Object:
+    """Return the load balancer with all of its parts in full, but without the members of its pools."""
     snapshot = reading.snapshot(tx, loadbalancer.id, with_members=False)
     assert snapshot is not None  # its row was created in this transaction
     found = present.loaded(tx, LOADBALANCER, loadbalancer.id)
-    found["pools"] = [_full_pool(tx, snapshot, pool, staged) for pool in snapshot.pools]
+    found["pools"] = [_full_pool(tx, snapshot, pool) for pool in snapshot.pools]
     found["listeners"] = [_full_listener(tx, snapshot, listener) for listener in snapshot.listeners]
     return found
+
+
+def add_members(found: Object, members: Members) -> None:
+    """Add the members to the pools of an answer; needs no transaction, since there may be thousands."""
+    for pool in found["pools"]:
+        pool["members"] = [present.drafted(MEMBER, row) for row in members.get(pool["id"], ())]
 
 
 class _Filling:
@@ -97,6 +109,7 @@ class _Filling:
         self._drafts = drafts
         self._staged = staged
         self._pools: dict[str | None, str] = {}
+        self.members: Members = {}
 
     def pool(self, given: Object) -> str:
         """Create a pool with its members and its health monitor, and return its ID."""
@@ -117,7 +130,8 @@ class _Filling:
         else:
             values = {**self._values(POOL, attributes, **owner), "id": known.id}
             pool_id = creation.create_pool(self._change, self._who, values).id
-            creation.adopt_members(self._change, self._who, known.members)
+            creation.adopt_members(self._change, self._who, known.rows)
+            self.members[pool_id] = known.rows
         self._pools[name] = pool_id
         if monitor is not None:
             self._create(HEALTHMONITOR, _object(monitor, "healthmonitor"), pool_id=pool_id)
@@ -126,8 +140,8 @@ class _Filling:
     def _members(self, pool_id: str, members: list[Object]) -> None:
         """Create the members of a pool, all at once: there may be thousands."""
         owner = {"pool_id": pool_id, "project_id": self._change.loadbalancer.project_id}
-        drafts = [{**self._drafts.of(member), **owner} for member in members]
-        creation.create_members(self._change, self._who, pool_id, drafts)
+        self.members[pool_id] = rows = [{**self._drafts.of(member), **owner} for member in members]
+        creation.create_members(self._change, self._who, pool_id, rows)
 
     def listener(self, given: Object) -> None:
         attributes = dict(given)
@@ -214,12 +228,11 @@ def _object(value: Any, name: str) -> Object:
     return value
 
 
-def _full_pool(tx: sa.Connection, snapshot: Snapshot, pool: PoolRecord, staged: Staged) -> Object:
+def _full_pool(tx: sa.Connection, snapshot: Snapshot, pool: PoolRecord) -> Object:
     monitor = snapshot.healthmonitors.get(pool.id)
-    members = staged.answer(pool.id)
     return {
         **_full(tx, POOL, pool),
-        "members": present.members(tx, pool.id) if members is None else members,
+        "members": [],
         "healthmonitor": None if monitor is None else _full(tx, HEALTHMONITOR, monitor),
     }
 
