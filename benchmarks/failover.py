@@ -64,9 +64,14 @@ def probing() -> Iterator[dict[int, Probe]]:
     probes = {version: Probe(address) for version, address in machines.VIPS.items()}
     for probe in probes.values():
         probe.start()
-    machines.wait(lambda: all(each.is_served() for each in probes.values()), "the clients are not served")
+    await_service(probes)
     yield probes
-    machines.wait(lambda: all(each.is_served() for each in probes.values()), "the clients are not served again")
+    await_service(probes)
+
+
+def await_service(probes: dict[int, Probe]) -> None:
+    since = time.monotonic()
+    machines.wait(lambda: all(each.has_served(since) for each in probes.values()), "the clients are not served")
 
 
 def death(pair: machines.Pair, addresses: int) -> dict[int, Measured]:

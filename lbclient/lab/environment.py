@@ -16,7 +16,7 @@ from . import programs
 
 PORT = 9876
 USER_CLOUD = "lbclient"
-START_SECONDS = 30
+START_SECONDS = 120
 
 
 class NotStarted(Exception):

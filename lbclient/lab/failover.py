@@ -107,7 +107,6 @@ class Failover:
         with self._probing() as probe:
             self._run(f"power off {holder.name}")
             self._await("another host has the address", self._has_other_holder(holder.name))
-            self._await("the client is served again", probe.is_served)
         measured = probe.stop()
         self._say(
             f"{self._name_of_holder()} has heard nothing of {holder.name} for three adverts of 0.2 seconds, and has "
@@ -177,9 +176,9 @@ class Failover:
         probe = Probe(self._vip)
         probe.start()
         try:
-            self._await("the client is served", probe.is_served)
+            self._await_service(probe)
             yield probe
-            self._await("the client is served", probe.is_served)
+            self._await_service(probe)
         finally:
             probe.stop()
 
@@ -222,6 +221,10 @@ class Failover:
         output = self._stage.run(line, lambda output: word in output.split(), PATIENCE)
         self._stage.check(f"it says {word}", True, word in output.split())
         self._stage.pause()
+
+    def _await_service(self, probe: Probe) -> None:
+        since = time.monotonic()
+        self._await("the client is served", lambda: probe.has_served(since))
 
     def _await(self, what: str, condition: Callable[[], bool]) -> None:
         """Wait for a condition. Raises Failed, saying what it waited for."""

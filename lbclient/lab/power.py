@@ -212,8 +212,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("host", nargs="?", choices=names, metavar="HOST", help=", ".join(names))
     options = parser.parse_args(arguments)
     if options.what is None:
-        for each in hosts(lab):
-            print(f"{each.name}  {'off' if each.pid() is None else 'on'}")
+        lines = [f"{each.name}  {'off' if each.pid() is None else 'on'}\n" for each in hosts(lab)]
+        sys.stdout.write("".join(lines))  # in one piece: a reader may end after the line that it looks for
         return 0
     if options.host is None:
         parser.error(f"of which host? Choose from {', '.join(names)}.")

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 PAUSE = 0.01  # seconds between connections
 PATIENCE = 0.2  # seconds until a request counts as late
 WAIT = 3.0  # seconds until a request counts as failed
-RECENT = 1.0  # seconds
-ENOUGH = 10  # requests
+ENOUGH = 50  # requests
 REQUEST = b"GET / HTTP/1.1\r\nHost: web\r\nConnection: close\r\n\r\n"
 
 
@@ -47,15 +46,9 @@ class Probe:
         self._thread.join()
         return Measured(tuple(sorted(self._requests, key=lambda each: each.begun)))
 
-    def count(self) -> int:
-        """Return how many requests have been answered, or have failed."""
-        return len(self._requests)
-
-    def is_served(self) -> bool:
-        """Return whether requests of the last second were answered, and none has failed."""
-        since = time.monotonic() - RECENT
-        lately = [each for each in self._requests[-round(WAIT / PAUSE) :] if each.begun > since]
-        return len(lately) >= ENOUGH and all(each.seconds is not None for each in lately)
+    def has_served(self, since: float) -> bool:
+        """Return whether ENOUGH requests that were begun after this moment of time.monotonic() were answered."""
+        return sum(each.begun > since and each.seconds is not None for each in list(self._requests)) >= ENOUGH
 
     async def _run(self) -> None:
         waiting: set[asyncio.Task[None]] = set()
