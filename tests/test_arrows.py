@@ -46,7 +46,7 @@ ALLOWED: dict[str, set[str]] = {
     "server.network": API | {"server.lists"},
     "server.outbound": {"server", "server.telemetry", "store", BALANCING},
     "server.telemetry": API | {BALANCING},
-    "server.testing": API | {BALANCING, "server.identity"},
+    "server.testing": API | {BALANCING, "server.identity", "server.telemetry"},
     "server.web": {"server", "server.access", "store"},
     "dashboard": {"cli", "cli.manifest", "cli.output.drawing", "client", "server.web"},
     "dataplane": {"dataplane.config", "dataplane.haproxy", "store"},

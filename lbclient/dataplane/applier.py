@@ -114,6 +114,15 @@ class Applier:
                 LOG.warning("load balancer %s: %s", id_, reason)
         return State(snapshot, configuration, error, time.monotonic(), outcome, running)
 
+    def keep_last_good(self, id_: str, snapshot: Snapshot, error: str | None) -> State | None:
+        """Start the last good configuration unless it runs; return its state with that error, or None without one."""
+        if not self._instance(id_).has_last_good:
+            return None
+        with self._around(id_, snapshot) as report:
+            self._start_last_good(id_, snapshot)
+            report("nothing")
+        return State(snapshot, None, error, time.monotonic())
+
     def _attach(self, id_: str, snapshot: Snapshot) -> None:
         """Attach the addresses, so that programs can listen on them. Raises AttachmentFailed."""
         if snapshot.is_shared:

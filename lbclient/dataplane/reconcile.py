@@ -195,8 +195,7 @@ class Reconciler:
         """Reconcile a load balancer; return how HAProxy took the change, for the metrics."""
         remaining = self._pace.remaining(id_)
         if remaining:
-            if math.isfinite(remaining):
-                self._queue.wake(id_, remaining)
+            self._hold_back(id_, remaining)
             return "held back"
         failure = self._pace.failure(id_)
         snapshot = self._control_plane.snapshot(id_, self._settled.get(id_))
@@ -273,8 +272,28 @@ class Reconciler:
         self._projects.pop(id_, None)
         self._queue.forget(id_)
 
+    def _hold_back(self, id_: str, remaining: float) -> None:
+        """Apply no change for the remaining seconds, or until the load balancer is woken if they are infinite."""
+        if math.isfinite(remaining):
+            self._queue.wake(id_, remaining)
+        snapshot = self._control_plane.snapshot(id_, self._settled.get(id_))
+        if snapshot is not None:
+            self._keep_running(id_, snapshot, None)
+
+    def _keep_running(self, id_: str, snapshot: Snapshot, failure: str | None) -> None:
+        """Keep what ran before the change running, also after a crash or a reboot: the change is not applied."""
+        if self._is_noop(snapshot.loadbalancer.provider):
+            return
+        state = self._applier.keep_last_good(id_, snapshot, failure)
+        if state is None:
+            return
+        known = self._states.setdefault(id_, state)  # so that it is observed
+        if known.error is not None or known.configuration is None:  # the observer requeues only others
+            self._queue.wake(id_, RETRY_SECONDS, is_low_priority=True)
+
     def _fail(self, id_: str, snapshot: Snapshot, failure: str) -> None:
         """Set the load balancer to ERROR, as its pace demands, until it is changed again."""
+        self._keep_running(id_, snapshot, failure)
         is_new = (snapshot.loadbalancer.provisioning_status, snapshot.loadbalancer.fault) != ("ERROR", failure)
         if is_new and self._control_plane.settle(snapshot, failure):
             self.wake(id_)

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from ..store import migrations
+from ..store import migrations, staged
 from ..store.identity_tables import USER
 from ..store.network_tables import NETWORK
 from ..store.store import Store
@@ -43,6 +43,8 @@ def unlocked(config: Config) -> tuple[Store, key_rings.KeyRings]:
     store.unlock(Vault(rings.secrets))
     count = len(store.loadbalancer_ids()) if config.has_agent else 0
     state.claim(config.state_directory, store.database_id(), count, is_adopting=config.adopt)
+    if store.has_one_writer:
+        staged.remove_left(store)
     return store, rings
 
 

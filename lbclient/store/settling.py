@@ -61,6 +61,15 @@ _ACTIVATE_MEMBERS = Prepared(
     .values(provisioning_status="ACTIVE", updated_at=_AT)
 )
 _REMOVE_MEMBERS = Prepared(sa.delete(MEMBER).where(_MINE, ~_is_kept(MEMBER)))
+_BETWEEN = MEMBER.c.serial.between(sa.bindparam("first"), sa.bindparam("last"))
+_SERIALS = Prepared(sa.select(MEMBER.c.serial).where(_MINE).order_by(MEMBER.c.serial))
+_BEYOND_PART = Prepared(sa.select(MEMBER.c.serial).where(_MINE).order_by(MEMBER.c.serial).offset(PART).limit(1))
+_ACTIVATE_BETWEEN = Prepared(
+    sa.update(MEMBER)
+    .where(_MINE, _BETWEEN, MEMBER.c.provisioning_status != "ACTIVE", _is_kept(MEMBER))
+    .values(provisioning_status="ACTIVE", updated_at=_AT)
+)
+_REMOVE_BETWEEN = Prepared(sa.delete(MEMBER).where(_MINE, _BETWEEN))
 _SHOW_ERROR = {
     table.name: Prepared(
         sa.update(table)
@@ -170,6 +179,31 @@ def settle_members(tx: sa.Connection, loadbalancer_id: str) -> None:
     owner = {"loadbalancer_id": loadbalancer_id}
     _ACTIVATE_MEMBERS.run(tx, **owner, at=now())
     if _REMOVE_MEMBERS.run(tx, **owner):
+        observing.forget_members(tx, loadbalancer_id)
+
+
+def is_large(tx: sa.Connection, loadbalancer_id: str) -> bool:
+    """Whether a load balancer has more than PART members."""
+    return _BEYOND_PART.first(tx, loadbalancer_id=loadbalancer_id) is not None
+
+
+def member_parts(tx: sa.Connection, loadbalancer_id: str) -> list[tuple[int, int]]:
+    """Return the first and the last serial of each PART members of a load balancer; none if it has fewer than that."""
+    serials = _SERIALS.scalars(tx, loadbalancer_id=loadbalancer_id)
+    if len(serials) <= PART:
+        return []
+    parts = (serials[start : start + PART] for start in range(0, len(serials), PART))
+    return [(part[0], part[-1]) for part in parts]
+
+
+def activate_members(tx: sa.Connection, loadbalancer_id: str, first: int, last: int) -> None:
+    """Mark new and changed members ACTIVE whose serials are in this range."""
+    _ACTIVATE_BETWEEN.run(tx, loadbalancer_id=loadbalancer_id, first=first, last=last, at=now())
+
+
+def remove_members(tx: sa.Connection, loadbalancer_id: str, first: int, last: int) -> None:
+    """Delete the members whose serials are in this range, with their counters and check results."""
+    if _REMOVE_BETWEEN.run(tx, loadbalancer_id=loadbalancer_id, first=first, last=last):
         observing.forget_members(tx, loadbalancer_id)
 
 

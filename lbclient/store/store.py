@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from . import (
     serials,
     settling,
 )
+from .checkpoints import Checkpoints
 from .cluster_tables import SERVER
 from .feed import Feed
 from .feed import Tail as Tail
@@ -33,6 +33,7 @@ from .observing import Key as Key
 from .observing import Totals as Totals
 from .snapshot import Snapshot
 from .tables import LISTENER, LOADBALANCER, SCHEMA
+from .turns import Turns
 
 if TYPE_CHECKING:
     from ..vault.sealing import Vault
@@ -57,7 +58,9 @@ class Store:
         self._group_commit = engines.group_commit(self.engine)
         self.feed = Feed()
         self.figures = Figures()
-        self._turn = threading.Lock()  # passed on at once; SQLite's own lock makes waiters sleep and poll
+        self._turn = Turns()  # passed on at once; SQLite's own lock makes waiters sleep and poll
+
+        self._checkpoints = Checkpoints(self.engine, self._turn) if self._group_commit else None
 
     def unlock(self, vault: Vault) -> None:
         """Read and write the payloads of secrets with this vault from now on."""
@@ -84,6 +87,8 @@ class Store:
             return str(tx.scalar(sa.select(SCHEMA.c.database_id)))
 
     def close(self) -> None:
+        if self._checkpoints:
+            self._checkpoints.close()
         self.engine.dispose()
 
     @contextmanager
@@ -109,6 +114,8 @@ class Store:
         nonblocking.check_may_take_long()
         with self.figures.turn(self._turn), self._begun(is_durable) as tx:
             yield tx
+        if self._checkpoints:
+            self._checkpoints.note()
         if is_durable and self._group_commit:
             self._flush()
 
@@ -223,10 +230,18 @@ class Store:
         return rest
 
     def settle_noop(self, loadbalancer_id: str, reported: Mapping[str, str] = noop.NOTHING) -> None:
-        """Settle all changes of a load balancer of the no-op provider, whose members get the reported statuses."""
+        """Settle all changes of a load balancer of the no-op provider, whose members get the reported statuses.
+
+        The members of a large one are settled in short transactions, so that others can write in between.
+        """
         with self.reading() as tx:
             if noop.is_settled(tx, loadbalancer_id):
                 return
+            parts = settling.member_parts(tx, loadbalancer_id)
+        for first, last in parts:
+            with self.changing(is_durable=False) as tx:
+                settling.lock(tx, loadbalancer_id)
+                noop.settle_part(tx, loadbalancer_id, first, last)
         with self.changing(is_durable=False) as tx:
             settling.lock(tx, loadbalancer_id)
             noop.settle(tx, loadbalancer_id, reported)

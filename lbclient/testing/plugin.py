@@ -12,7 +12,7 @@ import pytest
 
 if TYPE_CHECKING:
     from .cloud import Cloud
-    from .server import Server
+    from .server import NotStarted, Server
 
 MODES = ("noop", "traffic", "lab")
 BUSY = ("wait", "strict")
@@ -26,10 +26,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     for server in config.stash.get(_SERVERS, {}).values():
-        server.stop()
+        if not isinstance(server, Exception):
+            server.stop()
 
 
-_SERVERS = pytest.StashKey[dict[Any, "Server"]]()
+_SERVERS = pytest.StashKey[dict[Any, "Server | NotStarted"]]()
 
 
 def _wanted(request: pytest.FixtureRequest) -> tuple[str, str]:
@@ -59,10 +60,13 @@ def _server(config: pytest.Config, mode: str, busy: str) -> Server:
         try:
             servers[mode, busy] = of_the_lab() if mode == "lab" else Server.start(options)
         except NotStarted as reason:
-            if mode == "lab":
-                pytest.skip(str(reason))
-            raise
-    return servers[mode, busy]
+            servers[mode, busy] = reason  # each further test would wait just as long
+    found = servers[mode, busy]
+    if isinstance(found, Server):
+        return found
+    if mode == "lab":
+        pytest.skip(str(found))
+    raise NotStarted(str(found))
 
 
 @pytest.fixture(scope="session")

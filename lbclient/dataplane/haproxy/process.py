@@ -145,8 +145,24 @@ class Instance:
         is_orphan = bool(found) and found[0].pid == process_table.master(self.directory)
         return found[0] if found and not is_orphan else None
 
+    @property
+    def has_last_good(self) -> bool:
+        """Whether there is something that start_last_good() can start if it does not run."""
+        return self._files.has_good or RelayProcess(self.directory).has_run
+
     def start_last_good(self) -> bool:
-        """Start the last good configuration if no worker runs; return whether it was started. Raises Refused."""
+        """Start the last good configuration and the relay's last plan if they do not run; return whether any was.
+
+        Raises Refused.
+        """
+        try:
+            is_started = self._start_good()
+        finally:
+            is_relaying = RelayProcess(self.directory, self._user).restart()
+        return is_started or is_relaying
+
+    def _start_good(self) -> bool:
+        """Start the last good configuration of HAProxy if no worker runs; return whether it was started."""
         if not self._files.has_good or self.worker() is not None:
             return False
         process_table.end(self.directory)

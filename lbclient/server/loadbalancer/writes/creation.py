@@ -34,10 +34,15 @@ from .transaction import Change
 Values = dict[str, Any]
 
 
-def create_loadbalancer(services: Services, who: Context, body: Any, tx: sa.Connection) -> Record:
-    """Create a load balancer with its VIPs and return its row. Raises errors.Error, which rolls everything back."""
-    values = bodies.created(LOADBALANCER, body)
-    values["project_id"] = _project(services, who, values)
+def create_loadbalancer(
+    services: Services, who: Context, body: Any, tx: sa.Connection, id_: str | None = None
+) -> Record:
+    """Create a load balancer with its VIPs and return its row. Raises errors.Error, which rolls everything back.
+
+    It gets a new ID unless one is given.
+    """
+    values = {**bodies.created(LOADBALANCER, body), "id": id_}
+    values["project_id"] = project_of(services, who, values)
     place = placement.of(tx, services, values)
     values["provider"] = place.provider
     if values["additional_vips"] or not drivers.is_noop(services.config.providers, place.provider):
@@ -75,7 +80,7 @@ def create_loadbalancer(services: Services, who: Context, body: Any, tx: sa.Conn
     return prepared.by(LOADBALANCERS, "id").one(tx, id=row["id"])
 
 
-def _project(services: Services, who: Context, values: Values) -> str:
+def project_of(services: Services, who: Context, values: Values) -> str:
     """Return the project that the request names, or else the sender's own. Raises Forbidden and ValidationFailure."""
     project_id: str | None = values["project_id"] or who.project_id
     if project_id is None:
@@ -215,6 +220,13 @@ def create_members(change: Change, who: Context, pool_id: str, rows: Sequence[Va
         row |= common
     change.insert_all(MEMBER, rows)
     change.touch_pool(pool_id)
+
+
+def adopt_members(change: Change, who: Context, members: Sequence[Values]) -> None:
+    """Do for members of a new pool that have been inserted before it what create_members does beside inserting."""
+    for subnet_id in dict.fromkeys(each["subnet_id"] for each in members):
+        check_subnet(change, who, subnet_id)
+    change.adopt_all(MEMBER, members)
 
 
 def check_subnet(change: Change, who: Context, subnet_id: str | None) -> None:

@@ -19,6 +19,7 @@ from ...services import Services
 from .. import bodies, present
 from ..rules import member as member_rules
 from . import creation, transaction
+from .staging import Staged
 from .transaction import Change
 
 Object = dict[str, Any]
@@ -41,15 +42,20 @@ class Drafts:
     def __init__(self, services: Services) -> None:
         self._allowed = member_rules.Allowed(services)
         self._found: dict[int, Object] = {}  # by the identity of what the body has
+        self.of_pools: dict[int, list[Object]] = {}  # all members of a pool, if none has an error
 
     def prepare(self, listeners: list[Object], pools: list[Object]) -> None:
         """Draft the members of all pools. Those with errors are left to `of`, so that the first error is reported."""
         policies = [policy for listener in listeners for policy in _listed(listener, "l7policies")]
         inline = [each.get("default_pool") for each in listeners] + [each.get("redirect_pool") for each in policies]
         for pool in (*pools, *inline):
-            for member in _listed(pool, "members"):
+            members = _listed(pool, "members")
+            for member in members:
                 with suppress(Error):
                     self._found[id(member)] = self._draft(member)
+            drafts = [self._found[id(member)] for member in members if id(member) in self._found]
+            if len(drafts) == len(_given(pool, "members")):
+                self.of_pools[id(pool)] = drafts
 
     def of(self, member: Object) -> Object:
         """Return the columns of a new member, but for those of its owners. Raises errors.Error."""
@@ -63,12 +69,14 @@ class Drafts:
         return transaction.draft(TABLES[MEMBER.name], values)
 
 
-def fill(change: Change, who: Context, drafts: Drafts, listeners: list[Object], pools: list[Object]) -> Members:
+def fill(
+    change: Change, who: Context, drafts: Drafts, staged: Staged, listeners: list[Object], pools: list[Object]
+) -> Members:
     """Create the parts of a load balancer that was created in the same transaction; return its members.
 
     Raises errors.Error.
     """
-    filling = _Filling(change, who, drafts)
+    filling = _Filling(change, who, drafts, staged)
     for pool in pools:
         filling.pool(pool)
     for listener in listeners:
@@ -95,10 +103,11 @@ def add_members(found: Object, members: Members) -> None:
 class _Filling:
     """Creates the parts of a load balancer; listeners and policies refer to pools by name."""
 
-    def __init__(self, change: Change, who: Context, drafts: Drafts) -> None:
+    def __init__(self, change: Change, who: Context, drafts: Drafts, staged: Staged) -> None:
         self._change = change
         self._who = who
         self._drafts = drafts
+        self._staged = staged
         self._pools: dict[str | None, str] = {}
         self.members: Members = {}
 
@@ -113,9 +122,17 @@ class _Filling:
         if name in self._pools:
             twice = f"{name} is given twice" if name else "several have none"
             raise ValidationFailure(f"Pools must have different names in one request; {twice}.")
-        pool_id = self._create(POOL, attributes, loadbalancer_id=self._change.loadbalancer.id).id
+        owner = {"loadbalancer_id": self._change.loadbalancer.id}
+        known = self._staged.pool(given)
+        if known is None:
+            pool_id = self._create(POOL, attributes, **owner).id
+            self._members(pool_id, members)
+        else:
+            values = {**self._values(POOL, attributes, **owner), "id": known.id}
+            pool_id = creation.create_pool(self._change, self._who, values).id
+            creation.adopt_members(self._change, self._who, known.rows)
+            self.members[pool_id] = known.rows
         self._pools[name] = pool_id
-        self._members(pool_id, members)
         if monitor is not None:
             self._create(HEALTHMONITOR, _object(monitor, "healthmonitor"), pool_id=pool_id)
         return str(pool_id)
@@ -181,8 +198,13 @@ def _check_has_no_owner(resource: Resource, attributes: Object) -> None:
 
 def _listed(owner: Any, name: str) -> list[Object]:
     """Return the objects in a list of another object; what is neither is left out."""
+    return [each for each in _given(owner, name) if isinstance(each, dict)]
+
+
+def _given(owner: Any, name: str) -> list[Any]:
+    """Return a list of another object; an empty one if it is none."""
     found = owner.get(name) if isinstance(owner, dict) else None
-    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+    return found if isinstance(found, list) else []
 
 
 def _known(resource: Resource, owner: dict[str, str]) -> dict[str, str]:
