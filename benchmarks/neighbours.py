@@ -4,6 +4,7 @@ The neighbour belongs to a project of its own. Told are the median and the worst
 request until the load balancer is ACTIVE again, and how many times its usual median that is, while
 
 * four load balancers with 15,000 members each change again and again,
+* three trees of 15,000 members are created and deleted again and again,
 * the HAProxy masters of six hang,
 * eight cannot be applied, since another program has their port,
 * one project changes forty at once, again and again;
@@ -36,7 +37,7 @@ from setting import free_port
 DEADLINE = 180.0  # seconds that anything may take
 LBAAS = "/v2.0/lbaas"
 PRIVATE = "127.77.0.0/16"
-LARGE, MEMBERS, HUNG, FAILING, CROWD = 4, 15_000, 6, 8, 40
+LARGE, TREES, MEMBERS, HUNG, FAILING, CROWD = 4, 3, 15_000, 6, 8, 40
 
 
 class Project:
@@ -85,6 +86,9 @@ class Balancer:
         self._limit += 1
         body = {"listener": {"connection_limit": self._limit}}
         self._project.ask("PUT", f"{LBAAS}/listeners/{self._listener}", body)
+
+    def delete(self) -> None:
+        self._project.ask("DELETE", f"{LBAAS}/loadbalancers/{self.id}?cascade=true")
 
     def settle(self) -> str:
         wait(lambda: not self.status().startswith("PENDING"))
@@ -192,6 +196,28 @@ def again_and_again(balancers: Sequence[Balancer]) -> Iterator[None]:
 
 
 @contextmanager
+def written_again_and_again(project: Project) -> Iterator[None]:
+    """Trees are created at once, deleted once they have settled, and created again."""
+    is_over = threading.Event()
+
+    def work() -> None:
+        while not is_over.is_set():
+            balancer = project.balancer(members=MEMBERS)
+            balancer.settle()
+            balancer.delete()
+
+    threads = [threading.Thread(target=work) for _ in range(TREES)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        for thread in threads:
+            thread.join()
+
+
+@contextmanager
 def taken(balancers: Sequence[Balancer], port: int) -> Iterator[None]:
     """Another program has a port of theirs."""
     with ExitStack() as stack:
@@ -246,6 +272,11 @@ def large(server: Server, other: Project, report: Report) -> None:
         report.tell(f"{LARGE} with {MEMBERS} members change")
 
 
+def trees(server: Server, other: Project, report: Report) -> None:
+    with written_again_and_again(other):
+        report.tell(f"{TREES} trees of {MEMBERS} members are written")
+
+
 def hung(server: Server, other: Project, report: Report) -> None:
     balancers = settled(other, HUNG)
     with server.stopped(balancers), again_and_again(balancers):
@@ -294,6 +325,7 @@ def settled(project: Project, count: int, members: int = 1) -> list[Balancer]:
 
 CASES: dict[str, Callable[[Server, Project, Report], None]] = {
     "large": large,
+    "trees": trees,
     "hung": hung,
     "failing": failing,
     "crowd": crowd,

@@ -15,7 +15,12 @@ from ..store.store import Check, Key, Outcome, Statuses, Totals
 from .connection import Connection, Refused, Unreachable
 
 NOT_HERE = ("gone", "elsewhere")
-PARTS = 5000  # whose totals are sent in one request: about a megabyte, of four that the server takes
+# The server takes four megabytes in a request. What is told of many listeners, pools and members is divided:
+PARTS = 5000  # whose totals are sent in one request: about a megabyte
+OBSERVED = (
+    2500  # whose statuses, with the results of checks and reasons, are sent in one request: two megabytes at most
+)
+SETTLED = 20_000  # whose predicted statuses are sent with a settled change; later reports have those of the others
 FENCED = "fenced"
 
 
@@ -35,6 +40,7 @@ class DistantControlPlane:
         self._projects: dict[str, str] = {}
         self._statuses: dict[str, dict[Key, str]] = {}  # as far as they are known here
         self._revisions: dict[str, int] = {}  # of the last snapshots
+        self._applied: dict[str, int] = {}  # revisions of load balancers on two hosts that were reported as applied
         self._unsent: dict[str, Totals] = {}
         self._prepared: Any = None
         self.groups: list[dict[str, Any]] = []  # of addresses that this host shares, as the list said last
@@ -101,23 +107,28 @@ class DistantControlPlane:
         row = snapshot.loadbalancer
         with self._lock:
             known = self._statuses.get(row.id, {})
+            is_reported = not snapshot.peers or self._applied.get(row.id) == row.revision
         statuses = expect(known) if error is None else {}
+        changed = _first({key: each for key, each in statuses.items() if known.get(key) != each}, SETTLED)
         is_new = (
             error or snapshot.failures or row.provisioning_status != "ACTIVE" or row.fault or len(snapshot.seen) > 1
         )
-        if not is_new and (outcome is None or outcome.how == "nothing"):
+        if not is_new and is_reported and (outcome is None or outcome.how == "nothing"):
             return False
         told = {
             "revision": row.revision,
-            "seen": _triples(snapshot.seen),
             "unbound": _triples(snapshot.unbound),
-            "statuses": _triples({key: each for key, each in statuses.items() if known.get(key) != each}),
+            "statuses": _triples(changed),
             "error": error,
             "outcome": asdict(outcome) if outcome else None,
         }
         answer = self._report(row.id, "settled", told)
         with self._lock:
-            self._statuses[row.id] = {**known, **statuses}
+            self._statuses[row.id] = {**known, **changed}
+            if error is None:
+                self._applied[row.id] = row.revision
+            else:
+                self._applied.pop(row.id, None)
         return bool(answer and answer["is_pending"])
 
     def settle_noop(self, loadbalancer_id: str, reported: Mapping[str, str]) -> None:
@@ -131,13 +142,8 @@ class DistantControlPlane:
         reasons: Mapping[Key, str] | None = None,
         revision: int | None = None,
     ) -> None:
-        told = {
-            "statuses": _triples(statuses),
-            "checks": None if checks is None else {id_: each and asdict(each) for id_, each in checks.items()},
-            "reasons": _triples(reasons or {}),
-            "revision": revision,
-        }
-        self._report(loadbalancer_id, "observed", told)
+        for told in _observations(statuses, checks, reasons or {}):
+            self._report(loadbalancer_id, "observed", {**told, "revision": revision})
         with self._lock:
             self._statuses.setdefault(loadbalancer_id, {}).update(statuses)
 
@@ -179,7 +185,7 @@ class DistantControlPlane:
 
     def _forget(self, loadbalancer_id: str) -> None:
         with self._lock:
-            for known in (self._projects, self._statuses, self._revisions, self._unsent):
+            for known in (self._projects, self._statuses, self._revisions, self._applied, self._unsent):
                 known.pop(loadbalancer_id, None)
 
 
@@ -191,6 +197,33 @@ def _portions(totals: Mapping[str, Totals]) -> Iterator[dict[str, dict[str, Mapp
         for id_, part, counted in taken:
             portion.setdefault(id_, {})[part] = counted
         yield portion
+
+
+def _observations(
+    statuses: Statuses, checks: Mapping[str, Check | None] | None, reasons: Mapping[Key, str]
+) -> Iterator[dict[str, Any]]:
+    """Yield what was observed of at most OBSERVED listeners, pools and members at a time.
+
+    Numbers tell the portions; what fits into one has none.
+    """
+    keys = list({**statuses, **reasons, **{("member", id_): None for id_ in checks or ()}})
+    for number, start in enumerate(range(0, max(len(keys), 1), OBSERVED)):
+        portion = keys[start : start + OBSERVED]
+        ids = [id_ for kind, id_ in portion if kind == "member"] if checks else []
+        found = {id_: checks[id_] for id_ in ids if id_ in checks} if checks else {}
+        yield {
+            "portion": number if len(keys) > OBSERVED else None,
+            "statuses": _triples({key: statuses[key] for key in portion if key in statuses}),
+            "checks": None if checks is None else {id_: each and asdict(each) for id_, each in found.items()},
+            "reasons": _triples({key: reasons[key] for key in portion if key in reasons}),
+        }
+
+
+def _first(statuses: Statuses, most: int) -> Statuses:
+    """Return the statuses of at most so many members, and of all that are none."""
+    members = islice((key for key in statuses if key[0] == "member"), most)
+    others = (key for key in statuses if key[0] != "member")
+    return {key: statuses[key] for key in (*members, *others)}
 
 
 def clock() -> int:

@@ -90,6 +90,12 @@ class Agent:
         self._beat_seconds = 2.0
         self._contact = Contact()
         self._means = (__version__, haproxy, settings.attachment)
+        self._questions: dict[str, Callable[[Mapping[str, Any]], Any]] = {
+            "observe": self._observe,
+            "connections": self._connections,
+            "kill": lambda said: self._dataplane.kill(said["id"]),
+            "expect": self._sharing.expect,
+        }
 
     def start(self, is_over: Flag) -> None:
         """Start once the server can be reached, unless it is over before; until then, what runs goes on.
@@ -229,20 +235,12 @@ class Agent:
         elif message.get("ask") in self._questions:
             self._answering.submit(self._answer, message)
 
-    @property
-    def _questions(self) -> dict[str, Callable[[Mapping[str, Any]], Any]]:
-        return {
-            "observe": self._observe,
-            "connections": lambda said: self._dataplane.active_connections(
-                said["id"], said["pool_id"], said["member_id"]
-            ),
-            "kill": lambda said: self._dataplane.kill(said["id"]),
-            "expect": self._sharing.expect,
-        }
-
     def _observe(self, said: Mapping[str, Any]) -> None:
         self._dataplane.observe(said["id"])
         self._control_plane.beat()  # it has the new totals
+
+    def _connections(self, said: Mapping[str, Any]) -> int | None:
+        return self._dataplane.active_connections(said["id"], said["pool_id"], said["member_id"])
 
     def _answer(self, message: Mapping[str, Any]) -> None:
         try:

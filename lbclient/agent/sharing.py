@@ -57,28 +57,27 @@ class Sharing:
 
     def described(self) -> dict[str, Any]:
         """Return what the server is told at a registration: the features and the own addresses of this host."""
-        refusal = self.refusal()
+        addresses, refusal = self._examine()
         if refusal not in (None, self._refusal) and self._is_possible:
             LOG.info("this host cannot share addresses with others: %s", refusal)
         self._refusal = refusal
         if refusal:
             return {"features": [], "addresses": {}}
-        features = [VRRP, *([NFTABLES] if self._handover else [])]
-        return {"features": features, "addresses": self._holder.own_addresses()}
+        return {"features": [VRRP, *([NFTABLES] if self._handover else [])], "addresses": addresses}
 
-    def refusal(self) -> str | None:
-        """Return why this host cannot share addresses; None if it can."""
+    def _examine(self) -> tuple[dict[str, list[str]], str | None]:
+        """Return this host's own addresses by interface, and why it cannot share others: None if it can."""
         if not self._is_possible:
-            return "Its attachment has no addresses that move."
-        found = self._holder.refusal()
-        if found is None:
-            try:
-                local_routes.check_rights()
-                neighbours.check_rights()
-                self._holder.own_addresses()
-            except (AttachmentFailed, OSError) as error:
-                return reason(error)
-        return found
+            return {}, "Its attachment has no addresses that move."
+        refusal = self._holder.refusal()
+        if refusal:
+            return {}, refusal
+        try:
+            local_routes.check_rights()
+            neighbours.check_rights()
+            return self._holder.own_addresses(), None
+        except (AttachmentFailed, OSError) as error:
+            return {}, reason(error)
 
     def start(self, loadbalancer_ids: Iterable[str]) -> None:
         """Start; if keepalived does not run yet, it takes no address before ran() was called for each load balancer."""

@@ -87,7 +87,7 @@ def log_in(
 
 
 def _versioned(direct: DirectHttp, said: Mapping[str, str]) -> str | None:
-    """Return the address of version 3, as the server tells it; None if it has others that could be used."""
+    """Return the address of version 3 that the server names; None if the choice of a version is not that simple."""
     answer = _answered(direct, "GET", said["auth_url"], JSON)
     body = _object(answer)
     if answer is None or body is None or answer.status_code not in FOUND:

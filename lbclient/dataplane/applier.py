@@ -77,7 +77,7 @@ class Applier:
         self._attachment.keep_only(id_, ())
 
     def retire(self, id_: str) -> None:
-        """Let the processes of a load balancer end with their connections; the addresses have another holder."""
+        """Let the processes of a load balancer end with their last connections: another host has its addresses."""
         process_table.retire(self._directory / id_)
 
     def is_running(self, id_: str) -> bool:
@@ -121,8 +121,17 @@ class Applier:
                 LOG.warning("load balancer %s: %s", id_, reason)
         return State(snapshot, configuration, error, time.monotonic(), outcome, running)
 
+    def keep_last_good(self, id_: str, snapshot: Snapshot, error: str | None) -> State | None:
+        """Start the last good configuration unless it runs; return its state with that error, or None without one."""
+        if not self._instance(id_).has_last_good:
+            return None
+        with self._around(id_, snapshot) as report:
+            self._start_last_good(id_, snapshot)
+            report("nothing")
+        return State(snapshot, None, error, time.monotonic())
+
     def _attach(self, id_: str, snapshot: Snapshot) -> None:
-        """Make the addresses ones to listen on. Raises AttachmentFailed."""
+        """Attach the addresses, so that programs can listen on them. Raises AttachmentFailed."""
         if snapshot.is_shared:
             self._attachment.share(snapshot.addresses)
         else:
@@ -149,9 +158,9 @@ class Applier:
         try:
             self._attach(id_, snapshot)
             if self._instance(id_).start_last_good():
-                LOG.warning("load balancer %s: started with what it had last", id_)
+                LOG.warning("load balancer %s: started with its last good configuration", id_)
         except (Refused, AttachmentFailed, OSError) as failure:
-            LOG.debug("load balancer %s: what ran last does not run either: %s", id_, failure)
+            LOG.debug("load balancer %s: its last good configuration cannot be started either: %s", id_, failure)
 
     def _announce_last_good(self, id_: str, snapshot: Snapshot) -> None:
         """Announce the addresses that the last good configuration serves; withdraw them if nothing of it runs."""
@@ -173,7 +182,7 @@ def _errors(state: State | None) -> set[str | None]:
 
 
 def _without(snapshot: Snapshot, taken: Taken) -> Snapshot:
-    """Return the snapshot in which no listener listens where it cannot."""
+    """Return the snapshot without the addresses and ports that cannot be bound."""
     unbound = {
         (each.id, address): reason
         for (address, port), reason in taken.reasons.items()

@@ -10,7 +10,7 @@ from ..store.store import Check, Key, Outcome, Statuses, Totals
 
 
 class ControlPlane(Protocol):
-    """The load balancers that one host is to run, and the place for what has become of them.
+    """The source of the load balancers that one host is to run, and the receiver of its reports on them.
 
     In return, the data plane is told the IDs of load balancers that have changed: `wake` of the reconciler.
     """

@@ -70,6 +70,10 @@ class FairShare:
     def __contains__(self, id_: str) -> bool:
         return id_ in self._entries or id_ in self._work
 
+    def is_due(self, id_: str, now: float) -> bool:
+        """Return whether an ID is being worked on, or waits for nothing but a slot."""
+        return id_ in self._work or (id_ in self._entries and self._entries[id_].due <= now)
+
     def put(self, id_: str, due: float, is_low: bool, group: str | None) -> None:
         """Add a waiting ID; an existing entry keeps an earlier due time or a higher priority."""
         before = self._entries.get(id_)

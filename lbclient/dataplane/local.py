@@ -80,12 +80,19 @@ class LocalDataPlane:
         """Queue the load balancers with pending changes that are neither queued nor being reconciled."""
         self._reconciler.wake_pending()
 
+    def is_idle(self, loadbalancer_id: str) -> bool:
+        """Return whether all wakes of a load balancer have been followed by a reconciling."""
+        return self._reconciler.is_idle(loadbalancer_id)
+
     def on_reconciled(self, tell: Callable[[str], None]) -> None:
         """Register a callback: tell(loadbalancer_id) is called after each reconciling, even without a change."""
         self._reconciler.on_change(tell)
 
-    def kill(self, loadbalancer_id: str) -> int:
-        """Kill the processes of a load balancer without a warning, like a crash; return how many there were."""
+    def kill(self, loadbalancer_id: str, host_id: str | None = None) -> int:
+        """Kill the processes of a load balancer without a warning, like a crash; return how many there were.
+
+        The host is this one, whatever its ID.
+        """
         return process_table.kill(self._directory.absolute() / loadbalancer_id)
 
     def unsupported(self, snapshot: Snapshot) -> str | None:
@@ -130,9 +137,9 @@ class LocalDataPlane:
 
     @contextmanager
     def _logging(self, loadbalancer_id: str, snapshot: Snapshot) -> Iterator[Callable[[str], None]]:
-        """Let no line of the traffic log be lost while a configuration is applied.
+        """Lose no line of the traffic log while a configuration is applied.
 
-        HAProxy can connect from its first line on, and a worker that is replaced lives until its last one is sent.
+        HAProxy can connect before it logs its first line, and a replaced worker is held until it has sent its last one.
         """
         settings = {each.id: traffic.setting(each, snapshot) for each in snapshot.listeners}
         if loadbalancer_id not in self._logged and not any(settings.values()):

@@ -33,7 +33,7 @@ MOST_WORKERS = 32  # threads; most of them only wait for an HAProxy that hangs
 RETRY_SECONDS = 5.0  # some failures go away by themselves, such as a port in use by another program
 LINGERING_PAUSE = 1.0  # seconds until the first attempt to delete servers that had connections; doubled each time
 LONGEST_LINGERING_PAUSE = 60.0
-RETIRED_PAUSE = 5.0  # seconds between two looks whether processes have ended with their connections
+RETIRED_PAUSE = 5.0  # seconds between two checks whether processes have ended with their last connections
 CRASH_PAUSE = 1.0  # seconds between starts of an HAProxy that keeps ending
 
 
@@ -68,7 +68,7 @@ class Reconciler:
         self._states: dict[str, State] = {}
         self._settled: dict[str, Snapshot] = {}  # the last one of each that was settled without an error
         self._lingering: dict[str, float] = {}  # seconds until the next attempt to delete the servers that linger
-        self._retired: set[str] = set()  # their processes end with their connections: another host has the address
+        self._retired: set[str] = set()  # their processes end with their last connections: another host has the address
         self._pace = pace or Unpaced()
         self._watchers: list[Callable[[str], None]] = []
         self._threads: list[threading.Thread] = []
@@ -102,6 +102,10 @@ class Reconciler:
         for id_ in instances:
             self._queue.wake(id_, is_low_priority=True)
         self._hire()
+
+    def is_idle(self, loadbalancer_id: str) -> bool:
+        """Return whether a load balancer is neither being reconciled nor due."""
+        return not self._queue.is_due(loadbalancer_id)
 
     def on_change(self, tell: Callable[[str], None]) -> None:
         """Register a callback: tell(id) is called after each reconciling of a load balancer, even without a change."""
@@ -156,7 +160,7 @@ class Reconciler:
             thread = threading.Thread(target=self._work, name=f"reconcile-{len(self._threads)}", daemon=True)
             try:
                 thread.start()
-            except RuntimeError as error:  # the system has no thread to spare: the workers that there are go on
+            except RuntimeError as error:  # the system has no more threads: the existing workers go on
                 if not self._threads:
                     raise
                 LOG.warning("no further worker can be started: %s", error)
@@ -191,8 +195,7 @@ class Reconciler:
         """Reconcile a load balancer; return how HAProxy took the change, for the metrics."""
         remaining = self._pace.remaining(id_)
         if remaining:
-            if math.isfinite(remaining):
-                self._queue.wake(id_, remaining)
+            self._hold_back(id_, remaining)
             return "held back"
         failure = self._pace.failure(id_)
         snapshot = self._control_plane.snapshot(id_, self._settled.get(id_))
@@ -248,7 +251,7 @@ class Reconciler:
             self._applier.retire(id_)
             self._retired.add(id_)
             self._control_plane.released(id_)
-            LOG.info("load balancer %s: has left, its connections go on", id_)
+            LOG.info("load balancer %s: has left this host, its open connections continue", id_)
         if id_ not in self._retired:
             return False
         if self._applier.is_running(id_):
@@ -269,8 +272,28 @@ class Reconciler:
         self._projects.pop(id_, None)
         self._queue.forget(id_)
 
+    def _hold_back(self, id_: str, remaining: float) -> None:
+        """Apply no change for the remaining seconds, or until the load balancer is woken if they are infinite."""
+        if math.isfinite(remaining):
+            self._queue.wake(id_, remaining)
+        snapshot = self._control_plane.snapshot(id_, self._settled.get(id_))
+        if snapshot is not None:
+            self._keep_running(id_, snapshot, None)
+
+    def _keep_running(self, id_: str, snapshot: Snapshot, failure: str | None) -> None:
+        """Keep what ran before the change running, also after a crash or a reboot: the change is not applied."""
+        if self._is_noop(snapshot.loadbalancer.provider):
+            return
+        state = self._applier.keep_last_good(id_, snapshot, failure)
+        if state is None:
+            return
+        known = self._states.setdefault(id_, state)  # so that it is observed
+        if known.error is not None or known.configuration is None:  # the observer requeues only others
+            self._queue.wake(id_, RETRY_SECONDS, is_low_priority=True)
+
     def _fail(self, id_: str, snapshot: Snapshot, failure: str) -> None:
         """Set the load balancer to ERROR, as its pace demands, until it is changed again."""
+        self._keep_running(id_, snapshot, failure)
         is_new = (snapshot.loadbalancer.provisioning_status, snapshot.loadbalancer.fault) != ("ERROR", failure)
         if is_new and self._control_plane.settle(snapshot, failure):
             self.wake(id_)

@@ -32,7 +32,7 @@ class Messages(Protocol):
 class RemoteDataPlane:
     """Passes everything on to the server that carries the traffic.
 
-    If that one does not answer, changes are stored and it applies them when it is there again.
+    If that server does not answer, changes are stored, and it applies them when it is back.
     """
 
     def __init__(self, messages: Messages) -> None:
@@ -42,6 +42,10 @@ class RemoteDataPlane:
     def wake(self, loadbalancer_id: str, project_id: str | None = None) -> None:
         """Pass on the ID; the server that carries the traffic looks the project up."""
         self._messages.post("wake", id=loadbalancer_id)
+
+    def is_idle(self, loadbalancer_id: str) -> bool:
+        """Return True: this process does not know what the one that carries the traffic is doing."""
+        return True
 
     def unsupported(self, snapshot: Snapshot) -> str | None:
         """Return why no data plane could run the load balancer; the one that carries it may find more reasons."""
@@ -74,8 +78,8 @@ class RemoteDataPlane:
     def observe(self, loadbalancer_id: str) -> None:
         self._ask("observe", id=loadbalancer_id)
 
-    def kill(self, loadbalancer_id: str) -> int:
-        return int(self._ask("kill", id=loadbalancer_id) or 0)
+    def kill(self, loadbalancer_id: str, host_id: str | None = None) -> int:
+        return int(self._ask("kill", id=loadbalancer_id, host_id=host_id) or 0)
 
     def performance(self, loadbalancer_id: str) -> dict[str, dict[str, float | None]] | None:
         """Return requests and response times by ID; None without an answer."""
@@ -95,7 +99,7 @@ class RemoteDataPlane:
         return Reconciled().figures(0, 0, 0)
 
     def _ask(self, kind: str, **values: Any) -> Any:
-        """Return the answer; None if there is none, or there was none to another question a moment ago."""
+        """Return the answer; None if there is none, or if another question got none a moment ago."""
         if time.monotonic() < self._silent_until:
             return None
         try:

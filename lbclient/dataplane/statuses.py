@@ -54,7 +54,7 @@ def expected(snapshot: Snapshot, known: Mapping[tuple[str, str], str]) -> Status
 
 
 def _reduced(snapshot: Snapshot, known: Mapping[tuple[str, str], str]) -> Snapshot:
-    """Return the snapshot with those members only that were touched or are in ERROR, and one that serves each pool."""
+    """Return the snapshot with the members that were touched or are in ERROR, and one that serves for each pool."""
     telling = {id_ for (kind, id_), status in known.items() if kind == "member" and status == "ERROR"}
     telling |= snapshot.touched or set()
     members = {}
@@ -108,7 +108,7 @@ def _listener(listener: ListenerRecord, snapshot: Snapshot, rows: Rows, error: s
     if row is None:
         return "ERROR" if error is None else "OFFLINE"
     status = LISTENER.get(row["status"], "ERROR")
-    # One that cannot listen on some of its addresses serves on the others.
+    # A listener that cannot listen on some of its addresses serves on the others.
     return "DEGRADED" if status == "ONLINE" and ("listener", listener.id) in snapshot.failures else status
 
 

@@ -1,4 +1,4 @@
-"""Checks for load balancers that this machine or its HAProxy cannot run: they are refused rather than cut down."""
+"""Checks for load balancers that this machine or its HAProxy cannot run: they are refused, never applied in part."""
 
 from __future__ import annotations
 

@@ -64,6 +64,11 @@ class WorkQueue:
         with self._changed:
             return id_ not in self._share
 
+    def is_due(self, id_: str) -> bool:
+        """Return whether the ID is being worked on or due; False also if it is queued for a later time."""
+        with self._changed:
+            return self._share.is_due(id_, time.monotonic())
+
     def lengths(self) -> tuple[int, int]:
         """Return how many IDs are due and wait for a worker, and how many are being worked on."""
         with self._changed:

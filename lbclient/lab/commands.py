@@ -14,6 +14,7 @@ from ..cli.command import positive_seconds
 from ..cli.local import LocalCommand
 
 NEEDED = ("cryptography", "falcon", "orjson", "pyroute2", "sqlalchemy", "uvicorn")  # packages of the extra `server`
+MOST_HOSTS = 9
 
 
 class _ServerCommand(LocalCommand):
@@ -34,12 +35,22 @@ class Lab(_ServerCommand):
 
     The guide's addresses (10.0.0.0/16, 203.0.113.0/24) are all usable inside, no root is needed, and nothing is left
     behind. The exit status is that of the command.
+
+    With --hosts, the load balancers run on that many hosts, which are network namespaces on a bridge, with keepalived
+    and nftables. The command `power off host1` kills one, `power on host1` brings it back.
     """
 
-    examples = ("", "-- openstack loadbalancer list", "-- sh -c 'guide-servers & pytest'")
+    examples = ("", "-- openstack loadbalancer list", "-- sh -c 'guide-servers & pytest'", "--hosts 3")
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
+        parser.add_argument(
+            "--hosts",
+            metavar="<number>",
+            type=int,
+            choices=range(2, MOST_HOSTS + 1),
+            help=f"Run load balancers on hosts of their own: 2 to {MOST_HOSTS}.",
+        )
         parser.add_argument(
             "command",
             metavar="-- COMMAND …",
@@ -49,21 +60,32 @@ class Lab(_ServerCommand):
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
-        from .opening import open_lab
+        from .opening import open_lab, open_lab_with_hosts
 
-        return open_lab(parsed_args.command[parsed_args.command[:1] == ["--"] :])
+        command = parsed_args.command[parsed_args.command[:1] == ["--"] :]
+        return open_lab_with_hosts(parsed_args.hosts, command) if parsed_args.hosts else open_lab(command)
 
 
 class Demo(_ServerCommand):
-    """Play the load-balancing guide in a lab of its own: each command with its output, and the traffic, checked."""
+    """Play the load-balancing guide in a lab of its own: each command with its output, and the traffic, checked.
 
-    examples = ("", "--pause", "--full")
+    With --failover, play how a load balancer on two of three hosts survives the death of a host, its return, and a
+    planned move, and measure each from a client.
+    """
+
+    examples = ("", "--pause", "--full", "--failover")
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         parser.add_argument("--pause", action="store_true", help="Stop after each step until Enter is pressed.")
         parser.add_argument("--full", action="store_true", help="Print the whole table of every object.")
-        parser.add_argument(
+        kind = parser.add_mutually_exclusive_group()
+        kind.add_argument(
+            "--failover",
+            action="store_true",
+            help="Play the death of a host, its return and a planned move instead. It needs keepalived and nftables.",
+        )
+        kind.add_argument(
             "--loopback",
             action="store_true",
             help="Use addresses out of 127.0.0.0/8 and high ports, as where namespaces are forbidden.",
@@ -77,9 +99,11 @@ class Demo(_ServerCommand):
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> int:
-        from .opening import Manner, open_demo
+        from .opening import Manner, open_demo, open_failover
 
         manner = Manner(parsed_args.pause, parsed_args.full, parsed_args.openstack)
+        if parsed_args.failover:
+            return open_failover(manner)
         return open_demo(manner, wants_loopback=parsed_args.loopback)
 
 

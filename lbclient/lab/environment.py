@@ -16,7 +16,7 @@ from . import programs
 
 PORT = 9876
 USER_CLOUD = "lbclient"
-START_SECONDS = 30
+START_SECONDS = 120
 
 
 class NotStarted(Exception):
@@ -33,6 +33,7 @@ class LabEnvironment:
     public_cidr: str
     port: int = PORT
     is_genuine: bool = True
+    more: Sequence[str] = ()  # options of the server
 
     @property
     def state(self) -> Path:
@@ -66,7 +67,7 @@ class LabEnvironment:
         with self.log.open("w") as log:
             environment = {**os.environ, "XDG_CACHE_HOME": str(self.cache)}
             command = programs.command("lbclient.server.main", *self._options())
-            _start_orphan(command, environment, writable, log.fileno())
+            start_orphan(command, environment, writable, log.fileno())
         os.close(writable)
         with open(readable) as said:
             is_heard = select.select([said], [], [], START_SECONDS)[0]
@@ -83,6 +84,7 @@ class LabEnvironment:
             f"--public-cidr={self.public_cidr}",
             "--demo",
             "--testing",
+            *self.more,
         )
 
 
@@ -104,7 +106,7 @@ def _is_proxy(name: str) -> bool:
     return name.lower() in ("http_proxy", "https_proxy", "all_proxy", "ftp_proxy")
 
 
-def _start_orphan(command: Sequence[str], environment: Mapping[str, str], output: int, errors: int) -> None:
+def start_orphan(command: Sequence[str], environment: Mapping[str, str], output: int, errors: int) -> None:
     """Start a process that is not our child: the lab's command replaces this process and must not see a child."""
     child = os.fork()
     if child == 0:
@@ -117,12 +119,12 @@ def _start_orphan(command: Sequence[str], environment: Mapping[str, str], output
 def _write_commands(directory: Path, genuine: str | None, variables: Mapping[str, str], cache: Path) -> None:
     keeping = f"export XDG_CACHE_HOME={shlex.quote(str(cache))}\n"
     lbclient = f'{keeping}exec {shlex.join(programs.command("lbclient.cli.shell"))} "$@"'
-    _script(directory / "lbclient", lbclient)
-    _script(directory / "openstack", f'{keeping}exec {shlex.quote(genuine)} "$@"' if genuine else lbclient)
-    _script(directory / "guide-servers", f'exec {shlex.join(programs.command("lbclient.lab.webserver"))} "$@"')
-    _script(directory / "sudo", 'exec "$@"')  # users are root inside, which the system's sudo does not recognize
+    script(directory / "lbclient", lbclient)
+    script(directory / "openstack", f'{keeping}exec {shlex.quote(genuine)} "$@"' if genuine else lbclient)
+    script(directory / "guide-servers", f'exec {shlex.join(programs.command("lbclient.lab.webserver"))} "$@"')
+    script(directory / "sudo", 'exec "$@"')  # users are root inside, which the system's sudo does not recognize
     cloud = [f"export {name}={shlex.quote(value)}" for name, value in variables.items() if name.startswith("OS_")]
-    _script(directory / "example-openrc.sh", "\n".join(cloud))
+    script(directory / "example-openrc.sh", "\n".join(cloud))
 
 
 def _genuine_openstack(path: str) -> str | None:
@@ -130,6 +132,7 @@ def _genuine_openstack(path: str) -> str | None:
     return shutil.which("openstack", path=str(Path(sys.executable).parent)) or shutil.which("openstack", path=path)
 
 
-def _script(path: Path, body: str) -> None:
+def script(path: Path, body: str) -> None:
+    """Write a shell script."""
     path.write_text(f"#!/bin/sh\n{body}\n")
     path.chmod(0o755)

@@ -21,11 +21,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from .supervise import supervise
+from .supervise import ENDING, supervise
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 PORTS = {"80": "8080", "443": "8443"}
-ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT)
 NUMBERS = range(16, 240)  # of the second octet
 
 

@@ -13,6 +13,7 @@ import os
 import select
 import shutil
 import signal
+import traceback
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -173,6 +174,54 @@ def _bury_children() -> None:
     with contextlib.suppress(ChildProcessError):
         while True:
             os.wait()
+
+
+def start_machine(program: Callable[[], None]) -> int:
+    """Fork process 1 of network, mount and PID namespaces of its own inside this world, and return its process ID.
+
+    It calls the program and then reaps orphans; every process of the machine ends with it. Raises OSError.
+    """
+    readable, writable = os.pipe()
+    opener = os.fork()
+    if opener == 0:
+        os.close(readable)
+        os.write(writable, _open_machine(program, writable).encode())
+        os._exit(0)
+    os.close(writable)
+    with open(readable, "rb") as answer:
+        said = answer.read().decode()
+    os.waitpid(opener, 0)
+    if not said.isdigit():
+        raise OSError(said)
+    return int(said)
+
+
+def _open_machine(program: Callable[[], None], answer: int) -> str:
+    """Return the process ID of a new machine's process 1, or why there is none."""
+    try:
+        _call("unshare", CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWPID)
+        machine = os.fork()
+    except OSError as error:
+        return f"{error.strerror} ({error.filename})"
+    if machine == 0:
+        os.close(answer)
+        _be_machine(program)
+    return str(machine)
+
+
+def _be_machine(program: Callable[[], None]) -> None:
+    """Run as process 1 of a machine; never returns."""
+    try:
+        os.setsid()
+        _mounts_proc()
+        _close_standard_streams()
+        program()
+        _bury_children()
+        signal.pause()
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(1)
 
 
 def make_local(subnets: Sequence[str]) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,12 +17,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from string import Template
 
+from ..cli.output import printed
 from .webserver import Machine
 
-COMMAND_SECONDS = 60.0
+COMMAND_SECONDS = 150.0
 FETCH_SECONDS = 10.0
 POLL_SECONDS = 0.2
 WIDTH = 114  # characters of a line of checked statements
+CHECKED = "  ok: "
 OBJECT = re.compile(r"^\| Field +\| Value", re.MULTILINE)  # the heading of the table of one object
 
 
@@ -91,7 +94,7 @@ class Stage:
                 break
             time.sleep(POLL_SECONDS)
         if self.is_full or status != 0 or not (is_brief and OBJECT.search(output)):
-            print(output, end="" if output.endswith("\n") or not output else "\n", flush=True)
+            self._show(output)
         if status != 0:
             raise Failed(f"$ {line}", "exit status 0", f"exit status {status}")
         return output
@@ -101,7 +104,7 @@ class Stage:
         self.checks += 1
         if expected != came:
             raise Failed(statement, str(expected), str(came))
-        self._print(f"  ok: {self.translate(statement)}", "32")
+        self._print(f"{CHECKED}{self.translate(statement)}", "32")
 
     def check_all(self, statements: Sequence[tuple[str, object, object]]) -> None:
         """Check statements about one output and print them in one paragraph. Raises Failed for the first false one."""
@@ -110,9 +113,10 @@ class Stage:
             if expected != came:
                 raise Failed(statement, str(expected), str(came))
         words = [self.translate(statement) for statement, _, _ in statements]
-        lines = words if self.is_full else textwrap.wrap("; ".join(words), WIDTH) if words else []
+        width = min(WIDTH, shutil.get_terminal_size().columns - len(CHECKED)) if sys.stdout.isatty() else WIDTH
+        lines = words if self.is_full else textwrap.wrap("; ".join(words), width) if words else []
         for line in lines:
-            self._print(f"  ok: {line}", "32")
+            self._print(f"{CHECKED}{line}", "32")
 
     def fetch(self, url: str) -> Page:
         """Fetch a page on a new connection, and show the request and the page."""
@@ -179,6 +183,12 @@ class Stage:
                 entries = exported.read_text().split("\0")
                 self.environment = dict(entry.split("=", 1) for entry in entries if "=" in entry)
         return result.returncode, result.stdout
+
+    def _show(self, output: str) -> None:
+        """Print the output of a command as it would be on this terminal: the command itself writes into a pipe."""
+        if sys.stdout.isatty():
+            output = printed.fitted(output, shutil.get_terminal_size().columns)
+        print(output, end="" if output.endswith("\n") or not output else "\n", flush=True)
 
     def _print(self, text: str, colour: str = "") -> None:
         if colour and sys.stdout.isatty() and not os.environ.get("NO_COLOR"):

@@ -12,8 +12,9 @@ from collections.abc import Callable
 
 GRACE = 5.0  # seconds that a child has to end after a termination signal
 SI_KERNEL = 128  # si_code of a signal sent by the kernel for a key on the terminal: the whole process group got it
-ENDING = {signal.SIGTERM, signal.SIGHUP}
-PASSED_ON = ENDING | {signal.SIGINT, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGCONT}
+KEYS = {signal.SIGINT, signal.SIGQUIT}  # sent by keys of a terminal; the child may go on after them
+ENDING = {signal.SIGTERM, signal.SIGHUP} | KEYS
+PASSED_ON = ENDING | {signal.SIGUSR1, signal.SIGUSR2, signal.SIGCONT}
 STOPPING_KEYS = {signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU}
 WATCHED = PASSED_ON | {signal.SIGCHLD, signal.SIGTSTP, signal.SIGTTOU}
 
@@ -101,7 +102,7 @@ def _attend(child: int, terminal: int | None) -> int:
                 return status
         elif event.si_signo in PASSED_ON:
             _pass_on(event, child, terminal)
-            if event.si_signo in ENDING:
+            if event.si_signo in ENDING - KEYS:
                 deadline = min(deadline, time.monotonic() + GRACE)
 
 

@@ -44,7 +44,7 @@ FAULT = Resource(
         ),
         _given("method", Type.CHOICE, "Only requests with this method.", choices=METHODS),
         _given("path", Type.STRING, "Only paths that match this pattern; * stands for any characters."),
-        _given("project", Type.STRING, "Only requests with a token of this project (ID)."),
+        _given("project", Type.STRING, "Only requests with a token of this project.", refers="project"),
         _given("user_agent", Type.STRING, "Only user agents that match this pattern; * stands for any characters."),
         _given("status", Type.INTEGER, "The status to answer with, in the service's format.", minimum=400, maximum=599),
         _given("message", Type.STRING, "The text of that answer."),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -28,8 +28,9 @@ from .network.routes import ROUTES as NETWORKING
 from .services import Services
 from .telemetry.middleware import Telemetry
 from .telemetry.page import ROUTES as TELEMETRY
-from .testing.kinds import kind_of
-from .testing.middleware import Tested
+from .testing.faults import Fault
+from .testing.hooks import Hooks
+from .testing.kinds import Kind, kind_of
 from .testing.routes import MOUNT as TESTING
 from .testing.routes import ROUTES as TESTING_ROUTES
 from .web import sse
@@ -48,8 +49,8 @@ LONG_PATHS = frozenset(route.path for route in LOAD_BALANCING)
 def build(services: Services) -> Wsgi:
     """Build the WSGI application: each service below its name, the load-balancer API also at the root."""
     proxy: list[Any] = [Forwarded()] if services.config.proxy_headers else []
-    tested = [Tested(services, services.testing)] if services.testing else []
-    app = falcon.App(middleware=[*proxy, Telemetry(services), Middleware(), *tested])
+    hooks = Hooks(services, services.testing) if services.testing else None
+    app = falcon.App(middleware=[*proxy, Telemetry(services, hooks.record if hooks else None), Middleware()])
     app.req_options.strip_url_path_trailing_slash = True
     for kind in (Exception, falcon.HTTPError):  # Falcon has a handler of its own for the latter
         app.add_error_handler(kind, partial(_answer_error, services))
@@ -58,10 +59,7 @@ def build(services: Services) -> Wsgi:
         for route in routes:
             table.setdefault(_template(mount + route.path), {})[route.method] = (base, route)
     for path, methods in table.items():
-        made = _Methods(services, methods)
-        if services.testing and not path.startswith(TESTING):
-            services.testing.kinds.learn(made.kinds.values())
-        app.add_route(path, made)
+        app.add_route(path, _Methods(services, hooks, methods))
     return app
 
 
@@ -162,11 +160,15 @@ def _template(path: str) -> str:
 class _Methods:
     """A Falcon resource with the responders of one path."""
 
-    def __init__(self, services: Services, methods: dict[str, tuple[str, Route]]) -> None:
+    def __init__(self, services: Services, hooks: Hooks | None, methods: dict[str, tuple[str, Route]]) -> None:
         self.labels = {method: _labels(base, route) for method, (base, route) in methods.items()}
-        self.kinds = {method: kind_of(base, method, route.path) for method, (base, route) in methods.items()}
         for method, (base, route) in methods.items():
-            setattr(self, f"on_{method.lower()}", _responder(services, base, route))
+            respond = _responder(services, base, route)
+            if services.testing and hooks and base != TESTING:
+                kind = kind_of(base, method, route.path)
+                services.testing.kinds.learn([kind])
+                respond = _faulted(hooks, services.testing.faults.active, kind, respond)
+            setattr(self, f"on_{method.lower()}", respond)
 
 
 def _labels(base: str, route: Route) -> tuple[str, str]:
@@ -207,6 +209,18 @@ def _responder(services: Services, base: str, route: Route) -> Callable[..., Non
         _write(req, resp, services.probes.completed(services.dataplane.duplicate, handle))
 
     return respond
+
+
+def _faulted(
+    hooks: Hooks, active: Mapping[str, Fault], kind: Kind, respond: Callable[..., None]
+) -> Callable[..., None]:
+    """Return a responder to which the active faults are applied first."""
+
+    def respond_or_fail(req: falcon.Request, resp: falcon.Response, **places: str) -> None:
+        if not (active and hooks.strike(req, resp, kind)):
+            respond(req, resp, **places)
+
+    return respond_or_fail
 
 
 def _known_arguments(route: Route) -> frozenset[str] | None:

@@ -134,8 +134,8 @@ class Config:
     policy_file: Path | None = dataclasses.field(
         default=None,
         metadata={
-            "help": "The file of rules of who may do what, as far as they are not the usual ones "
-            "(policy.yaml in the state directory).",
+            "help": "A file with rules about who may do what, which override the usual ones. It must exist. "
+            "Default: policy.yaml in the state directory, if that exists.",
             "read": file_path,
         },
     )

@@ -71,7 +71,8 @@ def check(config: Config) -> Checked:
     if config.webhooks:
         with naming("webhooks"):
             webhook_file.read(config.webhooks)
-    rules = Enforcer(config.policy_path)
+    with naming(*(["policy_file"] if config.policy_file else [])):
+        rules = Enforcer(config.policy_path, is_required=config.policy_file is not None)
     return Checked(certificate, haproxy, user, rules, assembly.keystone_of(config))
 
 
@@ -96,11 +97,11 @@ def rehearse(config: Config) -> None:
 
 @contextmanager
 def naming(*options: str) -> Iterator[None]:
-    """Put the names of options before the refusal that the block raises."""
+    """Put the names of options, if there are any, before the refusal that the block raises."""
     try:
         yield
-    except (AttachmentFailed, CertificateError, InvalidWebhooks, ListenError, NotFound) as error:
-        raise type(error)(f"{', '.join(options)}: {error}") from None
+    except (AttachmentFailed, CertificateError, InvalidPolicyFile, InvalidWebhooks, ListenError, NotFound) as error:
+        raise type(error)(f"{', '.join(options)}: {error}" if options else str(error)) from None
 
 
 def attachment_options(config: Config) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from ..store import migrations
+from ..store import migrations, staged
 from ..store.identity_tables import USER
 from ..store.network_tables import NETWORK
 from ..store.store import Store
@@ -34,12 +34,17 @@ class DatabaseError(Exception):
 
 
 def unlocked(config: Config) -> tuple[Store, key_rings.KeyRings]:
-    """Open the database with the keys of its secrets, and claim the state directory for it. Raises errors of both."""
+    """Open the database with the keys of its secrets, and claim the state directory for it.
+
+    Raises DatabaseError, DamagedKey and StateError.
+    """
     store = open_store(config.database_url)
     rings = key_rings.opened(config, store)
     store.unlock(Vault(rings.secrets))
     count = len(store.loadbalancer_ids()) if config.has_agent else 0
     state.claim(config.state_directory, store.database_id(), count, is_adopting=config.adopt)
+    if store.has_one_writer:
+        staged.remove_left(store)
     return store, rings
 
 
@@ -60,7 +65,10 @@ def _check_directory(url: str) -> None:
 
 
 def check(config: Config, keystone: Keystone | None) -> None:
-    """Check that the database can be opened and prepared, without changing or creating it. Raises errors of both."""
+    """Check that the database can be opened and prepared, without changing or creating it.
+
+    Raises the errors of unlocked(), and Unfit.
+    """
     path = sqlite_file(config.database_url)
     if path is not None and not path.exists():
         if path.parent != config.state_directory:

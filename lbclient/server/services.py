@@ -30,6 +30,10 @@ class DataPlane(Protocol):
         """Reconcile a load balancer soon; called after a commit. Its project is looked up unless it is given."""
         ...
 
+    def is_idle(self, loadbalancer_id: str) -> bool:
+        """Return whether all wakes of a load balancer have been followed by a reconciling, as far as that is known."""
+        ...
+
     def unsupported(self, snapshot: Snapshot) -> str | None:
         """Return why the data plane does not support a load balancer; None if it does."""
         ...
@@ -66,8 +70,8 @@ class DataPlane(Protocol):
         """Observe a load balancer now and store the results; returns once that is done, or after a few seconds."""
         ...
 
-    def kill(self, loadbalancer_id: str) -> int:
-        """Kill the processes of a load balancer, as in a crash; return how many there were."""
+    def kill(self, loadbalancer_id: str, host_id: str | None = None) -> int:
+        """Kill the processes of a load balancer on a host, as in a crash; return how many there were."""
         ...
 
     def traffic(self, loadbalancer_id: str, listener_ids: Collection[str]) -> Iterator[tuple[str, bytes]]:
@@ -175,6 +179,18 @@ class Services:
         return self.config.quotas if self.changed.quotas is None else self.changed.quotas
 
     def wake(self, loadbalancer_ids: Iterable[str]) -> None:
-        """Reconcile load balancers soon; called after a commit."""
-        for loadbalancer_id in dict.fromkeys(loadbalancer_ids):
-            self.dataplane.wake(loadbalancer_id)
+        """Reconcile load balancers soon, and wait briefly until that is done; called after a commit.
+
+        For changes that leave load balancers ACTIVE, such as those of floating IPs, security groups and certificates.
+        """
+        named = list(dict.fromkeys(loadbalancer_ids))
+        if self.settlements is None:
+            self._wake(named)
+            return
+        with self.settlements.expected(named, self.dataplane.is_idle) as reconciled:
+            self._wake(named)
+            reconciled()
+
+    def _wake(self, loadbalancer_ids: Iterable[str]) -> None:
+        for id_ in loadbalancer_ids:
+            self.dataplane.wake(id_)

@@ -37,14 +37,19 @@ class Settlements:
             self._is_paused = False
 
     @contextmanager
-    def expected(self, loadbalancer_ids: Sequence[str]) -> Iterator[Callable[[], None]]:
-        """Register for changes of these load balancers; yield a function that waits until they have settled."""
+    def expected(
+        self, loadbalancer_ids: Sequence[str], is_idle: Callable[[str], bool] | None = None
+    ) -> Iterator[Callable[[], None]]:
+        """Register for changes of these load balancers; yield a function that waits until they have settled.
+
+        With is_idle(loadbalancer_id), it waits until that is true instead, which it may be from the beginning.
+        """
         if self._is_paused or not loadbalancer_ids or not self._places.acquire(blocking=False):
             yield lambda: None
             return
         events = [(id_, self._register(id_)) for id_ in dict.fromkeys(loadbalancer_ids)]
         try:
-            yield lambda: self._wait(events)
+            yield lambda: self._wait(events, is_idle)
         finally:
             for id_, event in events:
                 self._unregister(id_, event)
@@ -56,12 +61,17 @@ class Settlements:
             for event in self._waiting.get(loadbalancer_id, ()):
                 event.set()
 
-    def _wait(self, events: Sequence[tuple[str, threading.Event]]) -> None:
+    def _wait(
+        self, events: Sequence[tuple[str, threading.Event]], is_idle: Callable[[str], bool] | None = None
+    ) -> None:
         deadline = time.monotonic() + self._seconds
+        is_done = is_idle or self._is_settled
         for id_, event in events:
+            if is_idle and is_idle(id_):
+                continue
             while event.wait(max(0.0, deadline - time.monotonic())):
                 event.clear()  # before the check: a later reconciliation sets the event again
-                if self._is_settled(id_):
+                if is_done(id_):
                     break
 
     def _register(self, id_: str) -> threading.Event:

@@ -68,6 +68,7 @@ def _prepare_sqlite(connection: Any, record: Any) -> None:
     for pragma in (
         "journal_mode=WAL",
         "synchronous=NORMAL",  # GroupCommit flushes durable transactions to disk
+        "wal_autocheckpoint=0",  # Checkpoints makes them
         f"busy_timeout={int(SQLITE_BUSY * 1000)}",
     ):
         connection.execute(f"PRAGMA {pragma}")

@@ -9,6 +9,8 @@ from contextlib import contextmanager, nullcontext
 
 import sqlalchemy as sa
 
+from .turns import Turns
+
 LOCK_SECONDS = 30.0  # wait for the transactions that are ahead in the queue
 
 
@@ -28,7 +30,7 @@ class Figures:
         return self._waiting
 
     @contextmanager
-    def turn(self, lock: threading.Lock | None) -> Iterator[None]:
+    def turn(self, lock: Turns | None) -> Iterator[None]:
         """Hold the lock of the writers, if any, and measure the wait for it and the work.
 
         Raises sa.exc.TimeoutError after LOCK_SECONDS.
@@ -61,8 +63,8 @@ class Figures:
 
 
 @contextmanager
-def _holding(lock: threading.Lock) -> Iterator[None]:
-    if not lock.acquire(timeout=LOCK_SECONDS):
+def _holding(lock: Turns) -> Iterator[None]:
+    if not lock.acquire(LOCK_SECONDS):
         raise sa.exc.TimeoutError("another transaction does not end")
     try:
         yield

@@ -84,7 +84,9 @@ def record(tx: sa.Connection, loadbalancer_id: str, events: Sequence[Event]) -> 
     for each in events[-KEPT:]:
         serial = serials.of_event(tx)
         known = {"id": str(uuid.uuid4()), "loadbalancer_id": loadbalancer_id, "serial": serial, "touched": serial}
-        named = {"project_id": project_id, "loadbalancer_name": name, "resource_name": _name(tx, each)}
+        is_own = owner is not None and each.resource_id == loadbalancer_id
+        resource_name = name or None if is_own else _name(tx, each)
+        named = {"project_id": project_id, "loadbalancer_name": name, "resource_name": resource_name}
         rows.append(_shortened(each) | known | named)
     INSERT.run_each(tx, rows)
     TRIM.run(tx, owner=loadbalancer_id)

@@ -8,9 +8,8 @@ import uuid
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.ext.compiler import compiles
 
-from . import departures, placing, vip_groups
+from . import departures, placing, times, vip_groups
 from .cluster_tables import AMPHORA, HOST, SERVER, VIP_GROUP
 from .records import HostRecord
 
@@ -21,23 +20,6 @@ class Refused(Exception):
     """A host cannot be changed so; the text says why."""
 
 
-class _Clock(sa.ColumnElement[int]):
-    """The time of the database, in milliseconds since 1970."""
-
-    inherit_cache = True
-    type = sa.BigInteger()
-
-
-@compiles(_Clock, "sqlite")
-def _clock_in_sqlite(element: _Clock, compiler: Any, **options: Any) -> str:
-    return "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
-
-
-@compiles(_Clock, "postgresql")
-def _clock_in_postgresql(element: _Clock, compiler: Any, **options: Any) -> str:
-    return "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)"
-
-
 def _count(*conditions: sa.ColumnElement[bool]) -> sa.ScalarSelect[int]:
     mine = AMPHORA.c.host_id == HOST.c.id
     return sa.select(sa.func.count(AMPHORA.c.id)).where(mine, *conditions).correlate(HOST).scalar_subquery()
@@ -45,7 +27,7 @@ def _count(*conditions: sa.ColumnElement[bool]) -> sa.ScalarSelect[int]:
 
 def is_heard() -> sa.ColumnElement[bool]:
     """Whether the host of a joined row is heard."""
-    return sa.or_(HOST.c.id == SERVER, sa.func.coalesce(HOST.c.lease_until, 0) > _Clock())
+    return sa.or_(HOST.c.id == SERVER, sa.func.coalesce(HOST.c.lease_until, 0) > times.DatabaseTime())
 
 
 # A row for each host, with the columns that the resource has.
@@ -53,7 +35,7 @@ HOSTS = sa.select(
     *(HOST.c.id, HOST.c.name, HOST.c.state, HOST.c.weight, HOST.c.zone, HOST.c.networks),
     *(HOST.c.address, HOST.c.version, HOST.c.epoch, HOST.c.created_at, HOST.c.serial),
     is_heard().label("heard"),
-    sa.case((sa.func.coalesce(HOST.c.fault_until, _Clock()) < _Clock(), None), else_=HOST.c.fault).label("fault"),
+    sa.case((HOST.c.fault_until < times.DatabaseTime(), None), else_=HOST.c.fault).label("fault"),
     _count().label("loadbalancer_count"),
     _count(AMPHORA.c.moving_to.is_not(None)).label("leaving_count"),
 ).subquery("hosts")
@@ -120,7 +102,7 @@ def invite(tx: sa.Connection, host: HostRecord) -> tuple[str, int]:
     if fingerprint is None:
         raise Refused("No server serves agents yet: start one with --agents.")
     secret = secrets.token_hex(16)
-    until = placing.clock(tx) + TOKEN_VALID
+    until = times.of_database(tx) + TOKEN_VALID
     values = {"enrolment": _hashed(secret), "enrolment_until": until}
     tx.execute(sa.update(HOST).where(HOST.c.id == host.id).values(values))
     return f"{secret}.{fingerprint}", until
@@ -129,7 +111,7 @@ def invite(tx: sa.Connection, host: HostRecord) -> tuple[str, int]:
 def is_valid(tx: sa.Connection, secret: str) -> bool:
     """Return whether a token can be used at this moment."""
     until = tx.scalar(sa.select(HOST.c.enrolment_until).where(HOST.c.enrolment == _hashed(secret)))
-    return until is not None and until >= placing.clock(tx)
+    return until is not None and until >= times.of_database(tx)
 
 
 def redeem(tx: sa.Connection, secret: str) -> tuple[HostRecord, str] | None:
@@ -139,7 +121,7 @@ def redeem(tx: sa.Connection, secret: str) -> tuple[HostRecord, str] | None:
     """
     is_meant = HOST.c.enrolment == _hashed(secret)
     host = tx.execute(sa.select(HOST).where(is_meant).with_for_update()).one_or_none()
-    if host is None or host.enrolment_until < placing.clock(tx):
+    if host is None or host.enrolment_until < times.of_database(tx):
         return None
     name = str(uuid.uuid4())
     values = {"certificate": name, "enrolment": None, "enrolment_until": None}

@@ -1,10 +1,14 @@
-"""SQL expressions that make the database return rows as JSON: twice as fast as building the JSON in Python."""
+"""SQL expressions that make the database return rows as JSON, or take lists of IDs as JSON.
+
+The first is twice as fast as building the JSON in Python. With the second, one statement is for any number of IDs.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 
@@ -31,6 +35,25 @@ class Id(sa.ColumnElement[Any]):
 
     def __init__(self, column: Expression) -> None:
         self.column = column
+
+
+class _Given(sa.ColumnElement[Any]):
+    """The IDs in the parameter "ids", as the rows of a subquery."""
+
+    inherit_cache = False
+
+    def __init__(self) -> None:
+        self.parameter: sa.BindParameter[str] = sa.bindparam("ids", type_=sa.Text())
+
+
+def is_given(column: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
+    """Match rows by the IDs in the statement's parameter "ids", whose value is given(ids)."""
+    return column.bool_op("IN")(_Given())
+
+
+def given(ids: Iterable[str]) -> str:
+    """Return the value of the parameter of is_given()."""
+    return orjson.dumps(list(ids)).decode()
 
 
 class JsonObject(sa.ColumnElement[str]):
@@ -62,6 +85,20 @@ def _in_sqlite(value: Expression) -> Expression:
         words = [(value.is_(each), sa.literal_column(f"'{str(each).lower()}'", sa.Text)) for each in (True, False)]
         return sa.func.json(sa.case(*words))
     return sa.func.json(value) if isinstance(value.type, Json) else value
+
+
+@compiles(_Given, "sqlite")
+def _given_in_sqlite(element: _Given, compiler: Any, **options: Any) -> str:
+    found = sa.func.json_each(element.parameter).table_valued("value")
+    text: str = compiler.process(sa.select(found.c.value).scalar_subquery(), **options)
+    return text
+
+
+@compiles(_Given, "postgresql")
+def _given_in_postgresql(element: _Given, compiler: Any, **options: Any) -> str:
+    found = sa.func.json_array_elements_text(sa.cast(element.parameter, sa.JSON))
+    text: str = compiler.process(sa.select(found).scalar_subquery(), **options)
+    return text
 
 
 @compiles(Ids, "sqlite")

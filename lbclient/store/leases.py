@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
-from . import placing, vip_groups
+from . import placing, times, vip_groups
 from .cluster_tables import AMPHORA, HOST, SERVER
 from .prepared import by
 from .records import HostRecord
@@ -53,7 +53,7 @@ def register(tx: sa.Connection, host_id: str, agent: Agent) -> int:
     Raises Taken while an agent on another machine holds the lease: two would run the same load balancers.
     """
     host = tx.execute(sa.select(HOST).where(HOST.c.id == host_id).with_for_update()).one()
-    now = placing.clock(tx)
+    now = times.of_database(tx)
     if host.instance not in (None, agent.instance) and placing.is_alive(tx, host):
         raise Taken
     values = {
@@ -77,14 +77,14 @@ def register(tx: sa.Connection, host_id: str, agent: Agent) -> int:
 def extend(tx: sa.Connection, host_id: str, epoch: int, agent_clock: int) -> None:
     """Extend the lease of a host, and note whether its clock (milliseconds since 1970) is wrong. Raises Fenced."""
     check(tx, host_id, epoch)
-    now = placing.clock(tx)
+    now = times.of_database(tx)
     values = {"lease_until": now + LEASE, **_clock_fault(now, agent_clock)}
     tx.execute(sa.update(HOST).where(HOST.c.id == host_id).values(values))
 
 
 def note_fault(tx: sa.Connection, host_id: str, fault: str, is_passing: bool = True) -> None:
     """Show a fault of a host, until it registers; one that is passing ends after the length of a lease."""
-    until = placing.clock(tx) + LEASE if is_passing else None
+    until = times.of_database(tx) + LEASE if is_passing else None
     tx.execute(sa.update(HOST).where(HOST.c.id == host_id).values(fault=fault, fault_until=until))
 
 
@@ -163,7 +163,7 @@ def silent(tx: sa.Connection) -> list[tuple[str, str]]:
         vip_groups.OTHER.c.loadbalancer_id == AMPHORA.c.loadbalancer_id,
         vip_groups.OTHER.c.host_id == HOST.c.id,
         HOST.c.state != placing.DEAD,
-        HOST.c.lease_until > placing.clock(tx),
+        HOST.c.lease_until > times.of_database(tx),
     )
     for host in tx.execute(sa.select(HOST).where(HOST.c.id != SERVER)).all():
         if not placing.is_alive(tx, host):

@@ -43,6 +43,18 @@ def settle(tx: sa.Connection, loadbalancer_id: str, reported: Mapping[str, str] 
         show_health(tx, loadbalancer_id, reported)
 
 
+def settle_part(tx: sa.Connection, loadbalancer_id: str, first: int, last: int) -> None:
+    """Settle the members whose serials are in this range, as a part of settle(), which has to follow.
+
+    All members of a load balancer that is being deleted are removed. Nothing is done unless it is still PENDING_*.
+    """
+    status = settling.provisioning_status(tx, loadbalancer_id) or ""
+    if status == "PENDING_DELETE":
+        settling.remove_members(tx, loadbalancer_id, first, last)
+    elif status.startswith("PENDING_"):
+        settling.activate_members(tx, loadbalancer_id, first, last)
+
+
 def show_health(tx: sa.Connection, loadbalancer_id: str, reported: Mapping[str, str]) -> None:
     """Store the reported statuses of members, and those that follow for their pools and the load balancer."""
     rows = _UNSETTLED.all(tx, loadbalancer_id=loadbalancer_id)

@@ -14,14 +14,23 @@ import sqlalchemy as sa
 from .. import resources
 from . import history
 from .history import Event
+from .json_sql import given, is_given
 from .observed_tables import CHECK, PART_STATISTICS
-from .prepared import Prepared, by, update
+from .prepared import Prepared, by
 from .tables import LISTENER, MEMBER, POOL, STATISTICS, TABLES
 from .times import now_exactly
 
 Key = tuple[str, str]  # (resource name, id)
 Totals = Mapping[str, Mapping[str, int]]  # by the ID of a listener, pool or member: {counter: total}
 BATCH = 500  # IDs per query, because databases limit the number of parameters
+_KEEP_STATUS = {
+    name: Prepared(sa.update(table).where(is_given(table.c.id)).values(operating_status=sa.bindparam("status")))
+    for name, table in TABLES.items()
+}
+_STATUSES = {
+    name: Prepared(sa.select(table.c.id, table.c.operating_status).where(is_given(table.c.id)))
+    for name, table in TABLES.items()
+}
 TOLD = ("loadbalancer", "listener", "pool", "member")  # events record these resources' statuses only
 
 
@@ -39,13 +48,27 @@ def keep_statuses(
     changed: Mapping[Key, str],
     reasons: Mapping[Key, str],
 ) -> None:
-    """Store changed operating statuses and record events for them, with their reasons."""
-    told = [
-        Event("observe", name, id_, status=status, reason=reasons.get((name, id_)))
-        for (name, id_), status in changed.items()
-        if update(TABLES[name], "operating_status").run(tx, row_id=id_, operating_status=status) and name in TOLD
-    ]
-    history.record(tx, loadbalancer_id, told)
+    """Store changed operating statuses of existing rows and record events for them, with their reasons."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for (name, id_), status in changed.items():
+        groups.setdefault((name, status), []).append(id_)
+    for (name, status), ids in groups.items():
+        _KEEP_STATUS[name].run(tx, ids=given(ids), status=status)
+    told = [key for key in changed if key[0] in TOLD][-history.KEPT :]
+    events = [Event("observe", *key, status=changed[key], reason=reasons.get(key)) for key in told]
+    history.record(tx, loadbalancer_id, events)
+
+
+def current_statuses(tx: sa.Connection, keys: Iterable[Key]) -> dict[Key, str]:
+    """Return the stored operating statuses of those rows that exist."""
+    tables: dict[str, list[str]] = {}
+    for name, id_ in keys:
+        tables.setdefault(name, []).append(id_)
+    return {
+        (name, row.id): row.operating_status
+        for name, ids in tables.items()
+        for row in _STATUSES[name].all(tx, ids=given(ids))
+    }
 
 
 def checks(tx: sa.Connection, loadbalancer_id: str) -> dict[str, Check]:
@@ -91,9 +114,9 @@ def part_totals(tx: sa.Connection, id_: str) -> dict[str, int]:
 
 
 def _forgetting(observed: sa.Table, owners: sa.Table) -> Prepared:
-    """Return a statement that deletes what was observed of a row that does not exist any more."""
-    id_: sa.BindParameter[str] = sa.bindparam("row_id")
-    return Prepared(sa.delete(observed).where(observed.c.id == id_, ~sa.exists().where(owners.c.id == id_)))
+    """Return a statement that deletes what was observed of rows that do not exist any more."""
+    is_gone = ~sa.exists().where(owners.c.id == observed.c.id)
+    return Prepared(sa.delete(observed).where(is_given(observed.c.id), is_gone))
 
 
 _FORGET = {
@@ -104,7 +127,7 @@ _FORGET = {
 def forget(tx: sa.Connection, table: sa.Table, ids: Iterable[str]) -> None:
     """Delete the counters and the check results of those pools or members that do not exist any more."""
     for each in _FORGET[table]:
-        each.run_each(tx, [{"row_id": id_} for id_ in ids])
+        each.run(tx, ids=given(ids))
 
 
 _FORGET_MEMBERS = [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,12 +10,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from . import serials
+from . import serials, times
 from .cluster_tables import AMPHORA, HOST, SERVER, SERVER_NAME
 from .prepared import Prepared, by, insert
 from .records import AmphoraRecord, HostRecord
 from .tables import LOADBALANCER
-from .times import now
 
 UP, DRAINING, DEAD = "UP", "DRAINING", "DEAD"
 WEIGHT = 100
@@ -55,21 +53,14 @@ def new_host(tx: sa.Connection, host_id: str, name: str) -> dict[str, Any]:
         "state": UP,
         "weight": WEIGHT,
         "epoch": 0,
-        "created_at": now(),
+        "created_at": times.now(),
         "serial": serials.of_row(tx),
     }
 
 
-def clock(tx: sa.Connection) -> int:
-    """Return the time of the database, in milliseconds since 1970: the clocks of hosts are never compared."""
-    if tx.dialect.name == "postgresql":
-        return int(tx.scalar(sa.text("SELECT extract(epoch FROM clock_timestamp())")) * 1000)
-    return time.time_ns() // 10**6
-
-
 def is_alive(tx: sa.Connection, host: HostRecord) -> bool:
     """Whether a host has been heard lately; the server's own host has no lease."""
-    return host.id == SERVER or (host.lease_until is not None and host.lease_until > clock(tx))
+    return host.id == SERVER or (host.lease_until is not None and host.lease_until > times.of_database(tx))
 
 
 def place(tx: sa.Connection, loadbalancer_id: str, vips: Sequence[str], described: dict[str, Any]) -> None:
@@ -79,7 +70,7 @@ def place(tx: sa.Connection, loadbalancer_id: str, vips: Sequence[str], describe
         "loadbalancer_id": loadbalancer_id,
         "host_id": choose(tx, Needs(described["cached_zone"], tuple(vips)), candidates(tx)),
         "role": "STANDALONE",
-        "created_at": now(),
+        "created_at": times.now(),
         **described,
     }
     insert(AMPHORA, *row).run(tx, **row)
@@ -139,13 +130,13 @@ def reaches(host: HostRecord, address: str) -> bool:
 
 def fault(tx: sa.Connection, host: HostRecord) -> str | None:
     """Return what is wrong with a host, as far as it was found lately."""
-    is_over = host.fault_until is not None and host.fault_until < clock(tx)
+    is_over = host.fault_until is not None and host.fault_until < times.of_database(tx)
     return None if is_over else host.fault
 
 
 def renew(tx: sa.Connection, amphora_id: str) -> None:
     """Replace an amphora by a new one on the same host."""
-    _RENEW.run(tx, amphora_id=amphora_id, id=str(uuid.uuid4()), created_at=now())
+    _RENEW.run(tx, amphora_id=amphora_id, id=str(uuid.uuid4()), created_at=times.now())
 
 
 def forget(tx: sa.Connection, loadbalancer_id: str) -> None:

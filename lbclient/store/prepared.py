@@ -6,6 +6,7 @@ statements that every request needs are therefore composed once with SQLAlchemy 
 
 from __future__ import annotations
 
+import re
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
@@ -17,6 +18,8 @@ from . import nonblocking
 from .records import Record
 
 Processor = Callable[[Any], Any]
+CHUNK = 250  # rows that one statement inserts in SQLite
+MOST_VALUES = 32_000  # values of one statement in SQLite, which allows 32,766
 
 
 class Prepared:
@@ -66,7 +69,8 @@ class Prepared:
     def run_each(self, tx: sa.Connection, rows: Iterable[Mapping[str, Any]]) -> int:
         """Run the statement once for each row of values and return the number of rows that were changed in all.
 
-        PostgreSQL is sent all of them before the first answer.
+        PostgreSQL is sent all of them before the first answer. SQLite is given many rows to insert at once: after each
+        statement, its driver lets another thread compute, for which all who want to write would wait.
         """
         return self._for(tx).run_each(tx, rows)
 
@@ -91,6 +95,7 @@ class _Compiled:
             name: self._processed(name, each.effective_value) for name, each in parameters.items() if not each.required
         }
         self._shape(getattr(statement, "selected_columns", ()), dialect)
+        self._insertion = _Insertion(self._text) if dialect.name == "sqlite" and compiled.isinsert else None
 
     def _shape(self, columns: Iterable[Any], dialect: Any) -> None:
         """Set up the class of rows and the result processors of columns whose driver values need converting."""
@@ -105,7 +110,8 @@ class _Compiled:
 
     def run_each(self, tx: sa.Connection, rows: Iterable[Mapping[str, Any]]) -> int:
         bound = [self._bound(values) for values in rows]
-        return execute_each(tx, self._text, bound) if bound else 0
+        whole = self._insertion.run(tx, bound) if self._insertion else 0
+        return whole + execute_each(tx, self._text, bound[whole:]) if len(bound) > whole else whole
 
     def _bound(self, values: Mapping[str, Any]) -> dict[str, Any]:
         bound = {**self._fixed, **values}
@@ -131,13 +137,31 @@ class _Compiled:
         return processor(value) if processor else value
 
 
-def execute(tx: sa.Connection, text: str, values: Mapping[str, Any] | None = None) -> Any:
+class _Insertion:
+    """An INSERT of one row in SQLite, as one of many rows."""
+
+    def __init__(self, text: str) -> None:
+        head, _, places = text.partition(" VALUES ")
+        self._names = re.findall(r":(\w+)", places)
+        self._size = min(CHUNK, MOST_VALUES // max(len(self._names), 1))
+        self._text = f"{head} VALUES {', '.join([re.sub(':[^,)]+', '?', places)] * self._size)}"
+
+    def run(self, tx: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> int:
+        """Insert rows as long as they fill whole statements, and return how many those are."""
+        whole = len(rows) - len(rows) % self._size
+        for start in range(0, whole, self._size):
+            values = [row[name] for row in rows[start : start + self._size] for name in self._names]
+            execute(tx, self._text, values).close()
+        return whole
+
+
+def execute(tx: sa.Connection, text: str, values: Mapping[str, Any] | Sequence[Any] | None = None) -> Any:
     """Run a statement given as SQL text and return the driver's cursor. Raises SQLAlchemy's errors."""
     cursor = tx.connection.cursor()
     try:
         cursor.execute(text, values or {})
     except tx.dialect.loaded_dbapi.Error as error:
-        raise _translated(tx, error, text, values) from error
+        raise _translated(tx, error, text) from error
     return cursor
 
 
@@ -150,7 +174,7 @@ def execute_each(tx: sa.Connection, text: str, rows: Sequence[Mapping[str, Any]]
     try:
         cursor.executemany(text, rows)
     except tx.dialect.loaded_dbapi.Error as error:
-        raise _translated(tx, error, text, rows[0]) from error
+        raise _translated(tx, error, text) from error
     changed: int = cursor.rowcount
     return changed
 
@@ -175,10 +199,10 @@ def commit(tx: sa.Connection) -> None:
     try:
         tx.connection.commit()
     except tx.dialect.loaded_dbapi.Error as error:
-        raise _translated(tx, error, "COMMIT", None) from error
+        raise _translated(tx, error, "COMMIT") from error
 
 
-def _translated(tx: sa.Connection, error: Exception, text: str, values: Mapping[str, Any] | None) -> BaseException:
+def _translated(tx: sa.Connection, error: Exception, text: str) -> BaseException:
     """Convert a driver error to the one that SQLAlchemy would raise; invalidate the connection if it was lost."""
     dialect: Any = tx.dialect
     is_lost = dialect.is_disconnect(error, tx.connection, None)
@@ -186,7 +210,7 @@ def _translated(tx: sa.Connection, error: Exception, text: str, values: Mapping[
         tx.invalidate(error)
     return sa.exc.DBAPIError.instance(
         text,
-        dict(values or {}),
+        {},
         error,
         dialect.loaded_dbapi.Error,
         hide_parameters=True,

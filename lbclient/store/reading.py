@@ -39,6 +39,18 @@ _CHANGED_MEMBERS = Prepared(
     .where(MEMBER.c.loadbalancer_id == _ID, MEMBER.c.revision > sa.bindparam("revision"))
     .order_by(MEMBER.c.serial)
 )
+_UNSETTLED = Prepared(
+    sa.union_all(
+        *(
+            sa.select(sa.literal_column(f"'{name}'").label("name"), table.c.id, table.c.revision).where(
+                (table.c.id if table is LOADBALANCER else table.c.loadbalancer_id) == _ID,
+                table.c.revision <= sa.bindparam("revision"),
+                table.c.provisioning_status != "ACTIVE",
+            )
+            for name, table in TABLES.items()
+        )
+    )
+)
 _COUNT_MEMBERS = Prepared(sa.select(sa.func.count()).select_from(MEMBER).where(MEMBER.c.loadbalancer_id == _ID))
 _SMALL_STATUSES = Prepared(
     sa.union_all(
@@ -206,6 +218,12 @@ def changeable_statuses(tx: sa.Connection, loadbalancer_id: str, members: Iterab
         if status is not None:
             known["member", id_] = status
     return known
+
+
+def seen_until(tx: sa.Connection, loadbalancer_id: str, revision: int) -> dict[tuple[str, str], int]:
+    """Return the unsettled rows, with their revisions, that a snapshot of the load balancer's revision has seen."""
+    rows = _UNSETTLED.all(tx, loadbalancer_id=loadbalancer_id, revision=revision)
+    return {**{(row.name, row.id): row.revision for row in rows}, (LOADBALANCER.name, loadbalancer_id): revision}
 
 
 def totals(

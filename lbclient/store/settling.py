@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 import sqlalchemy as sa
 
 from . import history, network_tables, observing, placing
 from .history import Outcome
+from .json_sql import given, is_given
 from .observing import Key
 from .prepared import Prepared, update
 from .records import LoadBalancerRecord
@@ -19,8 +20,8 @@ PART = 500  # members that are settled in one transaction
 
 
 def _seen(table: sa.Table) -> sa.ColumnElement[bool]:
-    """Match the row if it has not changed since the snapshot."""
-    return (table.c.id == sa.bindparam("row_id")) & (table.c.revision == sa.bindparam("seen_revision"))
+    """Match the rows that have not changed since the snapshot."""
+    return is_given(table.c.id) & (table.c.revision == sa.bindparam("seen_revision"))
 
 
 def _is_kept(table: sa.Table) -> sa.ColumnElement[bool]:
@@ -60,6 +61,15 @@ _ACTIVATE_MEMBERS = Prepared(
     .values(provisioning_status="ACTIVE", updated_at=_AT)
 )
 _REMOVE_MEMBERS = Prepared(sa.delete(MEMBER).where(_MINE, ~_is_kept(MEMBER)))
+_BETWEEN = MEMBER.c.serial.between(sa.bindparam("first"), sa.bindparam("last"))
+_SERIALS = Prepared(sa.select(MEMBER.c.serial).where(_MINE).order_by(MEMBER.c.serial))
+_BEYOND_PART = Prepared(sa.select(MEMBER.c.serial).where(_MINE).order_by(MEMBER.c.serial).offset(PART).limit(1))
+_ACTIVATE_BETWEEN = Prepared(
+    sa.update(MEMBER)
+    .where(_MINE, _BETWEEN, MEMBER.c.provisioning_status != "ACTIVE", _is_kept(MEMBER))
+    .values(provisioning_status="ACTIVE", updated_at=_AT)
+)
+_REMOVE_BETWEEN = Prepared(sa.delete(MEMBER).where(_MINE, _BETWEEN))
 _SHOW_ERROR = {
     table.name: Prepared(
         sa.update(table)
@@ -73,8 +83,7 @@ _REVISION = Prepared(sa.select(LOADBALANCER.c.revision).where(LOADBALANCER.c.id 
 _LOCK = Prepared(sa.select(LOADBALANCER).where(LOADBALANCER.c.id == sa.bindparam("row_id")).with_for_update())
 _FORGET_COUNTERS = Prepared(
     sa.delete(STATISTICS).where(
-        STATISTICS.c.listener_id == sa.bindparam("row_id"),
-        ~sa.exists().where(LISTENER.c.id == sa.bindparam("row_id")),
+        is_given(STATISTICS.c.listener_id), ~sa.exists().where(LISTENER.c.id == STATISTICS.c.listener_id)
     )
 )
 
@@ -87,10 +96,12 @@ def settle(
     outcome: Outcome | None = None,
     statuses: Mapping[Key, str] | None = None,
     failures: Mapping[Key, str] | None = None,
+    reasons: Mapping[Key, str] | None = None,
 ) -> bool:
     """Mark seen rows ACTIVE or delete them, or set ERROR, and store changed operating statuses.
 
-    `failures` are the reasons for which single listeners are set to ERROR, while the rest is settled.
+    `failures` are the reasons for which single listeners are set to ERROR, while the rest is settled. `reasons` explain
+    the operating statuses.
     If the load balancer is deleted, its ports and history go with it. Returns whether it is still PENDING_*, because
     it has changed since the snapshot.
     """
@@ -106,7 +117,7 @@ def settle(
         placing.forget(tx, id_)
         history.forget(tx, id_, loadbalancer.revision, outcome)
         return False
-    observing.keep_statuses(tx, id_, statuses or {}, {})
+    observing.keep_statuses(tx, id_, statuses or {}, reasons or {})
     history.settle(tx, id_, loadbalancer.revision, outcome, error, reason)
     return status.startswith("PENDING_")
 
@@ -171,17 +182,52 @@ def settle_members(tx: sa.Connection, loadbalancer_id: str) -> None:
         observing.forget_members(tx, loadbalancer_id)
 
 
+def is_large(tx: sa.Connection, loadbalancer_id: str) -> bool:
+    """Whether a load balancer has more than PART members."""
+    return _BEYOND_PART.first(tx, loadbalancer_id=loadbalancer_id) is not None
+
+
+def member_parts(tx: sa.Connection, loadbalancer_id: str) -> list[tuple[int, int]]:
+    """Return the first and the last serial of each PART members of a load balancer; none if it has fewer than that."""
+    serials = _SERIALS.scalars(tx, loadbalancer_id=loadbalancer_id)
+    if len(serials) <= PART:
+        return []
+    parts = (serials[start : start + PART] for start in range(0, len(serials), PART))
+    return [(part[0], part[-1]) for part in parts]
+
+
+def activate_members(tx: sa.Connection, loadbalancer_id: str, first: int, last: int) -> None:
+    """Mark new and changed members ACTIVE whose serials are in this range."""
+    _ACTIVATE_BETWEEN.run(tx, loadbalancer_id=loadbalancer_id, first=first, last=last, at=now())
+
+
+def remove_members(tx: sa.Connection, loadbalancer_id: str, first: int, last: int) -> None:
+    """Delete the members whose serials are in this range, with their counters and check results."""
+    if _REMOVE_BETWEEN.run(tx, loadbalancer_id=loadbalancer_id, first=first, last=last):
+        observing.forget_members(tx, loadbalancer_id)
+
+
 def _settle_table(tx: sa.Connection, name: str, revisions: Mapping[str, int], failed: set[str]) -> None:
-    """Settle rows of one table, given as {ID: revision}, by a number of statements that does not grow with them."""
+    """Settle rows of one table, given as {ID: revision}, by a few statements for each revision."""
     at = now()
-    rows = [{"row_id": id_, "seen_revision": revision} for id_, revision in revisions.items()]
-    settled = _ACTIVATE[name].run_each(tx, [{**row, "at": at} for row in rows if row["row_id"] not in failed])
-    settled += _FAIL[name].run_each(tx, [{**row, "at": at} for row in rows if row["row_id"] in failed])
-    if settled == len(rows) or (failed and name == LOADBALANCER.name):
+    groups = [(revision, given(ids)) for revision, ids in _by_revision(revisions, revisions.keys() - failed)]
+    failing = [(revision, given(ids)) for revision, ids in _by_revision(revisions, failed)]
+    settled = sum(_ACTIVATE[name].run(tx, ids=ids, seen_revision=revision, at=at) for revision, ids in groups)
+    settled += sum(_FAIL[name].run(tx, ids=ids, seen_revision=revision, at=at) for revision, ids in failing)
+    if settled == len(revisions) or (failed and name == LOADBALANCER.name):
         return
-    if not _REMOVE[name].run_each(tx, rows):
+    if not sum(_REMOVE[name].run(tx, ids=ids, seen_revision=revision) for revision, ids in (*groups, *failing)):
         return
     if name == LISTENER.name:
-        _FORGET_COUNTERS.run_each(tx, [{"row_id": id_} for id_ in revisions])
+        _FORGET_COUNTERS.run(tx, ids=given(revisions))
     elif name in (POOL.name, MEMBER.name):
         observing.forget(tx, TABLES[name], revisions)
+
+
+def _by_revision(revisions: Mapping[str, int], ids: Collection[str]) -> Iterator[tuple[int, list[str]]]:
+    """Yield the chosen IDs of {ID: revision} by revision; rows that one request has changed have the same."""
+    groups: dict[int, list[str]] = {}
+    for id_, revision in revisions.items():
+        if id_ in ids:
+            groups.setdefault(revision, []).append(id_)
+    yield from groups.items()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,12 +16,13 @@ from . import (
     nonblocking,
     noop,
     observing,
+    pairs,
     prepared,
     reading,
     serials,
     settling,
-    vip_groups,
 )
+from .checkpoints import Checkpoints
 from .cluster_tables import SERVER
 from .feed import Feed
 from .feed import Tail as Tail
@@ -33,6 +33,7 @@ from .observing import Key as Key
 from .observing import Totals as Totals
 from .snapshot import Snapshot
 from .tables import LISTENER, LOADBALANCER, SCHEMA
+from .turns import Turns
 
 if TYPE_CHECKING:
     from ..vault.sealing import Vault
@@ -57,7 +58,9 @@ class Store:
         self._group_commit = engines.group_commit(self.engine)
         self.feed = Feed()
         self.figures = Figures()
-        self._turn = threading.Lock()  # passed on at once; SQLite's own lock makes waiters sleep and poll
+        self._turn = Turns()  # passed on at once; SQLite's own lock makes waiters sleep and poll
+
+        self._checkpoints = Checkpoints(self.engine, self._turn) if self._group_commit else None
 
     def unlock(self, vault: Vault) -> None:
         """Read and write the payloads of secrets with this vault from now on."""
@@ -84,6 +87,8 @@ class Store:
             return str(tx.scalar(sa.select(SCHEMA.c.database_id)))
 
     def close(self) -> None:
+        if self._checkpoints:
+            self._checkpoints.close()
         self.engine.dispose()
 
     @contextmanager
@@ -109,6 +114,8 @@ class Store:
         nonblocking.check_may_take_long()
         with self.figures.turn(self._turn), self._begun(is_durable) as tx:
             yield tx
+        if self._checkpoints:
+            self._checkpoints.note()
         if is_durable and self._group_commit:
             self._flush()
 
@@ -179,25 +186,37 @@ class Store:
         """Settle the changes that the snapshot saw: mark rows ACTIVE or delete them, or set ERROR with the reason.
 
         Listeners that cannot listen, as the snapshot says, are set to ERROR alone. On success, operating statuses
-        become those that `expect` returns when given the current ones. Rows that have changed since the snapshot are
-        left for the next round. Returns whether the load balancer has changed since the snapshot and is PENDING_*.
-        Of one on two hosts, nothing is settled until both have applied it. check(tx) may refuse, by an exception.
+        become those that `expect` returns when given the current ones, except where newer ones were stored meanwhile.
+        Rows that have changed since the snapshot are left for the next round. Returns whether the load balancer has
+        changed since the snapshot and is PENDING_*. Of one on two hosts, nothing is settled until both have applied it,
+        or one is not waited for. check(tx) may refuse, by an exception.
         """
         is_nothing_new = error is None and not snapshot.failures and _is_settled(snapshot)
-        if is_nothing_new and (outcome is None or outcome.how == "nothing"):
+        if is_nothing_new and not snapshot.peers and (outcome is None or outcome.how == "nothing"):
             return False
         rest = snapshot.seen if snapshot.peers else self._settle_parts(snapshot, error, check)
+        known, changed = self._predicted(snapshot, expect) if error is None else ({}, {})
         with self.changing(is_durable=False) as tx:
             settling.lock(tx, snapshot.loadbalancer.id)
             check(tx)
             if snapshot.peers:
-                is_awaited, error = vip_groups.applied(tx, snapshot, error)
+                is_awaited, error = pairs.applied(tx, snapshot, error)
                 if is_awaited:
                     return False
-            known = _known(tx, snapshot)
-            changed = _changed(known, expect(known)) if error is None else {}
+            newest = observing.current_statuses(tx, changed) if error is None else {}
+            changed = {key: status for key, status in changed.items() if newest.get(key) == known[key]}
+            reasons: Mapping[Key, str] = {}
+            if snapshot.peers:
+                found, reasons = pairs.shown(tx, snapshot.loadbalancer.id, changed)
+                changed = _changed(known, found)
             failures = {} if error is not None else snapshot.failures
-            return settling.settle(tx, snapshot.loadbalancer, rest, error, outcome, changed, failures)
+            return settling.settle(tx, snapshot.loadbalancer, rest, error, outcome, changed, failures, reasons)
+
+    def _predicted(self, snapshot: Snapshot, expect: Callable[[Statuses], Statuses]) -> tuple[Statuses, dict[Key, str]]:
+        """Return the stored operating statuses, and those that applying the snapshot has changed."""
+        with self.reading() as tx:
+            known = _known(tx, snapshot)
+        return known, _changed(known, expect(known))
 
     def _settle_parts(self, snapshot: Snapshot, error: str | None, check: Guard) -> settling.Seen:
         """Settle the members of large pools in short transactions, so that others can write; return what is left."""
@@ -211,10 +230,18 @@ class Store:
         return rest
 
     def settle_noop(self, loadbalancer_id: str, reported: Mapping[str, str] = noop.NOTHING) -> None:
-        """Settle all changes of a load balancer of the no-op provider, whose members get the reported statuses."""
+        """Settle all changes of a load balancer of the no-op provider, whose members get the reported statuses.
+
+        The members of a large one are settled in short transactions, so that others can write in between.
+        """
         with self.reading() as tx:
             if noop.is_settled(tx, loadbalancer_id):
                 return
+            parts = settling.member_parts(tx, loadbalancer_id)
+        for first, last in parts:
+            with self.changing(is_durable=False) as tx:
+                settling.lock(tx, loadbalancer_id)
+                noop.settle_part(tx, loadbalancer_id, first, last)
         with self.changing(is_durable=False) as tx:
             settling.lock(tx, loadbalancer_id)
             noop.settle(tx, loadbalancer_id, reported)

@@ -12,9 +12,12 @@ class Backend:
     """A web server that answers every GET with a text, and counts them."""
 
     def __init__(self, address: str, text: str, port: int = 0) -> None:
-        """Raises OSError where the address is not this machine's, or the port is taken."""
+        """Start the server; port 0 chooses a free one.
+
+        Raises OSError if the address is not one of this machine, or the port is taken.
+        """
         self.text = text
-        self.requests: list[str] = []  # the paths, in order
+        self.requests: list[str] = []  # the paths of the GETs, in order
         self._server = ThreadingHTTPServer((address, port), self._handler())
         self._server.daemon_threads = True
         self.address = address
@@ -23,7 +26,7 @@ class Backend:
         self._thread.start()
 
     def stop(self) -> None:
-        """Close the port: health monitors find it down."""
+        """Stop the server and close its port, so that health monitors find it down."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -41,13 +44,13 @@ class Backend:
                 self.wfile.write(body)
 
             def log_message(self, format: str, *arguments: object) -> None:
-                pass  # what matters is counted
+                pass  # requests are counted, not logged
 
         return Handler
 
 
 def get(url: str, **options: object) -> requests.Response:
-    """A GET on a connection of its own, through no proxy."""
+    """Send a GET on a new connection, without a proxy; the timeout is 10 seconds by default."""
     with requests.Session() as session:
         session.trust_env = False
         return session.get(url, **{"timeout": 10, **options})  # type: ignore[arg-type]

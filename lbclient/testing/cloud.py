@@ -1,4 +1,4 @@
-"""A project of its own on a server for tests, with everything that a client needs to log in."""
+"""A new project on a test server, with everything that a client needs to log in."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ class Faults:
         self._ids: list[str] = []
 
     def add(self, **values: Any) -> Values:
-        """Set a fault, with the attributes of the testing API; it strikes this project only. Raises ValueError."""
+        """Create a fault with attributes of the testing API; it strikes only this project. Raises ValueError."""
         body = {"fault": {"project": self._project_id, **values}}
         made: Values = self._server.testing.ask("POST", "/faults", body)["fault"]
         self._ids.append(made["id"])
         return made
 
     def list(self) -> list[Values]:
-        """The faults that were set here, with how often each has struck."""
+        """Return the faults of this project, with how often each has struck."""
         found = self._server.testing.ask("GET", "/faults")["faults"]
         return [each for each in found if each["id"] in self._ids]
 
     def clear(self) -> None:
-        """Remove them."""
+        """Remove the faults of this project."""
         for id_ in self._ids:
             with contextlib.suppress(ValueError):  # a reset has removed it
                 self._server.testing.ask("DELETE", f"/faults/{id_}")
@@ -43,10 +43,10 @@ class Faults:
 
 
 class Cloud:
-    """A project with a user, and what a test can do to it."""
+    """A project with a user, for one test: credentials, faults, paces, snapshots and backends."""
 
     def __init__(self, server: Server, directory: Path, roles: tuple[str, ...] = ("member",)) -> None:
-        """Make the project. `directory` is for its clouds.yaml."""
+        """Create the project; `directory` is where its clouds.yaml is written."""
         self.server = server
         self.project: Values = server.testing.ask("POST", "/projects", {"project": {"roles": list(roles)}})["project"]
         self.faults = Faults(server, self.project["id"])
@@ -57,17 +57,17 @@ class Cloud:
 
     @property
     def url(self) -> str:
-        """The server's, without a path."""
+        """The URL of the server, without a path."""
         return self.server.url
 
     @property
     def token(self) -> str:
-        """A token of the project, good for an hour."""
+        """A token of the project, valid for an hour."""
         return str(self.project["token"])
 
     @property
     def env(self) -> dict[str, str]:
-        """The OS_* variables of the project's user."""
+        """The OS_* environment variables of the project's user."""
         project = self.project
         return {
             "OS_AUTH_TYPE": "password",
@@ -83,7 +83,7 @@ class Cloud:
 
     @property
     def clouds_yaml(self) -> Path:
-        """A clouds.yaml with the cloud `test`, for OS_CLIENT_CONFIG_FILE."""
+        """The path of a clouds.yaml with the cloud `test`, for OS_CLIENT_CONFIG_FILE; written when first read."""
         path = self._directory / "clouds.yaml"
         if not path.exists():
             import yaml
@@ -93,7 +93,7 @@ class Cloud:
         return path
 
     def openstack(self) -> Any:
-        """An openstacksdk connection as the project's user."""
+        """Return an openstacksdk connection as the project's user; it is closed after the test."""
         from openstack import config, connection
 
         loader = config.OpenStackConfig(load_yaml_config=False, load_envvars=False)
@@ -102,17 +102,20 @@ class Cloud:
         return made
 
     def pace(self, **values: Any) -> Values:
-        """Set a pace for changes on the server, removed after the test. Raises ValueError."""
+        """Create a pace for changes on the server; it is removed after the test. Raises ValueError."""
         made: Values = self.server.testing.ask("POST", "/paces", {"pace": values})["pace"]
         self._paces.append(made["id"])
         return made
 
     def release(self, loadbalancer_id: str | None = None) -> None:
-        """Let changes that a pace holds back take effect: of one load balancer, or all."""
+        """Apply the changes that paces hold back, of one load balancer or of all."""
         self.server.testing.ask("POST", "/release", {"release": {"loadbalancer_id": loadbalancer_id}})
 
     def requests(self, **filters: Any) -> list[Values]:
-        """The requests of this project, the oldest first: method, path with *, status and so on as filters."""
+        """Return the recorded requests of this project, the oldest first.
+
+        The filters are attributes of a request, such as method, status, or path, in which * matches any text.
+        """
         from urllib.parse import urlencode
 
         query = urlencode({"project_id": self.project["id"], **filters})
@@ -121,7 +124,7 @@ class Cloud:
 
     @contextlib.contextmanager
     def snapshot(self, name: str = "test") -> Iterator[None]:
-        """Save everything that the server has, and bring it back at the end."""
+        """Save the whole content of the server, and restore it at the end of the block."""
         testing = self.server.testing
         testing.ask("PUT", f"/snapshots/{name}")
         try:
@@ -132,17 +135,17 @@ class Cloud:
 
     @property
     def subnet(self) -> Values:
-        """The subnet that VIPs and members are in."""
+        """The subnet of VIPs and members."""
         headers = {"X-Auth-Token": self.token}
         answer = get(f"{self.url}/networking/v2.0/subnets?name=private-subnet", headers=headers)
         [found] = answer.json()["subnets"]
         return dict(found)
 
     def backend(self, text: str, number: int | None = None) -> Backend:
-        """Start a web server on an address of the subnet that members may have; it ends with the test.
+        """Start a web server on an address of the subnet, for a member; it ends with the test.
 
-        The number is the address's last; by default, one after the other from 4 on. Traffic needs a server of mode
-        traffic or lab.
+        `number` is the last part of the address; by default, they are numbered from 4 on. Requests reach it through a
+        load balancer only on a server of mode traffic or lab.
         """
         number = len(self._backends) + 4 if number is None else number
         network = self.subnet["cidr"].rpartition(".")[0]
@@ -151,19 +154,19 @@ class Cloud:
         return made
 
     def get(self, url: str, **options: Any) -> Any:
-        """A GET on a connection of its own, as clients of a load balancer send it."""
+        """Send a GET on a new connection, like a client of a load balancer."""
         return get(url, **options)
 
     def traffic(self, url: str, count: int = 10) -> list[str]:
-        """The texts that so many GETs get, each on a connection of its own."""
+        """Send GETs, each on a new connection, and return the texts of the answers."""
         return [get(url).text for _ in range(count)]
 
     def wait_until(self, condition: Any, seconds: float = 10.0) -> None:
-        """Return when the condition is true. Raises TimeoutError."""
+        """Wait until a condition is true. Raises TimeoutError after that many seconds."""
         wait_until(condition, seconds)
 
     def close(self) -> None:
-        """Remove the project with its load balancers, faults and paces, and end its backends."""
+        """Delete the project with its load balancers, faults and paces, and stop its backends."""
         for connection in self._connections:
             connection.close()
         for backend in self._backends:

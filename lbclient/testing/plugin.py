@@ -1,6 +1,6 @@
-"""The pytest plugin: a server for the session, and a cloud of its own for each test.
+"""The pytest plugin: a server for the session, and a separate project for each test.
 
-What it needs is imported when a test asks for a fixture: pytest loads every plugin, whether it is used or not.
+Other modules are imported only when a test uses a fixture, since pytest loads every plugin, used or not.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import pytest
 
 if TYPE_CHECKING:
     from .cloud import Cloud
-    from .server import Server
+    from .server import NotStarted, Server
 
 MODES = ("noop", "traffic", "lab")
 BUSY = ("wait", "strict")
@@ -26,14 +26,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     for server in config.stash.get(_SERVERS, {}).values():
-        server.stop()
+        if not isinstance(server, Exception):
+            server.stop()
 
 
-_SERVERS = pytest.StashKey[dict[Any, "Server"]]()
+_SERVERS = pytest.StashKey[dict[Any, "Server | NotStarted"]]()
 
 
 def _wanted(request: pytest.FixtureRequest) -> tuple[str, str]:
-    """The mode and the patience that a test's marker names. Raises UsageError."""
+    """Return the mode and the busy option of a test's marker. Raises UsageError."""
     marker = request.node.get_closest_marker("lbclient")
     given = {"mode": "noop", "busy": "wait", **(marker.kwargs if marker else {})}
     unknown = set(given) - {"mode", "busy"}
@@ -48,7 +49,7 @@ def _wanted(request: pytest.FixtureRequest) -> tuple[str, str]:
 
 
 def _server(config: pytest.Config, mode: str, busy: str) -> Server:
-    """The session's server of a kind, started when it is first asked for; each xdist worker has its own."""
+    """Return the session's server of a kind and start it at its first use; each xdist worker has its own."""
     from .server import NotStarted, Server, of_the_lab
 
     servers = config.stash[_SERVERS]
@@ -59,21 +60,24 @@ def _server(config: pytest.Config, mode: str, busy: str) -> Server:
         try:
             servers[mode, busy] = of_the_lab() if mode == "lab" else Server.start(options)
         except NotStarted as reason:
-            if mode == "lab":
-                pytest.skip(str(reason))
-            raise
-    return servers[mode, busy]
+            servers[mode, busy] = reason  # each further test would wait just as long
+    found = servers[mode, busy]
+    if isinstance(found, Server):
+        return found
+    if mode == "lab":
+        pytest.skip(str(found))
+    raise NotStarted(str(found))
 
 
 @pytest.fixture(scope="session")
 def lbclient_server(request: pytest.FixtureRequest) -> Server:
-    """The server of the session, without traffic."""
+    """Provide the server of the session, which carries no traffic."""
     return _server(request.config, "noop", "wait")
 
 
 @pytest.fixture
 def cloud(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    """A project of its own on a server of the kind that the marker lbclient names."""
+    """Provide a new project on a server of the kind that the marker lbclient names."""
     from .cloud import Cloud
 
     made = Cloud(_server(request.config, *_wanted(request)), tmp_path_factory.mktemp("cloud"))

@@ -1,4 +1,4 @@
-"""A server for tests: started when it is needed, gone when its parent is."""
+"""A server for tests, which ends with the process that started it."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ STOP_SECONDS = 20.0
 
 
 class NotStarted(Exception):
-    """The server did not start; the text is what it said."""
+    """The server did not start; the message is its output."""
 
 
 class Testing:
     """The testing API of a server."""
 
-    __test__ = False  # not a class of tests, whatever pytest makes of its name
+    __test__ = False  # pytest would collect it as a class of tests for its name
 
     def __init__(self, url: str) -> None:
         self.url = f"{url}/testing/v1"
         self._session = requests.Session()
-        self._session.trust_env = False  # a proxy of the environment would be asked for this machine's own addresses
+        self._session.trust_env = False  # otherwise requests to this machine would go to a proxy of the environment
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
-        """The JSON of an answer. Raises ValueError with the server's reason where it refuses."""
+        """Send a request and return the JSON of the answer. Raises ValueError with the server's reason if refused."""
         answer = self._session.request(method, f"{self.url}{path}", json=body, timeout=60)
         if answer.status_code >= 400:
             raise ValueError(answer.json().get("description", answer.text))
         return answer.json() if answer.content else None
 
     def reset(self) -> None:
-        """Make everything as it was when the server was started."""
+        """Restore the state that the server was started with."""
         self.ask("POST", "/reset")
 
 
@@ -55,9 +55,9 @@ class Server:
 
     @classmethod
     def start(cls, options: Sequence[str] = (), seconds: float = START_SECONDS) -> Server:
-        """Start one that ends with this process. Raises NotStarted, also if it is not ready within so many seconds."""
+        """Start a server that ends with this process. Raises NotStarted, also if it is not ready within `seconds`."""
         command = programs.command("lbclient.cli.shell", "server", "--ephemeral", "--testing", *options)
-        with tempfile.TemporaryFile("w+") as log:  # a pipe would fill up unread, and block the server
+        with tempfile.TemporaryFile("w+") as log:  # a pipe that is not read fills up and blocks the server
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True)
             assert process.stdout is not None
             is_late = not select.select([process.stdout], [], [], seconds)[0]
@@ -70,7 +70,7 @@ class Server:
         return cls(line.split()[-1], process)
 
     def stop(self) -> None:
-        """End it, with its HAProxy processes and its directory."""
+        """Stop the server, end its HAProxy processes and delete its directory."""
         if self._process is not None:
             _end(self._process)
 
@@ -85,7 +85,7 @@ def _end(process: subprocess.Popen[str]) -> None:
 
 
 def wait_until(condition: Any, seconds: float = 10.0, poll: float = 0.02) -> None:
-    """Return when the condition is true. Raises TimeoutError."""
+    """Check a condition every `poll` seconds until it is true. Raises TimeoutError after `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() >= deadline:
@@ -94,7 +94,7 @@ def wait_until(condition: Any, seconds: float = 10.0, poll: float = 0.02) -> Non
 
 
 def of_the_lab() -> Server:
-    """The server of the lab that this process runs in. Raises NotStarted."""
+    """Return the server of the lab that this process runs in. Raises NotStarted outside a lab."""
     lab = os.environ.get("LBCLIENT_LAB")
     if not lab:
         raise NotStarted("this is not a lab: run lbclient lab -- pytest")

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from lbclient import resources
 from lbclient.cli.output import table
 from lbclient.cli.output.formatters import FittingTableFormatter
+from lbclient.resources.testing import RECORDED_REQUEST
 
 ID = re.compile(r"[0-9a-f]{8}(-?)([0-9a-f]{4}\1){3}[0-9a-f]{12}")
 SMALL = {"name": "web", "protocol": "HTTP", "protocol_port": "80", "admin_state_up": "True"}
@@ -65,6 +66,14 @@ def test_times_are_not_broken_in_80_columns() -> None:
     lines = list(table.lines(headings, [cells], [False] * len(cells), 80))
     assert any(values["created_at"] in line for line in lines)
     assert max(map(len, lines)) <= 80
+
+
+def test_the_path_of_a_request_stays_in_80_columns() -> None:
+    path = f"/v2.0/lbaas/loadbalancers/{uuid.uuid4()}"
+    values = {"number": "17", "at": "2026-11-29T11:06:03.985", "method": "DELETE", "path": path, "status": "200"}
+    row = [values.get(name, "1234.5") for name in RECORDED_REQUEST.columns]
+    numbers = table.staying(RECORDED_REQUEST.columns, [row], 80)
+    assert {"path", "method", "status"} <= {RECORDED_REQUEST.columns[number] for number in numbers}
 
 
 def test_nothing_leaves_where_there_is_room() -> None:

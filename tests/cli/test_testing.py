@@ -60,6 +60,17 @@ def test_a_fault_fails_a_command_as_often_as_it_says(run_testing: Run) -> None:
     assert run_testing("testing", "fault", "show", fault["id"]).status != 0
 
 
+def test_a_fault_takes_the_name_of_a_project(run_testing: Run) -> None:
+    fault = ("testing", "fault", "create", "--status", "503", "--project")
+    made = run_testing(*fault, "demo", "-f", "json").json
+    assert run_testing(*CREATE).status != 0
+    assert run_testing(*fault, made["project"], "-f", "json").json["project"] == made["project"] != "demo"
+    refused = run_testing(*fault, "00000000000000000000000000000000")
+    assert refused.status != 0
+    assert "project" in refused.err
+    assert len(run_testing("testing", "fault", "list", "-f", "json").json) == 2
+
+
 def test_a_pace_holds_a_load_balancer_until_it_is_released(run_testing: Run) -> None:
     assert run_testing("testing", "pace", "create", "--operation", "create", "--manual").status == 0
     assert run_testing(*CREATE).status == 0

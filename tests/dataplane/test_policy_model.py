@@ -68,7 +68,7 @@ class Request:
 
 def test_random_policies(running: Running, webs) -> None:
     one, two = webs("one", "two")
-    chance = random.Random(3)
+    chance = random.Random(7)
     tree = web(members={"one": member(one)})
     tree["pools"]["other"] = {"protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN", "members": {"two": member(two)}}
     tree["certificates"] = {"shop": {"host": "shop.example"}, "ca": {"authority": "ca"}}
@@ -131,6 +131,7 @@ def rare_rule(chance: random.Random) -> dict[str, Any]:
     kind = chance.choice(("HOST_NAME", "PATH", "PATH", "FILE_TYPE"))
     compare = "EQUAL_TO" if kind == "FILE_TYPE" else chance.choice(tuple(MATCH)[:4])
     value = f"/{text}" if kind == "PATH" and compare in ("EQUAL_TO", "STARTS_WITH") else text
+    value += chance.choice(("", "", "", ":80", ":")) if kind == "HOST_NAME" else ""
     odd = chance.choice(("# ", " ", "#", "%", "\\", "é")) if chance.random() < 0.1 else ""
     return rule(kind, compare, f"{odd}{value}", key=None, invert=chance.random() < 0.05)
 

@@ -36,6 +36,10 @@ until_active() {{  # the guide says: once it is ACTIVE
     done
     return 1
 }}
+answers() {{  # a floating IP is attached a moment after the command; on a slow machine, after the next one
+    for _ in $(seq 150); do get "http://$1/" 1 >/dev/null 2>&1 && return; sleep 0.2; done
+    return 1
+}}
 guide-servers >/dev/null 2>&1 </dev/null &
 for _ in $(seq 100); do get http://10.0.0.7/ 1 >/dev/null 2>&1 && break; sleep 0.1; done
 """
@@ -62,7 +66,8 @@ WAITS = {  # before this line of the guide, what it says in words
         "until_active ${BALANCER:-lb_test_1}"
     ),
     "openstack loadbalancer create --vip-subnet-id ${SUBNET} --name lb_test_2": "BALANCER=lb_test_2",
-    "curl login.example.com": "echo $FIP login.example.com shop.example.com | sudo tee -a /etc/hosts",
+    "openstack floating ip list | grep $VIP | awk '{ print $4}'": "answers $FIP",
+    "curl login.example.com": "answers $FIP && echo $FIP login.example.com shop.example.com | sudo tee -a /etc/hosts",
 }
 NEWER_DEFAULTS = {  # fields that were empty when the guide was written
     "timeout_client_data": "50000",

@@ -106,27 +106,28 @@ class Datagrams:
         self.answered = 0
         self.failed: list[str] = []
         self._is_over = threading.Event()
-        self._threads = [threading.Thread(target=self._serve)]
+        self._all_have_asked = threading.Event()
 
     @contextmanager
     def asking(self, address: str, port: int) -> Iterator[None]:
         """Ask without end during the block."""
-        self._threads += [
-            threading.Thread(target=self._ask, args=(address, port, is_kept)) for is_kept in (True, False)
-        ]
-        for thread in self._threads:
+        resolver = threading.Thread(target=self._serve)
+        clients = [threading.Thread(target=self._ask, args=(address, port, is_kept)) for is_kept in (True, False)]
+        for thread in (resolver, *clients):
             thread.start()
         try:
             yield
         finally:
             self._is_over.set()
-            for thread in self._threads:
+            for thread in clients:
                 thread.join(30)
+            self._all_have_asked.set()  # only now: the last questions have their answers
+            resolver.join(30)
             self.member.close()
 
     def _serve(self) -> None:
         self.member.settimeout(0.2)
-        while not self._is_over.is_set():
+        while not self._all_have_asked.is_set():
             try:
                 data, client = self.member.recvfrom(100)
                 self.member.sendto(data, client)

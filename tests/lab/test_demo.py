@@ -20,6 +20,7 @@ from lbclient.lab.stage import Stage
 from lbclient.lab.steps import Export, Gets, Prints, Run, Step, Until, cell
 from lbclient.lab.webserver import Machine
 from running import Lab, lbclient, processes_with, wait_until
+from teletype import Teletype
 
 SUMMARY = re.compile(r"\n(\d+) commands, (\d+) checks, [\d.]+ seconds: all as the guide says\.\n")
 
@@ -45,6 +46,35 @@ def test_full_tables(capfd: pytest.CaptureFixture[str]) -> None:
         said = capfd.readouterr().out
         assert "  ok: name is a\n" in said
         assert ("\n| hidden | b |\n" in said) == is_full
+
+
+WIDE = """
+import os, sys
+from lbclient.lab.demo import play
+from lbclient.lab.stage import Stage
+from lbclient.lab.steps import Run
+id_, project = "3ba2d5f3-16e0-45fb-baf3-18d4bfb5391d", "0f0d77042af646f8a8b09bbc3b21f910"
+rule = "+".join(["", "-" * 38, "-" * 34, "-" * 21, "-" * 18, ""])
+heading = f"| {'id':<36} | {'project_id':<32} | {'provisioning_status':<19} | {'operating_status':<16} |"
+cells = f"| {id_} | {project} | {'ACTIVE':<19} | {'ONLINE':<16} |"
+line = "; ".join(f"echo '{each}'" for each in (rule, heading, rule, cells, rule, "a line " * 20))
+sys.exit(play(Stage(dict(os.environ), {}), [Run(line)]))
+"""
+
+
+def test_tables_fit_into_the_terminal_without_breaking_an_id() -> None:
+    """The commands of the demo write into pipes, and know of no terminal."""
+    console = Teletype([sys.executable, "-c", WIDE], os.environ, columns=80)
+    try:
+        assert console.end() == 0
+    finally:
+        console.close()
+    shown = console.text.partition("Left out: ")[2]
+    assert shown.startswith("project_id; --wide shows all.\n+-")
+    table = [line for line in shown.splitlines() if line.startswith(("+", "| "))]
+    assert max(map(len, table)) <= 80
+    assert any(line.startswith("| 3ba2d5f3-16e0-45fb-baf3-18d4bfb5391d | ACTIVE ") for line in table)
+    assert "a line " * 20 in shown
 
 
 def test_killed_on_loopback_it_leaves_nothing(unprivileged: Sequence[str], tmp_path: Path) -> None:

@@ -98,7 +98,15 @@ REFUSED: dict[str, tuple[Callable[[Path], Options], str]] = {
     "no webhooks": (lambda place: {"webhooks": place / "no"}, "webhooks: {place}/no: No such file or directory."),
     "HAProxy": (lambda place: {"haproxy": "/nonesuch"}, "haproxy: HAProxy not found: /nonesuch cannot be executed."),
     "user": (lambda place: {"haproxy_user": "nonesuch"}, "haproxy_user: there is no user nonesuch."),
-    "policy": (lambda place: {"policy_file": written(place / "p", "a: [")}, "{place}/p cannot be used: "),
+    "policy": (lambda place: {"policy_file": written(place / "p", "a: [")}, "policy_file: {place}/p cannot be used: "),
+    "no policy": (
+        lambda place: {"policy_file": place / "no"},
+        "policy_file: {place}/no cannot be used: No such file or directory.",
+    ),
+    "usual policy": (
+        lambda place: {"state_directory": written(place / "state" / "policy.yaml", "a: [").parent},
+        "{place}/state/policy.yaml cannot be used: ",
+    ),
     "key": (
         lambda place: {"state_directory": written(place / "state" / "fernet-keys" / "1").parents[1]},
         "The key {place}/state/fernet-keys/1 is damaged: ",

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import resource
 import shutil
 import signal
 import sqlite3
 import subprocess
+import sys
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -38,11 +42,30 @@ def state(used: Path, tmp_path: Path) -> Path:
 Refused = Callable[..., str]
 
 
+@contextmanager
+def server_in_this_process() -> Iterator[None]:
+    """Take back what a server sets for its whole process: its log would outlive the stderr of one test."""
+    umask, interval, files = os.umask(0o077), sys.getswitchinterval(), resource.getrlimit(resource.RLIMIT_NOFILE)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+    loggers = [logging.getLogger(), logging.getLogger("lbclient")]
+    logs = [(each, each.level, each.handlers) for each in loggers]
+    try:
+        yield
+    finally:
+        os.umask(umask)
+        sys.setswitchinterval(interval)
+        resource.setrlimit(resource.RLIMIT_NOFILE, files)
+        signal.set_wakeup_fd(-1)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for logger, level, its_handlers in logs:
+            logger.handlers = its_handlers
+            logger.setLevel(level)
+
+
 @pytest.fixture
 def refused(capsys: pytest.CaptureFixture[str]) -> Iterator[Refused]:
     """Why the server does not start: one line. In this process, since many are tried."""
-    umask = os.umask(0o077)
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
 
     def start(state: Path, *options: str) -> str:
         assert main.main([f"--state-directory={state}", "--bind-port=0", *options]) == 1
@@ -51,10 +74,8 @@ def refused(capsys: pytest.CaptureFixture[str]) -> Iterator[Refused]:
         assert said.count("\n") == 1, said
         return said
 
-    yield start
-    os.umask(umask)
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
+    with server_in_this_process():
+        yield start
 
 
 def remove_database(state: Path) -> None:
@@ -197,3 +218,14 @@ def password(state: Path) -> object:
     engine = sa.create_engine(f"sqlite:///{state}/lbclient.sqlite")
     with engine.connect() as tx:
         return tx.exec_driver_sql("SELECT password FROM identity_user WHERE name = 'admin'").scalar_one()
+
+
+def test_a_server_in_this_process_leaves_no_log_behind(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Later tests of this process would log to the stderr of this one, which is closed by then."""
+    root = logging.getLogger()
+    before = root.handlers, root.level, logging.getLogger("lbclient").level
+    with server_in_this_process():
+        assert main.main([f"--state-directory={tmp_path}", "--bind-port=0", "--tls-certificate=/nonesuch"]) == 1
+        assert root.handlers != before[0]
+    assert (root.handlers, root.level, logging.getLogger("lbclient").level) == before
+    assert "nonesuch" in capsys.readouterr().err

@@ -110,7 +110,7 @@ def test_a_host_sees_only_what_it_runs(hosts: Hosts) -> None:
             if at == name:
                 assert connection.get(f"/loadbalancers/{id_}")["loadbalancer"]["id"] == id_
                 continue
-            settled = {"epoch": epoch, "revision": 1, "seen": [], "unbound": [], "statuses": [], "error": None}
+            settled = {"epoch": epoch, "revision": 1, "unbound": [], "statuses": [], "error": None}
             settled["outcome"] = None
             observed = {"epoch": epoch, "statuses": [["loadbalancer", id_, "ERROR"]], "checks": None, "reasons": []}
             reports = {"settled": settled, "observed": {**observed, "revision": None}, "released": {"epoch": epoch}}

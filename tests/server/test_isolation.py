@@ -25,7 +25,7 @@ from running import lbclient, wait_until
 
 NAMES = ("first", "second")
 REPORTS: dict[str, dict[str, Any]] = {
-    "settled": {"revision": 1, "seen": [], "unbound": [], "statuses": [], "error": "x", "outcome": None},
+    "settled": {"revision": 1, "unbound": [], "statuses": [], "error": "x", "outcome": None},
     "observed": {"statuses": [], "checks": None, "reasons": [], "revision": None},
     "released": {},
 }

@@ -278,3 +278,29 @@ def test_a_hangup_reads_the_configuration_again(tmp_path: Path) -> None:
         process.terminate()
         process.communicate(timeout=60)
     assert process.returncode == 0
+
+
+def test_hangups_in_any_number_are_answered_and_the_last_one_counts(tmp_path: Path) -> None:
+    path, log = tmp_path / "server.ini", tmp_path / "log"
+    text = f"[server]\nstate_directory = {tmp_path / 'state'}\nbind_port = 0\nauth = noauth\n"
+    path.write_text(text)
+    with log.open("w") as stderr:
+        command = [*MAIN, f"--config-file={path}"]
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr, start_new_session=True
+        )
+    try:
+        assert process.stdout is not None
+        url = process.stdout.readline().decode().split()[-1]
+        wait_until(lambda: "the state is in" in log.read_text(), 30)
+        for number in range(20):
+            path.write_text(f"{text}[quotas]\npool = {number}\n")
+            for _ in range(100):
+                process.send_signal(signal.SIGHUP)
+            wait_until(lambda wanted=number: quota(url, "pool") == wanted, 30)
+        for _ in range(100):
+            process.send_signal(signal.SIGHUP)
+    finally:
+        process.terminate()
+        process.communicate(timeout=60)
+    assert process.returncode == 0

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
-from running import RunningServer, end_server, start_server
+from running import RunningServer, end_server, start_server, wait_until
 
 PROJECT = "6a1f6d7e1c0b4a2f9b6b0d5a3c2e1f00"
 SUBNET = "e353ba24-cb8e-496f-9904-f90fc941c707"
@@ -26,7 +29,7 @@ def server(tmp_path: Path) -> Iterator[RunningServer]:
 
 
 def ask(server: RunningServer, method: str, path: str, body: Any = None) -> Any:
-    answer = requests.request(method, f"{server.url}/v2.0/lbaas{path}", json=body, timeout=10)
+    answer = requests.request(method, f"{server.url}/v2.0/lbaas{path}", json=body, timeout=30)
     assert answer.status_code < 300, answer.text
     return next(iter(answer.json().values())) if answer.content else None
 
@@ -98,3 +101,49 @@ def test_a_change_has_taken_effect_when_it_is_answered(server: RunningServer) ->
     ask(server, "DELETE", path)
     assert ask(server, "GET", "/loadbalancers") == []
     assert ask(server, "GET", "/pools") == []
+
+
+def test_a_killed_server_leaves_a_large_tree_whole_or_not_at_all(tmp_path: Path) -> None:
+    members = [{"address": f"10.1.{n >> 8}.{n & 255}", "protocol_port": 80} for n in range(3000)]
+    pool = {"name": "large", "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN", "members": members}
+    tree = {"loadbalancer": {"project_id": PROJECT, "vip_subnet_id": SUBNET, "pools": [pool]}}
+    _kill_during(tmp_path, "POST", "/loadbalancers", tree, lambda: stored(tmp_path) > 0)
+    server = start_server(tmp_path, *MODES)
+    try:
+        assert stored(tmp_path) == len(ask(server, "GET", "/loadbalancers")) * len(members)
+        ask(server, "POST", "/loadbalancers", tree)
+        whole = stored(tmp_path)
+        ids = [each["id"] for each in ask(server, "GET", "/loadbalancers")]
+    finally:
+        end_server(server)
+    _kill_during(tmp_path, "DELETE", f"/loadbalancers/{ids[0]}?cascade=true", None, lambda: stored(tmp_path) < whole)
+    server = start_server(tmp_path, *MODES)
+    try:
+        wait_until(lambda: [each["id"] for each in ask(server, "GET", "/loadbalancers")] == ids[1:], 30)
+        assert stored(tmp_path) == whole - len(members)
+    finally:
+        end_server(server)
+
+
+def _kill_during(state: Path, method: str, path: str, body: Any, is_under_way: Callable[[], bool]) -> None:
+    """Send a request to a server, which is killed when the request has begun to change the database."""
+    server = start_server(state, *MODES)
+
+    def send() -> None:
+        with suppress(requests.ConnectionError):
+            ask(server, method, path, body)
+
+    sender = threading.Thread(target=send)
+    try:
+        sender.start()
+        wait_until(is_under_way, 30)
+        server.process.kill()
+        sender.join()
+    finally:
+        end_server(server)
+
+
+def stored(state: Path) -> int:
+    """The number of members in the database of a server."""
+    with closing(sqlite3.connect(f"file:{state}/lbclient.sqlite?mode=ro", uri=True)) as connection:
+        return int(connection.execute("SELECT count(*) FROM member").fetchone()[0])

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
 
 from lbclient.server.config import Config
 from lbclient.server.settlements import Settlements
-from running import end_server, start_server
+from running import end_server, free_ports, own_networks, start_server
 
 
 def test_a_client_that_looks_once_finds_the_change_done(tmp_path: Path) -> None:
@@ -36,6 +38,39 @@ def test_a_client_that_looks_once_finds_the_change_done(tmp_path: Path) -> None:
         assert status() == "ACTIVE"
         assert requests.delete(f"{path}?cascade=true", headers=headers, timeout=30).status_code == 204
         assert requests.get(path, headers=headers, timeout=30).status_code == 404
+    finally:
+        end_server(server)
+
+
+def test_a_floating_ip_leads_to_its_load_balancer_once_the_answer_is_there(tmp_path: Path) -> None:
+    """And no longer, once the answer to its dissociation is there: the load balancer is ACTIVE all the time."""
+    server = start_server(tmp_path / "state", "--settle-wait=10", "--testing", *own_networks())
+    try:
+        session = requests.Session()
+        project = session.post(f"{server.url}/testing/v1/projects", timeout=30).json()["project"]
+        session.headers["X-Auth-Token"] = project["token"]
+
+        def ask(method: str, path: str, **values: object) -> Any:
+            answer = session.request(method, server.url + path, json=values or None, timeout=30)
+            assert answer.ok, answer.text
+            return answer.json()
+
+        networking = "/networking/v2.0"
+        subnets = ask("GET", f"{networking}/subnets?name=private-subnet")["subnets"]
+        (public,) = ask("GET", f"{networking}/networks?name=public-net")["networks"]
+        port = free_ports(1)[0]
+        wanted = {"vip_subnet_id": subnets[0]["id"], "listeners": [{"protocol": "HTTP", "protocol_port": port}]}
+        made = ask("POST", "/v2.0/lbaas/loadbalancers", loadbalancer=wanted)["loadbalancer"]
+        new = {"floating_network_id": public["id"]}
+        floating = ask("POST", f"{networking}/floatingips", floatingip=new)["floatingip"]
+        place = floating["floating_ip_address"], port
+
+        for _ in range(3):
+            for port_id, is_reached in ((made["vip_port_id"], True), (None, False)):
+                ask("PUT", f"{networking}/floatingips/{floating['id']}", floatingip={"port_id": port_id})
+                with socket.socket() as client:
+                    client.settimeout(10)
+                    assert (client.connect_ex(place) == 0) == is_reached
     finally:
         end_server(server)
 

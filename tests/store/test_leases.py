@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from lbclient.store import leases, placing
+from lbclient.store import leases, placing, times
 from lbclient.store.cluster_tables import AMPHORA, HOST, SERVER
 from lbclient.store.store import Store
 from lbclient.store.tables import LOADBALANCER
@@ -25,7 +25,7 @@ def store(database_url: str) -> Iterator[Store]:
 
 
 def _agent(tx: sa.Connection, instance: str = "one", **values: Any) -> leases.Agent:
-    return leases.Agent("x", instance, "192.0.2.9", placing.clock(tx), **values)
+    return leases.Agent("x", instance, "192.0.2.9", times.of_database(tx), **values)
 
 
 def _add(store: Store, name: str, networks: tuple[str, ...] | None = None, **values: Any) -> str:
@@ -64,14 +64,14 @@ def test_a_host_that_is_not_wanted_gets_none(store: Store, values: dict[str, Any
 def test_a_host_whose_lease_has_ended_gets_none_and_may_not_report(store: Store) -> None:
     _add(store, "first")
     with store.writing() as tx:
-        leases.extend(tx, "first", 1, placing.clock(tx))
-        tx.execute(sa.update(HOST).where(HOST.c.id == "first").values(lease_until=placing.clock(tx) - 1))
+        leases.extend(tx, "first", 1, times.of_database(tx))
+        tx.execute(sa.update(HOST).where(HOST.c.id == "first").values(lease_until=times.of_database(tx) - 1))
         with pytest.raises(leases.Fenced):
-            leases.extend(tx, "first", 1, placing.clock(tx))
+            leases.extend(tx, "first", 1, times.of_database(tx))
         assert leases.register(tx, "first", _agent(tx)) == 2
-        leases.extend(tx, "first", 2, placing.clock(tx))
+        leases.extend(tx, "first", 2, times.of_database(tx))
         with pytest.raises(leases.Fenced):
-            leases.extend(tx, "first", 1, placing.clock(tx))
+            leases.extend(tx, "first", 1, times.of_database(tx))
         tx.execute(sa.update(HOST).where(HOST.c.id == "first").values(lease_until=None))
     assert _place(store, 2) == {SERVER: 2}
 
@@ -130,7 +130,7 @@ def test_only_one_agent_has_the_lease_of_a_host(store: Store) -> None:
             leases.register(tx, "first", _agent(tx, "two"))
         leases.check(tx, "first", 1)
         assert leases.register(tx, "first", _agent(tx)) == 2
-        tx.execute(sa.update(HOST).where(HOST.c.id == "first").values(lease_until=placing.clock(tx) - 1))
+        tx.execute(sa.update(HOST).where(HOST.c.id == "first").values(lease_until=times.of_database(tx) - 1))
         assert leases.register(tx, "first", _agent(tx, "two")) == 3
 
 
@@ -148,7 +148,7 @@ def test_a_host_whose_load_balancers_cannot_leave_says_why(store: Store) -> None
         assert sorted(leases.leaving(tx)) == ["lb6", "lb7"]  # those that can leave do not wait for those that cannot
         why = "Load balancers cannot leave: No host of the zone east can take a load balancer."
         assert placing.fault(tx, first()) == why
-        tx.execute(sa.update(HOST).where(HOST.c.id == "first").values(fault_until=placing.clock(tx) - 1))
+        tx.execute(sa.update(HOST).where(HOST.c.id == "first").values(fault_until=times.of_database(tx) - 1))
         assert placing.fault(tx, first()) is None
         tx.execute(sa.update(HOST).where(HOST.c.id == SERVER).values(zone=None))
         assert len(leases.leaving(tx)) == leases.MOVES - 2

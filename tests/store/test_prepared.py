@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from lbclient.store import prepared
 from lbclient.store.prepared import by, insert, update
 from lbclient.store.store import Store
-from lbclient.store.tables import LOADBALANCER, TABLES
+from lbclient.store.tables import LOADBALANCER, STATISTICS, TABLES
 from quick import examples
 from random_rows import row_of, value_of
 
@@ -61,3 +61,14 @@ def test_a_connection_that_was_lost_is_not_used_again(store: Store) -> None:
         with pytest.raises(sa.exc.PendingRollbackError):
             prepared.commit(tx)
     assert store.loadbalancer_ids() == []
+
+
+@pytest.mark.parametrize("count", [0, 1, prepared.CHUNK - 1, prepared.CHUNK, 2 * prepared.CHUNK + 3])
+def test_many_rows_are_inserted_each_as_it_is(store: Store, count: int) -> None:
+    usual = {**dict.fromkeys(STATISTICS.c.keys(), 0), "host_id": "h, ' :x ?"}
+    rows = [{**usual, "listener_id": f"l{n}", "bytes_in": n, "bytes_out": -n} for n in range(count)]
+    with store.writing() as tx:
+        assert insert(STATISTICS, *usual).run_each(tx, rows) == count
+    with store.reading() as tx:
+        found = tx.execute(sa.select(STATISTICS).order_by(STATISTICS.c.bytes_in)).all()
+    assert [row._asdict() for row in found] == rows

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from lbclient.store import migrations
-from lbclient.store.store import Store
+from lbclient.store.store import Statuses, Store
 from lbclient.store.tables import LISTENER, LOADBALANCER, SCHEMA, STATISTICS
 
 
@@ -110,6 +110,20 @@ def test_a_load_balancer_that_cannot_be_ended_can_be_deleted_again(pair: Store) 
     assert snapshot is not None
     pair.settle(snapshot, "refused")
     assert status(pair, LOADBALANCER, "lb") == "ERROR"
+
+
+def test_what_is_observed_while_a_change_is_settled_stays(pair: Store) -> None:
+    def expected(known: Statuses) -> Statuses:
+        pair.observed("lb", {("listener", "li"): "DEGRADED"})
+        return dict.fromkeys(known, "ONLINE")
+
+    add(pair, LISTENER, "other", loadbalancer_id="lb")
+    snapshot = pair.snapshot("lb")
+    assert snapshot is not None
+    assert pair.settle(snapshot, None, expect=expected) is False
+    with pair.reading() as tx:
+        found = {row.id: row.operating_status for row in tx.execute(sa.select(LISTENER))}
+    assert found == {"li": "DEGRADED", "other": "ONLINE"}
 
 
 def test_observations_touch_no_desired_column(pair: Store) -> None:

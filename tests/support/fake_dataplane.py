@@ -26,6 +26,9 @@ class FakeDataPlane:
     def wake(self, loadbalancer_id: str, project_id: str | None = None) -> None:
         self.on_wake(loadbalancer_id)
 
+    def is_idle(self, loadbalancer_id: str) -> bool:
+        return True
+
     def unsupported(self, snapshot: Snapshot) -> str | None:
         return self.refusal(snapshot)
 
@@ -59,7 +62,7 @@ class FakeDataPlane:
     def figures(self) -> Figures:
         return Reconciled().figures(0, 0, 0)
 
-    def kill(self, loadbalancer_id: str) -> int:
+    def kill(self, loadbalancer_id: str, host_id: str | None = None) -> int:
         return 0
 
     def observe(self, loadbalancer_id: str) -> None:

@@ -10,14 +10,20 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlencode
 
+import falcon.testing
 import sqlalchemy as sa
 
 from applications import client
 from fake_dataplane import FakeDataPlane
+from lbclient.dashboard.application import Mounted
+from lbclient.dashboard.security import LOGIN_COOKIE, SESSION_COOKIE
+from lbclient.dashboard.visit import Options
 from lbclient.dataplane.config.render import render
 from lbclient.dataplane.haproxy import runtime
 from lbclient.dataplane.relay.exposition import exposition
@@ -30,6 +36,7 @@ from lbclient.store.store import Store
 
 LBAAS = "/v2.0/lbaas"
 PLACE = {"vip_subnet_id": "11111111-1111-4111-8111-111111111111", "project_id": "a" * 32}
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 EACH = 10  # instructions of SQLite between two counts
 POOL = {"protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN"}
 
@@ -56,6 +63,7 @@ class Growing:
         self.store.migrate()
         tokens: Any = SimpleNamespace()  # no request needs one
         self._client = client(Services(self.store, tokens, config, FakeDataPlane(), Enforcer(None)))
+        self._pages = falcon.testing.TestClient(Mounted(self._client.app, Options(is_noauth=True)))
         self._steps = Steps()
         sa.event.listen(self.store.engine, "connect", self._watch)
         self.store.engine.dispose()
@@ -70,6 +78,20 @@ class Growing:
         answer = self._client.simulate_request(method, LBAAS + path, query_string=query, body=content, headers=headers)
         assert answer.status_code < 300, (method, path, answer.text)
         return answer.json if answer.content else None
+
+    @cached_property
+    def _session(self) -> dict[str, str]:
+        """The cookie of a session of the dashboard, which belongs to the project."""
+        form = {"secret": "x", "name": "admin", "project": PLACE["project_id"]}
+        cookies = {LOGIN_COOKIE: "x"}
+        answer = self._pages.simulate_post("/dashboard/login", body=urlencode(form), headers=FORM, cookies=cookies)
+        return {SESSION_COOKIE: answer.cookies[SESSION_COOKIE].value}
+
+    def look(self, path: str) -> str:
+        """Return a page of the dashboard."""
+        answer = self._pages.simulate_get(f"/dashboard{path}", cookies=self._session)
+        assert answer.status_code == 200, (path, answer.text)
+        return str(answer.text)
 
     def create(self, kind: str, path: str, **values: Any) -> str:
         found: str = self.ask("POST", path, {kind: values})[kind]["id"]
@@ -231,6 +253,7 @@ def operations(
     yield "update", lambda: api.ask("PUT", child, {key: change})
     yield "delete", lambda: api.ask("DELETE", f"{collection}/{made.pop()}")
     yield "status", lambda: api.ask("GET", f"/loadbalancers/{id_}/status")
+    yield "page of the dashboard", lambda: api.look(f"/loadbalancers/{id_}")
     yield "stats", lambda: api.ask("GET", f"/loadbalancers/{id_}/stats")
     if kind != "loadbalancers":
         yield "tree", come_and_go

@@ -148,6 +148,31 @@ def test_a_marker_that_does_not_fit_is_an_error_with_what_is_allowed(tmp_path: P
     assert "1 error" in done.stdout
 
 
+def test_a_server_that_does_not_start_is_waited_for_once(tmp_path: Path) -> None:
+    text = """
+import pytest
+from lbclient.testing.server import NotStarted, Server
+
+starts = []
+
+def start(options):
+    starts.append(options)
+    raise NotStarted("it was not ready")
+
+Server.start = start
+
+@pytest.mark.parametrize("number", range(3))
+def test_it(cloud, number):
+    pass
+
+def test_that_it_was_started_once():
+    assert len(starts) == 1
+"""
+    done = run(tmp_path, text)
+    assert "1 passed, 3 errors" in done.stdout
+    assert done.stdout.count("NotStarted: it was not ready") == 3
+
+
 def test_a_run_without_our_fixtures_imports_nothing_for_them(tmp_path: Path) -> None:
     text = """
 import sys

@@ -242,9 +242,9 @@ class ListRequest(_Testing, verbs.List):
 
 
 class Reset(_Testing):
-    """Make everything as it was when the server was started for the first time, or as in a snapshot.
+    """Restore the state of the server's first start, or that of a snapshot.
 
-    Faults, paces and recorded requests go as well.
+    Faults, paces and recorded requests are removed as well.
     """
 
     examples = ("", "--snapshot before")
@@ -254,7 +254,7 @@ class Reset(_Testing):
             "--snapshot",
             metavar="<snapshot>",
             type=_snapshot,
-            help="The snapshot to go back to. Default: the first start.",
+            help="The snapshot to restore. Default: the state of the first start.",
         )
 
     def take_action(self, parsed: argparse.Namespace) -> None:

@@ -18,7 +18,7 @@ WHOLE = re.compile(
     r"|[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}|\d+\.\d+\.\d+\.\d+|(?:[0-9a-f]{0,4}:){2,7}[0-9a-f.]{0,15}"
 )
 # Columns to leave out first on a narrow terminal; then IDs of other objects, one status, and the rest from the right.
-LEAVING = ("project_id", "provider", "lb_algorithm", "admin_state_up", "enabled")
+LEAVING = ("project_id", "provider", "lb_algorithm", "admin_state_up", "enabled", "at")
 LAST = ("operating_status", "name", "id")
 
 Row = Sequence[str]

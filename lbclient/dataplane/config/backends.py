@@ -68,6 +68,7 @@ class Server:
     check_address: str = ""  # its own, or that of the member
     check_port: int = 0
     line: cfg.Line = NO_LINE
+    settings: tuple[str, ...] = ()  # its own words that take a reload when they change
     added: tuple[str, ...] = ()  # further words that it needs if it is added at run time
     is_tested: bool = False  # HAProxy itself runs checks
     member: MemberRecord | None = field(default=None, compare=False, repr=False)
@@ -89,15 +90,15 @@ class Template:
 
     def server(self, member: MemberRecord) -> Server:
         host = cfg.address(member.address)
-        words: tuple[object, ...] = (endpoint(member.address, member.protocol_port), *self.first)
-        if self.is_tested:
-            words += tuple(monitors.place(member))
+        place = monitors.place(member) if self.is_tested else ()
+        settings: tuple[str, ...] = ()
         if self.tracked:
-            words += ("track", f"{self.tracked}/{member.id}")
+            settings += ("track", f"{self.tracked}/{member.id}")
         if self.has_cookie:
-            words += ("cookie", member.id)
+            settings += ("cookie", member.id)
         if member.backup:
-            words += ("backup",)
+            settings += ("backup",)
+        at = endpoint(member.address, member.protocol_port)
         dynamic = ("weight", member.weight, *(() if member.admin_state_up else ("disabled",)))
         return Server(
             backend=self.backend,
@@ -111,7 +112,8 @@ class Template:
             is_backup=bool(member.backup),
             check_address=cfg.address(member.monitor_address) if member.monitor_address else host,
             check_port=member.monitor_port or member.protocol_port,
-            line=cfg.line("server", member.id, *words, dynamic=dynamic),
+            line=cfg.line("server", member.id, at, *self.first, *place, *settings, dynamic=dynamic),
+            settings=settings,
             added=self.added,
             is_tested=self.is_tested,
             member=member,

@@ -35,6 +35,11 @@ class Map:
     def name(self) -> str:
         return f"{MAPS}/{self.label or hashlib.sha256(self.text.encode()).hexdigest()[:32]}.map"
 
+    @property
+    def keys(self) -> Iterator[str]:
+        """The keys, in order; none of them has a blank."""
+        return (line.partition(" ")[0] for line in self.text.splitlines())
+
 
 @dataclass(frozen=True)
 class Line:

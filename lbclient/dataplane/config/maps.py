@@ -1,7 +1,7 @@
 """Decisions among many L7 policies by look-ups in HAProxy's maps, instead of one comparison for each policy. Pure.
 
 A map gives the lowest place of all policies that match, and what that policy does: `12|location-302|http://example.com`.
-All of a policy is one entry, so that a running HAProxy can be given another one in one step.
+A policy is one entry, so that a single command replaces it in a running HAProxy.
 """
 
 from __future__ import annotations
@@ -24,9 +24,11 @@ PLAIN = re.compile(r"[!\"$-~][!-~]*")
 HOST = "req.fhdr(host),lower"
 HOST_WITHOUT_PORT = "req.fhdr(host),lower,regsub(:[0-9]*$,)"
 HAS_PORT = ("{", "req.fhdr(host)", "-m", "sub", "--", ":", "}")
+# Keys that a host name with a port may equal or end in. All other keys need only be compared with it without its port.
+PORT = re.compile(r"(.*:)?[0-9]*")
 METHODS = {"EQUAL_TO": "str", "STARTS_WITH": "beg", "ENDS_WITH": "end", "CONTAINS": "sub"}
 FETCHES = {"HOST_NAME": HOST, "PATH": "path", "FILE_TYPE": "path"}
-WITHOUT_PORT = ("str", "end")  # what begins with a text or contains it does so with its port, too
+WITHOUT_PORT = ("str", "end")  # a host name that begins with a text or contains it does so with its port, too
 
 Lookup = tuple[str, str]  # the sample fetch and the match method
 
@@ -107,10 +109,7 @@ class Group:
             return
         yield cfg.line("http-request", f"set-var({self.variable})", f"int({NONE})")
         for number, ((fetch, method), found) in enumerate(sorted(self.maps().items(), key=lambda item: item[0])):
-            wanted: list[tuple[str, tuple[str, ...]]] = [(fetch, ())]
-            if fetch == HOST and method in WITHOUT_PORT:
-                wanted.append((HOST_WITHOUT_PORT, HAS_PORT))
-            for second, (each, condition) in enumerate(wanted):
+            for second, (each, condition) in enumerate(fetches(fetch, method, found)):
                 if number == second == 0:  # there is nothing to compare it with yet
                     expression = f"{each},map_{method}({found.name},{NONE})"
                     yield cfg.line("http-request", f"set-var({self.variable})", expression, maps=(found,))
@@ -125,6 +124,19 @@ class Group:
         yield cfg.line("http-request", f"set-var({variable})", expression, *given, maps=(found,))
         lower = ("{", f"var({variable}),sub({self.variable})", "-m", "int", "lt", "0", "}")
         yield cfg.line("http-request", f"set-var({self.variable})", f"var({variable})", "if", *lower)
+
+
+def fetches(fetch: str, method: str, found: cfg.Map) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return the sample fetches to look up in a map, each with the condition under which it is needed; () for always.
+
+    The beginning and the parts of a host name are looked up as it was sent. Whole names and ends of names are looked up
+    without the port, and as they were sent only if a key of the map may have a port itself.
+    """
+    if fetch != HOST or method not in WITHOUT_PORT:
+        return ((fetch, ()),)
+    if any(PORT.fullmatch(key) for key in found.keys):
+        return (HOST, ()), (HOST_WITHOUT_PORT, HAS_PORT)
+    return ((HOST_WITHOUT_PORT, ()),)
 
 
 def _lowest(keys: Mapping[str, int]) -> dict[str, int]:

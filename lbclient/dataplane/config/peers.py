@@ -11,7 +11,7 @@ from .backends import PEERS, endpoint
 PEER_SOCKET = "peers.sock"
 OTHER_SOCKET = "peers-there.sock"
 LOCAL_PEER = "local"  # the name of a host that shares its load balancer with no other
-TEACHER = "teacher"  # the peer as which the server tells a first worker that there is nothing to learn
+TEACHER = "teacher"  # the name under which the server tells a first worker that there is nothing to learn
 ENTRANCE, EXIT = "peers-in", "peers-out"
 CONNECT_SECONDS = 2
 IDLE_SECONDS = 60  # peers send a heartbeat every three

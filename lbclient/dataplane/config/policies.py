@@ -70,7 +70,7 @@ def lines(listener: ListenerRecord, snapshot: Snapshot) -> Iterator[cfg.Line]:
 
 
 def _groups(listener: ListenerRecord, snapshot: Snapshot) -> Iterator[maps.Group]:
-    """Yield the policies of each rank, with those that maps decide about if they are many."""
+    """Yield the policies of each rank; if they are many, with those that maps decide about."""
     for rank, same in itertools.groupby(sorted(active(listener, snapshot), key=_rank), _rank):
         policies = list(same)
         looked_up = {}
@@ -92,7 +92,7 @@ def _is_plain(policy: L7PolicyRecord) -> bool:
 
 
 def _does(policy: L7PolicyRecord) -> str:
-    """Return what the policy does, as the last words of an entry in a map."""
+    """Return the action of a policy, as the last words of an entry in a map."""
     if policy.action == "REJECT":
         return ""
     if policy.action == TO_POOL:

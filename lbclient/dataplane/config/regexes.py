@@ -43,7 +43,7 @@ def unmatched(pattern: str) -> str:
 
 
 def reason(pattern: str) -> str | None:
-    """Return what in a pattern that Python compiles cannot be used with HAProxy; None if nothing."""
+    """Return the part of a pattern that Python compiles and HAProxy does not; None if there is none."""
     tokens = TOKEN.findall(pattern)
     bare = "".join(token if len(token) == 1 else "x" for token in tokens)
     for token in tokens:

@@ -132,7 +132,7 @@ def _rendered(
 
 
 def _limited(settings: Settings, binds: int, made: Mapping[str, backends.Rendered]) -> Settings:
-    """Return the settings with as many connections as the open files allow, beside those of binds and checks."""
+    """Return the settings with as many connections as open files allow, after those of binds and checks."""
     checked = sum(len(each.servers) for each in made.values() if each.template.is_checked)
     most = descriptors.connections(settings.most_connections, settings.most_files, binds, checked)
     return replace(settings, most_connections=most)

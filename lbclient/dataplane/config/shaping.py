@@ -15,7 +15,7 @@ FILTERS = {  # the filter, and the rule that turns it on
     "ingress": ("bwlim-in", "http-request", *IS_TUNNEL_ASKED),
 }
 BYTES = 125  # of a kilobit
-MOST = 2**32 - 1  # bytes per second; HAProxy takes no greater limit, and reaches none
+MOST = 2**32 - 1  # bytes per second; HAProxy accepts no greater limit, and is never that fast
 DSCP_SHIFT = 2  # DSCP are the upper six bits of the traffic class
 
 
@@ -29,7 +29,7 @@ def table(wanted: Shaping) -> tuple[cfg.Section, ...]:
 
 
 def lines(wanted: Shaping, is_http: bool) -> Iterator[cfg.Line]:
-    """Yield the lines of a frontend; the mark is that of its connections to clients.
+    """Yield the lines of a frontend; its connections to clients are marked.
 
     Only HTTP is limited. Where HAProxy passes bytes on as they are, the filter loses the last ones when a side closes
     (HAProxy's issue 3457): in TCP mode, and in the tunnels that follow an upgrade or CONNECT.

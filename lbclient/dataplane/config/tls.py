@@ -143,7 +143,7 @@ def _revocations(record: Part) -> str:
 
 @dataclass(frozen=True)
 class _Look:
-    """Lookup of the files that references stand for; the owner is named in errors."""
+    """Looks up the files of references; errors name the owner of a reference."""
 
     snapshot: Snapshot
     owner: str

@@ -24,7 +24,7 @@ class Attachment(Protocol):
     """A way to attach addresses to this machine. The holder of an address is a load balancer, given by its ID."""
 
     def check(self) -> None:
-        """Check the rights and the interfaces that this needs; nothing is changed. Raises AttachmentFailed."""
+        """Check the permissions and the interfaces that this needs; change nothing. Raises AttachmentFailed."""
 
     def start(self, wanted: Mapping[str, Sequence[str]]) -> None:
         """Take over attached addresses that are wanted, by holder, and detach the rest. Raises AttachmentFailed."""

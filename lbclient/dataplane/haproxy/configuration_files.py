@@ -94,7 +94,7 @@ class ConfigurationFiles:
         (self._directory / GOOD).unlink(missing_ok=True)
 
     def forget(self, wanted: Configuration) -> None:
-        """Delete files that the configuration does not name, and what a killed server was writing."""
+        """Delete files that the configuration does not name, and unfinished files of a killed server."""
         pem.forget(self._directory, wanted)
         map_files.forget(self._directory, wanted)
         files.delete_abandoned(self._directory)

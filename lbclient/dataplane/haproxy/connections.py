@@ -47,7 +47,7 @@ def rows(place: Path) -> Iterator[Rows]:
 
 
 def _retried(ask: Callable[[], T]) -> T:
-    """Ask again while connections are refused or broken. Raises Unreachable after RELOAD_SECONDS, or a silence."""
+    """Ask again while connections are refused or broken. Raises Unreachable after RELOAD_SECONDS, or if unanswered."""
     deadline = time.monotonic() + RELOAD_SECONDS
     while True:
         try:

@@ -1,4 +1,4 @@
-"""The last lines of old workers.
+"""Receive the last lines of the traffic log from old workers.
 
 A worker that a reload has replaced sends nothing more through its ring buffer, and ends with its last connection, at
 once. Its further lines are therefore read from its command socket; a connection to that counts like any other, so the
@@ -23,8 +23,8 @@ from ..config.traffic import RING
 from . import runtime
 
 LOG = logging.getLogger(__name__)
-POLL = 0.25  # seconds between two looks for lines
-SLOWEST = 2.0  # seconds between two questions to a worker that has long connections; it closes silent ones after 10
+POLL = 0.25  # seconds between two reads of lines
+SLOWEST = 2.0  # seconds between two commands to a worker with long connections; it closes idle command sockets after 10
 PATIENCE = 2.0  # seconds for an answer
 OURS = 2  # connections
 AT_ONCE = 256 * 1024  # bytes
@@ -37,10 +37,10 @@ Deliver = Callable[[str, int, list[bytes]], None]  # deliver(load balancer ID, p
 
 @dataclass
 class Held:
-    """Two connections to the command socket of a worker: one for its lines, and one for questions."""
+    """Two connections to the command socket of a worker: one for its lines, and one for commands."""
 
     loadbalancer_id: str
-    position: int  # of the lines that had been received by then
+    position: int  # of the last line that had been received by then
     lines: socket.socket
     questions: socket.socket
     is_kept: bool = False  # after the block: the worker has been replaced
@@ -62,7 +62,7 @@ class Held:
         return [bytes(each) for each in found]
 
     def look(self) -> None:
-        """Ask the worker, if it is time to, whether it stops and has other connections."""
+        """Ask the worker, when that is due, whether it is stopping and has other connections."""
         now = time.monotonic()
         if now - self._asked_at < self._pause:
             return
@@ -93,7 +93,7 @@ class HeldWorkers:
 
     @contextmanager
     def holding(self, directory: Path, position: int) -> Iterator[Held | None]:
-        """Hold the present worker during a block, and until its connections have ended if the block sets is_kept."""
+        """Hold the present worker during a block; if the block sets is_kept, until its connections have ended."""
         held = _held(directory, position)
         try:
             yield held
@@ -104,7 +104,7 @@ class HeldWorkers:
                 held.close()
 
     def stop(self) -> None:
-        """Deliver the lines that there are, and release all workers."""
+        """Deliver the remaining lines, and release all workers."""
         self._is_over.set()
         with self._lock:
             thread = self._thread

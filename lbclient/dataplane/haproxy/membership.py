@@ -1,4 +1,4 @@
-"""Servers that come, go and change in a running HAProxy, without a reload."""
+"""Add, change and delete servers in a running HAProxy, without a reload."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Backends = Mapping[str, Rendered]
 
 MOST = 500  # servers that change at a time; HAProxy finds each one by a search through its backend
 LONGEST = 8000  # bytes of commands in one line; HAProxy's buffer holds 16384
-LINGERING_SECONDS = 3600.0  # after which the connections to a deleted server are closed, as those of old workers are
+LINGERING_SECONDS = 3600.0  # after which connections to a deleted server are closed, like those of old workers
 BARE = re.compile(r"[A-Za-z0-9_.:/,@=+*?!%|(){}\[\]~^-]+")  # words that need no escapes in a command
 CHECKS_ENABLED = 0x04  # srv_check_state
 ADDED = "New server registered."
@@ -152,6 +152,8 @@ def _changed(before: Server, server: Server) -> tuple[str, ...]:
     if (before.address, before.port, before.is_tls) != (server.address, server.port, server.is_tls):
         raise NeedsReload(f"member {server.name} has another address or port")
     _check_backup(server, was=before.is_backup)
+    if before.settings != server.settings:
+        raise NeedsReload(f"member {server.name} has a setting that HAProxy cannot change at run time")
     place = f"{server.backend}/{server.name}"
     commands = []
     if server.weight != before.weight:
@@ -179,7 +181,7 @@ def _corrected(server: Server, row: Mapping[str, str], *, is_backup: bool) -> It
         if checked_at[1] != server.check_port or not _is_same_address(checked_at[0], server.check_address):
             yield _check_place(server)
         if not int(row["srv_check_state"]) & CHECKS_ENABLED:
-            yield f"enable health {place}"  # one that was being added when the server was killed
+            yield f"enable health {place}"  # the server of the API was killed while it added this one
     if bool(int(row["srv_admin_state"]) & MAINTENANCE) == server.is_enabled:
         yield _state(server)
 

@@ -43,7 +43,7 @@ class OnInterfaces:
         self._lock = threading.Lock()
         self._holders = Holders()
         self._attached: dict[str, str] = {}  # {address: interface}
-        self._announcements: dict[str, int] = {}  # {address: how many are to follow}
+        self._announcements: dict[str, int] = {}  # {address: how many are still to be sent}
         self._links: dict[str, Link] = {}
         self._failures: dict[str, str] = {}  # {lost address: why it cannot be attached again}
         self._claim: socket.socket | None = None

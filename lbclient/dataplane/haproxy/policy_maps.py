@@ -75,7 +75,7 @@ def make(directory: Path, changes: Sequence[Change]) -> None:
 
 
 def _checked(changes: list[Change]) -> list[Change]:
-    """Return the changes unless a listener has several: a request could find the order of one and another one's policy.
+    """Return the changes unless several maps of one listener change: a request could see only a part of them.
 
     Raises NeedsReload.
     """
@@ -109,7 +109,7 @@ def _running(directory: Path, name: str) -> Iterator[Entry]:
 
 
 def _make_single(directory: Path, change: Change) -> bool:
-    """Make a change of one entry; return False if it is another change."""
+    """Make a change of a single entry; return False if the change is a larger one."""
     before, wanted = list(change.before), list(change.wanted)
     if wanted[:-1] == before:
         _add(directory, change.name, wanted[-1:])
@@ -147,7 +147,7 @@ def _add(directory: Path, place: str, entries: Sequence[Entry]) -> None:
 
 
 def _do(directory: Path, command: str) -> None:
-    """Send a command that has no answer if it succeeds. Raises NeedsReload or Unreachable."""
+    """Send a command whose answer is empty on success. Raises NeedsReload or Unreachable."""
     said = runtime.ask(directory, ADMIN_SOCKET, command).strip()
     if said:
         raise NeedsReload(f"HAProxy refuses a change of a map at run time: {said}")

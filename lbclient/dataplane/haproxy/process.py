@@ -63,7 +63,7 @@ class Applied:
     how: str
     milliseconds: float
     reason: str | None = None  # for a reload: what could not be changed at run time
-    running: Running | None = None  # what to give to the next apply()
+    running: Running | None = None  # to be passed to the next apply()
 
 
 class Instance:
@@ -122,7 +122,7 @@ class Instance:
             return "reloaded", str(need), self._running(wanted)
 
     def _running(self, wanted: Configuration) -> Running | None:
-        """Return what a worker that has just loaded the configuration runs; None if it does not answer any more."""
+        """Return the worker that has just loaded the configuration; None if it does not answer any more."""
         try:
             return Running(runtime.worker(self.directory).pid, wanted, Lingering())
         except runtime.Unreachable:
@@ -145,8 +145,24 @@ class Instance:
         is_orphan = bool(found) and found[0].pid == process_table.master(self.directory)
         return found[0] if found and not is_orphan else None
 
+    @property
+    def has_last_good(self) -> bool:
+        """Whether there is something that start_last_good() can start if it does not run."""
+        return self._files.has_good or RelayProcess(self.directory).has_run
+
     def start_last_good(self) -> bool:
-        """Start the last good configuration if no worker runs; return whether it was started. Raises Refused."""
+        """Start the last good configuration and the relay's last plan if they do not run; return whether any was.
+
+        Raises Refused.
+        """
+        try:
+            is_started = self._start_good()
+        finally:
+            is_relaying = RelayProcess(self.directory, self._user).restart()
+        return is_started or is_relaying
+
+    def _start_good(self) -> bool:
+        """Start the last good configuration of HAProxy if no worker runs; return whether it was started."""
         if not self._files.has_good or self.worker() is not None:
             return False
         process_table.end(self.directory)
@@ -249,7 +265,7 @@ class Instance:
         self._correct(wanted)
 
     def _correct(self, wanted: Configuration) -> None:
-        """Set what a new worker has taken from the state file and not from the configuration. Raises Refused."""
+        """Correct settings that a new worker took from the state file instead of the configuration. Raises Refused."""
         try:
             membership.make(self.directory, membership.differing(wanted.backends, self.directory), Lingering())
         except (runtime.Unreachable, membership.NeedsReload) as error:
@@ -318,8 +334,8 @@ class Instance:
     ) -> tuple[str, str | None, Running]:
         """Add, change and delete servers without a reload, and return what _apply() does.
 
-        The configuration file is written first, so that a restart has them as well: a server that is killed on the way
-        compares all of what runs with what is wanted. Raises NeedsReload or Refused.
+        The configuration file is written first, so that a restart has them as well. After a server was killed during
+        the change, the next one compares everything that runs with what is wanted. Raises NeedsReload or Refused.
         """
         lingering = known.lingering if known else Lingering()
         try:

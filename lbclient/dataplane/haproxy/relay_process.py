@@ -52,6 +52,25 @@ class RelayProcess:
         self._tell(wanted)
         return "runtime"
 
+    @property
+    def has_run(self) -> bool:
+        """Whether there is a relay, or was one that was not ended by end()."""
+        return (self.directory / PIDFILE).exists()
+
+    def restart(self) -> bool:
+        """Start a relay that has crashed, or ended with the machine, with its last plan; return whether it was started.
+
+        Raises Refused.
+        """
+        if not self.has_run or self.pid() is not None:
+            return False
+        try:
+            plan = loads((self.directory / PLAN).read_text())
+        except (OSError, ValueError, TypeError, KeyError):
+            return False
+        self._start(plan)
+        return True
+
     def pid(self) -> int | None:
         """Return the PID of the relay; None if it does not run."""
         pid = recorded(self.directory / PIDFILE)
@@ -126,14 +145,14 @@ class RelayProcess:
             raise Refused(refusal)
 
     def _binds(self) -> set[binding.Bind]:
-        """Return the addresses and ports of the plan that the relay has, which it has bound."""
+        """Return the addresses and ports in the relay's plan, which it has bound."""
         try:
             return set(loads((self.directory / PLAN).read_text()).binds)
         except (OSError, ValueError, TypeError, KeyError):
             return set()
 
     def _start(self, wanted: Plan) -> None:
-        is_anew = (self.directory / PIDFILE).exists()
+        is_anew = self.has_run
         self.end()
         if _port_refusal(wanted):
             self.end_all()

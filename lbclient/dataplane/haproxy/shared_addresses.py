@@ -1,4 +1,4 @@
-"""Addresses that this host has only at times: programs listen on them all the time."""
+"""Kernel settings for programs that listen all the time on addresses that this host has only at times."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from .local_routes import AttachmentFailed
 
-# What a host needs that listens on addresses which it does not have yet, and that has more than one interface.
+# The settings of a host that listens on addresses which it does not have yet, and has more than one interface.
 KERNEL = {
     "net/ipv4/ip_nonlocal_bind": "1",
     "net/ipv6/ip_nonlocal_bind": "1",

@@ -20,7 +20,7 @@ from .configuration_files import CONFIG
 
 LOG = logging.getLogger(__name__)
 COMPLETE_SECONDS = 6.0  # HAProxy itself stops waiting after five
-LEARNING_SECONDS = 0.5  # within which a worker that has tables to teach connects
+LEARNING_SECONDS = 0.5  # within which a worker connects if it has tables to teach
 ANSWER_SECONDS = 1.0
 POLL = 0.01
 FLAGS = re.compile(r" flags=0x([0-9a-f]+) ")  # the first match is that of the peers section

@@ -108,6 +108,6 @@ def _is_mapped(wanted: User) -> bool:
 
 
 def _mapped(kind: str) -> list[tuple[int, int]]:
-    """Return the ranges of a user namespace, as the first number and how many there are."""
+    """Return the mapped ranges of this user namespace, as (first number, count)."""
     lines = Path(f"/proc/self/{kind}_map").read_text().splitlines()
     return [(int(first), int(size)) for first, _, size in map(str.split, lines)]

@@ -1,4 +1,4 @@
-"""The last results of members' health checks, as sentences. Pure."""
+"""Express the last results of members' health checks as sentences. Pure."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def open_socket(family: int) -> socket.socket:
 
 
 def make_room(opened: socket.socket, packets: int) -> None:
-    """Enlarge the socket's buffers for that many small packets, as far as this process may."""
+    """Enlarge the socket's buffers for that many small packets, as far as the system allows."""
     for option, forced in FORCED.items():
         if opened.getsockopt(socket.SOL_SOCKET, option) >= packets * SIZE:
             continue

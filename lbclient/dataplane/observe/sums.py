@@ -42,7 +42,7 @@ class Full:
 
 
 def full(state: State, reports: Sequence[Report], begun: float) -> Full | None:
-    """Return what to keep of a poll, whose answer was read from `begun` on; None without one report of many servers."""
+    """Return the report of a poll, read since `begun`, in order to keep it; None unless it is about many servers."""
     if len(reports) != 1 or len(reports[0].rows) < MANY:
         return None
     now = time.monotonic()

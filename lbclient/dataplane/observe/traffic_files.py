@@ -12,7 +12,7 @@ from typing import BinaryIO
 DIRECTORY = "traffic"
 MEGABYTE = 1_000_000
 BLOCK = 65536  # bytes
-SPARED = 256 * MEGABYTE  # of the disk that is left to others, such as the database, or a tenth of a small disk
+SPARED = 256 * MEGABYTE  # of the disk, or a tenth of a small one, that is left to others, such as the database
 
 
 class TrafficFiles:
@@ -63,7 +63,7 @@ class TrafficFiles:
 def read(directory: Path, listener_ids: Collection[str]) -> Iterator[tuple[str, bytes]]:
     """Yield (listener ID, line) of all kept lines, newest first for each listener.
 
-    Files are read in blocks from their ends, so that the last lines of a large file are soon there.
+    Files are read in blocks from their ends, so that the last lines of a large file come at once.
     """
     for id_ in listener_ids:
         for suffix in (".log", ".log.1"):

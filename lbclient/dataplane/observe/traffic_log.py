@@ -65,7 +65,7 @@ class TrafficLogs:
         self._sources: dict[str, _Source] = {}
         self._wanted: dict[str, Mapping[str, int] | None] = {}
         self._late: list[tuple[str, int, list[bytes]]] = []
-        self._latest: dict[str, Mapping[str, int]] = {}  # what is wanted of each, for another attempt
+        self._latest: dict[str, Mapping[str, int]] = {}  # the retention of each, for another attempt
         self._attempts: list[tuple[float, Callable[[], None]]] = []  # (when, what), in the order of their times
         self._lock = threading.Lock()
         self._is_over = False
@@ -90,7 +90,7 @@ class TrafficLogs:
         self._wake_sender.close()
 
     def watch(self, loadbalancer_id: str, retention: Mapping[str, int] | None) -> None:
-        """Receive lines of a load balancer, and keep so many megabytes for each listener; None: not any more.
+        """Receive lines of a load balancer, and keep so many megabytes for each listener; with None, stop receiving.
 
         Its HAProxy can connect when this returns. Raises OSError.
         """
@@ -104,13 +104,13 @@ class TrafficLogs:
         self._wake()
 
     def late(self, loadbalancer_id: str, position: int, lines: list[bytes]) -> None:
-        """File lines that an old worker did not send; those that are among the lines after the position are known."""
+        """File lines that an old worker did not send itself, except those that were received after the position."""
         with self._lock:
             self._late.append((loadbalancer_id, position, lines))
         self._wake()
 
     def tail(self, loadbalancer_id: str) -> Tail[Logged]:
-        """Return what those who follow a load balancer's lines read."""
+        """Return the lines of a load balancer, to be followed as they come."""
         with self._lock:
             return self._source(loadbalancer_id).tail
 
@@ -132,7 +132,7 @@ class TrafficLogs:
         self._drain()
 
     def _turn(self) -> None:
-        """Serve the connections that have sent something, and make the attempts that are due."""
+        """Read from the connections that have sent something, and make the attempts that are due."""
         rest = max(0.0, self._attempts[0][0] - time.monotonic()) if self._attempts else None
         handlers: list[Callable[[], object]] = [key.data for key, _ in self._selector.select(rest)]
         while self._attempts and self._attempts[0][0] <= time.monotonic():
@@ -144,7 +144,7 @@ class TrafficLogs:
                 LOG.exception("traffic logs: a connection could not be served")
 
     def _again(self, attempt: Callable[[], None]) -> None:
-        """Have an attempt made after REST."""
+        """Schedule an attempt after REST seconds."""
         self._attempts.append((time.monotonic() + REST, attempt))
 
     def _woken(self) -> None:
@@ -165,7 +165,7 @@ class TrafficLogs:
                 self._again(partial(self._want_again, id_))
 
     def _want_again(self, id_: str) -> None:
-        """Apply what is wanted of a load balancer again, unless it is not logged any more or was just changed."""
+        """Apply the retention of a load balancer again, unless it is not logged any more or was just changed."""
         with self._lock:
             if id_ in self._latest:
                 self._wanted.setdefault(id_, self._latest[id_])
@@ -220,7 +220,7 @@ class TrafficLogs:
             connection, _ = listening.accept()
         except BlockingIOError:
             return
-        except OSError as error:  # the connection that waits would wake this thread again and again
+        except OSError as error:  # otherwise the waiting connection would wake this thread again and again
             self._complain(source.directory.name, error)
             self._selector.unregister(listening)
             self._again(partial(self._hear, source, listening))
@@ -301,7 +301,7 @@ class TrafficLogs:
 
 
 def _taken(pending: bytearray) -> list[Logged]:
-    """Take the complete lines, each with its length before it, from what has been received. Raises Damaged."""
+    """Take the complete lines, each preceded by its length, out of the received bytes. Raises Damaged."""
     found = []
     place = 0
     while (blank := pending.find(b" ", place, place + LONGEST_LENGTH + 1)) >= 0:
@@ -322,7 +322,7 @@ def _taken(pending: bytearray) -> list[Logged]:
 
 
 def _parsed(line: bytes) -> Logged | None:
-    """Return a line with the listener's ID before it; None for HAProxy's own messages, as that a proxy has started."""
+    """Return a line with the listener's ID before it; None for HAProxy's own messages, such as the start of a proxy."""
     if line[ID : ID + 2] != b" {":
         return None
     return Logged(line[:ID].decode("ascii", errors="replace"), line[ID + 1 :].rstrip())

@@ -19,7 +19,7 @@ from .shaping import Traffic
 
 Endpoint = tuple[str, int]  # address, port
 
-BATCH = 64  # datagrams that are read from one socket before others have their turn
+BATCH = 64  # datagrams that are read from one socket before it is the next one's turn
 LARGEST = 65536
 BUFFER = bytearray(LARGEST)
 VIEW = memoryview(BUFFER)
@@ -154,9 +154,9 @@ class Listener:
         self._is_flooded = True
 
     def _answer(self, key: tuple[int, Address], flow: Flow) -> None:
-        """Forward one datagram of a member, or as many as clients may send in a turn while theirs pile up.
+        """Forward one datagram of a member; while datagrams of clients pile up, as many as a turn reads of those.
 
-        Otherwise answers would wait in a queue that grows, as each turn admits more questions than it forwards answers.
+        Otherwise answers would wait in a growing queue: each turn would read more questions than it forwards answers.
         """
         for _ in range(BATCH if self._is_flooded else 1):
             if not self._answer_one(key, flow):

@@ -70,7 +70,7 @@ class Listener:
     limit: int  # flows; -1 for no limit but the relay's own
     idle: float  # s after which a silent flow ends; 0 for never
     allowed: tuple[str, ...] = ()  # networks; () allows all clients
-    sampling: int = 0  # one in so many flows is logged; 0 for none
+    sampling: int = 0  # one of this many flows is logged; 0 for none
 
 
 @dataclass(frozen=True)

@@ -120,7 +120,7 @@ class Pool:
             self._sessions.popitem(last=False)
 
     def _network(self, host: str, wanted: plan.Persistence) -> int:
-        """Return the client's network as a number, negative for IPv6, so that the two families do not collide."""
+        """Return the client's network as a number, negative for IPv6 to tell the two families apart."""
         address = ipaddress.ip_address(host.partition("%")[0])
         if address.version == 4:
             return int(address) >> (32 - wanted.prefix_v4)

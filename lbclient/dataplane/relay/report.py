@@ -1,4 +1,4 @@
-"""A relay's report on itself, in the format of HAProxy's, so that one parser reads both."""
+"""Report the state of a relay in HAProxy's format, so that one parser reads both."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def past(pools: Iterable[Pool], past_listeners: Iterable[Listener], past_pools: 
 
 
 def _gone(row: Row) -> Row:
-    """Return the row of something removed as that of a backend with its ID: only counters are read from it."""
+    """Turn the row of a removed object into that of a backend with its ID: only its counters are read."""
     id_ = row["svname"] if row["type"] == SERVER else row["pxname"]
     errors = row["ereq"] if row["type"] == FRONTEND else row["econ"]
     return row | {"pxname": id_, "svname": "BACKEND", "type": BACKEND, "status": GONE, "econ": errors}

@@ -1,4 +1,4 @@
-"""Moves of addresses to another host by plan, in which open connections stay with the host that has them.
+"""Move addresses to another host by plan, and let open connections stay with the host that has them.
 
 The host that takes addresses notes who opens connections to them, and passes the packets of all other connections on to
 the host that had the addresses, which still has them on its loopback interface. It answers its clients directly.
@@ -23,7 +23,7 @@ from ..config.cfg import Refused
 from ..haproxy.local_routes import LOOPBACK_DEVICE, NO_DAD, netlink
 
 LOG = logging.getLogger(__name__)
-PLACES = ("/usr/sbin", "/usr/local/sbin", "/sbin")  # the PATH of a usual user lacks them
+PLACES = ("/usr/sbin", "/usr/local/sbin", "/sbin")  # ordinary users do not have them in PATH
 KEPT_SECONDS = 3600  # as long as HAProxy keeps an old worker
 MOST_CONNECTIONS = 1 << 20
 NFT_SECONDS = 30.0
@@ -94,10 +94,10 @@ def connections(addresses: Sequence[str], files: Iterable[Path] = CONNECTIONS.va
 
 
 class Handover:
-    """The hand-over's tables and addresses of this host."""
+    """Manages the tables and addresses of this host's moves."""
 
     def __init__(self, nft: str, kept_seconds: int = KEPT_SECONDS) -> None:
-        """`nft` is the program; what is made ends after kept_seconds."""
+        """`nft` is the path of the program; tables and addresses end after kept_seconds."""
         self._nft = nft
         self._kept_seconds = kept_seconds
 
@@ -120,7 +120,7 @@ class Handover:
         self._remove([name for name, until in self._all() if until <= now])
 
     def keep(self, addresses: Iterable[str]) -> None:
-        """Keep addresses for the connections that are open, without telling anybody; the kernel ends that in time.
+        """Keep addresses for the open connections without announcing them; the kernel removes them after kept_seconds.
 
         Raises AttachmentFailed.
         """
@@ -147,7 +147,7 @@ class Handover:
             self._run("".join(map(_removal, names)))
 
     def _run(self, text: str) -> str:
-        """Give nft a text; return what it prints. Raises Refused."""
+        """Run nft with a text as its input; return its output. Raises Refused."""
         try:
             done = subprocess.run(
                 [self._nft, "-f", "-"], input=text, capture_output=True, text=True, timeout=NFT_SECONDS, check=False
@@ -167,7 +167,7 @@ def _removal(name: str) -> str:
 
 
 def _endpoint(text: str) -> tuple[str, int]:
-    """Return the address and port that /proc/net has as hexadecimal numbers, in words of the machine's order."""
+    """Parse an address and port of /proc/net: hexadecimal numbers, in words of the machine's byte order."""
     address, _, port = text.partition(":")
     words = bytes.fromhex(address)
     packed = b"".join(words[begin : begin + 4][::-1] for begin in range(0, len(words), 4))

@@ -1,4 +1,4 @@
-"""The addresses that this host shares with others: from the groups that are wanted to a keepalived that runs."""
+"""Run keepalived for the groups of addresses that this host shares with others, and report their states."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .netlink_events import NetlinkEvents
 
 LOG = logging.getLogger(__name__)
 State = Literal["MASTER", "BACKUP", "FAULT"]
-WATCH_SECONDS = 1.0  # between two looks, if the kernel reports nothing
+WATCH_SECONDS = 1.0  # between two checks, if the kernel reports nothing
 DIRECTORY_MODE = 0o700
 
 
@@ -64,7 +64,7 @@ class Holder:
     ) -> None:
         """Create the holder of a host; on_change() is called when a group has another state.
 
-        Groups are on these interfaces, whose own addresses keepalived speaks from.
+        Groups are on these interfaces, and keepalived sends from their own addresses.
         """
         self._name = name
         self._directory = directory.absolute()
@@ -75,7 +75,7 @@ class Holder:
         path = keepalived.find()
         self.keepalived = keepalived.Keepalived(path, self._directory) if path else None
         self._lock = threading.Lock()
-        self._groups: dict[str, Wanted] | None = None  # None: not known yet; what runs goes on
+        self._groups: dict[str, Wanted] | None = None  # None: not known yet; keepalived runs on as it is
         self._refusal: str | None = None
         self._states: dict[str, State] = {}
         self._is_over = threading.Event()
@@ -109,13 +109,13 @@ class Holder:
             self._thread.join()
 
     def set_able(self, is_able: bool) -> None:
-        """Say whether this host can serve what it shares."""
+        """Set whether this host can serve the addresses that it shares."""
         if self.keepalived is not None:
             self.keepalived.set_able(is_able)
             self._look()
 
     def want(self, groups: Sequence[Wanted]) -> None:
-        """Share the addresses of exactly these groups. What cannot be is logged, and tried again."""
+        """Share the addresses of exactly these groups. Failures are logged, and tried again."""
         with self._lock:
             self._groups = {each.name: each for each in groups}
         self._look()
@@ -139,7 +139,7 @@ class Holder:
             return dict(self._states)
 
     def _look(self) -> None:
-        """Bring keepalived in line with what is wanted, and find out who holds what."""
+        """Bring keepalived in line with the wanted groups, and find out which of them this host holds."""
         with self._lock:
             if self._groups is None:
                 return
@@ -162,7 +162,7 @@ class Holder:
         self._refusal = refusal
 
     def _apply(self, groups: Mapping[str, Wanted]) -> None:
-        """Raises Refused, AttachmentFailed and OSError."""
+        """Apply the groups to the kernel and to keepalived. Raises Refused, AttachmentFailed and OSError."""
         if not groups:
             if self.keepalived is not None and self.keepalived.stop() == "stopped":
                 LOG.info("no addresses are shared any more: keepalived has ended")
@@ -200,7 +200,7 @@ class Holder:
         return {name: state(group) for name, group in groups.items()}
 
     def _watch(self) -> None:
-        """Look when an address has changed or keepalived has ended, and once in a while."""
+        """Check whenever an address has changed or keepalived has ended, and every watch_seconds."""
         events = NetlinkEvents()
         try:
             while not self._is_over.is_set():

@@ -1,4 +1,4 @@
-"""The keepalived process of this host: start it, reload it, let it give its addresses away, end it.
+"""Start, reload and end the keepalived process of this host, and let it give its addresses away.
 
 Like HAProxy, it outlives the process that started it. Which host has an address is never decided here.
 """
@@ -18,10 +18,10 @@ from ..config.cfg import Refused
 from ..haproxy.process_table import KILL_SECONDS, command_line, is_of_our_user, is_zombie, recorded, wait_until
 
 CONFIGURATION, CANDIDATE, TRACKED, LOG = "keepalived.conf", "candidate.conf", "able", "keepalived.log"
-IN_EFFECT = "in-effect.conf"  # the configuration that keepalived has been told to read
+IN_EFFECT = "in-effect.conf"  # the configuration that keepalived has read
 PIDFILE, VRRP_PIDFILE = "keepalived.pid", "vrrp.pid"
 ABLE, UNABLE = "0\n", "1\n"
-PLACES = ("/usr/sbin", "/usr/local/sbin", "/sbin")  # the PATH of a usual user lacks them
+PLACES = ("/usr/sbin", "/usr/local/sbin", "/sbin")  # ordinary users do not have them in PATH
 CHECK_SECONDS = START_SECONDS = TERM_SECONDS = 10.0
 LOG_BYTES = 2**20  # keepalived writes a line for each change of state; a longer file is emptied at a start
 REASON_LENGTH = 500
@@ -37,19 +37,19 @@ class Keepalived:
     """The keepalived of one directory, found by its command line."""
 
     def __init__(self, path: str, directory: Path) -> None:
-        """Create the process's owner. `path` is keepalived's; the directory exists, and is this host's alone."""
+        """Create the owner of the process. `path` is the program; the directory exists, and is used by nothing else."""
         self.path = path
         self.directory = directory
 
     @property
     def tracked_file(self) -> str:
-        """The path to render into the configuration."""
+        """The path of the tracked file, for the configuration."""
         return str(self.directory / TRACKED)
 
     def apply(self, text: str) -> str:
         """Apply a configuration; return how it took effect: started, reloaded or nothing.
 
-        A reload moves no address, and an address that is new is there some 20 ms later. Raises Refused if keepalived
+        A reload moves no address, and adds a new one within about 20 ms. Raises Refused if keepalived
         does not accept the configuration, with the last one still in effect, or does not start.
         """
         pid = self.pid()
@@ -65,7 +65,7 @@ class Keepalived:
         return "started" if pid is None else "reloaded"
 
     def set_able(self, is_able: bool, group: str | None = None) -> None:
-        """Say whether this host can serve all, or a group, of its addresses; if not, the other host takes them at once.
+        """Set whether this host can serve its addresses, or a group's; if not, the other host takes them at once.
 
         The file is written in place, so that keepalived sees one change and never a file that is missing.
         """
@@ -75,11 +75,11 @@ class Keepalived:
             path.write_text(wanted)
 
     def is_able(self, group: str) -> bool:
-        """Return whether this host has been said to be able to serve the addresses of a group."""
+        """Return whether this host can serve the addresses of a group, as set_able() was told last."""
         return all(self._read(name) in (None, ABLE) for name in (TRACKED, f"{TRACKED}.{group}"))
 
     def keep_only(self, groups: Collection[str]) -> None:
-        """Forget what was said about other groups."""
+        """Delete the tracked files of all other groups."""
         for path in self.directory.glob(f"{TRACKED}.*"):
             if path.name.removeprefix(f"{TRACKED}.") not in groups:
                 path.unlink()
@@ -92,7 +92,7 @@ class Keepalived:
     def stop(self) -> str:
         """End keepalived, which gives its addresses away first; return stopped, or nothing if it did not run.
 
-        With SIGKILL, if it does not end in time: then its addresses stay on this host, as after a crash.
+        If it does not end in time, it is killed, and its addresses stay on this host, as after a crash.
         """
         if not any((self.directory / name).exists() for name in (PIDFILE, VRRP_PIDFILE)):
             return "nothing"  # without a search through all processes
@@ -133,8 +133,8 @@ class Keepalived:
 
     def _start(self) -> None:
         """Start keepalived. Raises Refused if it ends at once, or is not ready for signals in time."""
-        self.kill()  # a child whose parent has been killed
-        self._forget()  # keepalived takes old pidfiles for a process that runs
+        self.kill()  # the child may have outlived a parent that was killed
+        self._forget()  # keepalived takes an old pidfile for a running process
         if not (self.directory / TRACKED).exists():
             self.set_able(True)
         log = self.directory / LOG
@@ -181,6 +181,6 @@ def _tail(log: Path, begin: int) -> str:
 
 
 def _reason(said: str, path: str = "") -> str:
-    """Return the lines of a log that say why keepalived does not work, without the path of a file that is gone."""
+    """Return the lines of a log that say why keepalived failed, without the path of a temporary file."""
     lines = [line.split(": ", 1)[-1].replace(path, CONFIGURATION) if path else line for line in said.splitlines()]
     return " ".join(lines)[-REASON_LENGTH:].strip() or "keepalived gave no reason."

@@ -1,4 +1,4 @@
-"""News of the kernel about addresses and interfaces, as a file descriptor to wait for."""
+"""Wait for changes of addresses and interfaces, which the kernel reports through a file descriptor."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class NetlinkEvents:
         return self._socket.fileno()
 
     def drain(self) -> None:
-        """Drop what has been received; an overflow is news like any other."""
+        """Drop the received reports; an overflow counts as a change like any other."""
         while True:
             try:
                 self._socket.recv(LONGEST)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
@@ -110,9 +109,3 @@ def remove(tx: sa.Connection, request: Request, owner: Any, given: Values) -> No
 
 def _is(owner_id: str, given: Values) -> sa.ColumnElement[bool]:
     return sa.and_(CONSUMER.c.owner_id == owner_id, *(CONSUMER.c[name] == value for name, value in given.items()))
-
-
-def wake(services: Services, loadbalancer_ids: Iterable[str]) -> None:
-    """Wake load balancers after the commit, so that the data plane reads their certificates again."""
-    for id_ in dict.fromkeys(loadbalancer_ids):
-        services.dataplane.wake(id_)

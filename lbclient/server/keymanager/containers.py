@@ -144,7 +144,7 @@ def delete(services: Services, request: Request, id_: str) -> Answer:
         for table in (ACL, CONSUMER):
             tx.execute(sa.delete(table).where(table.c.owner_id == row.id))
         tx.execute(sa.delete(CONTAINER).where(CONTAINER.c.id == row.id))
-    consumers.wake(services, affected)
+    services.wake(affected)
     return Answer(status=204)
 
 

@@ -173,7 +173,7 @@ def put_payload(services: Services, request: Request, id_: str) -> Answer:
         if tx.execute(sa.update(SECRET).where(is_first).values(given)).rowcount == 0:
             raise errors.Conflict("Secret already has data, cannot modify it.")
         affected = _loadbalancers(tx, row.id)
-    consumers.wake(services, affected)
+    services.wake(affected)
     return Answer(status=204)
 
 
@@ -192,7 +192,7 @@ def delete(services: Services, request: Request, id_: str) -> Answer:
         for table in (ACL, CONSUMER):
             tx.execute(sa.delete(table).where(table.c.owner_id == row.id))
         tx.execute(sa.delete(SECRET).where(SECRET.c.id == row.id))
-    consumers.wake(services, affected)
+    services.wake(affected)
     return Answer(status=204)
 
 

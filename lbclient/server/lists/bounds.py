@@ -12,7 +12,7 @@ VALUES = 200  # per filter
 TAGS = 50  # per filter by tags
 FEW = 8  # the number of arguments that are handled quickly
 SHORT = 50  # the number of rows that are presented quickly
-USUAL_KEYS = 2  # to sort by; an order of more is unlikely to be repeated
+USUAL_KEYS = 2  # sort keys; an order by more of them is unlikely to be repeated
 USUAL = 300  # characters of a query; a longer one, or one with many values, is unlikely to be repeated
 
 Pairs = Sequence[tuple[str, str]]

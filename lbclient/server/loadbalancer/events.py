@@ -18,7 +18,7 @@ from ..web.routing import Answer, Request
 from . import listing, policy, present
 
 NEWEST_FIRST = (("serial", "desc"),)
-REPLAYED = 1000  # events at most that a stream sends of the time before it
+REPLAYED = 1000  # the most earlier events that a new stream sends
 
 Scope = Mapping[str, Any]  # column -> value: the events that the sender may see
 

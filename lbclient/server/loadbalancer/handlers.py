@@ -13,7 +13,7 @@ from ..errors import BadRequest, ValidationFailure
 from ..services import Services
 from ..web.routing import Answer, Handler, Request
 from . import advice, bodies, listing, policy, present, status
-from .writes import creation, deletion, provider_support, transaction, tree, updating
+from .writes import creation, deletion, provider_support, staging, transaction, tree, updating
 from .writes.transaction import Change
 
 Values = dict[str, Any]
@@ -62,15 +62,21 @@ def create_loadbalancer(services: Services, request: Request) -> Answer:
     body, listeners, pools = tree.split(request.body)
     drafts = tree.Drafts(services)
     drafts.prepare(listeners, pools)
-    with transaction.writing(services) as (tx, wake):
-        row = creation.create_loadbalancer(services, request.who, body, tx)
+    with (
+        staging.members(services, request.who, body, drafts.of_pools) as staged,
+        transaction.writing(services) as (tx, after),
+    ):
+        row = creation.create_loadbalancer(services, request.who, body, tx, staged.loadbalancer_id)
         change = Change(services, tx, row, is_new=True, who=request.who)
         change.note_new(LOADBALANCER, row)
-        tree.fill(change, request.who, drafts, listeners, pools)
+        members = tree.fill(change, request.who, drafts, staged, listeners, pools)
         provider_support.check(services, change)
-        found = tree.answer(tx, row) if listeners or pools else present.one(tx, LOADBALANCER, row.id)
+        whole = tree.answer(tx, row) if listeners or pools else None
+        found = present.one(tx, LOADBALANCER, row.id) if whole is None else whole
         warnings = advice.headers(services, tx, row)
-        change.finish(wake)
+        change.finish(after)
+    if whole is not None:
+        tree.add_members(whole, members)
     return Answer({LOADBALANCER.key: found}, 201, warnings)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, lru_cache
 from typing import Any
 
@@ -20,6 +20,7 @@ Object = dict[str, Any]
 Expression = sa.ColumnElement[Any]
 Fields = Sequence[str]  # the selected attributes; () for all. Unknown names are ignored
 Choice = tuple[str, ...] | None  # the known attributes among them; None for all
+TENANT = "tenant_id"  # the former name of project_id
 SHAPES = 256  # size of the caches of statements, one for each choice of attributes
 
 BY_NAME = {resource.name: resource for resource in ALL}
@@ -48,6 +49,11 @@ def as_json(resource: Resource, rows: Iterable[Record], fields: Fields = ()) -> 
     if not names:
         return [orjson.Fragment(row.document) for row in rows]
     return [orjson.Fragment(_with(row.document, zip(names, row[2:], strict=True))) for row in rows]
+
+
+def drafted(resource: Resource, row: Mapping[str, Any]) -> Object:
+    """Return an object from the columns of a new row; the resource has no attributes but its columns."""
+    return {name: row.get("project_id" if name == TENANT else name) for name in _values(resource.name)}
 
 
 def plain(resource: Resource, row: Record, fields: Fields = ()) -> Object:
@@ -94,7 +100,7 @@ def _values(name: str) -> dict[str, Expression]:
     table = tables.TABLES[name]
     shown = [field for field in BY_NAME[name].fields if Api.GET in field.api and field.type is not Type.REFERENCES]
     plain = {field.name: _value(table, field) for field in shown if field.name in table.c}
-    return {**plain, **RELATIONS.get(name, {}), "tenant_id": table.c.project_id}
+    return {**plain, **RELATIONS.get(name, {}), TENANT: table.c.project_id}
 
 
 def _value(table: sa.Table, field: Field) -> Expression:

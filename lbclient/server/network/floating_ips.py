@@ -78,7 +78,7 @@ def update(services: Services, request: Request, id_: str) -> Answer:
         changed = objects.change(tx, FLOATING_IPS, _row(tx, id_), described)
         answer = Answer({"floatingip": present.floating_ips(tx, [changed])[0]})
         woken = _load_balancers(tx, [row.port_id, led_to])
-    _wake(services, woken)
+    services.wake(woken)
     return answer
 
 
@@ -144,7 +144,7 @@ def delete(services: Services, request: Request, id_: str) -> Answer:
         tx.execute(sa.delete(FLOATING_IP).where(FLOATING_IP.c.id == id_))
         delete_ports(tx, [row.floating_port_id])
         unclaim(tx, id_)
-    _wake(services, woken)
+    services.wake(woken)
     return Answer(status=204)
 
 
@@ -152,11 +152,6 @@ def _load_balancers(tx: sa.Connection, port_ids: Iterable[str | None]) -> list[s
     """Return the IDs of the load balancers that own these ports."""
     devices = tx.scalars(sa.select(PORT.c.device_id).where(PORT.c.id.in_([id_ for id_ in port_ids if id_])))
     return [device.removeprefix(OF_A_LOAD_BALANCER) for device in devices if device.startswith(OF_A_LOAD_BALANCER)]
-
-
-def _wake(services: Services, loadbalancer_ids: Iterable[str]) -> None:
-    for id_ in dict.fromkeys(loadbalancer_ids):
-        services.dataplane.wake(id_)
 
 
 def _row(tx: sa.Connection, id_: str) -> Any:

@@ -72,7 +72,7 @@ class Metrics:
 
 
 class _State:
-    """Collects what the database and the data plane know at this moment."""
+    """Collects the present figures of the database and the data plane."""
 
     def __init__(self, services: Services) -> None:
         self._services = services

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import falcon
@@ -18,14 +19,20 @@ if TYPE_CHECKING:
 LOGIN = ("POST", "/v3/auth/tokens")
 GLOBAL_ID = re.compile(r"req-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 UNKNOWN = "unknown"  # the route and the service of a request that no route takes
+TESTING = "testing"  # the service of the testing API
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+
+# record(request, answer, sender, line for the request log)
+Record = Callable[[falcon.Request, falcon.Response, Context, Line], None]
 
 
 class Telemetry:
     """The first middleware, so that requests refused by others are seen, too."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, record: Record | None = None) -> None:
+        """record: called after each request that is not one to the testing API."""
         self._services = services
+        self._record = record
 
     def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
         req.context.asked_at = time.perf_counter()
@@ -58,3 +65,5 @@ class Telemetry:
             login=request_log.login_of(getattr(req.context, "login", None)) if is_failed_login else None,
         )
         self._services.request_log.write(line)
+        if self._record is not None and service != TESTING:
+            self._record(req, resp, who, line)

@@ -61,6 +61,21 @@ def create(services: Services, request: Request, given: Values) -> Values:
     }
 
 
+def check(services: Services, project_id: str | None) -> None:
+    """Raise InvalidInput if there is no such project.
+
+    With another Keystone, or without logins, projects are not known here, and any ID is accepted.
+    """
+    if project_id is None or services.keystone is not None or services.config.auth == "noauth":
+        return
+    with services.store.reading() as tx:
+        if tx.scalar(sa.select(PROJECT.c.id).where(PROJECT.c.id == project_id)) is not None:
+            return
+        named = list(tx.scalars(sa.select(PROJECT.c.id).where(PROJECT.c.name == project_id)))
+    more = f": {named[0]} is called so" if len(named) == 1 else ""
+    raise bodies.invalid("project", project_id, f"Value should be the ID of a project that exists{more}")
+
+
 def delete(services: Services, project_id: str) -> None:
     """Delete a project with its user and its load balancers, whatever their status. Raises NotFound."""
     with services.store.writing(is_durable=False) as tx:

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from ..telemetry.request_log import Line
+
 KEPT = 1000  # requests
 HIDDEN = "***"
 SECRET_WORDS = ("password", "secret", "token", "payload", "private_key", "passphrase")
@@ -24,14 +26,12 @@ class Recorded(NamedTuple):
 
     number: int
     at: float  # seconds since the epoch
-    method: str
-    path: str
+    line: Line
+    project_id: str | None
     query: str
     user_agent: str
-    project_id: str | None
-    status: int | None  # None: the connection was closed without an answer
-    seconds: float
     fault: str | None  # the ID of the fault that struck
+    is_dropped: bool  # whether the connection was closed without an answer
     request: bytes
     answer: bytes
 
@@ -41,13 +41,13 @@ class Recorded(NamedTuple):
         return {
             "number": self.number,
             "at": at.removesuffix("+00:00"),
-            "method": self.method,
-            "path": self.path,
+            "method": self.line.method,
+            "path": self.line.path,
             "query": self.query,
             "user_agent": self.user_agent,
             "project_id": self.project_id,
-            "status": self.status,
-            "milliseconds": round(self.seconds * 1000, 3),
+            "status": None if self.is_dropped else self.line.status,
+            "milliseconds": self.line.milliseconds,
             "fault": self.fault,
         }
 

@@ -64,6 +64,7 @@ def clear(resource: Resource) -> Callable[..., Answer]:
 def create_fault(services: Services, request: Request) -> Answer:
     """POST of a fault."""
     values = bodies.fault(request.body, kit(services).kinds)
+    projects.check(services, values["project"])
     return Answer({FAULT.key: kit(services).faults.add(values)}, 201)
 
 

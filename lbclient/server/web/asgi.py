@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from ...store import nonblocking
+from ...store import nonblocking, turns
 from ..errors import BadRequest, Error, TooLarge, TooManyRequests, Unavailable
 from . import own_site
 from .limits import BODY_MAXIMUM, BODY_UNKNOWN, VALUE_COST, VALUES_MAXIMUM, Limits, origin
@@ -32,7 +32,7 @@ MAXIMUM = "lbclient.body_maximum"  # bytes that the body may have; a larger one 
 LOGIN_THREADS = 4
 LOGIN_ADDRESSES = 4  # so many addresses, each with as many logins as one may have, fill the queue
 LONG_THREADS = 2
-SENDERS = ("HTTP_X_AUTH_TOKEN", "HTTP_X_PROJECT_ID", "REMOTE_ADDR")  # what tells those of long requests apart
+SENDERS = ("HTTP_X_AUTH_TOKEN", "HTTP_X_PROJECT_ID", "REMOTE_ADDR")  # what tells those of requests apart
 LONG_BODY = 32 * 1024  # bytes; larger bodies go to the threads for long requests
 RETRY_AFTER = 1  # seconds
 
@@ -154,8 +154,7 @@ class Bridge:
 
     async def _take_turns(self, environ: Environ) -> Answer:
         """Handle a long request when it is the turn of its sender, who is known by a token or by its address."""
-        sender = next((environ[name] for name in SENDERS if environ.get(name)), "")
-        return await self._long.run(sender, partial(self._apply, environ))
+        return await self._long.run(_sender(environ), partial(self._apply, environ))
 
     async def _log_in(self, environ: Environ) -> Answer:
         """Handle a login in the threads for logins; answer 429 if the queue, or the address's share of it, is full."""
@@ -167,7 +166,8 @@ class Bridge:
 
     def _apply(self, environ: Environ) -> Answer:
         begun: list[Any] = []
-        content = b"".join(self._application(environ, lambda *words: begun.extend(words)))
+        with turns.of(_sender(environ)):
+            content = b"".join(self._application(environ, lambda *words: begun.extend(words)))
         headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in begun[1]]
         return int(begun[0].split(" ", 1)[0]), headers, content
 
@@ -259,6 +259,11 @@ class _Body:
                 return
             size += len(message.get("body", b""))
             self.is_left = message.get("more_body", False)
+
+
+def _sender(environ: Environ) -> str:
+    """Return what tells the sender from others: a token, or else a project or an address."""
+    return next((environ[name] for name in SENDERS if environ.get(name)), "")
 
 
 def _check_host(scope: Any) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from ..errors import Error
+from .fairness import displaced
 from .limits import Limits
 from .routing import Stream
 
@@ -73,10 +74,10 @@ class Streams:
         if len(self._open) < self._limits.streams:
             return True
         counted = Counter(self._open.values())
-        largest = max(counted, key=counted.__getitem__, default=origin)
-        if counted[largest] <= counted[origin] + 1:
+        other = displaced(origin, counted.__getitem__, counted)
+        if other is None:
             return False
-        oldest = next(each for each, other in self._open.items() if other == largest)
+        oldest = next(each for each, its_origin in self._open.items() if its_origin == other)
         del self._open[oldest]
         oldest.end()
         return True

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from .fairness import displaced
+
 T = TypeVar("T")
 
 
@@ -59,15 +61,15 @@ class Turns:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _make_room(self, sender: str) -> None:
-        share = self._share(sender)
-        if share >= self._most:
+        """Raises Full."""
+        if self._share(sender) >= self._most:
             raise Full
         if len(self) < self._most_in_all:
             return
-        largest = max(self._waiting, key=self._share, default=sender)
-        if self._share(largest) <= share + 1:
+        other = displaced(sender, self._share, self._waiting)
+        if other is None:
             raise Full
-        self._take(largest, -1).set_exception(Full())
+        self._take(other, -1).set_exception(Full())
 
     def _share(self, sender: str) -> int:
         return self._running[sender] + len(self._waiting.get(sender, ()))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,11 +21,12 @@ MATCH: dict[str, Callable[[str, str], bool]] = {
 }
 COMPARISONS = {"EQUAL_TO": "str", "STARTS_WITH": "beg", "ENDS_WITH": "end", "CONTAINS": "sub"}
 SHORT = st.text("ab/", min_size=1, max_size=5)
+HOSTS = st.text("ab:81", min_size=1, max_size=5)
 RULES = st.builds(
     lambda kind, compare, value: SimpleNamespace(type=kind, compare_type=compare, value=value, invert=False),
     st.sampled_from(["HOST_NAME", "PATH"]),
     st.sampled_from(list(COMPARISONS)),
-    SHORT,
+    SHORT | HOSTS,
 )
 
 
@@ -41,20 +44,36 @@ def found(text: str, method: str, asked: str) -> int | None:
     return fitting[0][1] if fitting else None
 
 
+def without_port(host: str) -> str:
+    return re.sub(r":[0-9]*\Z", "", host, count=1)
+
+
 @settings(deadline=None)
-@given(st.lists(RULES, max_size=30), SHORT, SHORT)
+@given(st.lists(RULES, max_size=30), SHORT, HOSTS)
 def test_the_lowest_place_is_found(rules: list[Any], path: str, host: str) -> None:
+    sent = {"path": path, maps.HOST: host, maps.HOST_WITHOUT_PORT: without_port(host)}
     places = [
         place
         for (fetch, method), each in group(rules).maps().items()
-        if (place := found(each.text, method, host if fetch == maps.HOST else path)) is not None
+        for asked, condition in maps.fetches(fetch, method, each)
+        if not condition or (condition == maps.HAS_PORT and ":" in host)
+        if (place := found(each.text, method, sent[asked])) is not None
     ]
     wanted = [
         place
         for place, rule in enumerate(rules)
-        if MATCH[COMPARISONS[rule.compare_type]](host if rule.type == "HOST_NAME" else path, rule.value)
+        for asked in ((host, without_port(host)) if rule.type == "HOST_NAME" else (path,))
+        if MATCH[COMPARISONS[rule.compare_type]](asked, rule.value)
     ]
     assert min(places, default=None) == min(wanted, default=None)
+
+
+@pytest.mark.parametrize("compare", ["EQUAL_TO", "ENDS_WITH"])
+@pytest.mark.parametrize("value", ["shop.example.com", "80a", "[::1]", ":a"])
+def test_hosts_without_ports_are_looked_up_once(compare: str, value: str) -> None:
+    rule = SimpleNamespace(type="HOST_NAME", compare_type=compare, value=value, invert=False)
+    [((fetch, method), each)] = group([rule]).maps().items()
+    assert maps.fetches(fetch, method, each) == ((maps.HOST_WITHOUT_PORT, ()),)
 
 
 @settings(deadline=None)

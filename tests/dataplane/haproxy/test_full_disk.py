@@ -17,6 +17,7 @@ from lbclient.lab import namespace
 TESTS = Path(__file__).parents[2]
 APART = ("unshare", "--user", "--map-root-user", "--mount", "--net")
 ADDRESS = "198.51.100.7"
+TAGS = [f"{number:0255}" for number in range(50)]
 
 
 def apart(name: str, directory: Path) -> None:
@@ -90,9 +91,9 @@ def full_database(directory: Path) -> None:
         answers: list[requests.Response] = []
 
         def is_refused() -> bool:
-            """There is some room in the journal."""
-            change = {"loadbalancer": {"description": "x" * 255}}
-            answers.append(api.session.put(f"{server.url}{path}", json=change, timeout=30))
+            """There is some room in the journal, and it begins again as long as the database need not grow."""
+            pool = {"protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN", "loadbalancer_id": made["id"], "tags": TAGS}
+            answers.append(api.session.post(f"{server.url}{LBAAS}/pools", json={"pool": pool}, timeout=30))
             return answers[-1].status_code == 503
 
         until(is_refused, seconds=30)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from world import connected, get, member, web
 from lbclient.dataplane.config.render import Settings, render
 from lbclient.dataplane.haproxy import runtime
 from lbclient.dataplane.haproxy.binary import most_files
+from lbclient.dataplane.haproxy.membership import Lingering, NeedsReload, between
 from lbclient.dataplane.haproxy.process import Instance
 
 pytestmark = pytest.mark.usefixtures("some_vips")
@@ -84,6 +86,17 @@ def test_a_member_that_comes_and_goes_is_no_reload(running: Running, webs) -> No
     until(
         lambda: running.put().how == "nothing" and len(running_servers(running.instance)) == 1
     )  # idle connections end
+
+
+def test_a_setting_that_has_no_command_yet_takes_a_reload() -> None:
+    """An attribute that is rendered, but not known to the runtime changes, would otherwise never take effect."""
+    snapshot = trees.snapshot(web(80, members={"one": {"address": "10.0.0.4", "protocol_port": 80}}))
+    before = render(snapshot, Settings()).backends
+    ((name, backend),) = before.items()
+    servers = {id_: replace(each, settings=(*each.settings, "maxconn", "7")) for id_, each in backend.servers.items()}
+    wanted = {name: replace(backend, servers=servers)}
+    with pytest.raises(NeedsReload, match="has a setting that HAProxy cannot change at run time"):
+        between(before, wanted, Lingering())
 
 
 def test_the_first_member_of_an_empty_pool_is_no_reload(running: Running, webs) -> None:

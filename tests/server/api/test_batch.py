@@ -101,7 +101,8 @@ def test_the_number_of_statements_does_not_grow_with_the_members(
 ) -> None:
     api, unsettled = make_api(), make_api(wake=lambda loadbalancer_id: None)
     steps = []
-    for size in (300, 900):
+    sizes = 300, 900
+    for size in sizes:
         pool = api.pool(loadbalancer := api.loadbalancer())
         counts = []
         for members in ([member(n) for n in range(1, size)], [member(n, weight=7) for n in range(1, size)], []):
@@ -112,7 +113,8 @@ def test_the_number_of_statements_does_not_grow_with_the_members(
             assert snapshot is not None
             store.settle(snapshot, None)
         steps.append(counts)
-    assert steps[0] == steps[1]
+    few, many = ((size - 1) // prepared.CHUNK for size in sizes)  # insertions of so many rows at once
+    assert steps[1] == [steps[0][0] + many - few, *steps[0][1:]]
 
 
 def unsettled(make_api: Any, store: Store, size: int) -> tuple[Any, Any, Any]:

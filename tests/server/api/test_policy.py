@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +20,12 @@ from lbclient.server.access.enforcer import Enforcer, InvalidPolicyFile
 from lbclient.store.cluster_tables import SERVER
 from running import wait_until
 
+WITHOUT_FILE = """
+import sys
+from lbclient.server.access.enforcer import Enforcer
+Enforcer()
+sys.exit("oslo_policy._external" in sys.modules)
+"""
 REFUSAL = "Policy does not allow this request to be performed."
 DEMO = "d" * 32
 EVERYBODY = (
@@ -127,6 +137,21 @@ def test_a_file_changes_the_rules_also_while_the_server_runs(make_api: Any, tmp_
     wait_until(lambda: api.request("POST", "/loadbalancers", body).status_code == 201)
 
 
+def test_a_required_file_that_is_lost_leaves_the_rules_as_they_were(tmp_path: Path) -> None:
+    path = tmp_path / "policy.yaml"
+    with pytest.raises(InvalidPolicyFile, match=f"{path} cannot be used: No such file or directory"):
+        Enforcer(path, is_required=True)
+    path.write_text(f'"{API}:pool:get_one": "!"\n')
+    rules = Enforcer(path, is_required=True)
+    person = Context("u", "p", frozenset({"admin"}))
+    assert not rules.allows(person, "pool:get_one", "p")
+    path.unlink()
+    time.sleep(1.1)  # the time after which it would have been seen
+    assert not rules.allows(person, "pool:get_one", "p")
+    path.write_text("{}\n")
+    wait_until(lambda: rules.allows(person, "pool:get_one", "p"))
+
+
 def test_rules_may_make_an_object_of_another_project_known(make_api: Any, tmp_path: Path) -> None:
     path = tmp_path / "policy.yaml"
     path.write_text(f'"{API}:loadbalancer:get_one": "@"\n"{API}:listener:get_one": "role:member"\n')
@@ -181,3 +206,28 @@ def test_a_decision_takes_less_than_50_microseconds() -> None:
         for who in people:
             rules.allows(who, "member:put", DEMO)
     assert (time.perf_counter() - start) / 1000 < 50e-6
+
+
+def test_checks_of_other_packages_are_found_for_a_file_and_not_sought_without_one(tmp_path: Path) -> None:
+    """To find them takes longer than anything else at the start."""
+    assert subprocess.run([sys.executable, "-c", WITHOUT_FILE], check=False).returncode == 0
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"True")
+
+        def log_message(self, *_: object) -> None:
+            """Print nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        path = tmp_path / "policy.yaml"
+        path.write_text(f'"{API}:quota:get_all": "http://127.0.0.1:{server.server_port}/asked"\n')
+        nobody = Context("u1", DEMO, frozenset())
+        assert Enforcer(path).allows(nobody, "quota:get_all", DEMO)
+        server.shutdown()
+    assert asked == ["/asked"]

@@ -63,11 +63,17 @@ def test_all_parts_are_made_and_answered_in_full(api: Any, store: Any) -> None:
 def test_thousands_of_members_come_and_go_whole(api: Any, store: Any) -> None:
     """They are settled together instead of one by one."""
     members = [{"address": f"10.1.{n >> 8}.{n & 255}", "protocol_port": 80, "name": f"m{n}"} for n in range(600)]
+    members[0] |= {"backup": True, "tags": ["a", "ü"], "monitor_address": "10.2.0.1", "weight": 0, "monitor_port": 1}
     found = api.loadbalancer(pools=[{**POOL, "members": members}])
     [pool] = found["pools"]
     assert [each["name"] for each in pool["members"]] == [each["name"] for each in members]
     assert {each["provisioning_status"] for each in pool["members"]} == {"PENDING_CREATE"}
     settled = api.get(f"/pools/{pool['id']}/members")["members"]
+    changing = ("provisioning_status", "operating_status", "updated_at")
+    assert [{**each, **dict.fromkeys(changing)} for each in pool["members"]] == [
+        {**each, **dict.fromkeys(changing)} for each in settled
+    ]
+    assert list(pool["members"][0]) == list(settled[0])
     assert [each["id"] for each in settled] == [each["id"] for each in pool["members"]]
     assert {(each["provisioning_status"], each["operating_status"]) for each in settled} == {("ACTIVE", "NO_MONITOR")}
     first, last = (store.snapshot(found["id"]).members[pool["id"]][place] for place in (0, -1))
@@ -87,14 +93,73 @@ def test_thousands_of_members_come_and_go_whole(api: Any, store: Any) -> None:
         ({"address": "10.1.9.9", "protocol_port": 80, "pool_id": "x"}, 400, "pool_id"),
     ],
 )
-def test_one_wrong_member_of_many_and_nothing_is_made(api: Any, member: Any, status: int, words: str) -> None:
-    members = [{"address": f"10.1.0.{n}", "protocol_port": 80} for n in range(50)]
-    members.insert(40, member)
+@pytest.mark.parametrize("count", [50, 700])
+def test_one_wrong_member_of_many_and_nothing_is_made(
+    api: Any, store: Any, count: int, member: Any, status: int, words: str
+) -> None:
+    members = [{"address": f"10.1.{n >> 8}.{n & 255}", "protocol_port": 80} for n in range(count)]
+    members.insert(count - 10, member)
     listener = {"protocol": "HTTP", "protocol_port": 80, "default_pool": {**POOL, "members": members}}
     body = {"loadbalancer": {"vip_subnet_id": api.loadbalancer()["vip_subnet_id"], "listeners": [listener]}}
     assert words in str(api.fails("POST", "/loadbalancers", body, status))
     assert len(api.get("/loadbalancers")["loadbalancers"]) == 1
     assert api.get("/pools")["pools"] == []
+    assert stored_members(store) == 0
+
+
+def stored_members(store: Any) -> int:
+    with store.reading() as tx:
+        return int(tx.scalar(sa.select(sa.func.count()).select_from(TABLES["member"])))
+
+
+def many(count: int) -> list[dict[str, Any]]:
+    return [{"address": f"10.1.{n >> 8}.{n & 255}", "protocol_port": 80} for n in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("values", "status", "words"),
+    [
+        ({"listeners": [{"protocol": "HTTP", "protocol_port": 80, "connection_limit": -2}]}, 400, "connection_limit"),
+        ({"provider": "unknown"}, 400, "unknown"),
+        ({"project_id": "e" * 32}, 403, "Policy does not allow"),
+        ({"vip_subnet_id": "00000000-0000-4000-8000-000000000000"}, 400, "Subnet"),
+        ({"pools": [{**POOL, "members": [{**each, "subnet_id": "0" * 8} for each in many(600)]}]}, 400, "subnet_id"),
+    ],
+)
+def test_another_wrong_part_beside_many_members(
+    api: Any, store: Any, values: dict[str, Any], status: int, words: str
+) -> None:
+    body = {"vip_subnet_id": api.loadbalancer()["vip_subnet_id"], "pools": [{**POOL, "members": many(600)}], **values}
+    assert words in str(api.fails("POST", "/loadbalancers", {"loadbalancer": body}, status))
+    assert len(api.get("/loadbalancers")["loadbalancers"]) == 1
+    assert stored_members(store) == 0
+
+
+def test_many_members_count_towards_the_quota(api: Any, store: Any) -> None:
+    subnet = api.loadbalancer()["vip_subnet_id"]
+    assert api.as_("admin").request("PUT", f"/quotas/{'d' * 32}", {"quota": {"member": 650}}).status_code == 202
+    pools: list[dict[str, Any]] = [
+        {**POOL, "name": name, "members": many(count)} for name, count in (("a", 600), ("b", 51))
+    ]
+    body = {"loadbalancer": {"vip_subnet_id": subnet, "pools": pools}}
+    assert "Member" in api.fails("POST", "/loadbalancers", body, 403)
+    assert stored_members(store) == 0
+    pools[1]["members"].pop()
+    assert len(api.loadbalancer(pools=pools)["pools"][1]["members"]) == 50
+    assert stored_members(store) == 650
+    body["loadbalancer"]["pools"] = [{**POOL, "members": many(600)}]
+    assert "Member" in api.fails("POST", "/loadbalancers", body, 403)
+    assert stored_members(store) == 650
+
+
+def test_the_history_has_the_last_of_many_members(api: Any) -> None:
+    found = api.loadbalancer(pools=[{**POOL, "members": many(600)}])
+    events = api.get(f"/loadbalancers/{found['id']}/events")["events"]
+    members = [each for each in events if each["resource"] == "member"]
+    ids = [each["id"] for each in found["pools"][0]["members"]]
+    assert {each["resource_id"] for each in members} <= set(ids[-200:])
+    assert len(members) > 190
+    assert members[0]["attributes"]["protocol_port"] == "80"
 
 
 def test_policies_are_in_the_order_of_their_positions(api: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,11 +17,14 @@ class Kit:
 
     def __init__(self, server: RunningServer) -> None:
         self.server = server
-        self.url = server.url
         self.project: dict[str, Any] = self.testing("POST", "/projects", 201)["project"]
         self.headers = {"X-Auth-Token": self.project["token"]}
         [subnet] = self.ask("GET", "/networking/v2.0/subnets?name=private-subnet").json()["subnets"]
         self.subnet_id = subnet["id"]
+
+    @property
+    def url(self) -> str:
+        return self.server.url
 
     def testing(self, method: str, path: str, status: int, body: Any = None) -> Any:
         answer = requests.request(method, f"{self.url}/testing/v1{path}", json=body, timeout=30)
@@ -72,3 +76,13 @@ def testing_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running
 def kit(testing_server: RunningServer) -> Kit:
     requests.post(f"{testing_server.url}/testing/v1/reset", timeout=30).raise_for_status()
     return Kit(testing_server)
+
+
+@pytest.fixture
+def own_kit(tmp_path: Path) -> Iterator[Kit]:
+    """A server of the test's own, which the test may kill and replace."""
+    made = Kit(start_server(tmp_path / "state", "--testing"))
+    try:
+        yield made
+    finally:
+        end_server(made.server)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lbclient.server.testing.faults import Asked, Fault, Faults
+from running import end_server, start_server
 
 if TYPE_CHECKING:
     from conftest import Kit
@@ -72,6 +74,29 @@ def test_only_the_project_and_the_user_agent_that_are_meant_are_struck(kit: Kit)
     other = kit.testing("POST", "/projects", 201)["project"]["token"]
     answer = kit.ask("GET", path, headers={"User-Agent": "terraform/1.9", "X-Auth-Token": other})
     assert answer.status_code == 200
+
+
+def test_a_project_that_does_not_exist_is_refused_and_a_name_is_answered_with_the_id(kit: Kit) -> None:
+    before = "Invalid input for field/attribute project. Value: "
+    allowed = "Value should be the ID of a project that exists"
+    for value, more in (("nowhere", ""), (kit.project["name"], f": {kit.project['id']} is called so")):
+        told = kit.testing("POST", "/faults", 400, {"fault": {"status": 500, "project": value}})["description"]
+        assert told == f"{before}'{value}'. {allowed}{more}"
+    assert kit.testing("GET", "/faults", 200) == {"faults": []}
+
+
+def test_without_logins_any_project_exists(tmp_path: Path) -> None:
+    server = start_server(tmp_path / "state", "--testing", "--auth=noauth", "--network=noop")
+    try:
+        fault = {"fault": {"status": 503, "project": "p1"}}
+        requests.post(f"{server.url}/testing/v1/faults", json=fault, timeout=30).raise_for_status()
+        url = f"{server.url}/v2.0/lbaas/loadbalancers"
+        statuses = [
+            requests.get(url, headers={"X-Project-Id": project}, timeout=30).status_code for project in ("p1", "p2")
+        ]
+        assert statuses == [503, 200]
+    finally:
+        end_server(server)
 
 
 @pytest.mark.parametrize(("drop", "count"), [("before", 0), ("after", 1)])

@@ -38,8 +38,8 @@ def places(tx: sa.Connection, pool_id: str) -> set[Place]:
 
 
 def take(taken_places: set[Place], values: Values) -> None:
-    """Add the address and port of a new member to those that are taken. Raises Conflict if it is one of them."""
-    place = addresses.canonical(values["address"]), values["protocol_port"]
+    """Add the address and port of a drafted member to those that are taken. Raises Conflict if it is one of them."""
+    place = values["address_canonical"], values["protocol_port"]
     if place in taken_places:
         raise taken(values["address"], values["protocol_port"])
     taken_places.add(place)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -34,10 +34,15 @@ from .transaction import Change
 Values = dict[str, Any]
 
 
-def create_loadbalancer(services: Services, who: Context, body: Any, tx: sa.Connection) -> Record:
-    """Create a load balancer with its VIPs and return its row. Raises errors.Error, which rolls everything back."""
-    values = bodies.created(LOADBALANCER, body)
-    values["project_id"] = _project(services, who, values)
+def create_loadbalancer(
+    services: Services, who: Context, body: Any, tx: sa.Connection, id_: str | None = None
+) -> Record:
+    """Create a load balancer with its VIPs and return its row. Raises errors.Error, which rolls everything back.
+
+    It gets a new ID unless one is given.
+    """
+    values = {**bodies.created(LOADBALANCER, body), "id": id_}
+    values["project_id"] = project_of(services, who, values)
     place = placement.of(tx, services, values)
     values["provider"] = place.provider
     if values["additional_vips"] or not drivers.is_noop(services.config.providers, place.provider):
@@ -75,7 +80,7 @@ def create_loadbalancer(services: Services, who: Context, body: Any, tx: sa.Conn
     return prepared.by(LOADBALANCERS, "id").one(tx, id=row["id"])
 
 
-def _project(services: Services, who: Context, values: Values) -> str:
+def project_of(services: Services, who: Context, values: Values) -> str:
     """Return the project that the request names, or else the sender's own. Raises Forbidden and ValidationFailure."""
     project_id: str | None = values["project_id"] or who.project_id
     if project_id is None:
@@ -194,29 +199,34 @@ def create_member(change: Change, who: Context, values: Values) -> Record:
     return change.insert(MEMBER, {**values, "operating_status": "OFFLINE" if has_monitor else "NO_MONITOR"})
 
 
-def create_members(change: Change, who: Context, pool_id: str, members: Iterable[Values]) -> None:
-    """Create drafted members of a pool like create_member, with a constant number of statements.
+def create_members(change: Change, who: Context, pool_id: str, rows: Sequence[Values]) -> None:
+    """Create members of a pool like create_member, but all at once.
 
-    Their addresses have been checked.
+    The rows are drafts, with the owners' columns, that are completed here. Their addresses have been checked.
     """
     has_monitor = healthmonitor_rules.of_pool(change.tx, pool_id) is not None
-    drafts = list(members)
-    taken = member_rules.places(change.tx, pool_id) if drafts else set()
+    taken = member_rules.places(change.tx, pool_id) if rows else set()
     subnets: set[str | None] = set()  # that have been checked
     common = {"pool_id": pool_id, "operating_status": "OFFLINE" if has_monitor else "NO_MONITOR"}
 
-    def checked(values: Values) -> Values:
-        if values.pop("request_sriov"):
+    for row in rows:
+        if row.pop("request_sriov"):
             placement.check_member_sriov(change.tx, change.loadbalancer.flavor_id)
-            values["vnic_type"] = "direct"
-        member_rules.take(taken, values)
-        if values["subnet_id"] not in subnets:
-            check_subnet(change, who, values["subnet_id"])
-            subnets.add(values["subnet_id"])
-        return {**values, **common}
-
-    change.insert_all(MEMBER, map(checked, drafts))
+            row["vnic_type"] = "direct"
+        member_rules.take(taken, row)
+        if row["subnet_id"] not in subnets:
+            check_subnet(change, who, row["subnet_id"])
+            subnets.add(row["subnet_id"])
+        row |= common
+    change.insert_all(MEMBER, rows)
     change.touch_pool(pool_id)
+
+
+def adopt_members(change: Change, who: Context, members: Sequence[Values]) -> None:
+    """Do for members of a new pool that have been inserted before it what create_members does beside inserting."""
+    for subnet_id in dict.fromkeys(each["subnet_id"] for each in members):
+        check_subnet(change, who, subnet_id)
+    change.adopt_all(MEMBER, members)
 
 
 def check_subnet(change: Change, who: Context, subnet_id: str | None) -> None:

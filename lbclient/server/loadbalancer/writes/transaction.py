@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -13,9 +14,10 @@ import sqlalchemy as sa
 from ....resources import Api, Resource
 from ....store import addresses, history, noop, prepared, serials, settling
 from ....store.history import Event
+from ....store.json_sql import given, is_given
 from ....store.prepared import Prepared
 from ....store.records import LoadBalancerRecord, Record
-from ....store.tables import LISTENER, LOADBALANCER, POOL, TABLES
+from ....store.tables import LISTENER, LOADBALANCER, MEMBER, POOL, TABLES
 from ....store.times import now as now
 from ....store.times import now_exactly
 from ...access.context import Context
@@ -42,11 +44,21 @@ _TOUCH = {
     for name, table in TABLES.items()
 }
 _CHILDREN = {name: table for name, table in TABLES.items() if table is not LOADBALANCER}
-_OWNED = {
+_LAST_OWNED = {
     name: Prepared(
-        sa.select(table.c.id).where(table.c.loadbalancer_id == sa.bindparam("loadbalancer_id")).order_by(table.c.serial)
+        sa.select(table.c.id)
+        .where(table.c.loadbalancer_id == sa.bindparam("loadbalancer_id"))
+        .order_by(table.c.serial.desc())
+        .limit(history.KEPT)
     )
     for name, table in _CHILDREN.items()
+}
+_DELETE = {
+    name: Prepared(
+        sa.update(table).where(is_given(table.c.id)).values(provisioning_status="PENDING_DELETE"),
+        ("revision", "updated_at"),
+    )
+    for name, table in TABLES.items()
 }
 _DELETE_OWNED = {
     name: Prepared(
@@ -76,6 +88,7 @@ class Change:
         self._events: list[Event] = []
         self._at = now_exactly()  # for all events
         self._remaining: dict[str, int | None] = {}  # of the project's quota, by resource
+        self._is_large = False  # whether its members are settled in transactions of their own
         self.services = services
         self.tx = tx
         self.loadbalancer = loadbalancer
@@ -89,33 +102,46 @@ class Change:
         prepared.insert(table, *row).run(self.tx, **row)
         return self.row(table, row["id"])
 
-    def insert_all(self, resource: Resource, drafts: Iterable[dict[str, Any]]) -> None:
-        """Insert drafted rows as PENDING_CREATE, all at once. Raises QuotaMet."""
+    def insert_all(self, resource: Resource, rows: Sequence[dict[str, Any]]) -> None:
+        """Complete drafted rows and insert them as PENDING_CREATE, all at once. Raises QuotaMet."""
+        if not rows:
+            return
         table = TABLES[resource.name]
-        new = [self._new(resource, each) for each in drafts]
-        for columns, found in _by_columns(new).items():
+        self._reserve(resource, len(rows))
+        owner = self._owner(resource)
+        for row in rows:
+            row |= owner
+            row["serial"] = serials.of_row(self.tx)
+        for columns, found in _by_columns(rows).items():
             prepared.insert(table, *columns).run_each(self.tx, found)
-        unkept = len(new) - history.KEPT
-        for place, row in enumerate(new):
-            self.note("create", resource.name, row["id"], _telling(resource, row) if place >= unkept else None)
+        self.adopt_all(resource, rows)
+
+    def adopt_all(self, resource: Resource, rows: Sequence[dict[str, Any]]) -> None:
+        """Note that rows were created, of which the history keeps the last ones."""
+        for row in rows[-history.KEPT :]:
+            self.note("create", resource.name, row["id"], _telling(resource, row))
 
     def _new(self, resource: Resource, drafted: dict[str, Any]) -> dict[str, Any]:
         """Return the values of all columns of a new row. Raises QuotaMet."""
-        self._reserve(resource)
-        owner = {"loadbalancer_id": self.loadbalancer.id} if "loadbalancer_id" in TABLES[resource.name].c else {}
-        return {**drafted, **owner, "revision": self.revision, "serial": serials.of_row(self.tx)}
+        self._reserve(resource, 1)
+        return {**drafted, **self._owner(resource), "serial": serials.of_row(self.tx)}
 
-    def _reserve(self, resource: Resource) -> None:
-        """Take one object off the project's quota; existing objects are counted only once per kind. Raises QuotaMet."""
+    def _owner(self, resource: Resource) -> dict[str, Any]:
+        """Return the columns that are the same in all new rows of a table."""
+        owner = {"loadbalancer_id": self.loadbalancer.id} if "loadbalancer_id" in TABLES[resource.name].c else {}
+        return {**owner, "revision": self.revision}
+
+    def _reserve(self, resource: Resource, count: int) -> None:
+        """Take objects off the project's quota; existing ones are counted only once per kind. Raises QuotaMet."""
         name = resource.name
         if name not in self._remaining:
             project_id = self.loadbalancer.project_id
             self._remaining[name] = quotas.remaining(self.services, self.tx, resource, project_id)
         left = self._remaining[name]
         if left is not None:
-            if left <= 0:
+            if left < count:
                 raise QuotaMet(resource.title)
-            self._remaining[name] = left - 1
+            self._remaining[name] = left - count
 
     def update(self, table: sa.Table, id_: str, values: dict[str, Any]) -> None:
         """Update a row and mark it PENDING_UPDATE."""
@@ -129,30 +155,34 @@ class Change:
         ]
         for columns, found in _by_columns(rows).items():
             prepared.update(table, *columns[:-1]).run_each(self.tx, found)
-        for id_, values in changes.items():
+        for id_, values in list(changes.items())[-history.KEPT :]:
             self.note("update", table.name, id_, values)
 
     def delete(self, table: sa.Table, ids: Iterable[str]) -> None:
         """Mark rows PENDING_DELETE; they are removed once the data plane no longer uses them."""
         self._remaining.clear()
-        marks = {"provisioning_status": "PENDING_DELETE", "revision": self.revision, "updated_at": now()}
         gone = list(ids)
-        prepared.update(table, *marks).run_each(self.tx, [{"row_id": id_, **marks} for id_ in gone])
-        for id_ in gone:
+        _DELETE[table.name].run(self.tx, ids=given(gone), revision=self.revision, updated_at=now())
+        for id_ in gone[-history.KEPT :]:
             self.note("delete", table.name, id_)
 
     def delete_all(self, table: sa.Table) -> None:
-        """Mark all rows of a table that belong to the load balancer PENDING_DELETE, like delete()."""
+        """Mark all rows of a table that belong to the load balancer PENDING_DELETE, like delete().
+
+        Members that are settled in parts, right after this transaction, need no mark of their own.
+        """
         self._remaining.clear()
         owner = {"loadbalancer_id": self.loadbalancer.id}
-        gone = _OWNED[table.name].scalars(self.tx, **owner)
-        if gone:
+        last = _LAST_OWNED[table.name].scalars(self.tx, **owner)
+        if table is MEMBER and self._may_settle_later() and settling.is_large(self.tx, self.loadbalancer.id):
+            self._is_large = True
+        elif last:
             _DELETE_OWNED[table.name].run(self.tx, **owner, revision=self.revision, updated_at=now())
-        for id_ in gone:
+        for id_ in reversed(last):
             self.note("delete", table.name, id_)
 
     def note(self, action: str, resource: str, id_: str, attributes: Mapping[str, Any] | None = None) -> None:
-        """Note an event for the load balancer's history; finish() writes it."""
+        """Note an event for the load balancer's history; finish() writes the last history.KEPT of them."""
         user_id = self._who.user_id if self._who else None
         user_name = self._who.user_name or None if self._who else None
         known = (user_id, user_name, self.revision)
@@ -161,20 +191,31 @@ class Change:
     def note_new(self, resource: Resource, row: Record) -> None:
         self.note("create", resource.name, row.id, _telling(resource, row._mapping))
 
-    def finish(self, wake: Callable[[str], None]) -> None:
+    def finish(self, after: After) -> None:
         """Write the noted events, as the last step of the transaction.
 
-        Settles the load balancer of a no-op provider; for any other, wakes the data plane.
+        Settles the load balancer of a no-op provider, now or right after the transaction; for any other, wakes the
+        data plane.
         """
         history.record(self.tx, self.loadbalancer.id, self._events)
         testing = self.services.testing
         is_held = testing is not None and testing.paces.begin(
             self.loadbalancer.id, [(each.resource, each.action, each.resource_id) for each in self._events]
         )
-        if not is_held and drivers.is_noop(self.services.config.providers, self.loadbalancer.provider):
-            noop.settle(self.tx, self.loadbalancer.id, testing.health.statuses if testing else {})
+        if is_held or not self._is_noop:
+            after.wake.append(self.loadbalancer.id)
+        elif self._is_large:
+            after.settle.append(self.loadbalancer.id)
         else:
-            wake(self.loadbalancer.id)
+            noop.settle(self.tx, self.loadbalancer.id, testing.health.statuses if testing else {})
+
+    @property
+    def _is_noop(self) -> bool:
+        return drivers.is_noop(self.services.config.providers, self.loadbalancer.provider)
+
+    def _may_settle_later(self) -> bool:
+        """Whether the change is settled by this server, in parts, where others would wait for one large transaction."""
+        return self._is_noop and self.services.store.has_one_writer and self.services.testing is None
 
     def touch(self, table: sa.Table, ids: Iterable[str | None]) -> None:
         """Mark rows PENDING_UPDATE that a change of other rows affects, as Octavia does."""
@@ -198,25 +239,35 @@ class Change:
         return prepared.by(table, "id").one(self.tx, id=id_)
 
 
-@contextmanager
-def writing(services: Services) -> Iterator[tuple[sa.Connection, Callable[[str], None]]]:
-    """Open a transaction; yield it and a function that registers load balancers to wake once it has ended.
+@dataclass(frozen=True)
+class After:
+    """The load balancers for which something is done once their transaction has ended, by ID."""
 
-    They are woken even if the commit fails with an OperationalError: the database may have committed all the same,
-    and no load balancer may stay PENDING.
+    wake: list[str] = field(default_factory=list)  # in the data plane
+    settle: list[str] = field(default_factory=list)  # here, in parts; those of a no-op provider
+
+
+@contextmanager
+def writing(services: Services) -> Iterator[tuple[sa.Connection, After]]:
+    """Open a transaction; yield it and the load balancers to settle or to wake once it has ended.
+
+    All are woken if the commit, or settling them, fails with an OperationalError: the database may have committed all
+    the same, and no load balancer may stay PENDING.
     """
-    named: list[str] = []
+    after = After()
     try:
         with services.store.changing() as tx:
-            yield tx, named.append
+            yield tx, after
+        for id_ in after.settle:
+            services.store.settle_noop(id_)
     except sa.exc.OperationalError:
-        _wake(services, named)
+        _wake(services, after.wake + after.settle)
         raise
     if services.settlements is None:
-        _wake(services, named)
+        _wake(services, after.wake)
         return
-    with services.settlements.expected(named) as settled:
-        _wake(services, named)
+    with services.settlements.expected(after.wake) as settled:
+        _wake(services, after.wake)
         settled()
 
 
@@ -243,7 +294,7 @@ def change(
     """
     deadline = time.monotonic() + services.config.busy_wait
     while True:
-        with writing(services) as (tx, wake):
+        with writing(services) as (tx, after):
             loadbalancer_id, found = find(tx)
             loadbalancer = _lock(tx, loadbalancer_id)
             if loadbalancer.provisioning_status in mutable:
@@ -251,7 +302,7 @@ def change(
                     _, found = find(tx)
                 made = Change(services, tx, loadbalancer, who=who)
                 result = operation(made, found)
-                made.finish(wake)
+                made.finish(after)
                 return result
             held_by = conflict.of(tx, loadbalancer)
         text = busy.format(id=loadbalancer_id, status=loadbalancer.provisioning_status)
@@ -279,17 +330,17 @@ def _telling(resource: Resource, values: Mapping[str, Any]) -> dict[str, Any]:
 
 def draft(table: sa.Table, values: dict[str, Any]) -> dict[str, Any]:
     """Return the values of a new row but for those that depend on the transaction; it needs none itself."""
-    return {**addresses.with_canonical(table, values), **_initial()}
+    return {**addresses.with_canonical(table, values), **_initial(values.get("id"))}
 
 
 def new_row(tx: sa.Connection, values: dict[str, Any], revision: int) -> dict[str, Any]:
     """Return the values with the initial columns of every row: ID, timestamps, status, revision and serial."""
-    return {**values, **_initial(), "revision": revision, "serial": serials.of_row(tx)}
+    return {**values, **_initial(values.get("id")), "revision": revision, "serial": serials.of_row(tx)}
 
 
-def _initial() -> dict[str, Any]:
+def _initial(id_: str | None) -> dict[str, Any]:
     return {
-        "id": str(uuid.uuid4()),
+        "id": id_ or str(uuid.uuid4()),
         "created_at": now(),
         "updated_at": None,
         "provisioning_status": "PENDING_CREATE",

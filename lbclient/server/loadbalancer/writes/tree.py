@@ -10,7 +10,6 @@ import sqlalchemy as sa
 from ....resources import HEALTHMONITOR, L7POLICY, L7RULE, LISTENER, LOADBALANCER, MEMBER, POOL, Resource
 from ....resources.tree import LEFT_OUT, OWNERS
 from ....store import reading
-from ....store.prepared import Prepared
 from ....store.records import L7PolicyRecord, ListenerRecord, LoadBalancerRecord, PoolRecord, Record
 from ....store.snapshot import Snapshot
 from ....store.tables import TABLES
@@ -20,15 +19,12 @@ from ...services import Services
 from .. import bodies, present
 from ..rules import member as member_rules
 from . import creation, transaction
+from .staging import Staged
 from .transaction import Change
 
 Object = dict[str, Any]
 
-_MEMBERS = Prepared(
-    sa.select(*present.columns(MEMBER))
-    .where(TABLES[MEMBER.name].c.pool_id == sa.bindparam("pool_id"))
-    .order_by(TABLES[MEMBER.name].c.serial)
-)
+Members = dict[str, list[Object]]  # the columns of new members, by pool
 
 
 def split(body: Any) -> tuple[Any, list[Object], list[Object]]:
@@ -46,15 +42,20 @@ class Drafts:
     def __init__(self, services: Services) -> None:
         self._allowed = member_rules.Allowed(services)
         self._found: dict[int, Object] = {}  # by the identity of what the body has
+        self.of_pools: dict[int, list[Object]] = {}  # all members of a pool, if none has an error
 
     def prepare(self, listeners: list[Object], pools: list[Object]) -> None:
         """Draft the members of all pools. Those with errors are left to `of`, so that the first error is reported."""
         policies = [policy for listener in listeners for policy in _listed(listener, "l7policies")]
         inline = [each.get("default_pool") for each in listeners] + [each.get("redirect_pool") for each in policies]
         for pool in (*pools, *inline):
-            for member in _listed(pool, "members"):
+            members = _listed(pool, "members")
+            for member in members:
                 with suppress(Error):
                     self._found[id(member)] = self._draft(member)
+            drafts = [self._found[id(member)] for member in members if id(member) in self._found]
+            if len(drafts) == len(_given(pool, "members")):
+                self.of_pools[id(pool)] = drafts
 
     def of(self, member: Object) -> Object:
         """Return the columns of a new member, but for those of its owners. Raises errors.Error."""
@@ -68,17 +69,23 @@ class Drafts:
         return transaction.draft(TABLES[MEMBER.name], values)
 
 
-def fill(change: Change, who: Context, drafts: Drafts, listeners: list[Object], pools: list[Object]) -> None:
-    """Create the parts of a load balancer that was created in the same transaction. Raises errors.Error."""
-    filling = _Filling(change, who, drafts)
+def fill(
+    change: Change, who: Context, drafts: Drafts, staged: Staged, listeners: list[Object], pools: list[Object]
+) -> Members:
+    """Create the parts of a load balancer that was created in the same transaction; return its members.
+
+    Raises errors.Error.
+    """
+    filling = _Filling(change, who, drafts, staged)
     for pool in pools:
         filling.pool(pool)
     for listener in listeners:
         filling.listener(listener)
+    return filling.members
 
 
 def answer(tx: sa.Connection, loadbalancer: LoadBalancerRecord) -> Object:
-    """Return the load balancer with all of its parts in full."""
+    """Return the load balancer with all of its parts in full, but without the members of its pools."""
     snapshot = reading.snapshot(tx, loadbalancer.id, with_members=False)
     assert snapshot is not None  # its row was created in this transaction
     found = present.loaded(tx, LOADBALANCER, loadbalancer.id)
@@ -87,14 +94,22 @@ def answer(tx: sa.Connection, loadbalancer: LoadBalancerRecord) -> Object:
     return found
 
 
+def add_members(found: Object, members: Members) -> None:
+    """Add the members to the pools of an answer; needs no transaction, since there may be thousands."""
+    for pool in found["pools"]:
+        pool["members"] = [present.drafted(MEMBER, row) for row in members.get(pool["id"], ())]
+
+
 class _Filling:
     """Creates the parts of a load balancer; listeners and policies refer to pools by name."""
 
-    def __init__(self, change: Change, who: Context, drafts: Drafts) -> None:
+    def __init__(self, change: Change, who: Context, drafts: Drafts, staged: Staged) -> None:
         self._change = change
         self._who = who
         self._drafts = drafts
+        self._staged = staged
         self._pools: dict[str | None, str] = {}
+        self.members: Members = {}
 
     def pool(self, given: Object) -> str:
         """Create a pool with its members and its health monitor, and return its ID."""
@@ -107,9 +122,17 @@ class _Filling:
         if name in self._pools:
             twice = f"{name} is given twice" if name else "several have none"
             raise ValidationFailure(f"Pools must have different names in one request; {twice}.")
-        pool_id = self._create(POOL, attributes, loadbalancer_id=self._change.loadbalancer.id).id
+        owner = {"loadbalancer_id": self._change.loadbalancer.id}
+        known = self._staged.pool(given)
+        if known is None:
+            pool_id = self._create(POOL, attributes, **owner).id
+            self._members(pool_id, members)
+        else:
+            values = {**self._values(POOL, attributes, **owner), "id": known.id}
+            pool_id = creation.create_pool(self._change, self._who, values).id
+            creation.adopt_members(self._change, self._who, known.rows)
+            self.members[pool_id] = known.rows
         self._pools[name] = pool_id
-        self._members(pool_id, members)
         if monitor is not None:
             self._create(HEALTHMONITOR, _object(monitor, "healthmonitor"), pool_id=pool_id)
         return str(pool_id)
@@ -117,8 +140,8 @@ class _Filling:
     def _members(self, pool_id: str, members: list[Object]) -> None:
         """Create the members of a pool, all at once: there may be thousands."""
         owner = {"pool_id": pool_id, "project_id": self._change.loadbalancer.project_id}
-        drafts = [{**self._drafts.of(member), **owner} for member in members]
-        creation.create_members(self._change, self._who, pool_id, drafts)
+        self.members[pool_id] = rows = [{**self._drafts.of(member), **owner} for member in members]
+        creation.create_members(self._change, self._who, pool_id, rows)
 
     def listener(self, given: Object) -> None:
         attributes = dict(given)
@@ -175,8 +198,13 @@ def _check_has_no_owner(resource: Resource, attributes: Object) -> None:
 
 def _listed(owner: Any, name: str) -> list[Object]:
     """Return the objects in a list of another object; what is neither is left out."""
+    return [each for each in _given(owner, name) if isinstance(each, dict)]
+
+
+def _given(owner: Any, name: str) -> list[Any]:
+    """Return a list of another object; an empty one if it is none."""
     found = owner.get(name) if isinstance(owner, dict) else None
-    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+    return found if isinstance(found, list) else []
 
 
 def _known(resource: Resource, owner: dict[str, str]) -> dict[str, str]:
@@ -204,7 +232,7 @@ def _full_pool(tx: sa.Connection, snapshot: Snapshot, pool: PoolRecord) -> Objec
     monitor = snapshot.healthmonitors.get(pool.id)
     return {
         **_full(tx, POOL, pool),
-        "members": present.as_json(MEMBER, _MEMBERS.all(tx, pool_id=pool.id)),
+        "members": [],
         "healthmonitor": None if monitor is None else _full(tx, HEALTHMONITOR, monitor),
     }
 
