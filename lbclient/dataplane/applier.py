@@ -127,6 +127,7 @@ class Applier:
             return None
         with self._around(id_, snapshot) as report:
             self._start_last_good(id_, snapshot)
+            self._announce_last_good(id_, snapshot)
             report("nothing")
         return State(snapshot, None, error, time.monotonic())
 
