@@ -40,6 +40,7 @@ class DistantControlPlane:
         self._projects: dict[str, str] = {}
         self._statuses: dict[str, dict[Key, str]] = {}  # as far as they are known here
         self._revisions: dict[str, int] = {}  # of the last snapshots
+        self._applied: dict[str, int] = {}  # revisions of load balancers on two hosts that were reported as applied
         self._unsent: dict[str, Totals] = {}
         self._prepared: Any = None
         self.groups: list[dict[str, Any]] = []  # of addresses that this host shares, as the list said last
@@ -106,12 +107,13 @@ class DistantControlPlane:
         row = snapshot.loadbalancer
         with self._lock:
             known = self._statuses.get(row.id, {})
+            is_reported = not snapshot.peers or self._applied.get(row.id) == row.revision
         statuses = expect(known) if error is None else {}
         changed = _first({key: each for key, each in statuses.items() if known.get(key) != each}, SETTLED)
         is_new = (
             error or snapshot.failures or row.provisioning_status != "ACTIVE" or row.fault or len(snapshot.seen) > 1
         )
-        if not is_new and (outcome is None or outcome.how == "nothing"):
+        if not is_new and is_reported and (outcome is None or outcome.how == "nothing"):
             return False
         told = {
             "revision": row.revision,
@@ -123,6 +125,10 @@ class DistantControlPlane:
         answer = self._report(row.id, "settled", told)
         with self._lock:
             self._statuses[row.id] = {**known, **changed}
+            if error is None:
+                self._applied[row.id] = row.revision
+            else:
+                self._applied.pop(row.id, None)
         return bool(answer and answer["is_pending"])
 
     def settle_noop(self, loadbalancer_id: str, reported: Mapping[str, str]) -> None:
@@ -179,7 +185,7 @@ class DistantControlPlane:
 
     def _forget(self, loadbalancer_id: str) -> None:
         with self._lock:
-            for known in (self._projects, self._statuses, self._revisions, self._unsent):
+            for known in (self._projects, self._statuses, self._revisions, self._applied, self._unsent):
                 known.pop(loadbalancer_id, None)
 
 

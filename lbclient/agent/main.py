@@ -52,6 +52,7 @@ class Settings:
     attachment: Literal["lab", "loopback", "anyip", "interface"]
     interfaces: tuple[tuple[str, Network], ...]
     haproxy: str | None
+    is_announcing: bool = False  # whether BIRD announces the addresses; then keepalived cannot move them
 
 
 class Agent:
@@ -69,7 +70,9 @@ class Agent:
             self._control_plane,
             settings.state_directory / state.INSTANCES,
             haproxy,
-            attachment(settings.attachment, [Assignment(*each) for each in settings.interfaces]),
+            attachment(
+                settings.attachment, [Assignment(*each) for each in settings.interfaces], settings.is_announcing
+            ),
             is_noop=lambda provider: False,
         )
         self._is_due = threading.Event()  # a beat, before its time
@@ -78,7 +81,7 @@ class Agent:
             self._instance,
             settings.state_directory / SHARED,
             [interface for interface, _ in settings.interfaces],
-            settings.attachment in MOVABLE,
+            settings.attachment in MOVABLE and not settings.is_announcing,
             self._is_due,
         )
         self._dataplane.on_reconciled(self._sharing.ran)

@@ -18,9 +18,10 @@ from .config import udp
 from .config.cfg import Refused
 from .config.render import Configuration, Settings, render
 from .haproxy import binary, process_table
-from .haproxy.attachments import Attachment, AttachmentFailed
+from .haproxy.attachments import Attachment, AttachmentFailed, is_local
 from .haproxy.binding import Taken
 from .haproxy.process import Applied, Instance, Running
+from .haproxy.relay_process import RelayProcess
 from .haproxy.unprivileged import User
 
 LOG = logging.getLogger(__name__)
@@ -71,6 +72,7 @@ class Applier:
 
     def remove(self, id_: str) -> None:
         """End the processes of a load balancer and detach its addresses, before others can be given them."""
+        self._attachment.announce(id_, ())
         self._instance(id_).remove()
         self._attachment.keep_only(id_, ())
 
@@ -94,10 +96,14 @@ class Applier:
             configuration = render(snapshot, self._settings, previous.configuration if previous else None)
             if configuration.is_needed:
                 self._attach(id_, snapshot)
+            else:
+                self._attachment.announce(id_, ())
             with self._around(id_, snapshot) as report:
                 snapshot, configuration, applied = self._listen(id_, snapshot, configuration, previous)
                 report(applied.how)
             outcome, running = _logged(id_, applied), applied.running
+            is_announced = configuration.is_needed and not snapshot.is_shared
+            self._attachment.announce(id_, snapshot.addresses if is_announced else ())
             self._attachment.keep_only(id_, () if snapshot.is_shared else snapshot.addresses)
         except (Refused, AttachmentFailed) as refusal:
             error = str(refusal)
@@ -109,6 +115,7 @@ class Applier:
             LOG.exception("load balancer %s: could not be applied", id_)
         if error is not None:
             self._start_last_good(id_, snapshot)
+            self._announce_last_good(id_, snapshot)
         for reason in filter(None, (error, *snapshot.failures.values())):
             if reason not in _errors(previous):
                 LOG.warning("load balancer %s: %s", id_, reason)
@@ -154,6 +161,17 @@ class Applier:
                 LOG.warning("load balancer %s: started with its last good configuration", id_)
         except (Refused, AttachmentFailed, OSError) as failure:
             LOG.debug("load balancer %s: its last good configuration cannot be started either: %s", id_, failure)
+
+    def _announce_last_good(self, id_: str, snapshot: Snapshot) -> None:
+        """Announce the addresses that the last good configuration serves; withdraw them if nothing of it runs."""
+        if not self._attachment.is_announcing or snapshot.is_shared:
+            return
+        directory = self._directory / id_
+        try:
+            is_serving = process_table.master(directory) is not None or RelayProcess(directory).pid() is not None
+            self._attachment.announce(id_, [each for each in snapshot.addresses if is_serving and is_local(each)])
+        except (AttachmentFailed, OSError) as failure:
+            LOG.warning("load balancer %s: %s", id_, failure)
 
     def _instance(self, id_: str) -> Instance:
         return Instance(self._directory / id_, self._binary, self._user)

@@ -88,8 +88,11 @@ class LocalDataPlane:
         """Register a callback: tell(loadbalancer_id) is called after each reconciling, even without a change."""
         self._reconciler.on_change(tell)
 
-    def kill(self, loadbalancer_id: str) -> int:
-        """Kill the processes of a load balancer without a warning, like a crash; return how many there were."""
+    def kill(self, loadbalancer_id: str, host_id: str | None = None) -> int:
+        """Kill the processes of a load balancer without a warning, like a crash; return how many there were.
+
+        The host is this one, whatever its ID.
+        """
         return process_table.kill(self._directory.absolute() / loadbalancer_id)
 
     def unsupported(self, snapshot: Snapshot) -> str | None:

@@ -78,8 +78,8 @@ class RemoteDataPlane:
     def observe(self, loadbalancer_id: str) -> None:
         self._ask("observe", id=loadbalancer_id)
 
-    def kill(self, loadbalancer_id: str) -> int:
-        return int(self._ask("kill", id=loadbalancer_id) or 0)
+    def kill(self, loadbalancer_id: str, host_id: str | None = None) -> int:
+        return int(self._ask("kill", id=loadbalancer_id, host_id=host_id) or 0)
 
     def performance(self, loadbalancer_id: str) -> dict[str, dict[str, float | None]] | None:
         """Return requests and response times by ID; None without an answer."""

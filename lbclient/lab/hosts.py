@@ -89,7 +89,7 @@ class EnrollAgent(_AgentCommand):
 class RunAgent(_AgentCommand):
     """Run load balancers on this host for a server on another, until SIGTERM or Ctrl-C; HAProxy processes run on."""
 
-    options = ("state_directory", "attachment", "interface", "haproxy")
+    options = ("state_directory", "attachment", "interface", "announce", "haproxy")
     examples = ("192.0.2.1:9878 --attachment interface --state-directory /var/lib/lbclient-agent",)
 
     def act(self, parsed: argparse.Namespace, place: tuple[str, int], file: Path, wanted: Config) -> int:
@@ -103,5 +103,6 @@ class RunAgent(_AgentCommand):
                 wanted.attachment,
                 tuple((each.interface, each.network) for each in wanted.interface),
                 wanted.haproxy,
+                wanted.is_announcing,
             )
         )

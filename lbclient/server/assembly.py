@@ -77,7 +77,7 @@ def _local(
         hosted,
         config.state_directory / state.INSTANCES,
         haproxy,
-        attachment(config.attachment, [Assignment(*each) for each in config.interface]),
+        attachment(config.attachment, [Assignment(*each) for each in config.interface], config.is_announcing),
         is_noop=partial(is_noop, config.providers),
         pace=kit,
         user=user,

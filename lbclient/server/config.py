@@ -98,6 +98,12 @@ class Config:
         (),
         interfaces,
     )
+    announce: Literal["none", "bgp"] = _option(
+        "How routers learn which addresses are served here, with attachment anyip: none (they have fixed routes) or "
+        "bgp (from BIRD, which announces them while their load balancers run). Default: none.",
+        "none",
+        one_of("none", "bgp"),
+    )
     haproxy: str | None = _option("The HAProxy to run. Default: the wheel's, otherwise the one on PATH.", None)
     haproxy_user: str | None = _option(
         "The user, by name or number, that HAProxy and relays become if the server runs as root. Default: haproxy if "
@@ -349,6 +355,11 @@ class Config:
     def takes_addresses(self) -> bool:
         """Whether the addresses of load balancers become local, and so hide other machines with these addresses."""
         return self.attachment in ("anyip", "interface")
+
+    @property
+    def is_announcing(self) -> bool:
+        """Whether BIRD announces the addresses of load balancers."""
+        return self.announce == "bgp"
 
     @property
     def settle_seconds(self) -> float:

@@ -141,6 +141,8 @@ def _checked(config: Config) -> Config:
         raise ConfigError("tls_key needs tls_certificate.")
     if config.interface and config.attachment != "interface":
         raise ConfigError(f"interface needs attachment interface; it is {config.attachment}.")
+    if config.is_announcing and config.attachment != "anyip":
+        raise ConfigError(f"announce {config.announce} needs attachment anyip; it is {config.attachment}.")
     for cidr in (config.networks or ()) if config.attachment == "loopback" else ():
         network = ipaddress.ip_network(cidr)
         if not (isinstance(network, ipaddress.IPv4Network) and network.subnet_of(LOOPBACK)):

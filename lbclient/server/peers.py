@@ -73,7 +73,7 @@ class Peers:
             "observe": lambda said: dataplane.observe(said["id"]),
             "connections": lambda said: dataplane.active_connections(said["id"], said["pool_id"], said["member_id"]),
             "performance": lambda said: dataplane.performance(said["id"]),
-            "kill": lambda said: dataplane.kill(said["id"]),
+            "kill": lambda said: dataplane.kill(said["id"], said["host_id"]),
             "own_addresses": lambda said: list(dataplane.own_addresses()),
             "address_refusal": lambda said: dataplane.address_refusal(said["address"]),
             "duplicate": lambda said: dataplane.duplicate(said["address"]),

@@ -106,12 +106,13 @@ def naming(*options: str) -> Iterator[None]:
 
 def attachment_options(config: Config) -> tuple[str, ...]:
     """Return the names of the options that an attachment depends on."""
-    return ("attachment", "interface") if config.interface else ("attachment",)
+    others = (("interface", bool(config.interface)), ("announce", config.is_announcing))
+    return ("attachment", *(name for name, is_given in others if is_given))
 
 
 def _check_attachment(config: Config, is_running: bool) -> None:
     with naming(*attachment_options(config)):
-        attachment(config.attachment, [Assignment(*each) for each in config.interface]).check()
+        attachment(config.attachment, [Assignment(*each) for each in config.interface], config.is_announcing).check()
         if config.takes_addresses and not is_running:
             local_routes.claim_namespace().close()
 

@@ -70,8 +70,8 @@ class DataPlane(Protocol):
         """Observe a load balancer now and store the results; returns once that is done, or after a few seconds."""
         ...
 
-    def kill(self, loadbalancer_id: str) -> int:
-        """Kill the processes of a load balancer, as in a crash; return how many there were."""
+    def kill(self, loadbalancer_id: str, host_id: str | None = None) -> int:
+        """Kill the processes of a load balancer on a host, as in a crash; return how many there were."""
         ...
 
     def traffic(self, loadbalancer_id: str, listener_ids: Collection[str]) -> Iterator[tuple[str, bytes]]:

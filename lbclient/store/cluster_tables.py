@@ -50,6 +50,8 @@ AMPHORA = sa.Table(
     # Of one of two: a change is settled once every host that is heard has applied it.
     sa.Column("applied_revision", sa.BigInteger),
     sa.Column("fault", sa.Text),  # why this host could not apply it
+    # One that it has not applied in time, although it was heard: it is not waited for until it has.
+    sa.Column("late_revision", sa.BigInteger),
     sa.Column("observed", Json),  # what this host has observed last; that of the holder of the addresses counts
     sa.Column("moving_to", sa.String(36)),  # the host that runs it once this one has ended its processes
     sa.Column("cached_zone", sa.Text),
@@ -73,6 +75,10 @@ VIP_GROUP = sa.Table(
     sa.Column("first_state", sa.Text),  # MASTER, BACKUP or FAULT: what keepalived of the hosts said last
     sa.Column("second_state", sa.Text),
     sa.Column("yielding_host_id", sa.String(36)),  # the host that is to give up the addresses by plan
+    # The end of that, in milliseconds since 1970, whether the other host has got them or not; then it waits until here
+    # before it is tried again.
+    sa.Column("yielding_until", sa.BigInteger),
+    sa.Column("failover_host_id", sa.String(36)),  # the host that a failover wants to give them up once
     sa.Column("serial", sa.BigInteger, nullable=False),
     sa.UniqueConstraint("network", "number"),
 )

@@ -67,6 +67,7 @@ class AmphoraRecord(Protocol):
     peer_port: int | None
     applied_revision: int | None
     fault: str | None
+    late_revision: int | None
     observed: dict[str, Any] | None
     moving_to: str | None
     cached_zone: str | None

@@ -96,10 +96,12 @@ def settle(
     outcome: Outcome | None = None,
     statuses: Mapping[Key, str] | None = None,
     failures: Mapping[Key, str] | None = None,
+    reasons: Mapping[Key, str] | None = None,
 ) -> bool:
     """Mark seen rows ACTIVE or delete them, or set ERROR, and store changed operating statuses.
 
-    `failures` are the reasons for which single listeners are set to ERROR, while the rest is settled.
+    `failures` are the reasons for which single listeners are set to ERROR, while the rest is settled. `reasons` explain
+    the operating statuses.
     If the load balancer is deleted, its ports and history go with it. Returns whether it is still PENDING_*, because
     it has changed since the snapshot.
     """
@@ -115,7 +117,7 @@ def settle(
         placing.forget(tx, id_)
         history.forget(tx, id_, loadbalancer.revision, outcome)
         return False
-    observing.keep_statuses(tx, id_, statuses or {}, {})
+    observing.keep_statuses(tx, id_, statuses or {}, reasons or {})
     history.settle(tx, id_, loadbalancer.revision, outcome, error, reason)
     return status.startswith("PENDING_")
 

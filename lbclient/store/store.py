@@ -16,11 +16,11 @@ from . import (
     nonblocking,
     noop,
     observing,
+    pairs,
     prepared,
     reading,
     serials,
     settling,
-    vip_groups,
 )
 from .checkpoints import Checkpoints
 from .cluster_tables import SERVER
@@ -188,11 +188,11 @@ class Store:
         Listeners that cannot listen, as the snapshot says, are set to ERROR alone. On success, operating statuses
         become those that `expect` returns when given the current ones, except where newer ones were stored meanwhile.
         Rows that have changed since the snapshot are left for the next round. Returns whether the load balancer has
-        changed since the snapshot and is PENDING_*. Of one on two hosts, nothing is settled until both have applied it.
-        check(tx) may refuse, by an exception.
+        changed since the snapshot and is PENDING_*. Of one on two hosts, nothing is settled until both have applied it,
+        or one is not waited for. check(tx) may refuse, by an exception.
         """
         is_nothing_new = error is None and not snapshot.failures and _is_settled(snapshot)
-        if is_nothing_new and (outcome is None or outcome.how == "nothing"):
+        if is_nothing_new and not snapshot.peers and (outcome is None or outcome.how == "nothing"):
             return False
         rest = snapshot.seen if snapshot.peers else self._settle_parts(snapshot, error, check)
         known, changed = self._predicted(snapshot, expect) if error is None else ({}, {})
@@ -200,13 +200,17 @@ class Store:
             settling.lock(tx, snapshot.loadbalancer.id)
             check(tx)
             if snapshot.peers:
-                is_awaited, error = vip_groups.applied(tx, snapshot, error)
+                is_awaited, error = pairs.applied(tx, snapshot, error)
                 if is_awaited:
                     return False
             newest = observing.current_statuses(tx, changed) if error is None else {}
             changed = {key: status for key, status in changed.items() if newest.get(key) == known[key]}
+            reasons: Mapping[Key, str] = {}
+            if snapshot.peers:
+                found, reasons = pairs.shown(tx, snapshot.loadbalancer.id, changed)
+                changed = _changed(known, found)
             failures = {} if error is not None else snapshot.failures
-            return settling.settle(tx, snapshot.loadbalancer, rest, error, outcome, changed, failures)
+            return settling.settle(tx, snapshot.loadbalancer, rest, error, outcome, changed, failures, reasons)
 
     def _predicted(self, snapshot: Snapshot, expect: Callable[[Statuses], Statuses]) -> tuple[Statuses, dict[Key, str]]:
         """Return the stored operating statuses, and those that applying the snapshot has changed."""

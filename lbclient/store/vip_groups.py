@@ -1,4 +1,4 @@
-"""Load balancers on two hosts: the groups of addresses that both share, and who has applied a change.
+"""Load balancers on two hosts: the groups of addresses that both share.
 
 keepalived decides which of the two has the addresses of a group; nothing here does.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,9 +17,8 @@ from . import engines, placing, serials
 from .cluster_tables import AMPHORA, HOST, VIP_GROUP
 from .prepared import by, insert
 from .records import AmphoraRecord, HostRecord, Record
-from .snapshot import Peer, Snapshot
-from .tables import LOADBALANCER
-from .times import now
+from .snapshot import Peer
+from .times import DatabaseTime, now
 
 VRRP = "vrrp"  # the feature of hosts that can share addresses
 STATES = MASTER, BACKUP, FAULT = "MASTER", "BACKUP", "FAULT"
@@ -115,31 +114,6 @@ def peers(tx: sa.Connection, amphorae: Sequence[AmphoraRecord]) -> tuple[Peer, .
     return tuple(Peer(each.host_id, _address(group, each.host_id), each.peer_port or 0) for each in amphorae)
 
 
-def applied(tx: sa.Connection, snapshot: Snapshot, error: str | None) -> tuple[bool, str | None]:
-    """Note that a host has applied a snapshot, or why it could not.
-
-    Return whether another host that is heard has yet to do so, and what has failed on those that are heard. A host that
-    is not heard holds nothing up: it reads the whole list when it is back.
-    """
-    id_, revision = snapshot.loadbalancer.id, snapshot.loadbalancer.revision
-    mine = (AMPHORA.c.loadbalancer_id == id_) & (AMPHORA.c.host_id == snapshot.host_id)
-    tx.execute(sa.update(AMPHORA).where(mine).values(applied_revision=revision, fault=error))
-    heard = [(row, host) for row, host in _with_hosts(tx, id_) if host is not None and is_heard(tx, host)]
-    is_awaited = any((row.applied_revision or 0) < revision for row, _ in heard)
-    faults = [f"Host {host.name}: {row.fault}" for row, host in heard if row.fault is not None]
-    return is_awaited, " ".join(faults) or None
-
-
-def held_up(tx: sa.Connection) -> list[str]:
-    """Return the load balancers on two hosts whose changes one host has to settle alone: the other is not heard."""
-    if tx.execute(sa.select(VIP_GROUP.c.id).limit(1)).first() is None:
-        return []
-    joined = sa.join(AMPHORA, LOADBALANCER, AMPHORA.c.loadbalancer_id == LOADBALANCER.c.id)
-    is_shared = AMPHORA.c.vip_group_id.is_not(None) & LOADBALANCER.c.provisioning_status.like("PENDING_%")
-    pending = tx.scalars(sa.select(LOADBALANCER.c.id).distinct().select_from(joined).where(is_shared)).all()
-    return [id_ for id_ in pending if {is_heard(tx, host) for _, host in _with_hosts(tx, id_)} == {True, False}]
-
-
 def note_states(tx: sa.Connection, host_id: str, states: Mapping[str, str]) -> list[str]:
     """Store what keepalived of a host says of its groups, by name; return the IDs of groups with another holder."""
     moved = []
@@ -157,10 +131,26 @@ def note_states(tx: sa.Connection, host_id: str, states: Mapping[str, str]) -> l
 
 def holder(tx: sa.Connection, group: Record) -> str:
     """Return the host that has the addresses of a group, as far as it is known; its observations count."""
+    ids = (group.first_host_id, group.second_host_id)
+    return _holder(group, [id_ for id_ in ids if is_heard(tx, by(HOST, "id").first(tx, id=id_))])
+
+
+def holders(tx: sa.Connection, heard: Collection[str]) -> dict[str, str]:
+    """Return the hosts that have the addresses of all groups, as holder() does, by group ID."""
+    return {group.id: _holder(group, heard) for group in tx.execute(sa.select(VIP_GROUP))}
+
+
+def heard(tx: sa.Connection) -> set[str]:
+    """Return the IDs of the hosts with agents that are heard."""
+    is_known = (HOST.c.state != placing.DEAD) & (sa.func.coalesce(HOST.c.lease_until, 0) > DatabaseTime())
+    return set(tx.scalars(sa.select(HOST.c.id).where(is_known)))
+
+
+def _holder(group: Record, heard: Collection[str]) -> str:
     sides = ((group.first_host_id, group.first_state), (group.second_host_id, group.second_state))
-    heard = [(host_id, state) for host_id, state in sides if is_heard(tx, by(HOST, "id").first(tx, id=host_id))]
-    masters = [host_id for host_id, state in heard if state == MASTER]
-    return str((masters or [host_id for host_id, _ in heard] or [group.first_host_id])[0])
+    found = [(host_id, state) for host_id, state in sides if host_id in heard]
+    masters = [host_id for host_id, state in found if state == MASTER]
+    return str((masters or [host_id for host_id, _ in found] or [group.first_host_id])[0])
 
 
 def is_holder(tx: sa.Connection, amphora: AmphoraRecord) -> bool:
@@ -237,7 +227,7 @@ def _group(tx: sa.Connection, wanted: Needs) -> Record:
 def _existing(tx: sa.Connection, pair: Sequence[tuple[HostRecord, Own]]) -> Record | None:
     (one, place), (other, _) = pair
     for group in of_host(tx, one.id):
-        if other_of(group, one.id) == other.id and group.network == place.network and group.yielding_host_id is None:
+        if other_of(group, one.id) == other.id and group.network == place.network:
             return group
     return None
 
@@ -316,11 +306,6 @@ def state_of(group: Record, host_id: str) -> str | None:
 
 def _address(group: Record, host_id: str) -> str:
     return str(getattr(group, f"{side_of(group, host_id)}_address"))
-
-
-def _with_hosts(tx: sa.Connection, loadbalancer_id: str) -> Iterable[tuple[AmphoraRecord, HostRecord | None]]:
-    """Return the amphorae of a load balancer, each with its host."""
-    return [(each, by(HOST, "id").first(tx, id=each.host_id)) for each in placing.amphorae(tx, loadbalancer_id)]
 
 
 def is_heard(tx: sa.Connection, host: HostRecord | None) -> bool:

@@ -170,6 +170,16 @@ def test_rights_and_interfaces_are_checked(tmp_path: Path, options: Options, dro
     refused_alike(tmp_path, {**usual, **options}, words, within)
 
 
+def test_without_bird_no_address_can_be_announced(tmp_path: Path) -> None:
+    hidden = 'ip link set lo up && mount -t tmpfs none /usr/sbin && exec "$@"'
+    within = [*IN_NAMESPACE, "--mount", "sh", "-c", hidden, "sh"]
+    if subprocess.run([*within, "true"], capture_output=True).returncode != 0:
+        pytest.skip("no user namespaces here")
+    options = {"state_directory": tmp_path / "state", "bind_port": 0, "attachment": "anyip", "announce": "bgp"}
+    words = "attachment, announce: BIRD not found: install it (on Debian, the package bird2)."
+    refused_alike(tmp_path, options, words, within)
+
+
 @pytest.fixture
 def taken() -> Iterator[int]:
     with socket.create_server(("127.0.0.1", 0)) as taking:

@@ -143,6 +143,8 @@ def test_answers_name_the_host_that_was_asked(state: Path) -> None:
             "--interface: 'eth0' is not allowed: an interface and its network",
         ),
         (["--interface=eth0=192.0.2.0/24"], "interface needs attachment interface; it is loopback."),
+        (["--announce=bgp"], "announce bgp needs attachment anyip; it is loopback."),
+        (["--announce=ospf"], "--announce: 'ospf' is not allowed: one of none, bgp."),
         (["--attachment=x"], "--attachment: 'x' is not allowed: one of lab, loopback, anyip, interface."),
         (["--busy-wait=-1"], "--busy-wait: '-1' is not allowed: seconds from 0 to 60, or strict."),
         (["--busy-wait=nan"], "--busy-wait: 'nan' is not allowed: seconds from 0 to 60, or strict."),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -102,8 +104,24 @@ def test_without_two_hosts_that_are_heard_nothing_is_made(hosts: Hosts, pair: tu
     assert len(hosts.ask("GET", "/networking/v2.0/ports")["ports"]) == ports
 
 
+def _serve(hosts: Hosts, first: Played, second: Played, balancer: Any) -> None:
+    """Let the first host have the addresses, and both find that all is well."""
+    first.say("MASTER")
+    second.say("BACKUP")
+    for each in (first, second):
+        each.observe(balancer, "ONLINE")
+    assert hosts.statuses(balancer) == ("ACTIVE", "ONLINE")
+
+
+def _reasons(hosts: Hosts, balancer: Any) -> list[str]:
+    events = hosts.ask("GET", f"{LBAAS}/loadbalancers/{balancer['id']}/events")["events"]
+    return [each["reason"] for each in events]
+
+
 def test_a_host_that_is_not_heard_does_not_hold_changes_up(hosts: Hosts, pair: tuple[Played, Played, Any]) -> None:
+    """The load balancer is DEGRADED meanwhile."""
     first, second, balancer = pair
+    _serve(hosts, first, second, balancer)
     second.fall_silent()
     _change(hosts, balancer)
     first.apply(balancer)
@@ -115,23 +133,82 @@ def test_a_host_that_is_not_heard_does_not_hold_changes_up(hosts: Hosts, pair: t
 
     wait_until(is_settled, LONG)
     assert [each["status"] for each in hosts.amphorae(balancer)] == ["ALLOCATED", "ERROR"]
-    assert hosts.statuses(balancer)[1] != "ERROR"
-    second.register()
+    wait_until(lambda: hosts.statuses(balancer) == ("ACTIVE", "DEGRADED"), LONG)
+    assert f"Host {_place_of(hosts, balancer)[1]} is not heard." in _reasons(hosts, balancer)
+    first.observe(balancer, "ONLINE")
+    assert hosts.statuses(balancer) == ("ACTIVE", "DEGRADED")
+    second.begin()
     assert [each["status"] for each in hosts.amphorae(balancer)] == ["ALLOCATED", "ALLOCATED"]
+    second.apply(balancer)
+    wait_until(lambda: hosts.statuses(balancer) == ("ACTIVE", "ONLINE"), LONG)
+
+
+def test_a_host_that_applies_nothing_does_not_hold_changes_up(hosts: Hosts, pair: tuple[Played, Played, Any]) -> None:
+    """Although it is heard: the other host settles them after 30 s; without another one they end in ERROR."""
+    first, second, balancer = pair
+    names = _place_of(hosts, balancer)
+    _serve(hosts, first, second, balancer)
+    assert hosts.host("set", "--weight=0", "server").returncode == 0
+    lone, doomed = hosts.balancer("lone"), hosts.balancer("doomed")
+    mine, theirs = ((first, second)[names.index(hosts.place(each))] for each in (lone, doomed))
+    theirs.apply(doomed)
+    hosts.ask("DELETE", f"{LBAAS}/loadbalancers/{doomed['id']}")
+    deleted = theirs.plane.snapshot(doomed["id"])
+    assert deleted is not None
+    assert deleted.is_deleted
+    _change(hosts, balancer)
+    first.apply(balancer)
+    assert hosts.statuses(balancer)[0] == "PENDING_UPDATE"
+
+    wait_until(lambda: hosts.statuses(balancer) == ("ACTIVE", "DEGRADED"), 2 * LONG)
+    late = "is heard, but has not applied the change in time."
+    assert f"Host {names[1]} {late}" in _reasons(hosts, balancer)
+    assert [each["status"] for each in hosts.amphorae(balancer)] == ["ALLOCATED", "ERROR"]
+    first.observe(balancer, "ONLINE")
+    assert hosts.statuses(balancer) == ("ACTIVE", "DEGRADED")
+    wait_until(lambda: hosts.statuses(lone)[0] == "ERROR", 2 * LONG)
+    assert f"Host {hosts.place(lone)} {late}" in _reasons(hosts, lone)
+
+    _change(hosts, balancer)
+    first.apply(balancer)  # the other is not waited for any more
+    assert hosts.statuses(balancer) == ("ACTIVE", "DEGRADED")
+    second.apply(balancer)
+    wait_until(lambda: hosts.statuses(balancer) == ("ACTIVE", "ONLINE"), LONG)
+    assert [each["status"] for each in hosts.amphorae(balancer)] == ["ALLOCATED", "ALLOCATED"]
+    mine.apply(lone)
+    assert hosts.statuses(lone)[0] == "ACTIVE"
+    wait_until(lambda: hosts.statuses(doomed)[0] == "ERROR", LONG)
+    theirs.plane.settle(deleted, None)  # too late: it is not to be deleted any more, and runs nowhere now
+    assert hosts.statuses(doomed)[0] == "ERROR"
+    theirs.apply(doomed)
+    assert hosts.statuses(doomed)[0] == "ACTIVE"
 
 
 def test_an_error_names_the_host(hosts: Hosts, pair: tuple[Played, Played, Any]) -> None:
+    """Of the host with the addresses it is one of the change; of the other, the load balancer is DEGRADED."""
     first, second, balancer = pair
+    names = _place_of(hosts, balancer)
+    _serve(hosts, first, second, balancer)
     _change(hosts, balancer)
     second.apply(balancer, "The disk is full.")
     assert hosts.statuses(balancer)[0] == "PENDING_UPDATE"
     first.apply(balancer)
-    name = hosts.names[hosts.amphorae(balancer)[1]["compute_id"]]
-    assert hosts.statuses(balancer)[0] == "ERROR"
-    events = hosts.ask("GET", f"{LBAAS}/loadbalancers/{balancer['id']}/events")["events"]
-    assert f"Host {name}: The disk is full." in [each["reason"] for each in events]
+    wait_until(lambda: hosts.statuses(balancer) == ("ACTIVE", "DEGRADED"), LONG)
+    assert f"Host {names[1]}: The disk is full." in _reasons(hosts, balancer)
     assert [each["status"] for each in hosts.amphorae(balancer)] == ["ALLOCATED", "ERROR"]
+    second.fall_silent()
+    second.begin()  # its agent starts again, finds everything as it should be, and says so
     second.apply(balancer)
+    wait_until(lambda: hosts.statuses(balancer) == ("ACTIVE", "ONLINE"), LONG)
+    assert [each["status"] for each in hosts.amphorae(balancer)] == ["ALLOCATED", "ALLOCATED"]
+
+    _change(hosts, balancer)
+    second.apply(balancer)
+    first.apply(balancer, "The disk is full.")
+    assert hosts.statuses(balancer)[0] == "ERROR"
+    assert f"Host {names[0]}: The disk is full." in _reasons(hosts, balancer)
+    assert [each["status"] for each in hosts.amphorae(balancer)] == ["ERROR", "ALLOCATED"]
+    first.apply(balancer)
     assert hosts.statuses(balancer)[0] == "ACTIVE"
     assert [each["status"] for each in hosts.amphorae(balancer)] == ["ALLOCATED", "ALLOCATED"]
 
@@ -217,6 +294,42 @@ def test_a_host_that_drains_gives_its_addresses_up_first(hosts: Hosts, pair: tup
     assert hosts.host("remove", names[0]).returncode == 0
 
 
+def test_a_failover_moves_the_addresses_to_the_other_host(hosts: Hosts, pair: tuple[Played, Played, Any]) -> None:
+    """That of the load balancer, or of the amphora that has them; not that of the other, nor if none can take them."""
+    first, second, balancer = pair
+
+    def yields(played: Played) -> list[bool]:
+        return [each["yields"] for each in played.groups()]
+
+    def fail_over(path: str) -> None:
+        hosts.ask("PUT", f"{path}/failover")
+        for each in (first, second):
+            each.apply(balancer)
+
+    first.say("MASTER")
+    second.say("BACKUP")
+    fail_over(f"{LBAAS}/loadbalancers/{balancer['id']}")
+    wait_until(lambda: yields(first) == [True], LONG)
+    assert yields(second) == [False]
+    first.say("FAULT")
+    second.say("MASTER")
+    wait_until(lambda: yields(first) == [False], LONG)
+    first.say("BACKUP")
+    assert (yields(first), yields(second)) == ([False], [False])
+
+    master, backup = (f"/load-balancer/v2.0/octavia/amphorae/{each['id']}" for each in hosts.amphorae(balancer))
+    fail_over(master)  # its host stands by
+    fail_over(backup)
+    wait_until(lambda: yields(second) == [True], LONG)
+    assert yields(first) == [False]
+    wait_until(lambda: yields(second) == [False], LONG)  # the first does not take them
+    name = _place_of(hosts, balancer)[1]
+    wait_until(
+        lambda: hosts.shown(_place_of(hosts, balancer)[0])["fault"] == f"It does not take the addresses of {name}.",
+        LONG,
+    )
+
+
 def test_failover_replaces_one_amphora_or_both(hosts: Hosts, pair: tuple[Played, Played, Any]) -> None:
     first, second, balancer = pair
     before = [each["id"] for each in hosts.amphorae(balancer)]
@@ -230,3 +343,23 @@ def test_failover_replaces_one_amphora_or_both(hosts: Hosts, pair: tuple[Played,
         each.apply(balancer)
     assert hosts.statuses(balancer)[0] == "ACTIVE"
     assert not {each["id"] for each in hosts.amphorae(balancer)} & set(after)
+
+
+def test_an_amphora_is_killed_on_its_host_alone(tmp_path: Path, database_url: str) -> None:
+    hosts = Hosts(tmp_path, database_url, options=["--testing"])
+    with ExitStack() as stack:
+        stack.callback(hosts.end)
+        played = {name: hosts.play(name, number) for number, name in enumerate(("first", "second"), 1)}
+        amphorae = hosts.amphorae(hosts.balancer(flavor_id=hosts.pair_flavor()))
+        asked = {name: each.follow() for name, each in played.items()}
+        wait_until(lambda: all(_kill(hosts, each) == 1 for each in amphorae), LONG)  # both follow
+        for amphora in amphorae:
+            for said in asked.values():
+                said.clear()
+            assert _kill(hosts, amphora) == 1
+            assert [name for name, said in asked.items() if "kill" in said] == [hosts.names[amphora["compute_id"]]]
+
+
+def _kill(hosts: Hosts, amphora: Any) -> int:
+    """The number of processes of an amphora that were killed."""
+    return int(hosts.ask("POST", f"/testing/v1/amphorae/{amphora['id']}/kill")["amphora"]["killed"])

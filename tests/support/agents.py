@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,11 @@ class Played:
         self._instance = f"0b9cd3d4-5b5a-4b53-8c38-{number:012}"
         self._address = address
         self._is_over = threading.Event()
+        self.begin()
+
+    def begin(self) -> None:
+        """Register and beat, again after having fallen silent."""
+        self._is_over.clear()
         self._thread = threading.Thread(target=self._beat, daemon=True)
         self.register()
         self._thread.start()
@@ -56,6 +61,22 @@ class Played:
                 self.plane.beat()
             except Unreachable:
                 continue
+
+    def follow(self) -> list[str]:
+        """Answer all questions of the server with 1 from now on; gives their kinds, as a growing list."""
+        asked: list[str] = []
+        threading.Thread(target=self._follow, args=(asked,), daemon=True).start()
+        return asked
+
+    def _follow(self, asked: list[str]) -> None:
+        with self.connection.stream("/changes") as lines:
+            for line in lines:
+                if self._is_over.is_set():
+                    return
+                said = json.loads(line) if line.strip() else {}
+                if "ask" in said:
+                    asked.append(said["ask"])
+                    self.connection.post("/answers", {"token": said["token"], "value": 1})
 
     def fall_silent(self) -> None:
         self._is_over.set()
@@ -82,8 +103,9 @@ class Played:
 class Hosts:
     """A server with an agent, both on this machine: any host can have any address of 127.0.0.0/8."""
 
-    def __init__(self, directory: Path, database: str, tree: Path | None = None) -> None:
+    def __init__(self, directory: Path, database: str, tree: Path | None = None, options: Sequence[str] = ()) -> None:
         """With a tree, the package in that directory is what runs, until `tree` is changed."""
+        self._options = options
         self.tree = tree
         self.directory = directory
         self.database = f"--database={database}"
@@ -101,6 +123,7 @@ class Hosts:
             self.database,
             f"--agents=127.0.0.1:{self.port}",
             "--settle-wait=5",
+            *self._options,
             tree=self.tree,
         )
 

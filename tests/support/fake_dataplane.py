@@ -62,7 +62,7 @@ class FakeDataPlane:
     def figures(self) -> Figures:
         return Reconciled().figures(0, 0, 0)
 
-    def kill(self, loadbalancer_id: str) -> int:
+    def kill(self, loadbalancer_id: str, host_id: str | None = None) -> int:
         return 0
 
     def observe(self, loadbalancer_id: str) -> None:

@@ -37,22 +37,35 @@ def needed() -> str:
     path = keepalived.find()
     if path is None:
         pytest.skip("keepalived is not installed (Debian's package keepalived)")
+    namespaces_needed()
+    return path
+
+
+def namespaces_needed() -> None:
+    """Skip the test, saying what is missing, if it cannot have network namespaces."""
     if shutil.which("ip") is None:
         pytest.skip("ip is not installed (Debian's package iproute2)")
     if subprocess.run([*NAMESPACE, "true"], capture_output=True).returncode != 0:
         pytest.skip("no network namespaces here")
-    return path
 
 
 def play(script: str, directory: Path) -> str:
     """Run a script in namespaces of its own, with `pair`, a Pair in the directory; return what it printed."""
     needed()
     begin = "import sys; from pathlib import Path; from pair import *; pair = Pair(Path(sys.argv[1]))\n"
+    return run(begin + script, directory)
+
+
+def run(script: str, directory: Path, seconds: float = 240) -> str:
+    """Run a script in namespaces of its own, for that long at most; return what it printed.
+
+    If it fails, the logs in the directory are shown.
+    """
     support = Path(__file__).parent
     environment = {**os.environ, "PYTHONPATH": f"{support}:{support / 'dataplane'}"}
-    command = [*NAMESPACE, sys.executable, "-c", begin + script, str(directory)]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=240, env=environment)
-    logs = "".join(f"\n{path}\n{path.read_text()}" for path in sorted(directory.glob("*/*.log")))
+    command = [*NAMESPACE, sys.executable, "-c", script, str(directory)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=seconds, env=environment)
+    logs = "".join(f"\n{path}\n{path.read_text()}" for path in sorted(directory.rglob("*.log")))
     assert result.returncode == 0, result.stderr + logs
     return result.stdout
 
@@ -69,16 +82,11 @@ def wait(condition: Callable[[], object], what: str) -> None:
         time.sleep(0.02)
 
 
-class Host:
-    """A host: a network namespace with keepalived and an HAProxy that answers with the host's name."""
+class Machine:
+    """A network namespace with the interface eth0; the other end of its cable has the name of the machine."""
 
-    def __init__(self, directory: Path, number: int) -> None:
-        self.name = f"host{number}"
-        self.directory = directory / self.name
-        self.directory.mkdir()
-        self.number = number
-        self.keepalived = keepalived.Keepalived(keepalived.find() or "", self.directory)
-        self.haproxy: subprocess.Popen[bytes] | None = None
+    def __init__(self, name: str) -> None:
+        self.name = name
         self._alive = subprocess.Popen(["unshare", "--net", "sh", "-c", "echo; read word"], stdin=-1, stdout=-1)
         assert self._alive.stdout is not None
         self._alive.stdout.readline()
@@ -86,14 +94,10 @@ class Host:
         with self.inside():
             ip("link set lo up")
             ip("link set eth0 up")
-            ip(f"addr add 10.0.0.1{number}/16 dev eth0")
-            ip(f"addr add fd00::1{number}/16 dev eth0 nodad")
-            prepare_kernel()
-        self.join()
 
     @contextlib.contextmanager
     def inside(self) -> Iterator[None]:
-        """Enter the network namespace of the host; processes that are started meanwhile are in it."""
+        """Enter the network namespace; processes and threads that are started meanwhile are in it."""
         libc = ctypes.CDLL(None, use_errno=True)
         with open("/proc/self/ns/net") as before, open(f"/proc/{self._alive.pid}/ns/net") as mine:
             assert libc.setns(mine.fileno(), NEW_NETWORK) == 0
@@ -101,6 +105,23 @@ class Host:
                 yield
             finally:
                 assert libc.setns(before.fileno(), NEW_NETWORK) == 0
+
+
+class Host(Machine):
+    """A host: a machine with keepalived and an HAProxy that answers with the host's name."""
+
+    def __init__(self, directory: Path, number: int) -> None:
+        super().__init__(f"host{number}")
+        self.directory = directory / self.name
+        self.directory.mkdir()
+        self.number = number
+        self.keepalived = keepalived.Keepalived(keepalived.find() or "", self.directory)
+        self.haproxy: subprocess.Popen[bytes] | None = None
+        with self.inside():
+            ip(f"addr add 10.0.0.1{number}/16 dev eth0")
+            ip(f"addr add fd00::1{number}/16 dev eth0 nodad")
+            prepare_kernel()
+        self.join()
 
     def groups(self, others: tuple[str, ...] = ()) -> list[Group]:
         """Return the groups of the pair as this host has them: one for each IP version; others are IPv4's."""

@@ -22,6 +22,14 @@ AGENT = "agent"  # the state directory of a host's agent
 class Sharers(Hosts):
     """The hosts of a pair and more, each with an agent of a server in the namespace that has the bridge."""
 
+    addresses: tuple[str, ...] = ("--attachment=interface", "--interface=eth0=10.0.0.0/16")  # how agents attach them
+    server_addresses: tuple[str, ...] = (
+        "--attachment=interface",
+        "--interface=bridge=10.0.0.0/16",
+        "--private-cidr=10.0.1.0/24",
+        "--public-cidr=10.0.2.0/24",
+    )
+
     def __init__(self, pair: Pair, directory: Path) -> None:
         self.machines = {each.name: each for each in pair.hosts}
         self.running: dict[str, subprocess.Popen[str]] = {}
@@ -36,10 +44,7 @@ class Sharers(Hosts):
             self.database,
             f"--agents={SERVER}:{self.port}",
             "--settle-wait=5",
-            "--attachment=interface",
-            "--interface=bridge=10.0.0.0/16",
-            "--private-cidr=10.0.1.0/24",
-            "--public-cidr=10.0.2.0/24",
+            *self.server_addresses,
             f"--member-ranges={SERVER}/32",
         )
 
@@ -61,8 +66,7 @@ class Sharers(Hosts):
 
     def run(self, machine: Host) -> None:
         """Run the agent of a host until it has registered."""
-        options = ["--attachment=interface", "--interface=eth0=10.0.0.0/16"]
-        options += [f"--state-directory={machine.directory / AGENT}"]
+        options = [*self.addresses, f"--state-directory={machine.directory / AGENT}"]
         with machine.inside(), (machine.directory / "agent.log").open("a") as log:
             command = lbclient("agent", f"{SERVER}:{self.port}", *options)
             agent = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)

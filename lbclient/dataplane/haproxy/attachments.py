@@ -9,10 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, Protocol
 
 from . import links, local_routes, shared_addresses
+from .announced import Announced
 from .holders import Holders
 from .links import Assignment
 from .local_routes import AttachmentFailed as AttachmentFailed
-from .local_routes import is_local
+from .local_routes import is_local as is_local
 from .on_interfaces import OnInterfaces, duplicate, refuse_duplicate
 
 LOG = logging.getLogger(__name__)
@@ -40,6 +41,16 @@ class Attachment(Protocol):
     def keep_only(self, holder: str, addresses: Sequence[str]) -> None:
         """Detach all other addresses of a holder that no other holder has. Raises AttachmentFailed."""
 
+    @property
+    def is_announcing(self) -> bool:
+        """Whether routers are told which addresses are served here."""
+
+    def announce(self, holder: str, addresses: Sequence[str]) -> None:
+        """Tell routers that exactly these addresses of a holder are served here; idempotent. Raises AttachmentFailed.
+
+        Nothing happens unless is_announcing.
+        """
+
     def own_addresses(self) -> Iterable[str]:
         """Return the machine's own addresses that could be mistaken for addresses of load balancers."""
 
@@ -52,6 +63,8 @@ class Attachment(Protocol):
 
 class Loopback:
     """Addresses of 127.0.0.0/8, all of which are local to any Linux machine, or others that the machine has."""
+
+    is_announcing = False
 
     def check(self) -> None:
         return
@@ -70,6 +83,9 @@ class Loopback:
         raise AttachmentFailed("Hosts cannot share addresses with the attachment 'loopback'.")
 
     def keep_only(self, holder: str, addresses: Sequence[str]) -> None:
+        return
+
+    def announce(self, holder: str, addresses: Sequence[str]) -> None:
         return
 
     def own_addresses(self) -> Iterable[str]:
@@ -92,17 +108,19 @@ class AnyIP:
 
     In a lab whole subnets are already local, so that only addresses outside them are routed. The kernel answers ARP
     requests for such IPv4 addresses, and no neighbour solicitations for such IPv6 addresses: a router has to send these
-    here.
+    here. Routers learn from BIRD which addresses are served here, if they are announced.
     """
 
-    def __init__(self, is_alone: bool = True) -> None:
+    def __init__(self, is_alone: bool = True, is_announcing: bool = False) -> None:
         """Create the attachment; with is_alone, all addresses marked as ours in the namespace belong to this server."""
         self._is_alone = is_alone
+        self._announced = Announced(is_announcing)
         self._lock = threading.Lock()
         self._holders = Holders()
         self._claim: socket.socket | None = None
 
     def check(self) -> None:
+        self._announced.check()
         local_routes.check_rights()
 
     def start(self, wanted: Mapping[str, Sequence[str]]) -> None:
@@ -116,8 +134,11 @@ class AnyIP:
                 unwanted = local_routes.ours() - set(self._holders)
                 for address in unwanted | local_routes.misplaced():
                     local_routes.remove(address)
+        if self._is_alone:
+            self._announced.start(wanted)
 
     def stop(self) -> None:
+        self._announced.stop()
         if self._claim:
             self._claim.close()
 
@@ -138,6 +159,13 @@ class AnyIP:
         with self._lock:
             for address in self._holders.give_up(holder, addresses):
                 local_routes.remove(address)
+
+    @property
+    def is_announcing(self) -> bool:
+        return self._announced.is_enabled
+
+    def announce(self, holder: str, addresses: Sequence[str]) -> None:
+        self._announced.announce(holder, addresses)
 
     def own_addresses(self) -> Iterable[str]:
         return local_routes.foreign() if self._is_alone else ()
@@ -160,8 +188,13 @@ def _warn_of_neighbours() -> None:
         )
 
 
-def attachment(kind: Kind, assignments: Sequence[Assignment] = ()) -> Attachment:
-    """Return the attachment of a kind; the assignments of networks to interfaces are those of `interface`."""
+def attachment(kind: Kind, assignments: Sequence[Assignment] = (), is_announcing: bool = False) -> Attachment:
+    """Return the attachment of a kind; the assignments of networks to interfaces are those of `interface`.
+
+    Only `anyip` can announce addresses.
+    """
     if kind == "interface":
         return OnInterfaces(assignments)
-    return Loopback() if kind == "loopback" else AnyIP(is_alone=kind == "anyip")
+    if kind == "loopback":
+        return Loopback()
+    return AnyIP(is_alone=kind == "anyip", is_announcing=is_announcing and kind == "anyip")

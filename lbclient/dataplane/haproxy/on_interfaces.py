@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 
 from . import links, local_routes, neighbours, shared_addresses
+from .announced import Announced
 from .holders import Holders
 from .links import Assignment, Link, Places
 from .local_routes import AttachmentFailed, is_local
@@ -26,6 +27,8 @@ class OnInterfaces:
 
     An address that the machine has already without our mark is used as it is, and stays.
     """
+
+    is_announcing = False
 
     def __init__(
         self,
@@ -62,6 +65,7 @@ class OnInterfaces:
             self._holders.add_all(wanted)
             self._take_over(links.ours())
             self._links = links.states()
+        Announced(is_enabled=False).start({})
         self._watcher.start()
 
     def _take_over(self, there: Mapping[str, set[str]]) -> None:
@@ -102,6 +106,9 @@ class OnInterfaces:
         with self._lock:
             for address in self._holders.give_up(holder, addresses):
                 self._detach(address)
+
+    def announce(self, holder: str, addresses: Sequence[str]) -> None:
+        return
 
     def own_addresses(self) -> Iterable[str]:
         return local_routes.foreign()

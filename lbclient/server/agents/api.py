@@ -6,7 +6,7 @@ import ipaddress
 import logging
 import re
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from typing import Any, NoReturn
@@ -21,11 +21,12 @@ from ...store.hosted import Hosted
 from ...store.prepared import row
 from ...store.records import AmphoraRecord, HostRecord
 from ...store.snapshot import Snapshot
-from ...store.store import Check, Outcome, Store
+from ...store.store import Outcome, Store
 from ...vault.authority import Authority
 from .. import errors
 from ..web.asgi import FAULT, MAXIMUM, PEER, STREAM, Environ
 from ..web.limits import BODY_MAXIMUM
+from . import views
 from .cluster import Cluster
 from .hub import Changes, Hub
 
@@ -193,19 +194,12 @@ class AgentApi:
             leases.extend(tx, host.id, body["epoch"], int(body["clock"]))
             moved = vip_groups.note_states(tx, host.id, body.get("groups", {}))
         for group_id in moved:
-            self._show_holder(group_id)
+            views.show_holder(self._store, group_id)
         if body["totals"]:
             mine = {id_ for id_, _, _ in Hosted(self._store, host.id).roster()}
             with self._store.reading() as tx:
                 totals = {id_: _own_parts(tx, id_, parts) for id_, parts in body["totals"].items() if id_ in mine}
             self._store.all_counted(totals, host.id)
-
-    def _show_holder(self, group_id: str) -> None:
-        """Show the load balancers of a group as the host sees them that has the addresses now."""
-        with self._store.reading() as tx:
-            found = vip_groups.views(tx, group_id)
-        for id_, view in found:
-            self._keep_observed(id_, view, lambda tx: None)
 
     def _about_one(self, method: str, host: HostRecord, body: Body, id_: str, verb: str | None) -> Any:
         with self._store.reading() as tx:
@@ -263,20 +257,7 @@ class AgentApi:
                 vip_groups.keep_view(tx, amphora.id, {key: body.get(key) for key in OBSERVED})
                 if not vip_groups.is_holder(tx, amphora):
                     return
-        self._keep_observed(amphora.loadbalancer_id, body, check)
-
-    def _keep_observed(self, id_: str, body: Mapping[str, Any], check: Callable[[sa.Connection], None]) -> None:
-        """Store what was observed; a portion leaves alone what it does not name."""
-        with self._store.reading() as tx:
-            known = reading.operating_statuses(tx, id_)
-        statuses = {(name, part): status for name, part, status in body["statuses"] if (name, part) in known}
-        reasons = {(name, part): reason for name, part, reason in body["reasons"]}
-        checks = body["checks"]
-        if checks is not None:
-            unnamed = [part for name, part in known if name == "member"] if body.get("portion") is not None else []
-            told = {part: each and Check(**each) for part, each in checks.items() if ("member", part) in known}
-            checks = {**dict.fromkeys(unnamed), **told}
-        self._store.observed(id_, statuses, checks, reasons, body["revision"], check=check)
+        views.keep(self._store, amphora.loadbalancer_id, body, check)
 
 
 def _abilities(body: Body) -> tuple[tuple[str, ...], dict[str, list[str]]]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from ...store import departures, leases, placing, prepared, reading, vip_groups
+from ...store import departures, leases, placing, prepared, reading
 from ...store.cluster_tables import SERVER
 from ...store.records import AmphoraRecord
 from ...store.store import Store
@@ -19,6 +19,7 @@ from ...strings import reason
 from ..peers import Carrier
 from ..services import Figures, TrafficTail
 from .hub import Hub
+from .redundancy import Redundancy
 
 if TYPE_CHECKING:
     from ...store.snapshot import Snapshot
@@ -34,6 +35,7 @@ class Cluster:
         self._store = store
         self._local = local
         self._hub = hub
+        self._redundancy = Redundancy(store, self.reconciled, self.wake)
         self._watchers: list[Callable[[str], None]] = []
         # Of load balancers on two hosts: these hosts, and the addresses, as they were told last.
         self._shared: dict[str, tuple[frozenset[str], tuple[str, ...]]] = {}
@@ -58,11 +60,13 @@ class Cluster:
         """Pass on that an agent has reconciled a load balancer."""
         if loadbalancer_id in self._shared:
             self._tell_groups(loadbalancer_id, self._amphorae(loadbalancer_id))
+        self._redundancy.note(loadbalancer_id)
         for tell in self._watchers:
             tell(loadbalancer_id)
 
     def wake(self, loadbalancer_id: str, project_id: str | None = None) -> None:
         """Have the load balancer's hosts reconcile it soon."""
+        self._redundancy.note(loadbalancer_id)
         amphorae = self._amphorae(loadbalancer_id)
         for host_id in _places(amphorae):
             if host_id is None:
@@ -92,11 +96,15 @@ class Cluster:
         for host_id in hosts | (known[0] if known else frozenset()):
             self._hub.post(host_id, groups=True)
 
-    def _tell_all_groups(self, loadbalancer_id: str) -> None:
-        """Tell the hosts of a load balancer, and those that it had, that something of the group has changed."""
-        hosts, _ = self._shared.pop(loadbalancer_id, (frozenset(), ()))
-        for host_id in hosts:
+    def _tell(self, told: departures.Told) -> None:
+        """Tell hosts that their groups have changed, once each, and have load balancers that have moved reconciled."""
+        for host_id in told.hosts:
             self._hub.post(host_id, groups=True)
+        for id_ in told.loadbalancers:
+            known = self._shared.get(id_)
+            if known is not None:
+                self._shared[id_] = frozenset(each.host_id for each in self._amphorae(id_)), known[1]
+            self.wake(id_)
 
     def wake_pending(self) -> None:
         self._local.wake_pending()
@@ -125,14 +133,10 @@ class Cluster:
         is_here = self._hosts(loadbalancer_id) == [None]
         return self._local.performance(loadbalancer_id) if is_here else None
 
-    def kill(self, loadbalancer_id: str) -> int:
-        count = 0
-        for host_id in self._hosts(loadbalancer_id):
-            if host_id is None:
-                count += self._local.kill(loadbalancer_id)
-            else:
-                count += int(self._hub.ask(host_id, "kill", id=loadbalancer_id) or 0)
-        return count
+    def kill(self, loadbalancer_id: str, host_id: str | None = None) -> int:
+        if host_id in (None, SERVER):
+            return self._local.kill(loadbalancer_id)
+        return int(self._hub.ask(host_id, "kill", id=loadbalancer_id) or 0)
 
     def unsupported(self, snapshot: Snapshot) -> str | None:
         """Return why this machine's HAProxy could not run the load balancer; hosts are expected to have the same."""
@@ -185,7 +189,6 @@ class Cluster:
         with self._store.reading() as tx:
             is_any = leases.is_any_leaving(tx)
             is_any_group = departures.is_any_leaving(tx)
-            alone = vip_groups.held_up(tx)
             yielding = departures.about_to_yield(tx) if is_any_group else []
             silent = leases.silent(tx)
         for group, other in yielding:  # that host then passes packets of open connections on to the one that yields
@@ -197,12 +200,9 @@ class Cluster:
                 self.wake(id_)
         if is_any_group:
             with self._store.writing() as tx:
-                moved = departures.leaving(tx)
-            for id_ in moved:
-                self._tell_all_groups(id_)
-            alone += moved
-        for id_ in alone:
-            self.wake(id_)
+                told = departures.leaving(tx, [group for group, _ in yielding])
+            self._tell(told)
+        self._redundancy.sweep()
         for name, id_ in silent:
             self._show_silence(name, id_)
 

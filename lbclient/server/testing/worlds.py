@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from ...store import noop
+from ...store import noop, prepared
 from ...store.cluster_tables import AMPHORA
 from ...store.tables import LOADBALANCER, MEMBER
 from .. import errors
@@ -45,10 +45,10 @@ def check_loadbalancer(services: Services, loadbalancer_id: str | None) -> None:
 def kill(services: Services, amphora_id: str) -> int:
     """Kill the processes of an amphora and return how many there were. Raises NotFound."""
     with services.store.reading() as tx:
-        found = tx.scalar(sa.select(AMPHORA.c.loadbalancer_id).where(AMPHORA.c.id == amphora_id))
+        found = prepared.by(AMPHORA, "id").first(tx, id=amphora_id)
     if found is None:
         raise errors.NotFound.named("Amphora", amphora_id)
-    return services.dataplane.kill(found)
+    return services.dataplane.kill(found.loadbalancer_id, found.host_id)
 
 
 def prepare(services: Services, kit: Kit) -> None:

@@ -152,3 +152,28 @@ assert pair.other(first).keepalived.stop() == "stopped"
 assert answer(VIPS[4]) is None
 """
     play(script, tmp_path)
+
+
+def test_a_foreign_virtual_router_of_the_same_number_moves_no_address(tmp_path: Path) -> None:
+    """It has a higher priority, and sends its adverts to all on the link."""
+    script = """
+pair.start(seconds=1)
+holder = pair.settle(4)
+taken = [each.takeovers() for each in pair.hosts]
+foreign = Host(Path(sys.argv[1]), 3)
+with foreign.inside():
+    foreign.keepalived.apply(
+        "global_defs {\\n vrrp_version 3\\n}\\n"
+        "vrrp_instance foreign {\\n state MASTER\\n interface eth0\\n virtual_router_id 7\\n"
+        " priority 254\\n advert_int 0.2\\n virtual_ipaddress {\\n 10.0.9.3/32\\n }\\n}\\n"
+    )
+wait(lambda: foreign.has("10.0.9.3"), "the foreign router does not start")
+client = Client(VIPS[4])
+client.start()
+wait(lambda: len(client.seen) > 500, "no progress")
+client.stop()
+assert {name for _, name in client.seen} <= {holder.name, None}
+assert [each.takeovers() for each in pair.hosts] == taken
+assert pair.settle(4) is holder
+"""
+    play(script, tmp_path)

@@ -14,6 +14,7 @@ CREATE TABLE amphora (
 	peer_port INTEGER, 
 	applied_revision BIGINT, 
 	fault TEXT, 
+	late_revision BIGINT, 
 	observed TEXT, 
 	moving_to VARCHAR(36), 
 	cached_zone TEXT, 
@@ -559,6 +560,8 @@ CREATE TABLE vip_group (
 	first_state TEXT, 
 	second_state TEXT, 
 	yielding_host_id VARCHAR(36), 
+	yielding_until BIGINT, 
+	failover_host_id VARCHAR(36), 
 	serial BIGINT NOT NULL, 
 	PRIMARY KEY (id), 
 	UNIQUE (network, number)

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ....resources import AMPHORA, LOADBALANCER, STATISTICS
-from ....store import hosts, placing, reading, vip_groups
+from ....store import departures, hosts, placing, reading, vip_groups
 from ....store.cluster_tables import AMPHORA as AMPHORAS
 from ....store.cluster_tables import HOST, SERVER, VIP_GROUP
 from ....store.records import Record
@@ -38,8 +38,9 @@ def _of_side(first: sa.ColumnElement[Any], second: sa.ColumnElement[Any]) -> sa.
 
 OWN = sa.func.coalesce(_of_side(G.first_address, G.second_address), LB.vip_address)
 OWN_CANONICAL = sa.func.coalesce(_of_side(G.first_address, G.second_address), LB.vip_address_canonical)
-# One of two is in ERROR while its host is not heard or could not apply the last change: the other may serve well.
-IS_DOWN = A.vip_group_id.is_not(None) & (A.fault.is_not(None) | ~hosts.is_heard())
+# One of two is in ERROR while its host is not heard, or could not apply the last change, or not in time: the other may
+# serve well.
+IS_DOWN = A.vip_group_id.is_not(None) & (A.fault.is_not(None) | A.late_revision.is_not(None) | ~hosts.is_heard())
 IS_KEPT = (LB.provisioning_status != "PENDING_CREATE") & (LB.provisioning_status != "PENDING_DELETE")
 
 # An amphora listens on the VIP itself. It is not a virtual machine; its address for management is that of the agent.
@@ -132,14 +133,14 @@ def configure(services: Services, request: Request, id: str) -> Answer:
 
 
 def fail_over(services: Services, request: Request, id: str) -> Answer:
-    """PUT: replace this amphora by a new one."""
+    """PUT: replace this amphora by a new one; if its host has addresses that two share, the other gets them."""
     policy.check(services, request.who, "amphora:put_failover")
     _replace(services, _find(services, id).loadbalancer_id, [id], who=request.who)
     return Answer(None, 202)
 
 
 def fail_over_loadbalancer(services: Services, request: Request, id: str) -> Answer:
-    """PUT: replace the amphorae of the load balancer by new ones."""
+    """PUT: replace the amphorae of the load balancer by new ones; of two hosts, the other gets the addresses."""
     with services.store.reading() as tx:
         policy.visible(services, tx, request.who, "loadbalancer:put_failover", LOADBALANCER, id)
         amphorae = placing.amphorae(tx, id)
@@ -169,9 +170,10 @@ def _replace(services: Services, loadbalancer_id: str, amphora_ids: Sequence[str
     """Replace amphorae on their hosts, unless a concurrent request has already replaced them. Raises Conflict."""
 
     def operation(change: Change, wanted: Sequence[str]) -> None:
-        known = {each.id for each in placing.amphorae(change.tx, loadbalancer_id)}
-        if known.issuperset(wanted):
+        known = {each.id: each for each in placing.amphorae(change.tx, loadbalancer_id)}
+        if known.keys() >= set(wanted):
             for id_ in wanted:
+                departures.fail_over(change.tx, known[id_])
                 placing.renew(change.tx, id_)
             change.touch_loadbalancer()
             change.note("failover", LOADBALANCER.name, loadbalancer_id)
