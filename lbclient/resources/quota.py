@@ -58,4 +58,17 @@ QUOTA = Resource(
     former_names=tuple((former, name) for name, former in SPELLINGS.items()),
 )
 
+# Objects of the network API and the key manager, whose quotas are options of the server alone.
+BESIDE = (
+    "network",
+    "subnet",
+    "port",
+    "router",
+    "floatingip",
+    "security_group",
+    "security_group_rule",
+    "qos_policy",
+    "secret",
+    "container",
+)
 LIMITS = tuple(field.name for field in QUOTA.fields if field.name != QUOTA.identifier)

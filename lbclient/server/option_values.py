@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from ..resources.quota import LIMITS, UNLIMITED
+from ..resources.quota import BESIDE, LIMITS, UNLIMITED
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 SYSLOG_PORTS = {"syslog": 514, "syslog+tcp": 601, "syslog+tls": 6514}
@@ -126,8 +126,8 @@ def quotas(value: str) -> dict[str, int]:
 
 
 def _quota(name: str, limit: str) -> int:
-    if name not in LIMITS:
-        raise ValueError(f"a limit like {LIMITS[0]}=10; there are {', '.join(LIMITS)}")
+    if name not in (*LIMITS, *BESIDE):
+        raise ValueError(f"a limit like {LIMITS[0]}=10; there are {', '.join((*LIMITS, *BESIDE))}")
     number: int = number_of(int, UNLIMITED, 2_000_000_000, f"a number from {UNLIMITED} (no limit) to 2000000000")(limit)
     return number
 

@@ -10,8 +10,10 @@ import sqlalchemy as sa
 
 from ...store.keymanager_tables import ACL, CONTAINER, SECRET, is_current
 from ...store.times import now
+from .. import usual_quotas
 from ..access.context import Context
 from ..errors import Forbidden, NotFound
+from ..services import Services
 from ..web.routing import Request
 
 USERS = {"admin", "member", "creator"}  # roles that may create secrets and containers
@@ -37,6 +39,13 @@ def project(request: Request, action: str) -> str:
     if who.project_id is None or not who.roles & USERS:
         raise _forbidden(action)
     return who.project_id
+
+
+def check_quota(services: Services, tx: sa.Connection, kind: Kind, project_id: str) -> None:
+    """Check that a project may have one more object of this kind. Raises Forbidden, in Barbican's words."""
+    if not usual_quotas.has_room(services, tx, kind.name, kind.table, project_id):
+        most = usual_quotas.limit(services, kind.name)
+        raise Forbidden(f"Quota reached for project {project_id}. Only {most} {kind.plural} are allowed")
 
 
 def changeable(tx: sa.Connection, kind: Kind, id_: str, who: Context, action: str) -> Any:

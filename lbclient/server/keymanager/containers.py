@@ -45,6 +45,7 @@ def create(services: Services, request: Request) -> Answer:
     id_ = str(uuid.uuid4())
     row = {"id": id_, "project_id": project_id, "creator_id": request.who.user_id, "name": values.get("name")}
     with services.store.writing() as tx:
+        access.check_quota(services, tx, access.CONTAINERS, project_id)
         ids = [_secret(tx, project_id, each) for each in contents]
         if len(set(ids)) < len(ids):
             raise invalid(SCHEMA, "Duplicate secret ids are not allowed", "secret_refs")

@@ -49,6 +49,7 @@ def create(services: Services, request: Request) -> Answer:
     payload = _payload(values, services.config.secret_bytes)
     owner = {"id": str(uuid.uuid4()), "project_id": project_id, "creator_id": request.who.user_id}
     with services.store.writing() as tx:
+        access.check_quota(services, tx, access.SECRETS, project_id)
         if payload is not None:
             row |= {"sealed": tls_material.vault(tx).seal(payload[0]), "content_type": payload[1]}
         stamps = {"created": now(), "updated": now(), "serial": serials.of_row(tx)}

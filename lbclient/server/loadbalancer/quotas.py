@@ -58,7 +58,7 @@ def remaining(services: Services, tx: sa.Connection, resource: Resource, project
 
 def defaults(services: Services) -> dict[str, int]:
     """Return the limits of projects without limits of their own."""
-    return {**dict.fromkeys(LIMITS, UNLIMITED), **services.usual_quotas}
+    return {name: services.usual_quotas.get(name, UNLIMITED) for name in LIMITS}
 
 
 def list_all(services: Services, request: Request) -> Answer:

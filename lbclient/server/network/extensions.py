@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .. import usual_quotas
 from ..errors import NotFound
 from ..services import Services
 from ..web.routing import Answer, Handler, Request
@@ -69,8 +70,8 @@ QUOTAS = ("floatingip", "network", "port", "rbac_policy", "router", "security_gr
 
 
 def quota(services: Services, request: Request, project_id: str) -> Answer:
-    """Answer that no quota is limited."""
-    return Answer({"quota": dict.fromkeys(QUOTAS, -1)})
+    """Answer the limits of every project; -1 stands for none."""
+    return Answer({"quota": {name: usual_quotas.limit(services, name) for name in QUOTAS}})
 
 
 def none_of(plural: str, name: str) -> tuple[Handler, Handler]:

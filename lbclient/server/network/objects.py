@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from ...strings import is_storable
-from .. import errors
+from .. import errors, usual_quotas
 from ..access.context import Context
 from ..attributes import Kind, Type
 from ..services import Services
@@ -46,6 +47,7 @@ def create(
         many = bodies.created(kind, request.body, request.who)
         texts = [text for each in many for text in warnings(each)]
         with services.store.writing() as tx:
+            _check_quotas(services, tx, kind, many)
             ids = [add(tx, request, values) for values in many]
             found = {row.id: row for row in tx.execute(sa.select(kind.table).where(kind.table.c.id.in_(ids)))}
             made = present(tx, [found[id_] for id_ in ids])
@@ -55,6 +57,14 @@ def create(
         return Answer({kind.plural: made} if kind.plural in request.body else {kind.name: made[0]}, 201, headers)
 
     return handle
+
+
+def _check_quotas(services: Services, tx: sa.Connection, kind: Kind, new: Sequence[Values]) -> None:
+    """Check that the projects may have the new objects. Raises errors.Conflict, in Neutron's words."""
+    name = "qos_policy" if kind.name == "policy" else kind.name
+    for project_id, count in Counter(values["project_id"] for values in new).items():
+        if not usual_quotas.has_room(services, tx, name, kind.table, project_id, count):
+            raise errors.Conflict(f"Quota exceeded for resources: ['{name}'].", kind="OverQuota")
 
 
 def show(kind: Kind, present: Presenter) -> Handler:
