@@ -114,7 +114,8 @@ def test_the_number_of_statements_does_not_grow_with_the_members(
             store.settle(snapshot, None)
         steps.append(counts)
     few, many = ((size - 1) // prepared.CHUNK for size in sizes)  # insertions of so many rows at once
-    assert steps[1] == [steps[0][0] + many - few, *steps[0][1:]]
+    more = many - few if store.engine.dialect.name == "sqlite" else 0  # PostgreSQL gets the rows one after the other
+    assert steps[1] == [steps[0][0] + more, *steps[0][1:]]
 
 
 def unsettled(make_api: Any, store: Store, size: int) -> tuple[Any, Any, Any]:
