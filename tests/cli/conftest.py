@@ -70,7 +70,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
         yield Cloud(line.split()[-1], directory)
     finally:
         process.terminate()
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
         for path in Path("/proc").glob("[0-9]*/cmdline"):  # HAProxy outlives the server
             try:
                 is_ours = str(directory).encode() in path.read_bytes()

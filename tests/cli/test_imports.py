@@ -29,7 +29,7 @@ print(status, *sorted(sys.modules), file=sys.stderr)
 
 def loaded(environment: dict[str, str], *arguments: str) -> set[str]:
     command = [sys.executable, "-c", PROGRAM, *arguments]
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30, check=True)
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
     status, *modules = result.stderr.split()
     assert status == "0", result.stderr
     return set(modules)

@@ -319,7 +319,7 @@ def test_what_is_said_by_variables_counts_like_options(cloud, folder) -> None:
     }
     bare = {name: value for name, value in environment.items() if not name.startswith("OS_")}
     for env in ({**bare, **variables}, environment, {**bare, **variables}):
-        subprocess.run(lbclient(*LIST), env=env, check=True, capture_output=True, timeout=30)
+        subprocess.run(lbclient(*LIST), env=env, check=True, capture_output=True, timeout=60)
     assert len(files(folder)) == 2
 
 
@@ -328,7 +328,7 @@ def test_python_alone_logs_in_and_talks(cloud, folder) -> None:
     program = "import sys\nfrom lbclient.cli.shell import main\nmain()\nprint(*sys.modules, file=sys.stderr)"
     command = [sys.executable, "-c", program]
     runs = [
-        subprocess.run([*command, *words], env=environment, capture_output=True, text=True, check=True, timeout=30)
+        subprocess.run([*command, *words], env=environment, capture_output=True, text=True, check=True, timeout=60)
         for words in (("--no-auth-cache", *LIST), LIST, LIST)
     ]
     for run in runs:

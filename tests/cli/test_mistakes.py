@@ -193,7 +193,7 @@ def test_an_interrupt(cloud):
         connection, _ = silent.accept()  # it waits for an answer now
         with connection:
             process.send_signal(signal.SIGINT)
-            out, err = process.communicate(timeout=10)
+            out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (130, "", "")
 
 
@@ -202,7 +202,7 @@ def test_a_reader_that_goes_away(cloud, run, loadbalancer):
     os.close(reading)
     process = lbclient_process(cloud, "loadbalancer", "list", stdout=writing)
     os.close(writing)
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=60)
     assert err == ""
     assert process.returncode == 141
 

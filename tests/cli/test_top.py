@@ -190,7 +190,7 @@ def test_it_ends_after_so_many_looks(cloud, busy) -> None:
 
 def test_lines_for_a_pipe(cloud, busy) -> None:
     command = lbclient("loadbalancer", "top", busy, "--interval", "0.5", "--count", "2")
-    result = subprocess.run(command, env=cloud.environment(), capture_output=True, text=True, timeout=30, check=True)
+    result = subprocess.run(command, env=cloud.environment(), capture_output=True, text=True, timeout=60, check=True)
     heading, *lines = result.stdout.splitlines()
     assert heading.split() == [
         "TIME",

@@ -172,6 +172,6 @@ def test_a_terminal_has_colours_and_a_pipe_has_not(cloud, made) -> None:
         assert terminal.finish() == 0
         assert b"\x1b[" in terminal.raw
         assert max(map(len, terminal.text.splitlines())) == 100
-    result = subprocess.run(command, env=cloud.environment(), capture_output=True, timeout=30, check=True)
+    result = subprocess.run(command, env=cloud.environment(), capture_output=True, timeout=60, check=True)
     assert b"\x1b[" not in result.stdout
     assert max(map(len, result.stdout.decode().splitlines())) == 80

@@ -143,7 +143,7 @@ def curl(port: int, *options: str) -> str:
         pytest.skip("there is no curl with HTTP/2 here")
     place = f"shop.example:{port}:{vips.at(port)}"
     command = ["curl", "-sS", "-i", "--resolve", place, *options, f"https://shop.example:{port}/path"]
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
 
 
 def test_http2(serve, running: Running, tmp_path: Path) -> None:

@@ -94,7 +94,7 @@ def test_a_udp_balancer_with_metrics(site: Site, echo: int) -> None:
         [line] = [each for each in page.splitlines() if "octavia_listener_bytes_in_total" in each and '"dns"' in each]
         assert line.endswith(" 5")
         site.server.process.kill()
-        site.server.process.communicate(timeout=10)
+        site.server.process.communicate(timeout=60)
         assert asked(client, b"still there?") == b"still there?"
     site.server = start_server(site.server.state_directory)
     wait_until(lambda: site.run("show", "lb")["operating_status"] == "ONLINE")

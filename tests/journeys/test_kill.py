@@ -30,7 +30,7 @@ def server(tmp_path: Path, database_url: str) -> Iterator[Server]:
             wait_until(lambda: server.all()["loadbalancers"] == [], "a load balancer stays")
         finally:
             server.process.terminate()
-            server.process.communicate(timeout=20)
+            server.process.communicate(timeout=60)
 
 
 def test_killed_in_the_middle_of_changes_under_load(server: Server) -> None:

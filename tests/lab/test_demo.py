@@ -175,5 +175,5 @@ def test_the_guides_places_elsewhere() -> None:
 
 def test_pause_waits_for_enter(open_lab: Lab) -> None:
     script = "import sys; from lbclient.lab.stage import Stage; Stage({}, {}, is_paused=True).pause(); print('on')"
-    done = subprocess.run([sys.executable, "-c", script], input="\n", capture_output=True, text=True, timeout=20)
+    done = subprocess.run([sys.executable, "-c", script], input="\n", capture_output=True, text=True, timeout=60)
     assert done.stdout == "\n-- Enter goes on --\non\n"

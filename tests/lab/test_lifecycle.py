@@ -221,4 +221,4 @@ def test_two_ephemeral_servers_share_nothing() -> None:
     finally:
         for server in servers:
             server.terminate()
-            server.communicate(timeout=30)
+            server.communicate(timeout=60)

@@ -101,7 +101,7 @@ class Service:
 
     def stop(self) -> None:
         self._process.terminate()
-        self._process.communicate(timeout=20)
+        self._process.communicate(timeout=60)
 
     def _answers(self) -> bool:
         try:

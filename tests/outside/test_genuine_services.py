@@ -102,7 +102,7 @@ class Ours:
 
     def stop(self) -> None:
         self._process.terminate()
-        self._process.communicate(timeout=20)
+        self._process.communicate(timeout=60)
 
     def end(self) -> None:
         self.stop()

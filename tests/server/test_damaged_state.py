@@ -170,7 +170,7 @@ def test_an_older_state_without_a_mark(state: Path, refused: Refused) -> None:
 
 def reset(state: Path, *options: str) -> subprocess.CompletedProcess[str]:
     command = lbclient("server", "reset-password", f"--state-directory={state}", *options)
-    return subprocess.run(command, capture_output=True, text=True, timeout=30)
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
 
 @pytest.mark.parametrize(("user", "cloud"), [("admin", "lbclient-admin"), ("demo", "lbclient")])

@@ -27,7 +27,7 @@ def test_a_second_agent_with_the_file_of_a_host_waits_until_the_first_is_gone(ho
     wait_until(lambda: hosts.shown("first")["fault"] == fault, LONG)
     assert (hosts.shown("first")["epoch"], hosts.is_here("copy", balancer)) == (epoch, False)
     agent.kill()
-    agent.communicate(timeout=20)
+    agent.communicate(timeout=60)
     for pid in processes_with(str(hosts.directory / "first" / "haproxy")):
         os.kill(pid, signal.SIGKILL)
     assert other.stdout is not None

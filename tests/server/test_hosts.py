@@ -86,7 +86,7 @@ def test_changes_reach_an_agent_that_was_away(hosts: Hosts, member: Web) -> None
     agent, balancer, url = hosts.carried(member)
     wait_until(lambda: _is_served(url), LONG)
     agent.kill()
-    agent.communicate(timeout=20)
+    agent.communicate(timeout=60)
     hosts.ask("PUT", f"{LBAAS}/loadbalancers/{balancer['id']}", {"loadbalancer": {"admin_state_up": False}})
     hosts.run_agent("first")
     wait_until(lambda: hosts.statuses(balancer) == ("ACTIVE", "OFFLINE"), LONG)

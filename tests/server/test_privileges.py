@@ -41,7 +41,7 @@ class Site:
 
     def restart(self, *options: str) -> None:
         self.server.process.terminate()
-        self.server.process.communicate(timeout=20)
+        self.server.process.communicate(timeout=60)
         self.server = start_server(self.state, *options)
         self.log_in()
 
@@ -200,5 +200,5 @@ def test_without_the_right_to_become_another_user_there_is_a_warning(tmp_path: P
     assert server.stdout is not None
     assert server.stdout.readline()
     server.send_signal(signal.SIGTERM)
-    _, log = server.communicate(timeout=20)
+    _, log = server.communicate(timeout=60)
     assert "HAProxy, which faces clients, runs as root" in log

@@ -107,7 +107,7 @@ def test_figures_of_many_members_are_shown_by_the_other(pair: Pair) -> None:
 
 def test_without_the_carrier_changes_are_kept_and_applied_later(pair: Pair) -> None:
     pair.carrier.process.send_signal(signal.SIGKILL)
-    pair.carrier.process.communicate(timeout=20)
+    pair.carrier.process.communicate(timeout=60)
     balancer = pair.create("loadbalancers", "loadbalancer", name="lb", vip_subnet_id=pair.subnet)
     assert balancer["provisioning_status"] == "PENDING_CREATE"
     pair.carrier = pair.start_carrier()

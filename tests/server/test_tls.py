@@ -80,9 +80,9 @@ def test_our_client_checks_the_certificate(server: RunningServer) -> None:
     ca = server.state_directory.parent / "ca.pem"
     command = lbclient("loadbalancer", "list", "-f", "json")
     environment = server.environment
-    known = subprocess.run([*command, f"--os-cacert={ca}"], env=environment, capture_output=True, text=True, timeout=30)
+    known = subprocess.run([*command, f"--os-cacert={ca}"], env=environment, capture_output=True, text=True, timeout=60)
     assert (known.returncode, json.loads(known.stdout)) == (0, [])
-    unknown = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30)
+    unknown = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
     assert unknown.returncode == 1
     assert "--os-cacert" in unknown.stderr
 
@@ -108,7 +108,7 @@ def test_a_self_signed_certificate_is_named_in_clouds_yaml(tmp_path: Path) -> No
     try:
         assert cloud(server)["cacert"] == str(both)
         command = lbclient("loadbalancer", "list", "-f", "json")
-        done = subprocess.run(command, env=server.environment, capture_output=True, text=True, timeout=30)
+        done = subprocess.run(command, env=server.environment, capture_output=True, text=True, timeout=60)
         assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr
     finally:
         end_server(server)
@@ -209,7 +209,7 @@ def test_files_that_cannot_be_used(tmp_path: Path, ca: Certified) -> None:
 )
 def test_options_that_do_not_fit(tmp_path: Path, options: list[str], why: str) -> None:
     command = [*MAIN, f"--state-directory={tmp_path / 'state'}", "--bind-port=0", *options]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=20)
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert ended.returncode in (1, 2)
     assert ended.stderr.startswith(f"lbclient server: {why}")
     assert ended.stderr.count("\n") == 1
@@ -238,7 +238,7 @@ def test_the_address_is_the_bound_one_and_clear_text_is_warned_of(
     assert process.stdout is not None
     line = process.stdout.readline()
     process.terminate()
-    _, log = process.communicate(timeout=20)
+    _, log = process.communicate(timeout=60)
     assert re.fullmatch(rf"lbclient server is listening on http://{re.escape(printed)}:\d+\n", line), log
     assert ("cross the network in clear text" in log) is is_warned
     assert "runs as root" not in log  # the only user there is

@@ -266,7 +266,7 @@ class Hosts:
             connection.close()
         for agent in self.agents:
             agent.kill()
-            agent.communicate(timeout=20)
+            agent.communicate(timeout=60)
         end_server(self.server)
         for pid in processes_with(str(self.directory)):
             os.kill(pid, signal.SIGKILL)

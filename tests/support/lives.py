@@ -115,7 +115,7 @@ class Server:
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
-        self.process.communicate(timeout=10)
+        self.process.communicate(timeout=60)
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         answer = requests.request(method, f"{self.url}{path}", json=body, headers=self.headers, timeout=10)

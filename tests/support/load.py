@@ -42,7 +42,7 @@ def speaks_http2() -> bool:
 
 
 def _said(*command: str) -> str:
-    return subprocess.run(command, capture_output=True, text=True, timeout=10, check=False).stdout
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stdout
 
 
 def _bracketed(address: str) -> str:

@@ -43,7 +43,7 @@ def runner(namespace: list[str], attached: str = f"--attachment=anyip {NETWORKS}
         support = str(Path(__file__).parent)
         command = [*namespace, sys.executable, "-c", PREPARED + script, *arguments]
         environment = {**os.environ, "PYTHONPATH": support, "ATTACHED": attached}
-        result = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
+        result = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
         assert result.returncode == 0, result.stderr
         return result.stdout
 

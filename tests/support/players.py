@@ -54,4 +54,4 @@ class Lbclient:
         return status, out, err
 
     def end(self) -> None:
-        self._process.communicate(timeout=20)
+        self._process.communicate(timeout=60)

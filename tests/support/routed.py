@@ -179,7 +179,7 @@ class Lone(Hosts):
     def restart(self, *server_addresses: str) -> None:
         """Restart the server with other options for addresses; HAProxy runs on meanwhile."""
         self.server.process.terminate()
-        self.server.process.communicate(timeout=30)
+        self.server.process.communicate(timeout=60)
         self.server_addresses = server_addresses
         self.server = self.start()
 

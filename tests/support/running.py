@@ -126,6 +126,6 @@ def start_server(
 def end_server(server: RunningServer) -> None:
     """Ends the server and the HAProxy processes that outlive it."""
     server.process.terminate()
-    server.process.communicate(timeout=20)
+    server.process.communicate(timeout=60)
     for pid in processes_with(str(server.state_directory)):
         os.kill(pid, signal.SIGKILL)

@@ -64,7 +64,7 @@ there("route add 2001:db8:1::/64 via 2001:db8::1")
 for address in (V4, V6, "2001:db8:1::7"):
     code = f"import socket; socket.create_connection(({address!r}, 80), 5)"
     command = ["nsenter", f"--net=/proc/{other.pid}/ns/net", sys.executable, "-c", code]
-    print(address, subprocess.run(command, capture_output=True, timeout=30).returncode)
+    print(address, subprocess.run(command, capture_output=True, timeout=60).returncode)
 other.stdin.close()
 """
     said = in_namespace(LINKED + script).splitlines()

@@ -48,7 +48,7 @@ def until(condition, what=""):
 def connects(address):
     code = f"import socket; socket.create_connection(({address!r}, 80), 3)"
     command = ["nsenter", f"--net=/proc/{other.pid}/ns/net", sys.executable, "-c", code]
-    return subprocess.run(command, capture_output=True, timeout=30).returncode == 0
+    return subprocess.run(command, capture_output=True, timeout=60).returncode == 0
 
 
 def on(interface):

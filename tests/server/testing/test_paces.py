@@ -114,7 +114,7 @@ def test_holds_outlive_a_restart_unless_the_testing_api_is_gone(tmp_path: Path, 
         url = f"{server.url}/v2.0/lbaas/loadbalancers"
         id_ = requests.post(url, json=body, headers=headers, timeout=30).json()["loadbalancer"]["id"]
         os.kill(server.process.pid, signal.SIGKILL)
-        server.process.communicate(timeout=20)
+        server.process.communicate(timeout=60)
         options = ("--testing",) if has_testing else ()
         server = start_server(state, *options, "--auth=noauth", "--network=noop")
 
