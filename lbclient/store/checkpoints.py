@@ -30,6 +30,7 @@ class Checkpoints:
         self._is_over = threading.Event()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._has_failed = False  # the last one
 
     def note(self) -> None:
         """Note that something was committed."""
@@ -58,8 +59,11 @@ class Checkpoints:
             self._is_due.clear()
             try:
                 self._make()
+                self._has_failed = False
             except sa.exc.SQLAlchemyError as error:  # as on a full disk; the log keeps everything meanwhile
-                LOG.warning("a checkpoint of the database failed: %s", error)
+                if not self._has_failed:
+                    LOG.warning("a checkpoint of the database failed, and is tried again after each commit: %s", error)
+                self._has_failed = True
 
     def _make(self) -> None:
         """Make a checkpoint; if the log has become long, another one while nothing is written, which leaves little."""
