@@ -113,7 +113,11 @@ def test_a_change_of_many_members_is_settled_by_one_report_of_a_bounded_size() -
     balancer = SimpleNamespace(id="lb", revision=3, provisioning_status="PENDING_UPDATE", fault=None)
     ids = [f"{number:036}" for number in range(70_000)]
     snapshot: Any = SimpleNamespace(
-        loadbalancer=balancer, failures={}, unbound={}, peers=(), seen=dict.fromkeys((("member", id_) for id_ in ids), 3)
+        loadbalancer=balancer,
+        failures={},
+        unbound={},
+        peers=(),
+        seen=dict.fromkeys((("member", id_) for id_ in ids), 3),
     )
     wanted = {**{("member", id_): "ONLINE" for id_ in ids}, ("pool", "p"): "ONLINE"}
     assert plane.settle(snapshot, None, expect=lambda known: {**known, **wanted}) is False

@@ -23,7 +23,9 @@ TAGS = [f"{number:0255}" for number in range(50)]
 def apart(name: str, directory: Path) -> None:
     paths = os.pathsep.join(map(str, (TESTS.parent, TESTS / "support", TESTS / "support/dataplane")))
     command = [*APART, sys.executable, __file__, name, str(directory)]
-    ended = subprocess.run(command, env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True, timeout=180)
+    ended = subprocess.run(
+        command, env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True, timeout=180
+    )
     assert ended.returncode == 0, ended.stderr
 
 
