@@ -92,8 +92,9 @@ class Sharers(Hosts):
 
     def come_back(self, machine: Host, address: str) -> None:
         """Start a host again, as after a reboot: without addresses that were not its own."""
-        with machine.inside():
-            ip(f"addr del {address}/32 dev eth0")
+        if machine.has(address):  # keepalived may have seen its parent die before it was killed, and taken it away
+            with machine.inside():
+                ip(f"addr del {address}/32 dev eth0")
         machine.join()
         self.run(machine)
 
