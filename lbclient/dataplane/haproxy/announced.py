@@ -9,13 +9,12 @@ from __future__ import annotations
 import errno
 import ipaddress
 import logging
-import os
-import shutil
 import socket
 import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from .binary import find_program
 from .holders import Holders
 from .local_routes import PROTOCOL, AttachmentFailed, netlink
 
@@ -23,7 +22,6 @@ LOG = logging.getLogger(__name__)
 TABLE = 108  # `ip route show table 108`; BIRD's configuration names it
 BLACKHOLE = 6  # RTN_BLACKHOLE
 WATCH_SECONDS = 2.0
-PLACES = ("/usr/sbin", "/usr/local/sbin", "/sbin")  # the PATH of a usual user lacks them
 MISSING = "BIRD not found: install it (on Debian, the package bird2)."
 
 
@@ -97,7 +95,7 @@ class Announced:
 
 def find() -> str | None:
     """Return the path of BIRD; None if it is not installed."""
-    return shutil.which("bird", path=os.pathsep.join((os.environ.get("PATH", os.defpath), *PLACES)))
+    return find_program("bird")
 
 
 def routes() -> set[str]:

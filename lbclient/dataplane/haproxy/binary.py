@@ -28,6 +28,7 @@ ALERT = re.compile(r"^\[ALERT\]\s+\(\d+\) : (.*)$", re.MULTILINE)
 PLACE = re.compile(r"^(\[[^\]]*\.main\(\)\] )?(config : )?(parsing \[[^\]]*\] : )?")
 IN_FILE = re.compile(r"\[[^\]]*\.cfg:\d+\] ")
 REASON_LENGTH = 500
+PLACES = ("/usr/sbin", "/usr/local/sbin", "/sbin")  # ordinary users do not have them in PATH
 
 
 class NotFound(Exception):
@@ -39,6 +40,11 @@ class Hung(Refused):
 
     def __init__(self, seconds: float) -> None:
         super().__init__(f"HAProxy hangs: it was run and had not ended after {seconds:g} seconds.")
+
+
+def find_program(name: str) -> str | None:
+    """Return the path of another program, such as keepalived; None if it is not installed."""
+    return shutil.which(name, path=os.pathsep.join((os.environ.get("PATH", os.defpath), *PLACES)))
 
 
 def find_haproxy(configured: str | None = None) -> str:

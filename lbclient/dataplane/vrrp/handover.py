@@ -9,9 +9,7 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import logging
-import os
 import re
-import shutil
 import socket
 import subprocess
 import time
@@ -20,10 +18,10 @@ from pathlib import Path
 
 from ...strings import reason
 from ..config.cfg import Refused
+from ..haproxy.binary import find_program
 from ..haproxy.local_routes import LOOPBACK_DEVICE, NO_DAD, netlink
 
 LOG = logging.getLogger(__name__)
-PLACES = ("/usr/sbin", "/usr/local/sbin", "/sbin")  # ordinary users do not have them in PATH
 KEPT_SECONDS = 3600  # as long as HAProxy keeps an old worker
 MOST_CONNECTIONS = 1 << 20
 NFT_SECONDS = 30.0
@@ -39,7 +37,7 @@ Connection = tuple[str, int, str, int]  # address and port of the client, addres
 
 def find() -> str | None:
     """Return the path of nft; None if it is not installed."""
-    return shutil.which("nft", path=os.pathsep.join((os.environ.get("PATH", os.defpath), *PLACES)))
+    return find_program("nft")
 
 
 def table(group: str, until: int) -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import subprocess
 from collections.abc import Collection
@@ -15,13 +14,13 @@ from pathlib import Path
 
 from ... import files
 from ..config.cfg import Refused
+from ..haproxy.binary import find_program
 from ..haproxy.process_table import KILL_SECONDS, command_line, is_of_our_user, is_zombie, recorded, wait_until
 
 CONFIGURATION, CANDIDATE, TRACKED, LOG = "keepalived.conf", "candidate.conf", "able", "keepalived.log"
 IN_EFFECT = "in-effect.conf"  # the configuration that keepalived has read
 PIDFILE, VRRP_PIDFILE = "keepalived.pid", "vrrp.pid"
 ABLE, UNABLE = "0\n", "1\n"
-PLACES = ("/usr/sbin", "/usr/local/sbin", "/sbin")  # ordinary users do not have them in PATH
 CHECK_SECONDS = START_SECONDS = TERM_SECONDS = 10.0
 LOG_BYTES = 2**20  # keepalived writes a line for each change of state; a longer file is emptied at a start
 REASON_LENGTH = 500
@@ -30,7 +29,7 @@ MISSING = "keepalived not found: install it (on Debian, the package keepalived).
 
 def find() -> str | None:
     """Return the path of keepalived; None if it is not installed."""
-    return shutil.which("keepalived", path=os.pathsep.join((os.environ.get("PATH", os.defpath), *PLACES)))
+    return find_program("keepalived")
 
 
 class Keepalived:
