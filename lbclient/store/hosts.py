@@ -27,7 +27,7 @@ def _count(*conditions: sa.ColumnElement[bool]) -> sa.ScalarSelect[int]:
 
 def is_heard() -> sa.ColumnElement[bool]:
     """Whether the host of a joined row is heard."""
-    return sa.or_(HOST.c.id == SERVER, sa.func.coalesce(HOST.c.lease_until, 0) > times.DatabaseTime())
+    return sa.or_(HOST.c.id == SERVER, placing.has_lease())
 
 
 # A row for each host, with the columns that the resource has.

@@ -162,8 +162,7 @@ def silent(tx: sa.Connection) -> list[tuple[str, str]]:
     is_carried = sa.exists().where(
         vip_groups.OTHER.c.loadbalancer_id == AMPHORA.c.loadbalancer_id,
         vip_groups.OTHER.c.host_id == HOST.c.id,
-        HOST.c.state != placing.DEAD,
-        HOST.c.lease_until > times.of_database(tx),
+        vip_groups.is_agent_heard(),
     )
     for host in tx.execute(sa.select(HOST).where(HOST.c.id != SERVER)).all():
         if not placing.is_alive(tx, host):

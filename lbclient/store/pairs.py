@@ -13,7 +13,6 @@ from .prepared import by
 from .records import AmphoraRecord, HostRecord, LoadBalancerRecord
 from .snapshot import Snapshot
 from .tables import LOADBALANCER
-from .times import DatabaseTime
 
 ONLINE, DEGRADED = "ONLINE", "DEGRADED"
 
@@ -48,7 +47,8 @@ def pending(tx: sa.Connection, ids: Collection[str] | None) -> list[tuple[str, i
     """
     is_theirs = (AMPHORA.c.host_id != SERVER) & _is_among(ids)
     id_, revision = LOADBALANCER.c.id, LOADBALANCER.c.revision
-    left_out = sa.func.sum(sa.case((_heard() & AMPHORA.c.late_revision.is_(None), 0), else_=1)).label("left_out")
+    is_counted = vip_groups.is_agent_heard() & AMPHORA.c.late_revision.is_(None)
+    left_out = sa.func.sum(sa.case((is_counted, 0), else_=1)).label("left_out")
     wanted = sa.select(id_, revision, left_out).select_from(_JOINED).where(is_theirs, _IS_PENDING)
     return [(row.id, row.revision, row.left_out == 0) for row in tx.execute(wanted.group_by(id_, revision))]
 
@@ -112,7 +112,10 @@ def differing(tx: sa.Connection, ids: Collection[str] | None = None, hosts: Coll
         is_meant = LOADBALANCER.c.id.in_(sa.select(AMPHORA.c.loadbalancer_id).where(AMPHORA.c.host_id.in_(hosts)))
     is_behind = sa.func.coalesce(AMPHORA.c.applied_revision, 0) < LOADBALANCER.c.revision
     is_lacking = sa.or_(
-        ~_heard(), AMPHORA.c.fault.is_not(None), AMPHORA.c.late_revision.is_not(None), ~_IS_PENDING & is_behind
+        ~vip_groups.is_agent_heard(),
+        AMPHORA.c.fault.is_not(None),
+        AMPHORA.c.late_revision.is_not(None),
+        ~_IS_PENDING & is_behind,
     )
     lacking = sa.func.sum(sa.case((is_lacking, 1), else_=0))
     status = LOADBALANCER.c.operating_status
@@ -155,11 +158,6 @@ def _is_found_online(tx: sa.Connection, loadbalancer: LoadBalancerRecord) -> boo
 
 def _is_among(ids: Collection[str] | None) -> sa.ColumnElement[bool]:
     return sa.true() if ids is None else LOADBALANCER.c.id.in_(ids)
-
-
-def _heard() -> sa.ColumnElement[bool]:
-    """Whether the host of a joined row, which is not the server's own, is heard."""
-    return (HOST.c.state != placing.DEAD) & (sa.func.coalesce(HOST.c.lease_until, 0) > DatabaseTime())
 
 
 def _parts(tx: sa.Connection, loadbalancer_id: str) -> list[Part]:

@@ -58,6 +58,11 @@ def new_host(tx: sa.Connection, host_id: str, name: str) -> dict[str, Any]:
     }
 
 
+def has_lease() -> sa.ColumnElement[bool]:
+    """Whether the host of a row has been heard lately; the server's own host has no lease."""
+    return sa.func.coalesce(HOST.c.lease_until, 0) > times.DatabaseTime()
+
+
 def is_alive(tx: sa.Connection, host: HostRecord) -> bool:
     """Whether a host has been heard lately; the server's own host has no lease."""
     return host.id == SERVER or (host.lease_until is not None and host.lease_until > times.of_database(tx))

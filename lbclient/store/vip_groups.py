@@ -18,7 +18,7 @@ from .cluster_tables import AMPHORA, HOST, VIP_GROUP
 from .prepared import by, insert
 from .records import AmphoraRecord, HostRecord, Record
 from .snapshot import Peer
-from .times import DatabaseTime, now
+from .times import now
 
 VRRP = "vrrp"  # the feature of hosts that can share addresses
 STATES = MASTER, BACKUP, FAULT = "MASTER", "BACKUP", "FAULT"
@@ -142,8 +142,12 @@ def holders(tx: sa.Connection, heard: Collection[str]) -> dict[str, str]:
 
 def heard(tx: sa.Connection) -> set[str]:
     """Return the IDs of the hosts with agents that are heard."""
-    is_known = (HOST.c.state != placing.DEAD) & (sa.func.coalesce(HOST.c.lease_until, 0) > DatabaseTime())
-    return set(tx.scalars(sa.select(HOST.c.id).where(is_known)))
+    return set(tx.scalars(sa.select(HOST.c.id).where(is_agent_heard())))
+
+
+def is_agent_heard() -> sa.ColumnElement[bool]:
+    """Whether the host of a row, which is not the server's own, is heard."""
+    return (HOST.c.state != placing.DEAD) & placing.has_lease()
 
 
 def _holder(group: Record, heard: Collection[str]) -> str:
