@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -183,14 +184,16 @@ class Services:
 
         For changes that leave load balancers ACTIVE, such as those of floating IPs, security groups and certificates.
         """
-        named = list(dict.fromkeys(loadbalancer_ids))
-        if self.settlements is None:
-            self._wake(named)
-            return
-        with self.settlements.expected(named, self.dataplane.is_idle) as reconciled:
-            self._wake(named)
-            reconciled()
+        self._wake(list(dict.fromkeys(loadbalancer_ids)), self.dataplane.is_idle)
 
-    def _wake(self, loadbalancer_ids: Iterable[str]) -> None:
-        for id_ in loadbalancer_ids:
-            self.dataplane.wake(id_)
+    def wake_changed(self, loadbalancer_ids: Sequence[str]) -> None:
+        """Reconcile load balancers that are PENDING soon, and wait briefly until they have settled."""
+        self._wake(loadbalancer_ids, None)
+
+    def _wake(self, loadbalancer_ids: Sequence[str], is_idle: Callable[[str], bool] | None) -> None:
+        waits = self.settlements
+        waiting = waits.expected(loadbalancer_ids, is_idle) if waits else nullcontext(lambda: None)
+        with waiting as until_done:
+            for id_ in loadbalancer_ids:
+                self.dataplane.wake(id_)
+            until_done()

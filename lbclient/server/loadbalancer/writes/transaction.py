@@ -261,19 +261,10 @@ def writing(services: Services) -> Iterator[tuple[sa.Connection, After]]:
         for id_ in after.settle:
             services.store.settle_noop(id_)
     except sa.exc.OperationalError:
-        _wake(services, after.wake + after.settle)
+        for id_ in after.wake + after.settle:
+            services.dataplane.wake(id_)
         raise
-    if services.settlements is None:
-        _wake(services, after.wake)
-        return
-    with services.settlements.expected(after.wake) as settled:
-        _wake(services, after.wake)
-        settled()
-
-
-def _wake(services: Services, ids: Iterable[str]) -> None:
-    for id_ in ids:
-        services.dataplane.wake(id_)
+    services.wake_changed(after.wake)
 
 
 def change(
