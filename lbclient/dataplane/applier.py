@@ -115,7 +115,6 @@ class Applier:
             LOG.exception("load balancer %s: could not be applied", id_)
         if error is not None:
             self._start_last_good(id_, snapshot)
-            self._announce_last_good(id_, snapshot)
         for reason in filter(None, (error, *snapshot.failures.values())):
             if reason not in _errors(previous):
                 LOG.warning("load balancer %s: %s", id_, reason)
@@ -127,7 +126,6 @@ class Applier:
             return None
         with self._around(id_, snapshot) as report:
             self._start_last_good(id_, snapshot)
-            self._announce_last_good(id_, snapshot)
             report("nothing")
         return State(snapshot, None, error, time.monotonic())
 
@@ -155,13 +153,14 @@ class Applier:
         return snapshot, configuration, self._instance(id_).apply(configuration)
 
     def _start_last_good(self, id_: str, snapshot: Snapshot) -> None:
-        """Start the last good configuration when the wanted one cannot be applied, also after a reboot."""
+        """Start the last good configuration when the wanted one cannot be applied, also after a reboot; announce it."""
         try:
             self._attach(id_, snapshot)
             if self._instance(id_).start_last_good():
                 LOG.warning("load balancer %s: started with its last good configuration", id_)
         except (Refused, AttachmentFailed, OSError) as failure:
             LOG.debug("load balancer %s: its last good configuration cannot be started either: %s", id_, failure)
+        self._announce_last_good(id_, snapshot)
 
     def _announce_last_good(self, id_: str, snapshot: Snapshot) -> None:
         """Announce the addresses that the last good configuration serves; withdraw them if nothing of it runs."""
