@@ -9,6 +9,7 @@ from dataclasses import asdict
 from itertools import islice
 from typing import Any
 
+from ..batches import batched
 from ..store import documents
 from ..store.snapshot import Snapshot
 from ..store.store import Check, Key, Outcome, Statuses, Totals
@@ -17,9 +18,7 @@ from .connection import Connection, Refused, Unreachable
 NOT_HERE = ("gone", "elsewhere")
 # The server takes four megabytes in a request. What is told of many listeners, pools and members is divided:
 PARTS = 5000  # whose totals are sent in one request: about a megabyte
-OBSERVED = (
-    2500  # whose statuses, with the results of checks and reasons, are sent in one request: two megabytes at most
-)
+OBSERVED = 2500  # whose statuses, results of checks and reasons are sent in one request: two megabytes at most
 SETTLED = 20_000  # whose predicted statuses are sent with a settled change; later reports have those of the others
 FENCED = "fenced"
 
@@ -192,7 +191,7 @@ class DistantControlPlane:
 def _portions(totals: Mapping[str, Totals]) -> Iterator[dict[str, dict[str, Mapping[str, int]]]]:
     """Yield the totals of at most PARTS listeners, pools and members at a time, by load balancer."""
     every = ((id_, part, counted) for id_, parts in totals.items() for part, counted in parts.items())
-    while taken := list(islice(every, PARTS)):
+    for taken in batched(every, PARTS):
         portion: dict[str, dict[str, Mapping[str, int]]] = {}
         for id_, part, counted in taken:
             portion.setdefault(id_, {})[part] = counted
@@ -207,8 +206,7 @@ def _observations(
     Numbers tell the portions; what fits into one has none.
     """
     keys = list({**statuses, **reasons, **{("member", id_): None for id_ in checks or ()}})
-    for number, start in enumerate(range(0, max(len(keys), 1), OBSERVED)):
-        portion = keys[start : start + OBSERVED]
+    for number, portion in enumerate(batched(keys, OBSERVED) if keys else ([],)):
         ids = [id_ for kind, id_ in portion if kind == "member"] if checks else []
         found = {id_: checks[id_] for id_ in ids if id_ in checks} if checks else {}
         yield {

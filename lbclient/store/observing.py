@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from .. import resources
+from ..batches import batched
 from . import history
 from .history import Event
 from .json_sql import given, is_given
@@ -148,10 +149,9 @@ def forget_members(tx: sa.Connection, loadbalancer_id: str) -> None:
 
 
 def _existing(tx: sa.Connection, table: sa.Table, ids: Iterable[str]) -> set[str]:
-    wanted = list(ids)
     found: set[str] = set()
-    for start in range(0, len(wanted), BATCH):
-        found |= set(tx.scalars(sa.select(table.c.id).where(table.c.id.in_(wanted[start : start + BATCH]))))
+    for batch in batched(ids, BATCH):
+        found |= set(tx.scalars(sa.select(table.c.id).where(table.c.id.in_(batch))))
     return found
 
 
@@ -159,11 +159,10 @@ def _put(tx: sa.Connection, table: sa.Table, key: str, host_id: str, rows: Mappi
     """Insert or update the rows of a host by their key."""
     column, is_host = table.c[key], table.c.host_id == host_id
     known = set()
-    ids = list(rows)
-    for start in range(0, len(ids), BATCH):
-        known |= set(tx.scalars(sa.select(column).where(is_host, column.in_(ids[start : start + BATCH]))))
-    old = [{**rows[id_], "_key": id_} for id_ in ids if id_ in known]
-    new = [{**rows[id_], key: id_, "host_id": host_id} for id_ in ids if id_ not in known]
+    for batch in batched(rows, BATCH):
+        known |= set(tx.scalars(sa.select(column).where(is_host, column.in_(batch))))
+    old = [{**rows[id_], "_key": id_} for id_ in rows if id_ in known]
+    new = [{**rows[id_], key: id_, "host_id": host_id} for id_ in rows if id_ not in known]
     if old:
         tx.execute(sa.update(table).where(is_host, column == sa.bindparam("_key")), old)
     if new:

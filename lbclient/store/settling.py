@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 import sqlalchemy as sa
 
+from ..batches import batched
 from . import history, network_tables, observing, placing
 from .history import Outcome
 from .json_sql import given, is_given
@@ -162,9 +163,7 @@ def divided(seen: Seen) -> tuple[list[Seen], Seen]:
     members = [key for key in seen if key[0] == MEMBER.name] if len(seen) > PART else []
     if len(members) <= PART:
         return [], seen
-    parts: list[Seen] = [
-        {key: seen[key] for key in members[start : start + PART]} for start in range(0, len(members), PART)
-    ]
+    parts: list[Seen] = [{key: seen[key] for key in part} for part in batched(members, PART)]
     return parts, {key: revision for key, revision in seen.items() if key[0] != MEMBER.name}
 
 
@@ -192,8 +191,7 @@ def member_parts(tx: sa.Connection, loadbalancer_id: str) -> list[tuple[int, int
     serials = _SERIALS.scalars(tx, loadbalancer_id=loadbalancer_id)
     if len(serials) <= PART:
         return []
-    parts = (serials[start : start + PART] for start in range(0, len(serials), PART))
-    return [(part[0], part[-1]) for part in parts]
+    return [(part[0], part[-1]) for part in batched(serials, PART)]
 
 
 def activate_members(tx: sa.Connection, loadbalancer_id: str, first: int, last: int) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...batches import batched
 from ...store.records import PoolRecord
 from ...store.snapshot import Snapshot
 from ..config import backends, cfg, monitors
@@ -112,10 +113,7 @@ class Pinger:
     def reflect(self, loadbalancer_id: str, report: runtime.Report) -> bool:
         """Set the health of members in HAProxy where it differs from the findings; return False if that failed."""
         commands = list(self._commands(loadbalancer_id, report))
-        return all(
-            self._tell(loadbalancer_id, commands[start : start + COMMANDS])
-            for start in range(0, len(commands), COMMANDS)
-        )
+        return all(self._tell(loadbalancer_id, batch) for batch in batched(commands, COMMANDS))
 
     def stop(self) -> None:
         self._is_over = True

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 
+from ...batches import batched
 from ...store import pairs, vip_groups
 from ...store.store import Store
 from . import views
@@ -87,9 +88,6 @@ class Redundancy:
                 self._tell(id_)
 
 
-def _parts(ids: Collection[str] | None) -> list[list[str] | None]:
+def _parts(ids: Collection[str] | None) -> Iterable[list[str] | None]:
     """Return IDs in parts of at most BATCH; None, for all, is the only part."""
-    if ids is None:
-        return [None]
-    every = list(ids)
-    return [every[start : start + BATCH] for start in range(0, len(every), BATCH)]
+    return [None] if ids is None else batched(ids, BATCH)

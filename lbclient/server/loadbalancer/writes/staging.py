@@ -6,7 +6,6 @@ that creates the rest, and without it they are deleted again. On PostgreSQL chan
 
 from __future__ import annotations
 
-import itertools
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from ....batches import batched
 from ....resources import LOADBALANCER, MEMBER
 from ....store import prepared, serials, settling, staged
 from ....store.tables import TABLES
@@ -98,7 +98,7 @@ class _Staging:
             taken: set[member_rules.Place] = set()
             for each in pool.drafts:
                 member_rules.take(taken, each)
-            for part in _parts(pool.drafts):
+            for part in batched(pool.drafts, PART):
                 with self._services.store.writing(is_durable=False) as tx:
                     pool.rows += self._insert(tx, pool.id, part)
         if self._is_settled:
@@ -125,9 +125,3 @@ class _Staging:
         for first, last in parts:
             with store.writing(is_durable=False) as tx:
                 settling.activate_members(tx, id_, first, last)
-
-
-def _parts(rows: Sequence[Values]) -> Iterator[list[Values]]:
-    each = iter(rows)
-    while part := list(itertools.islice(each, PART)):
-        yield part
