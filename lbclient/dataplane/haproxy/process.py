@@ -23,6 +23,7 @@ from . import (
     bound,
     certificates,
     counters,
+    master,
     membership,
     pem,
     policy_maps,
@@ -41,7 +42,6 @@ START_SECONDS = 10.0
 RELOAD_SECONDS = 5.0
 RELOAD_ATTEMPTS = 2
 HUNG_SECONDS = 5.0
-SILENT_SECONDS = 2.0  # for an answer of a master that has not reloaded when asked
 ENDING_SECONDS = 0.5  # for the sockets of an HAProxy that ends by itself
 DRAIN_SECONDS = 5.0  # for the connections of a worker whose master is replaced
 LOG = logging.getLogger(__name__)
@@ -275,43 +275,12 @@ class Instance:
         """Make the master reload; a master that does not answer any more is replaced. Raises Refused."""
         for _ in range(RELOAD_ATTEMPTS):  # a request can get lost while the master restarts itself
             deadline = time.monotonic() + self._patience(RELOAD_SECONDS)
-            self._ask_to_reload(deadline)
+            master.ask_to_reload(self.directory, deadline)
             if self._is_taken_up(wanted, deadline - time.monotonic()):
                 return
-        if self._master_answers():
+        if master.answers(self.directory):
             raise Refused("HAProxy did not take up the configuration in time.")
         self._replace_master(wanted)
-
-    def _ask_to_reload(self, deadline: float) -> None:
-        """Send the reload command to the master, with retries until the deadline. Raises Refused if the reload fails.
-
-        HAProxy 2.7 and later answer when the reload is done; older ones close the connection at once. A master that
-        has just been started or reloaded does not listen for a moment.
-        """
-        answers: list[str] = []
-
-        def is_heard() -> bool:
-            patience = max(0.1, deadline - time.monotonic())
-            try:
-                answers.append(runtime.ask(self.directory, runtime.MASTER_SOCKET, "reload", patience))
-            except runtime.Interrupted:
-                return True
-            except runtime.Unreachable:
-                return False
-            return True
-
-        wait_until(is_heard, deadline - time.monotonic())
-        if answers and answers[0].startswith("Success=0"):
-            raise Refused(haproxy.reason(answers[0]))
-
-    def _master_answers(self) -> bool:
-        def answers() -> bool:
-            try:
-                return "<PID>" in runtime.ask(self.directory, runtime.MASTER_SOCKET, "show proc", SILENT_SECONDS)
-            except runtime.Unreachable:
-                return False
-
-        return wait_until(answers, SILENT_SECONDS)
 
     def _replace_master(self, wanted: Configuration) -> None:
         """Start another master, whose worker takes over the sockets of the present worker. Raises Refused.

@@ -20,7 +20,7 @@ from world import get, member, web
 
 from lbclient.dataplane.config.cfg import Refused
 from lbclient.dataplane.config.render import Settings, render
-from lbclient.dataplane.haproxy import binary, bound, process, process_table, runtime
+from lbclient.dataplane.haproxy import binary, bound, master, process, process_table, runtime
 
 pytestmark = pytest.mark.usefixtures("some_vips")
 
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.usefixtures("some_vips")
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "RELOAD_SECONDS", 0.5)
-    monkeypatch.setattr(process, "SILENT_SECONDS", 0.2)
+    monkeypatch.setattr(master, "SILENT_SECONDS", 0.2)
     monkeypatch.setattr(process, "DRAIN_SECONDS", 1.0)
 
 
@@ -47,7 +47,7 @@ def test_the_worker_itself_says_what_it_listens_on(running: Running, webs, count
     extra = "".join(f"    bind 127.77.{number // 250}.{number % 250 + 1}:{base}\n" for number in range(count))
     directory = running.instance.directory
     (directory / "haproxy.cfg").write_text(text + f"frontend many\n    mode http\n    timeout client 1s\n{extra}")
-    running.instance._ask_to_reload(time.monotonic() + 5)
+    master.ask_to_reload(directory, time.monotonic() + 5)
     until(lambda: len(bound.listened_on(directory)) == count + len(vips.addresses()))
     port = tree["listeners"]["web"]["protocol_port"]
     assert {(address, port) for address in vips.addresses()} <= set(bound.listened_on(directory))
@@ -88,7 +88,7 @@ def test_killed_before_remembering_what_ran_is_restored_when_the_next_change_is_
     port = free_port()
     end_after_reload(running, monkeypatch, other_listener(port))
     with monkeypatch.context() as late:
-        late.setattr(process.Instance, "_ask_to_reload", refuse)
+        late.setattr(master, "ask_to_reload", refuse)
         with pytest.raises(Refused):
             running.apply({"listeners": {"other": {"timeout_client_data": 7}}})
     assert f":{port}" in (running.instance.directory / "haproxy.cfg").read_text()
@@ -163,7 +163,7 @@ def test_a_master_that_answers_is_left_alone(
     """A reload that takes too long is no reason to start another one beside it."""
     (one,) = webs("one")
     running.apply(web(members={"one": member(one)}))
-    monkeypatch.setattr(process.Instance, "_ask_to_reload", lambda *_: None)
+    monkeypatch.setattr(master, "ask_to_reload", lambda *_: None)
     with pytest.raises(Refused, match="did not take up the configuration in time"):
         running.apply({"listeners": {"web": {"timeout_client_data": 7}}})
 
