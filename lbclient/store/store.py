@@ -59,7 +59,6 @@ class Store:
         self.feed = Feed()
         self.figures = Figures()
         self._turn = Turns()  # passed on at once; SQLite's own lock makes waiters sleep and poll
-
         self._checkpoints = Checkpoints(self.engine, self._turn) if self._group_commit else None
 
     def unlock(self, vault: Vault) -> None:

@@ -1,4 +1,4 @@
-"""What hosts observe of their load balancers, as far as it is shown."""
+"""Show what hosts observe of their load balancers; of two hosts, the one with the addresses counts."""
 
 from __future__ import annotations
 

@@ -227,7 +227,7 @@ def test_checks_of_other_packages_are_found_for_a_file_and_not_sought_without_on
         threading.Thread(target=server.serve_forever, daemon=True).start()
         path = tmp_path / "policy.yaml"
         path.write_text(f'"{API}:quota:get_all": "http://127.0.0.1:{server.server_port}/asked"\n')
-        nobody = Context("u1", DEMO, frozenset())
-        assert Enforcer(path).allows(nobody, "quota:get_all", DEMO)
+        without_roles = Context("u1", DEMO, frozenset())
+        assert Enforcer(path).allows(without_roles, "quota:get_all", DEMO)
         server.shutdown()
     assert asked == ["/asked"]
