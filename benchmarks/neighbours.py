@@ -28,7 +28,8 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -174,47 +175,45 @@ def wait(condition: Callable[[], Any]) -> None:
 
 
 @contextmanager
-def again_and_again(balancers: Sequence[Balancer]) -> Iterator[None]:
+def repeated(works: Sequence[Callable[[threading.Event], None]]) -> Iterator[None]:
+    """Each of the works is done again and again in a thread of its own; it is given the event that ends them all."""
+    is_over = threading.Event()
+
+    def repeat(work: Callable[[threading.Event], None]) -> None:
+        while not is_over.is_set():
+            work(is_over)
+
+    threads = [threading.Thread(target=repeat, args=(each,)) for each in works]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        for thread in threads:
+            thread.join()
+
+
+def change_and_settle(balancer: Balancer, is_over: threading.Event) -> None:
+    balancer.change()
+    while not is_over.wait(0.2) and balancer.status().startswith("PENDING"):
+        pass
+
+
+def again_and_again(balancers: Sequence[Balancer]) -> AbstractContextManager[None]:
     """All of them are changed at once, and anew as soon as they have settled."""
-    is_over = threading.Event()
-
-    def work(balancer: Balancer) -> None:
-        while not is_over.is_set():
-            balancer.change()
-            while not is_over.wait(0.2) and balancer.status().startswith("PENDING"):
-                pass
-
-    threads = [threading.Thread(target=work, args=(each,)) for each in balancers]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        is_over.set()
-        for thread in threads:
-            thread.join()
+    return repeated([partial(change_and_settle, each) for each in balancers])
 
 
-@contextmanager
-def written_again_and_again(project: Project) -> Iterator[None]:
+def written_again_and_again(project: Project) -> AbstractContextManager[None]:
     """Trees are created at once, deleted once they have settled, and created again."""
-    is_over = threading.Event()
 
-    def work() -> None:
-        while not is_over.is_set():
-            balancer = project.balancer(members=MEMBERS)
-            balancer.settle()
-            balancer.delete()
+    def work(is_over: threading.Event) -> None:
+        balancer = project.balancer(members=MEMBERS)
+        balancer.settle()
+        balancer.delete()
 
-    threads = [threading.Thread(target=work) for _ in range(TREES)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        is_over.set()
-        for thread in threads:
-            thread.join()
+    return repeated([work] * TREES)
 
 
 @contextmanager
