@@ -8,6 +8,8 @@ import signal
 import socket
 import stat
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -240,6 +242,23 @@ def test_a_detached_server_writes_on_in_a_log_that_is_copied_and_truncated(tmp_p
         subprocess.run(lbclient("server", "stop", f"--state-directory={state}"), check=True, timeout=120)
 
 
+@contextmanager
+def configured(path: Path, log: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """A server with a configuration file, which logs into a file, and its URL; it ends well after the block."""
+    with log.open("w") as stderr:
+        command = [*MAIN, f"--config-file={path}"]
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr, start_new_session=True
+        )
+    try:
+        assert process.stdout is not None
+        yield process, process.stdout.readline().decode().split()[-1]
+    finally:
+        process.terminate()
+        process.communicate(timeout=60)
+    assert process.returncode == 0
+
+
 def test_a_hangup_reads_the_configuration_again(tmp_path: Path) -> None:
     path = tmp_path / "server.ini"
     log = tmp_path / "log"
@@ -251,14 +270,7 @@ def test_a_hangup_reads_the_configuration_again(tmp_path: Path) -> None:
         wait_until(lambda: log.read_text().count(words) >= number, 30)
 
     write("")
-    with log.open("w") as stderr:
-        command = [*MAIN, f"--config-file={path}"]
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr, start_new_session=True
-        )
-    try:
-        assert process.stdout is not None
-        url = process.stdout.readline().decode().split()[-1]
+    with configured(path, log) as (process, url):
         assert quota(url, "pool") == -1
         says(f"the state is in {tmp_path / 'state'}; to log in: no login is needed (noauth)")
         process.send_signal(signal.SIGHUP)
@@ -274,24 +286,13 @@ def test_a_hangup_reads_the_configuration_again(tmp_path: Path) -> None:
         path.unlink()
         process.send_signal(signal.SIGHUP)
         says(f"{path}: No such file or directory. The configuration stays as it was.")
-    finally:
-        process.terminate()
-        process.communicate(timeout=60)
-    assert process.returncode == 0
 
 
 def test_hangups_in_any_number_are_answered_and_the_last_one_counts(tmp_path: Path) -> None:
     path, log = tmp_path / "server.ini", tmp_path / "log"
     text = f"[server]\nstate_directory = {tmp_path / 'state'}\nbind_port = 0\nauth = noauth\n"
     path.write_text(text)
-    with log.open("w") as stderr:
-        command = [*MAIN, f"--config-file={path}"]
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr, start_new_session=True
-        )
-    try:
-        assert process.stdout is not None
-        url = process.stdout.readline().decode().split()[-1]
+    with configured(path, log) as (process, url):
         wait_until(lambda: "the state is in" in log.read_text(), 30)
         for number in range(20):
             path.write_text(f"{text}[quotas]\npool = {number}\n")
@@ -300,7 +301,3 @@ def test_hangups_in_any_number_are_answered_and_the_last_one_counts(tmp_path: Pa
             wait_until(lambda wanted=number: quota(url, "pool") == wanted, 30)
         for _ in range(100):
             process.send_signal(signal.SIGHUP)
-    finally:
-        process.terminate()
-        process.communicate(timeout=60)
-    assert process.returncode == 0

@@ -232,11 +232,15 @@ class Hosts:
 
     def serving(self, balancer: Any, member: Web) -> str:
         """A listener with a pool and a member; gives its URL."""
-        pool = self.create("pools", "pool", loadbalancer_id=balancer["id"], protocol="HTTP", lb_algorithm="ROUND_ROBIN")
-        self.create(f"pools/{pool['id']}/members", "member", address=member.address, protocol_port=member.port)
-        listener = {"protocol": "HTTP", "protocol_port": 8080, "default_pool_id": pool["id"]}
-        self.create("listeners", "listener", loadbalancer_id=balancer["id"], **listener)
+        self.fill(balancer, (member.address, member.port), 8080)
         return f"http://{balancer['vip_address']}:8080/"
+
+    def fill(self, balancer: Any, member: tuple[str, int], port: int) -> None:
+        """Give a load balancer a pool with a member at an address and port, and a listener."""
+        pool = self.create("pools", "pool", loadbalancer_id=balancer["id"], protocol="HTTP", lb_algorithm="ROUND_ROBIN")
+        self.create(f"pools/{pool['id']}/members", "member", address=member[0], protocol_port=member[1])
+        listener = {"protocol": "HTTP", "protocol_port": port, "default_pool_id": pool["id"]}
+        self.create("listeners", "listener", loadbalancer_id=balancer["id"], **listener)
 
     def carried(self, member: Web) -> tuple[subprocess.Popen[str], Any, str]:
         """A load balancer on a host named first; gives that host's agent, the load balancer and its URL."""

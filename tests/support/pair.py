@@ -34,9 +34,13 @@ SECONDS = 30.0
 
 def needed() -> str:
     """Return the path of keepalived; skip the test, saying what is missing, if it cannot run here."""
-    path = keepalived.find()
+    return played(keepalived.find(), "keepalived (Debian's package keepalived)")
+
+
+def played(path: str | None, program: str) -> str:
+    """Return the path of a program; skip the test, naming the program, if it cannot run in namespaces here."""
     if path is None:
-        pytest.skip("keepalived is not installed (Debian's package keepalived)")
+        pytest.skip(f"{program} is not installed")
     namespaces_needed()
     return path
 

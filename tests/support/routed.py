@@ -10,14 +10,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 import moving
 import pair
 from agents import Hosts
 from lbclient.dataplane.haproxy import announced
 from lbclient.dataplane.haproxy.binary import find_haproxy
-from pair import Host, Machine, Pair, ip, namespaces_needed, wait
+from pair import Host, Machine, Pair, ip, wait
 from running import RunningServer, processes_with, start_server
 from sharers import Sharers
 
@@ -31,11 +29,7 @@ PLAY_SECONDS = 480.0
 
 def needed() -> str:
     """Return the path of BIRD; skip the test, saying what is missing, if it cannot run here."""
-    path = announced.find()
-    if path is None:
-        pytest.skip("BIRD is not installed (Debian's package bird2)")
-    namespaces_needed()
-    return path
+    return pair.played(announced.find(), "BIRD (Debian's package bird2)")
 
 
 def play(script: str, directory: Path) -> str:
@@ -194,11 +188,6 @@ def served(hosts: Hosts) -> tuple[Any, list[str]]:
     six = {"network_id": subnet["network_id"], "cidr": VIPS[6], "ip_version": 6}
     subnet_id = hosts.ask("POST", "/networking/v2.0/subnets", {"subnet": six})["subnet"]["id"]
     balancer = hosts.balancer(additional_vips=[{"subnet_id": subnet_id}])
-    pool = {"protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN", "loadbalancer_id": balancer["id"]}
-    pool_id = hosts.create("pools", "pool", **pool)["id"]
-    address, port = moving.MEMBER
-    hosts.create(f"pools/{pool_id}/members", "member", address=address, protocol_port=port)
-    listener = {"protocol": "HTTP", "protocol_port": 80, "default_pool_id": pool_id}
-    hosts.create("listeners", "listener", loadbalancer_id=balancer["id"], **listener)
+    hosts.fill(balancer, moving.MEMBER, 80)
     wait(lambda: hosts.statuses(balancer)[0] == "ACTIVE", "the load balancer is not ACTIVE")
     return balancer, [balancer["vip_address"], balancer["additional_vips"][0]["ip_address"]]

@@ -107,12 +107,7 @@ class Sharers(Hosts):
     def balanced(self) -> Any:
         """A load balancer on two hosts with a listener, a pool and a member, once it serves."""
         balancer = self.balancer(flavor_id=self.pair_flavor())
-        pool = {"protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN", "loadbalancer_id": balancer["id"]}
-        pool_id = self.create("pools", "pool", **pool)["id"]
-        address, port = moving.MEMBER
-        self.create(f"pools/{pool_id}/members", "member", address=address, protocol_port=port)
-        listener = {"protocol": "HTTP", "protocol_port": 80, "default_pool_id": pool_id}
-        self.create("listeners", "listener", loadbalancer_id=balancer["id"], **listener)
+        self.fill(balancer, moving.MEMBER, 80)
         wait(lambda: self.statuses(balancer)[0] == "ACTIVE", "the load balancer is not ACTIVE")
         return balancer
 
