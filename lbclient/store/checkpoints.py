@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 if TYPE_CHECKING:
-    from .turns import Turns
+    from .fair_lock import FairLock
 
 LOG = logging.getLogger(__name__)
 PAUSE = 0.2  # seconds between two checkpoints
@@ -23,7 +23,7 @@ TURN_SECONDS = 30.0
 class Checkpoints:
     """A thread, started by the first commit, that makes a checkpoint soon after commits."""
 
-    def __init__(self, engine: sa.Engine, turn: Turns) -> None:
+    def __init__(self, engine: sa.Engine, turn: FairLock) -> None:
         self._engine = engine
         self._turn = turn
         self._is_due = threading.Event()

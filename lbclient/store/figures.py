@@ -9,7 +9,7 @@ from contextlib import contextmanager, nullcontext
 
 import sqlalchemy as sa
 
-from .turns import Turns
+from .fair_lock import FairLock
 
 LOCK_SECONDS = 30.0  # wait for the transactions that are ahead in the queue
 
@@ -30,7 +30,7 @@ class Figures:
         return self._waiting
 
     @contextmanager
-    def turn(self, lock: Turns | None) -> Iterator[None]:
+    def turn(self, lock: FairLock | None) -> Iterator[None]:
         """Hold the lock of the writers, if any, and measure the wait for it and the work.
 
         Raises sa.exc.TimeoutError after LOCK_SECONDS.
@@ -63,7 +63,7 @@ class Figures:
 
 
 @contextmanager
-def _holding(lock: Turns) -> Iterator[None]:
+def _holding(lock: FairLock) -> Iterator[None]:
     if not lock.acquire(LOCK_SECONDS):
         raise sa.exc.TimeoutError("another transaction does not end")
     try:

@@ -24,6 +24,7 @@ from . import (
 )
 from .checkpoints import Checkpoints
 from .cluster_tables import SERVER
+from .fair_lock import FairLock
 from .feed import Feed
 from .feed import Tail as Tail
 from .figures import Figures
@@ -33,7 +34,6 @@ from .observing import Key as Key
 from .observing import Totals as Totals
 from .snapshot import Snapshot
 from .tables import LISTENER, LOADBALANCER, SCHEMA
-from .turns import Turns
 
 if TYPE_CHECKING:
     from ..vault.sealing import Vault
@@ -58,7 +58,7 @@ class Store:
         self._group_commit = engines.group_commit(self.engine)
         self.feed = Feed()
         self.figures = Figures()
-        self._turn = Turns()  # passed on at once; SQLite's own lock makes waiters sleep and poll
+        self._turn = FairLock()  # passed on at once; SQLite's own lock makes waiters sleep and poll
         self._checkpoints = Checkpoints(self.engine, self._turn) if self._group_commit else None
 
     def unlock(self, vault: Vault) -> None:

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from ...store import nonblocking, turns
+from ...store import fair_lock, nonblocking
 from ..errors import BadRequest, Error, TooLarge, TooManyRequests, Unavailable
 from . import own_site
 from .limits import BODY_MAXIMUM, BODY_UNKNOWN, VALUE_COST, VALUES_MAXIMUM, Limits, origin
@@ -166,7 +166,7 @@ class Bridge:
 
     def _apply(self, environ: Environ) -> Answer:
         begun: list[Any] = []
-        with turns.of(_sender(environ)):
+        with fair_lock.working_for(_sender(environ)):
             content = b"".join(self._application(environ, lambda *words: begun.extend(words)))
         headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in begun[1]]
         return int(begun[0].split(" ", 1)[0]), headers, content

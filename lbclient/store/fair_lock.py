@@ -16,7 +16,7 @@ _thread = _Thread()
 
 
 @contextmanager
-def of(sender: str) -> Iterator[None]:
+def working_for(sender: str) -> Iterator[None]:
     """Count what this thread does inside the block as work for a sender."""
     before = _thread.sender
     _thread.sender = sender
@@ -26,7 +26,7 @@ def of(sender: str) -> Iterator[None]:
         _thread.sender = before
 
 
-class Turns:
+class FairLock:
     """A lock that is passed on to those who wait for it: to one of each sender in turn, and in order to a sender's own.
 
     Threads that work for no sender, such as those of the data plane, count as one sender together.

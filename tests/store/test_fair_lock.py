@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from lbclient.store import turns
+from lbclient.store import fair_lock
+from lbclient.store.fair_lock import FairLock
 from lbclient.store.store import Store
-from lbclient.store.turns import Turns
 from running import wait_until
 
 
@@ -48,7 +48,7 @@ def queued(store: Store, done: list[str]) -> Iterator[Callable[[str, str], None]
     threads: list[threading.Thread] = []
 
     def write(sender: str, name: str) -> None:
-        with turns.of(sender), store.writing():
+        with fair_lock.working_for(sender), store.writing():
             done.append(name)
 
     def queue(sender: str, name: str) -> None:
@@ -56,14 +56,14 @@ def queued(store: Store, done: list[str]) -> Iterator[Callable[[str, str], None]
         threads[-1].start()
         wait_until(lambda: store.figures.waiting == len(threads), 30)
 
-    with turns.of("first"), store.writing():
+    with fair_lock.working_for("first"), store.writing():
         yield queue
     for thread in threads:
         thread.join()
 
 
 def test_who_gives_up_gets_no_turn() -> None:
-    lock = Turns()
+    lock = FairLock()
     assert lock.acquire(0)
     assert not lock.acquire(0.001)
     lock.release()
